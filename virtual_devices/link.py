@@ -1,0 +1,134 @@
+"""A link is one try over one medium.
+
+It carries a whole message one way and the whole answer back. Segmentation, chaining inside the medium and waiting-time
+extensions are the link's own affair; retries are the flow's. A modelled link *draws* what happens, a real one *measures*
+it, and everything that can go wrong on a medium happens here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, runtime_checkable
+
+from virtual_devices.clock import Clock
+
+
+class Outcome(Enum):
+    """How one try ended, as an all-knowing observer would say it.
+
+    A flow must not use more than a real party could know: of the first three failures it sees only silence
+    (:attr:`silent`). Rows keep the truth.
+    """
+
+    REPLIED = "replied"
+    REQUEST_LOST = "request_lost"  # the device never saw the request
+    REPLY_LOST = "reply_lost"  # the device acted, the answer never came
+    TIMED_OUT = "timed_out"  # no answer within the limit, and nobody knows why
+    GONE = "gone"  # the device left the medium; the medium says so
+    GARBLED = "garbled"  # something came, and the medium's own check refused it
+
+    @property
+    def silent(self) -> bool:
+        """True when all that the asker noticed was that no answer came in time."""
+        return self in (Outcome.REQUEST_LOST, Outcome.REPLY_LOST, Outcome.TIMED_OUT)
+
+
+class Provenance(Enum):
+    """How a row's numbers came about. A virtual step never counts as a device's PASS."""
+
+    MODELLED = "modelled"  # drawn from a model, our own reference device
+    MEASURED = "measured"  # a device outside this process, timed
+    PRESENTED = "presented"  # our device in front of somebody else's reader: the time is the peer's turnaround
+    REPLAYED = "replayed"  # answers taken from a recorded run
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The result of one try.
+
+    ``duration_ns`` is what the asker experienced: until the answer, or until it gave up. ``reply`` is present exactly
+    when the outcome is ``REPLIED``. ``fault`` names the injected fault that struck, if one did.
+    """
+
+    outcome: Outcome
+    duration_ns: int
+    reply: bytes | None = None
+    fault: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.reply is not None) != (self.outcome is Outcome.REPLIED):
+            raise ValueError(f"an attempt has a reply exactly when it replied, not {self.outcome}/{self.reply!r}")
+
+
+class Device(Protocol):
+    """A state machine behind a small port: card, HPC, SAM, cloud, later the wallet.
+
+    It refuses what is wrong in its protocol's own words and never raises on what the other side sent.
+    """
+
+    def power_on(self) -> bytes:
+        """Start or restart; returns the ATR (empty for devices that have none)."""
+        ...
+
+    def handle(self, request: bytes, now_ns: int) -> bytes:
+        """Answer one whole message. ``now_ns`` is the true time: a device without a clock must not look at it."""
+        ...
+
+    def power_off(self) -> None:
+        """Power is cut: volatile state is gone, the store is as the last write left it."""
+        ...
+
+
+class Link(Protocol):
+    """One try over one medium towards one device."""
+
+    @property
+    def channel(self) -> str:
+        """The medium: ``contact``, ``nfc``, ``ble``, ``qr`` or ``network``."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """The moniker of what stands at the other end: ``virtual``, ``pcsc:NAME``, ..."""
+        ...
+
+    @property
+    def provenance(self) -> Provenance: ...
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        """Carry ``message`` and wait at most ``timeout_s`` for the answer. Never raises for what the medium does."""
+        ...
+
+
+@runtime_checkable
+class MessageLink(Protocol):
+    """A link that can also carry a message without an answer, and deliver one that nobody asked for."""
+
+    def send(self, message: bytes) -> Attempt:
+        """Carry one message; the reply of a delivered one is empty."""
+        ...
+
+    def receive(self, timeout_s: float) -> Attempt:
+        """The next message that has arrived. A modelled link never waits: nothing there yet is ``TIMED_OUT``."""
+        ...
+
+    def when_arriving(self, wake: Callable[[int], None]) -> None:
+        """Call ``wake(at_ns)`` once when the next message is on its way. Real links, which block, ignore it."""
+        ...
+
+
+class DirectLink:
+    """A device in the same process with a perfect, timeless medium: for tests and vectors."""
+
+    provenance = Provenance.MODELLED
+
+    def __init__(self, device: Device, clock: Clock, *, channel: str = "contact", name: str = "virtual") -> None:
+        self._device = device
+        self._clock = clock
+        self.channel = channel
+        self.device = name
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        return Attempt(Outcome.REPLIED, 0, self._device.handle(message, self._clock.now_ns()))
