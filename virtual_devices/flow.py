@@ -15,11 +15,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol, TypeVar, assert_never
 
 from virtual_devices.clock import Clock, VirtualClock, seconds
-from virtual_devices.link import Attempt, Link, MessageLink, Outcome
 from virtual_devices.errors import UsageError
+from virtual_devices.link import Attempt, Link, MessageLink, Outcome
 from virtual_devices.trace import ActRow, ExchangeRow, Record, discard
 
 
@@ -70,12 +70,13 @@ class Ask:
 class All:
     """Run flows side by side and wait for all. Answer: their results as a tuple, in order."""
 
-    flows: tuple[Flow[Any], ...]
+    flows: tuple[Generator[Any, Any, Any], ...]
 
 
 Effect = Exchange | Send | Receive | Sleep | Ask | All
-type_of_answer = Any
-Flow = Generator[Effect, Any, "type_of_answer"]
+T = TypeVar("T")
+Flow = Generator[Effect, Any, T]
+"""``Flow[T]``: a generator of effects that ends with a ``T``."""
 
 
 class People(Protocol):
@@ -200,9 +201,9 @@ def _message_link(link: Link, effect: Send | Receive) -> MessageLink:
 class _Strand:
     """One generator being run, and the strand that waits for its result."""
 
-    __slots__ = ("flow", "parent", "slot", "pending", "results")
+    __slots__ = ("flow", "parent", "pending", "results", "slot")
 
-    def __init__(self, flow: Flow, parent: _Strand | None, slot: int) -> None:
+    def __init__(self, flow: Flow[Any], parent: _Strand | None, slot: int) -> None:
         self.flow = flow
         self.parent = parent
         self.slot = slot
@@ -210,14 +211,15 @@ class _Strand:
         self.results: list[Any] = []
 
 
-def run(flow: Flow, session: Session) -> Any:
+def run(flow: Flow[T], session: Session) -> T:
     """Run a flow to its end and return its result: the blocking runner.
 
     With a :class:`VirtualClock`, durations move the clock, and flows side by side (``All``) take turns in the order of
     virtual time, as they would in SimPy. With any other clock, time passes by itself: attempts block, a ``Sleep`` is the
     clock's own affair (``sleep_until``, when it has one).
     """
-    return _BlockingRunner(session).run(flow)
+    result: T = _BlockingRunner(session).run(flow)
+    return result
 
 
 class _BlockingRunner:
@@ -228,7 +230,7 @@ class _BlockingRunner:
         self.order = 0
         self.result: Any = None
 
-    def run(self, flow: Flow) -> Any:
+    def run(self, flow: Flow[Any]) -> Any:
         root = _Strand(flow, None, 0)
         self._at(self.clock.now_ns(), root, None)
         while self.ready:
@@ -304,7 +306,7 @@ class _BlockingRunner:
             self._at(self.clock.now_ns(), parent, tuple(parent.results))
 
 
-def _call(wake: Callable[[int], None]) -> Flow:
+def _call(wake: Callable[[int], None]) -> Flow[None]:
     """A flow of one act: end somebody's waiting now."""
     wake(0)
     return
