@@ -128,7 +128,8 @@ class Session:
         try:
             return self.links[role]
         except KeyError:
-            raise UsageError(f"flow {self.flow!r} asks for role {role!r}; this session has {', '.join(sorted(self.links))}") from None
+            there = ", ".join(sorted(self.links))
+            raise UsageError(f"flow {self.flow!r} asks for role {role!r}; this session has {there}") from None
 
 
 def named(session: Session, flow: str) -> Session:
