@@ -142,6 +142,8 @@ def do_exchange(effect: Exchange | Send | Receive, session: Session) -> Attempt:
     link = session.link(effect.role)
     at_ns = session.clock.now_ns()
     message = b""
+    if hasattr(link, "step"):  # faults may be kept to a step
+        link.step = effect.step
     match effect:
         case Exchange():
             message = effect.message

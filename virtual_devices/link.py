@@ -102,6 +102,42 @@ class Link(Protocol):
         ...
 
 
+class PowerCut(Exception):
+    """Power went away in the middle of an act. Raised by a store at an armed cut point, caught by the link that armed it."""
+
+
+@dataclass(slots=True)
+class Work:
+    """What a device has done since it was made: counts that a link model puts a price on, and that golden files pin."""
+
+    signatures: int = 0
+    verifications: int = 0
+    chains: int = 0  # certificate chains checked
+    macs: int = 0
+    written_bytes: int = 0  # to the store that survives power-off
+
+    def since(self, before: Work) -> Work:
+        return Work(
+            self.signatures - before.signatures,
+            self.verifications - before.verifications,
+            self.chains - before.chains,
+            self.macs - before.macs,
+            self.written_bytes - before.written_bytes,
+        )
+
+    def copy(self) -> Work:
+        return Work(self.signatures, self.verifications, self.chains, self.macs, self.written_bytes)
+
+
+@runtime_checkable
+class Tearable(Protocol):
+    """A device whose store can lose power at a chosen point."""
+
+    def arm_cut(self, points: int | None) -> None:
+        """Cut the power after so many further cut points of the store (0: at the next one); None: not at all."""
+        ...
+
+
 @runtime_checkable
 class MessageLink(Protocol):
     """A link that can also carry a message without an answer, and deliver one that nobody asked for."""
@@ -119,6 +155,10 @@ class MessageLink(Protocol):
         ...
 
 
+RESET = b""
+"""The empty message: (re)start the device. Its reply is the answer to reset (ATR), empty for devices that have none."""
+
+
 class DirectLink:
     """A device in the same process with a perfect, timeless medium: for tests and vectors."""
 
@@ -131,4 +171,5 @@ class DirectLink:
         self.device = name
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
-        return Attempt(Outcome.REPLIED, 0, self._device.handle(message, self._clock.now_ns()))
+        reply = self._device.handle(message, self._clock.now_ns()) if message else self._device.power_on()
+        return Attempt(Outcome.REPLIED, 0, reply)

@@ -1,0 +1,228 @@
+"""Everything that can be made to go wrong on purpose: one grammar, one entry a kind.
+
+To add a kind: one entry in ``KINDS`` (where it strikes, what it needs, the field's return code for it) and one branch in
+``FaultyLink``. A fault strikes on a link, never inside a flow or a device, so the same fault works on a modelled link, on
+loopback, and (where hands are not needed) on a real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from virtual_devices.clock import Clock, seconds
+from virtual_devices.link import Attempt, Link, Outcome, Provenance, Tearable
+
+FaultKind = Literal["loss_before", "loss_after", "delay", "garble", "hang", "outage", "tear"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a kind of fault is: where it strikes, the code that the field has for it (space:code), and what it takes."""
+
+    text: str
+    network_code: str  # when it strikes the way to the data centre
+    card_code: str  # when it strikes a card in the reader
+    takes: frozenset[str]
+
+
+KINDS: dict[str, Kind] = {
+    "loss_before": Kind("the request is lost, the device never saw it", "cshis:4061", "cshis:4000", frozenset({"share"})),
+    "loss_after": Kind("the device acted, its answer is lost", "cshis:9003", "cshis:4000", frozenset({"share"})),
+    "delay": Kind("the answer comes late", "cshis:9003", "cshis:4000", frozenset({"share", "extra_ms"})),
+    "garble": Kind("the answer is damaged and refused by the medium's check", "cshis:9002", "cshis:4043", frozenset({"share"})),
+    "hang": Kind("the device stops answering until it is restarted", "cshis:9004", "cshis:4000", frozenset({"share"})),
+    "outage": Kind("nothing passes in a window of time", "cshis:4061", "cshis:4000", frozenset()),
+    "tear": Kind("the card is pulled out in the middle of an exchange", "cshis:4061", "cshis:4013", frozenset({"share"})),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of a scenario.
+
+    ``on`` is the role whose link it strikes. ``share`` is the chance for each exchange that it may strike; ``start`` and
+    ``end`` (``HH:MM`` or ``HH:MM:SS``, Taiwan time of the scenario's day) bound it; ``steps`` keeps it to the named steps;
+    ``limit`` is how often at most it strikes in one replication (0: no limit).
+    """
+
+    id: str
+    kind: FaultKind
+    on: str
+    share: float = 0.0
+    start: str = ""
+    end: str = ""
+    steps: tuple[str, ...] = ()
+    extra_ms: float = 0.0
+    limit: int = 0
+
+    def __post_init__(self) -> None:
+        takes = KINDS[self.kind].takes
+        if not 0.0 <= self.share <= 1.0:
+            raise ValueError(f"share is a share of 1, from 0 to 1, not {self.share}")
+        if "share" in takes and self.share == 0.0:
+            raise ValueError(f"a fault of kind {self.kind!r} needs share, the chance that it strikes an exchange")
+        if "share" not in takes and self.share != 0.0:
+            raise ValueError(f"a fault of kind {self.kind!r} takes no share: it strikes everything in its window")
+        if ("extra_ms" in takes) != (self.extra_ms > 0):
+            raise ValueError("extra_ms above 0 belongs to kind 'delay', and only there")
+        if self.kind == "outage" and not (self.start and self.end):
+            raise ValueError("an outage needs start and end")
+        if self.limit < 0:
+            raise ValueError("limit must not be negative")
+        start_s, end_s = day_seconds(self.start or "00:00"), day_seconds(self.end or "24:00")
+        if end_s <= start_s:
+            raise ValueError(f"end ({self.end}) must be later than start ({self.start})")
+
+    def window_ns(self, midnight_ns: int) -> tuple[int, int]:
+        """Start and end of the window in nanoseconds, for a day that began at ``midnight_ns``."""
+        return (
+            midnight_ns + seconds(day_seconds(self.start or "00:00")),
+            midnight_ns + seconds(day_seconds(self.end or "24:00")),
+        )
+
+    def code(self) -> str:
+        """The field's return code for what it does, with its space."""
+        kind = KINDS[self.kind]
+        return kind.network_code if self.on == "cloud" else kind.card_code
+
+
+def day_seconds(text: str) -> int:
+    """Seconds since midnight of ``HH:MM`` or ``HH:MM:SS`` (``24:00`` is the end of the day)."""
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or not all(p.isdigit() and len(p) == 2 for p in parts):
+        raise ValueError(f"{text!r} is not a time of day: write HH:MM or HH:MM:SS")
+    hour, minute, second = (*map(int, parts), 0)[:3]
+    if hour > 24 or minute > 59 or second > 59 or (hour == 24 and (minute or second)):
+        raise ValueError(f"{text!r} is not a time of day: hours 00 to 24, minutes and seconds 00 to 59")
+    return hour * 3600 + minute * 60 + second
+
+
+@dataclass(slots=True)
+class Strike:
+    """One stroke of a fault, kept until it is known how what it struck ended."""
+
+    fault: Fault
+    at_ns: int
+
+
+class Injector:
+    """The faults of one replication: who strikes next, how often each has struck, and all strokes so far."""
+
+    def __init__(self, faults: Sequence[Fault], midnight_ns: int, rng: Random) -> None:
+        self._rng = rng
+        self._windows = [(f, *f.window_ns(midnight_ns)) for f in faults]
+        self._counts: dict[str, int] = {}
+        self._strokes: list[Strike] = []
+
+    def for_role(self, role: str) -> bool:
+        """True when any fault may strike this role at all."""
+        return any(f.on == role for f, _, _ in self._windows)
+
+    def pick(self, role: str, step: str, at_ns: int) -> Fault | None:
+        """The fault that strikes this exchange, if one does: the first of the scenario's order that draws so."""
+        for fault, start_ns, end_ns in self._windows:
+            if fault.on != role or not start_ns <= at_ns < end_ns or (fault.steps and step not in fault.steps):
+                continue
+            if fault.limit and self._counts.get(fault.id, 0) >= fault.limit:
+                continue
+            if fault.kind == "outage" or self._rng.random() < fault.share:
+                self._counts[fault.id] = self._counts.get(fault.id, 0) + 1
+                self._strokes.append(Strike(fault, at_ns))
+                return fault
+        return None
+
+    def outage_at(self, role: str, at_ns: int) -> Fault | None:
+        """The outage in force for this role at this moment."""
+        for fault, start_ns, end_ns in self._windows:
+            if fault.kind == "outage" and fault.on == role and start_ns <= at_ns < end_ns:
+                return fault
+        return None
+
+    def cut_points(self) -> int:
+        """After how many cut points of the store a tear comes: from at once to past the longest write."""
+        return self._rng.randrange(48)
+
+    def drain(self) -> list[Strike]:
+        """The strokes since the last call."""
+        strokes, self._strokes = self._strokes, []
+        return strokes
+
+
+class FaultyLink:
+    """A link on which faults strike. ``step`` is told by the runner through the session's exchange; see ``at_step``."""
+
+    def __init__(self, inner: Link, role: str, injector: Injector, clock: Clock, tearable: Tearable | None = None) -> None:
+        self._inner = inner
+        self._role = role
+        self._injector = injector
+        self._clock = clock
+        self._tearable = tearable
+        self._gone = False
+        self._hung = False
+        self.step = ""
+
+    @property
+    def channel(self) -> str:
+        return self._inner.channel
+
+    @property
+    def device(self) -> str:
+        return self._inner.device
+
+    @property
+    def provenance(self) -> Provenance:
+        return self._inner.provenance
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        limit_ns = seconds(timeout_s)
+        if not message:  # a restart mends what a tear or a hang left
+            self._gone = self._hung = False
+        if self._gone:
+            return Attempt(Outcome.GONE, 0)
+        if self._hung:
+            return Attempt(Outcome.TIMED_OUT, limit_ns)
+        at_ns = self._clock.now_ns()
+        fault = self._injector.pick(self._role, self.step, at_ns)
+        if fault is not None:
+            return self._struck(fault, message, timeout_s)
+        attempt = self._inner.attempt(message, timeout_s)
+        ended = self._injector.outage_at(self._role, at_ns + attempt.duration_ns)
+        if attempt.outcome is Outcome.REPLIED and ended is not None:
+            return Attempt(Outcome.REPLY_LOST, limit_ns, fault=ended.id)
+        return attempt
+
+    def _struck(self, fault: Fault, message: bytes, timeout_s: float) -> Attempt:
+        limit_ns = seconds(timeout_s)
+        match fault.kind:
+            case "loss_before" | "outage":
+                return Attempt(Outcome.REQUEST_LOST, limit_ns, fault=fault.id)
+            case "loss_after":
+                self._inner.attempt(message, timeout_s)
+                return Attempt(Outcome.REPLY_LOST, limit_ns, fault=fault.id)
+            case "delay":
+                attempt = self._inner.attempt(message, timeout_s)
+                late_ns = attempt.duration_ns + round(fault.extra_ms * 1e6)
+                if attempt.outcome is not Outcome.REPLIED or late_ns > limit_ns:
+                    return Attempt(Outcome.TIMED_OUT, limit_ns, fault=fault.id)
+                return Attempt(Outcome.REPLIED, late_ns, attempt.reply, fault.id)
+            case "garble":
+                attempt = self._inner.attempt(message, timeout_s)
+                return Attempt(Outcome.GARBLED, attempt.duration_ns, fault=fault.id)
+            case "hang":
+                self._hung = True
+                return Attempt(Outcome.TIMED_OUT, limit_ns, fault=fault.id)
+            case "tear":
+                return self._torn(fault, message, timeout_s)
+
+    def _torn(self, fault: Fault, message: bytes, timeout_s: float) -> Attempt:
+        """Power goes away somewhere in the device's write, or just after its act: what it stored, it stored."""
+        if self._tearable is not None:
+            self._tearable.arm_cut(self._injector.cut_points())
+        attempt = self._inner.attempt(message, timeout_s)
+        if self._tearable is not None:
+            self._tearable.arm_cut(None)
+        self._gone = True
+        return Attempt(Outcome.GONE, attempt.duration_ns, fault=fault.id)

@@ -1,0 +1,233 @@
+"""Link models: how long a medium and the device behind it take, and what they lose.
+
+A model is a frozen description that a scenario file can hold; ``Line`` and ``ModelledLink`` are its living side, with
+their own random streams. No reading time of the card has been published (``national`` figures, gaps), so every default
+here is an assumption of the bench, and reports say so.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from random import Random
+from typing import Literal, Protocol
+
+from virtual_devices.clock import Clock, seconds
+from virtual_devices.link import Attempt, Device, Outcome, PowerCut, Provenance, Work
+
+Z95 = 1.6448536269514722  # standard normal quantile of 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A log-normal time, by its median and its 95th percentile, in milliseconds. Equal figures mean a constant."""
+
+    median_ms: float = 20.0
+    p95_ms: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.median_ms < 0 or self.p95_ms < self.median_ms:
+            raise ValueError(f"p95_ms ({self.p95_ms}) must be at least median_ms ({self.median_ms}), and neither negative")
+
+    def draw_ns(self, rng: Random) -> int:
+        if self.p95_ms == self.median_ms or self.median_ms == 0:
+            return round(self.median_ms * 1e6)
+        sigma = math.log(self.p95_ms / self.median_ms) / Z95
+        return round(self.median_ms * 1e6 * math.exp(sigma * rng.gauss(0.0, 1.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class IndependentLoss:
+    """Each message is lost with the same chance, whatever happened to the one before."""
+
+    kind: Literal["independent"] = "independent"
+    share: float = 0.0  # of messages, each way
+
+    def __post_init__(self) -> None:
+        _share("share", self.share)
+
+
+@dataclass(frozen=True, slots=True)
+class BurstyLoss:
+    """Gilbert-Elliott in continuous time: the line is good or bad for exponential times, and loses more when bad."""
+
+    kind: Literal["bursty"] = "bursty"
+    good_s: float = 600.0  # mean time in the good state
+    bad_s: float = 5.0  # mean time in the bad state
+    share_good: float = 0.0  # of messages lost while good
+    share_bad: float = 0.5  # of messages lost while bad
+
+    def __post_init__(self) -> None:
+        _share("share_good", self.share_good)
+        _share("share_bad", self.share_bad)
+        if self.good_s <= 0 or self.bad_s <= 0:
+            raise ValueError("good_s and bad_s must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The institution's line to the data centre, and the data centre's own time."""
+
+    one_way: Delay = field(default_factory=lambda: Delay(12.0, 40.0))
+    service: Delay = field(default_factory=lambda: Delay(35.0, 120.0))  # in the data centre
+    bandwidth_kbit_s: float = 1000.0  # the smallest VPN line in the field is 1 Mbit/s
+    loss: IndependentLoss | BurstyLoss = field(default_factory=IndependentLoss)
+
+    def __post_init__(self) -> None:
+        if self.bandwidth_kbit_s <= 0:
+            raise ValueError("bandwidth_kbit_s must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A contact reader and the chip in it. Figures are the bench's assumptions, not measurements of any card."""
+
+    byte_us: float = 95.0  # 12 bit times at 125 kbit/s: T=1, as ISO/IEC 7816-3 counts them
+    command_ms: float = 2.0  # reader, driver and card turnaround
+    reset_ms: float = 45.0
+    signature_ms: float = 60.0  # ECDSA P-256 on a chip
+    verification_ms: float = 70.0
+    chain_ms: float = 150.0  # two certificates
+    mac_ms: float = 4.0
+    write_ms_per_64_bytes: float = 3.0
+
+    def __post_init__(self) -> None:
+        for name in ("byte_us", "command_ms", "reset_ms", "signature_ms", "verification_ms", "chain_ms", "mac_ms"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative")
+
+    def work_ns(self, work: Work) -> int:
+        """What the chip's work costs, by these prices."""
+        pages = -(-work.written_bytes // 64)
+        total_ms = (
+            work.signatures * self.signature_ms
+            + work.verifications * self.verification_ms
+            + work.chains * self.chain_ms
+            + work.macs * self.mac_ms
+            + pages * self.write_ms_per_64_bytes
+        )
+        return round(total_ms * 1e6)
+
+
+def _share(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name} is a share of 1, from 0 to 1, not {value}")
+
+
+class Medium(Protocol):
+    """The living side of a model: carries messages one way at a time, in the order of time."""
+
+    channel: str
+
+    def carry(self, at_ns: int, size_bytes: int) -> int | None:
+        """Nanoseconds of the way, or None when the message is lost."""
+        ...
+
+    def device_ns(self, work: Work, reset: bool) -> int:
+        """The device's own time for what it did."""
+        ...
+
+
+class LossState:
+    """Whether a message is lost now: the living side of a loss model. Asked in the order of time."""
+
+    def __init__(self, model: IndependentLoss | BurstyLoss, rng: Random) -> None:
+        self._model = model
+        self._rng = rng
+        self._bad = False
+        self._until_ns: int | None = None
+
+    def lost(self, at_ns: int) -> bool:
+        model = self._model
+        if isinstance(model, IndependentLoss):
+            return model.share > 0 and self._rng.random() < model.share
+        if self._until_ns is None:
+            self._until_ns = at_ns + self._sojourn_ns(model)
+        while self._until_ns <= at_ns:
+            self._bad = not self._bad
+            self._until_ns += self._sojourn_ns(model)
+        share = model.share_bad if self._bad else model.share_good
+        return share > 0 and self._rng.random() < share
+
+    def _sojourn_ns(self, model: BurstyLoss) -> int:
+        return max(1, seconds(self._rng.expovariate(1.0 / (model.bad_s if self._bad else model.good_s))))
+
+
+class Line:
+    """The line to the data centre: latency, bandwidth and loss. Outages are faults (``faults.py``)."""
+
+    channel = "network"
+
+    def __init__(self, model: Network, rng: Random) -> None:
+        self._model = model
+        self._rng = rng
+        self._loss = LossState(model.loss, Random(rng.getrandbits(256)))
+
+    def carry(self, at_ns: int, size_bytes: int) -> int | None:
+        if self._loss.lost(at_ns):
+            return None
+        wire_ns = round(size_bytes * 8 / self._model.bandwidth_kbit_s * 1e6)
+        return self._model.one_way.draw_ns(self._rng) + wire_ns
+
+    def device_ns(self, work: Work, reset: bool) -> int:
+        return self._model.service.draw_ns(self._rng)
+
+
+class ContactMedium:
+    """A chip in a contact reader: nothing is lost, bytes and work take their time."""
+
+    channel = "contact"
+
+    def __init__(self, model: Contact) -> None:
+        self._model = model
+        self._half_command_ns = round(model.command_ms * 5e5)
+
+    def carry(self, at_ns: int, size_bytes: int) -> int | None:
+        return self._half_command_ns + round(size_bytes * self._model.byte_us * 1e3)
+
+    def device_ns(self, work: Work, reset: bool) -> int:
+        return self._model.work_ns(work) + (round(self._model.reset_ms * 1e6) if reset else 0)
+
+
+class ModelledLink:
+    """A reference device behind a modelled medium.
+
+    The device acts when the attempt begins; the drawn times are what the asker then waits.
+    """
+
+    provenance = Provenance.MODELLED
+
+    def __init__(self, device: Device, medium: Medium, clock: Clock, *, name: str = "virtual") -> None:
+        self._handle = device
+        self._medium = medium
+        self._clock = clock
+        self._work: Work | None = getattr(device, "work", None)
+        self.channel = medium.channel
+        self.device = name
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        at_ns = self._clock.now_ns()
+        limit_ns = seconds(timeout_s)
+        there_ns = self._medium.carry(at_ns, len(message))
+        if there_ns is None:
+            return Attempt(Outcome.REQUEST_LOST, limit_ns)
+        before = self._work.copy() if self._work is not None else None
+        try:
+            reply = self._handle.handle(message, at_ns) if message else self._handle.power_on()
+        except PowerCut:
+            self._handle.power_off()
+            return Attempt(Outcome.GONE, min(limit_ns, there_ns))
+        done = self._work.since(before) if self._work is not None and before is not None else Work()
+        acted_ns = there_ns + self._medium.device_ns(done, not message)
+        back_ns = self._medium.carry(at_ns + acted_ns, len(reply))
+        if back_ns is None:
+            return Attempt(Outcome.REPLY_LOST, limit_ns)
+        if acted_ns + back_ns > limit_ns:
+            return Attempt(Outcome.TIMED_OUT, limit_ns)
+        return Attempt(Outcome.REPLIED, acted_ns + back_ns, reply)
+
+
+__all__ = [
+    "BurstyLoss", "Contact", "ContactMedium", "Delay", "IndependentLoss", "Line", "LossState", "Medium", "ModelledLink",
+    "Network",
+]
