@@ -1,0 +1,304 @@
+"""Certificates and raw signatures: X.509 chained to the bench's own root, checked by ``cryptography.x509.verification``.
+
+Every signature and every chain check of a reference device goes through this module, so that what is spent on
+cryptography can be told from what is spent on everything else.
+
+The root and the four issuing authorities belong to the bench. They are nobody's real authority, and their keys follow
+from the seed: never trust them outside the bench.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+
+import cbor2
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, hmac, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.x509.oid import NameOID
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
+
+from virtual_devices.clock import NS, to_datetime
+from virtual_devices.randomness import digest, private_key
+
+READER_AUTHENTICATION = x509.ObjectIdentifier("1.0.18013.5.1.6")  # ISO/IEC 18013-5 B.1.7
+_ROLE_ARC = "2.25.187204171391049372418462718463528671829"  # a UUID-based arc (ITU-T X.667) of the bench's own
+_ES256 = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+_ES256_VERIFY = ec.ECDSA(hashes.SHA256())
+DAY_NS = 86_400 * NS
+
+
+class Role(Enum):
+    """What a certificate says its holder is, as a policy OID under the bench's own arc."""
+
+    PATIENT_CARD = 1
+    SAM = 2
+    PHYSICIAN = 3  # HPC of a physician
+    PHARMACIST = 4  # HPC of a pharmacist
+    NURSE = 5  # HPC of a nurse
+    DATA_CENTRE = 6
+
+    @property
+    def oid(self) -> x509.ObjectIdentifier:
+        return x509.ObjectIdentifier(f"{_ROLE_ARC}.{self.value}")
+
+
+PROFESSIONALS = frozenset({Role.PHYSICIAN, Role.PHARMACIST, Role.NURSE})
+_BY_OID = {role.oid: role for role in Role}
+
+
+class Trouble(Enum):
+    """Why a party is refused."""
+
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not yet valid"
+    REVOKED = "revoked"
+    WRONG_ROLE = "wrong role"
+    FORGED = "forged"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A party that did not prove itself."""
+
+    trouble: Trouble
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A party whose certificate chains to the root: who it is, what it is, and with which key it signs."""
+
+    role: Role
+    subject_id: str  # card number, SAM id, professional's id
+    organisation: str  # institution code of a SAM, "" otherwise
+    serial: int
+    key: ec.EllipticCurvePublicKey
+    not_before_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A private key with its chain, leaf first, root left out (x5chain order, RFC 9360)."""
+
+    key: ec.EllipticCurvePrivateKey
+    chain: tuple[bytes, ...]
+
+    def chain_bytes(self) -> bytes:
+        """The chain as CBOR: an array of DER certificates."""
+        return cbor2.dumps(list(self.chain))
+
+    def private_bytes(self) -> bytes:
+        """The private number, 32 bytes. For a card's image on the bench's own disk only."""
+        return self.key.private_numbers().private_value.to_bytes(32, "big")
+
+    @staticmethod
+    def from_bytes(private: bytes, chain: Sequence[bytes]) -> Identity:
+        return Identity(ec.derive_private_key(int.from_bytes(private, "big"), ec.SECP256R1()), tuple(chain))
+
+
+def sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
+    """ES256: 64 bytes r || s, deterministic (RFC 6979)."""
+    r, s = utils.decode_dss_signature(key.sign(message, _ES256))
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def verify(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
+    """True when the 64 bytes r || s are this key's ES256 over the message. Never raises."""
+    if len(signature) != 64:
+        return False
+    der = utils.encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+    try:
+        key.verify(der, message, _ES256_VERIFY)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def mac(key: bytes, message: bytes) -> bytes:
+    """HMAC-SHA-256, 32 bytes."""
+    h = hmac.HMAC(key, hashes.SHA256())
+    h.update(message)
+    return h.finalize()
+
+
+class Authority:
+    """The bench's root and its issuing authorities. Everything follows from the seed and the epoch."""
+
+    def __init__(self, seed: object, epoch_ns: int) -> None:
+        self._seed = seed
+        self._epoch_ns = epoch_ns
+        self.root_key = private_key(seed, "pki", "root")
+        self.root = self._certificate(
+            subject=_name("NHI bench root (not an authority of anybody)"), issuer=None, key=self.root_key.public_key(),
+            signer=self.root_key, serial="root", days=(-3650, 7300), path_length=1,
+        )
+        self.root_der = self.root.public_bytes(serialization.Encoding.DER)
+        self._issuers = {family: self._issuer(family) for family in ("card", "sam", "hpc", "data centre")}
+
+    def issue(
+        self, role: Role, subject_id: str, *, organisation: str = "", days: tuple[int, int] = (-365, 1825),
+        key_name: object = "",
+    ) -> Identity:
+        """A new identity. ``days``: first and last day of validity, counted from the epoch."""
+        key = private_key(self._seed, "pki", role.name, subject_id, key_name)
+        issuer_key, issuer = self._issuers[_family(role)]
+        leaf = self._certificate(
+            subject=_name(subject_id, organisation), issuer=issuer, key=key.public_key(), signer=issuer_key,
+            serial=f"{role.name} {subject_id} {key_name}", days=days, role=role,
+        )
+        encoding = serialization.Encoding.DER
+        return Identity(key, (leaf.public_bytes(encoding), issuer.public_bytes(encoding)))
+
+    def _issuer(self, family: str) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+        key = private_key(self._seed, "pki", "issuer", family)
+        certificate = self._certificate(
+            subject=_name(f"NHI bench {family} authority"), issuer=self.root, key=key.public_key(), signer=self.root_key,
+            serial=f"issuer {family}", days=(-3000, 6000), path_length=0,
+        )
+        return key, certificate
+
+    def _certificate(
+        self, *, subject: x509.Name, issuer: x509.Certificate | None, key: ec.EllipticCurvePublicKey,
+        signer: ec.EllipticCurvePrivateKey, serial: str, days: tuple[int, int], path_length: int | None = None,
+        role: Role | None = None,
+    ) -> x509.Certificate:
+        midnight = to_datetime(self._epoch_ns // DAY_NS * DAY_NS)
+        is_ca = role is None
+        number = int.from_bytes(digest(self._seed, "pki", "serial", serial)[:16], "big") >> 1 | 1
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject if issuer is None else issuer.subject)
+            .public_key(key)
+            .serial_number(number)
+            .not_valid_before(midnight + timedelta(days=days[0]))
+            .not_valid_after(midnight + timedelta(days=days[1]))
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=path_length), critical=True)
+            .add_extension(_key_usage(is_ca), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        )
+        if issuer is not None:
+            public = issuer.public_key()
+            assert isinstance(public, ec.EllipticCurvePublicKey)
+            builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
+        if role is not None:
+            builder = builder.add_extension(x509.CertificatePolicies([x509.PolicyInformation(role.oid, None)]), critical=False)
+            if role in PROFESSIONALS or role is Role.SAM:
+                builder = builder.add_extension(x509.ExtendedKeyUsage([READER_AUTHENTICATION]), critical=True)
+        return builder.sign(signer, hashes.SHA256(), ecdsa_deterministic=True)
+
+
+class ChainVerifier:
+    """Checks chains against one root, offline."""
+
+    def __init__(self, root_der: bytes) -> None:
+        self._root = x509.load_der_x509_certificate(root_der)
+        self._store = Store([self._root])
+        self._leaf_policy = ExtensionPolicy.permit_all().require_present(
+            x509.KeyUsage, Criticality.CRITICAL, _may_sign
+        )
+
+    def check(
+        self, chain: Sequence[bytes], roles: Collection[Role], now_ns: int, revoked: Collection[int] = frozenset(),
+    ) -> Verified | Refused:
+        """Whether the chain leads to the root, now, for one of the roles. Never raises on what is in the chain."""
+        if not chain:
+            return Refused(Trouble.MISSING)
+        try:
+            leaf, *others = [x509.load_der_x509_certificate(der) for der in chain]
+            key = leaf.public_key()
+            role = _role(leaf)
+        except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as e:
+            return Refused(Trouble.MALFORMED, str(e)[:200])
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            return Refused(Trouble.MALFORMED, "the key is not on P-256")
+        now = to_datetime(now_ns)
+        early, late = now < leaf.not_valid_before_utc, now > leaf.not_valid_after_utc
+        at = leaf.not_valid_before_utc if early or late else now
+        verifier = (
+            PolicyBuilder().store(self._store).time(at.replace(tzinfo=None))
+            .extension_policies(ca_policy=_CA_POLICY, ee_policy=self._leaf_policy)
+            .build_client_verifier()
+        )
+        try:
+            verifier.verify(leaf, others)
+        except VerificationError as e:
+            return Refused(Trouble.FORGED, str(e)[:200])
+        if early or late:
+            validity = f"valid {leaf.not_valid_before_utc:%F} to {leaf.not_valid_after_utc:%F}"
+            return Refused(Trouble.NOT_YET_VALID if early else Trouble.EXPIRED, validity)
+        if role is None or role not in roles:
+            return Refused(Trouble.WRONG_ROLE, "no role" if role is None else role.name.lower())
+        if leaf.serial_number in revoked:
+            return Refused(Trouble.REVOKED)
+        return Verified(
+            role, _text(leaf, NameOID.COMMON_NAME), _text(leaf, NameOID.ORGANIZATION_NAME), leaf.serial_number, key,
+            round(leaf.not_valid_before_utc.timestamp()) * NS,
+        )
+
+    def check_bytes(
+        self, chain: bytes, roles: Collection[Role], now_ns: int, revoked: Collection[int] = frozenset(),
+    ) -> Verified | Refused:
+        """The same for a chain in CBOR, as devices hand it over."""
+        try:
+            certificates = cbor2.loads(chain)
+        except (cbor2.CBORDecodeError, ValueError, OverflowError, MemoryError, RecursionError):
+            return Refused(Trouble.MALFORMED, "the chain is not CBOR")
+        if not isinstance(certificates, list) or not all(isinstance(c, bytes) for c in certificates) or len(certificates) > 4:
+            return Refused(Trouble.MALFORMED, "the chain is not an array of at most four certificates")
+        return self.check(certificates, roles, now_ns, revoked)
+
+
+def _may_sign(policy: object, certificate: x509.Certificate, usage: x509.KeyUsage) -> None:
+    if not usage.digital_signature:
+        raise ValueError("the key may not sign")
+
+
+_CA_POLICY = ExtensionPolicy.webpki_defaults_ca()
+
+
+def _family(role: Role) -> str:
+    match role:
+        case Role.PATIENT_CARD:
+            return "card"
+        case Role.SAM:
+            return "sam"
+        case Role.DATA_CENTRE:
+            return "data centre"
+        case _:
+            return "hpc"
+
+
+def _name(common: str, organisation: str = "") -> x509.Name:
+    parts = [x509.NameAttribute(NameOID.COUNTRY_NAME, "TW")]
+    if organisation:
+        parts.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation))
+    return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _text(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str:
+    values = certificate.subject.get_attributes_for_oid(oid)
+    return str(values[0].value) if values else ""
+
+
+def _role(leaf: x509.Certificate) -> Role | None:
+    try:
+        policies = leaf.extensions.get_extension_for_class(x509.CertificatePolicies).value
+    except x509.ExtensionNotFound:
+        return None
+    found = [_BY_OID[p.policy_identifier] for p in policies if p.policy_identifier in _BY_OID]
+    return found[0] if len(found) == 1 else None
+
+
+def _key_usage(is_ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not is_ca, content_commitment=False, key_encipherment=False, data_encipherment=False,
+        key_agreement=False, key_cert_sign=is_ca, crl_sign=is_ca, encipher_only=False, decipher_only=False,
+    )
