@@ -1,0 +1,299 @@
+#!/usr/bin/env bash
+# The one door to the bench: makes .venv/ by itself, then runs, tests, checks and measures. `./bench.sh help` teaches.
+# Exit codes: 2 wrong use, 3 this machine lacks something (named on the last lines); otherwise those of what was run.
+set -euo pipefail
+
+# --- What the machine must have: the one list of Debian packages ---------------------------------------------------------
+readonly RUN_PACKAGES=(git make python3-venv)
+# The real PC/SC service with a virtual reader, two foreign programs that read through it, and what compiles pyscard.
+readonly TEST_PACKAGES=(pcscd vsmartcard-vpcd opensc pcsc-tools libpcsclite-dev gcc python3-dev)
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+readonly root venv=$root/.venv cache=$root/.cache scenario=$root/scenarios/clinic_morning.toml
+log=$cache/setup.log
+
+usage() {
+    cat <<END
+./bench.sh COMMAND [ARGS]       everything works from a fresh clone: .venv/ is made, or brought up to date, when needed
+
+  run [ARGS]        a clinic morning; with ARGS, what follows \`vhc-bench run\` in place of it
+  test [ARGS]       the tests, in two processes; ARGS go to pytest (-k card, -n 0, -x)
+  check             ruff, mypy --strict and the import rules
+  bench [NAME|-l]   every program in benchmarks/, or the one named; further ARGS go to it (--json); -l only lists
+  setup [LEVEL]     only make .venv/: run (default), check (adds the developer's tools), test (adds pyscard)
+  lock [ARGS]       write requirements/*.txt from pyproject.toml with uv; versions stay unless ARGS ask (--upgrade)
+  packages          the Debian packages that the tests use, one a line
+  clean             remove .venv/ and all caches; runs/ stays
+  help              this text
+
+The command itself is .venv/bin/vhc-bench after the first of these; .venv/bin/vhc-bench --help goes on from here.
+
+Needs git, make, Python 3.11 or later with venv (Debian: ${RUN_PACKAGES[*]}), and a package registry once.
+uv is used where it is on the PATH. \`test\` installs missing Debian packages when it may (root, or sudo that asks for
+no password), and otherwise names them and runs what it can.
+
+  CI=true              a tool that a test needs and the machine lacks is an error, never a skip
+  BENCH_REQUIRE=a,b    the same for the tools named: pcsc, opensc, pcsc-tools
+  BENCH_APT=no         never install a Debian package
+  PYTHON=/path         the Python to make .venv/ with
+END
+}
+
+say() { printf 'bench.sh: %s\n' "$*" >&2; }
+fail() { local code=$1; shift; printf 'bench.sh: %s\n' "$@" >&2; exit "$code"; }
+have() { command -v "$1" >/dev/null 2>&1; }
+in_ci() { case "${CI:-}" in '' | 0 | false | no) return 1 ;; esac; }
+
+# --- Python and .venv/ ---------------------------------------------------------------------------------------------------
+find_python() {  # sets python to the first one that is 3.11 or later
+    local name tell='import sys; print("%d.%d.%d" % sys.version_info[:3]); sys.exit(sys.version_info < (3, 11))' found='' version
+    for name in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11; do
+        if version=$("$name" -c "$tell" 2>/dev/null); then python=$name; return; fi
+        [ -z "$version" ] || found+=" $name is $version;"
+        [ -z "${PYTHON:-}" ] || break
+    done
+    fail 3 "Python 3.11 or later is missing:${found:- no python3 was found;} Debian: apt-get install python3 python3-venv," \
+        "or name one: PYTHON=/path/to/python3.11 ./bench.sh ..."
+}
+
+venv_serves() {  # .venv/ runs, was made at this place, and can be added to
+    grep -qsF "$venv" "$venv/bin/activate" || return 1
+    "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || return 1
+    have uv || "$venv/bin/python" -c 'import pip' 2>/dev/null
+}
+
+make_venv() {
+    local python
+    find_python
+    rm -rf "$venv"
+    if have uv; then
+        logged uv venv --python "$python" --no-python-downloads "$venv" || explain "uv could not make .venv/"
+        return
+    fi
+    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+        fail 3 "python3-venv is missing: $python cannot make an environment with pip in it." \
+            "Debian: apt-get install python3-venv   (or put uv on the PATH)"
+    logged "$python" -m venv "$venv" || explain "$python could not make .venv/"
+}
+
+logged() { printf '\n$ %s\n' "$*" >>"$log"; "$@" >>"$log" 2>&1 </dev/null; }
+
+explain() {  # what a failed set-up means, and its last words
+    tail -n 12 "$log" | cut -c 1-300 >&2
+    if grep -qiE 'NewConnection|ConnectTimeout|ReadTimeout|name resolution|ProxyError|SSLError|refused|unreachable|error sending request|failed to fetch|dns error' "$log"; then
+        fail 3 "the package registry cannot be reached: $1." "Check the network, a proxy, and pip's or uv's own settings; the whole log: $log"
+    fi
+    fail 3 "$1; the whole log: $log"
+}
+
+pip_install() {
+    if have uv; then
+        logged uv pip install --python "$venv/bin/python" "$@"
+    else
+        logged "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --no-compile --progress-bar off "$@"
+    fi
+}
+
+block() { awk -v want="$1" '/^[^ #]/ { mine = ($0 ~ /^pyscard==/) } (mine ? "only" : "without") == want' "$root/requirements/test.txt"; }
+
+install_locked() {  # level -> its lock file's packages, each by its hash
+    if [ "$1" = run ]; then
+        cp "$root/requirements/run.txt" "$cache/install.txt"
+    else
+        block without >"$cache/install.txt"
+    fi
+    pip_install --require-hashes -r "$cache/install.txt" || explain "the packages of requirements/ were not installed"
+    # The build backend is in the lock too, so nothing is fetched here that has no hash.
+    pip_install --no-deps --no-build-isolation --editable "$root" || explain "vhc-bench itself was not installed in .venv/"
+}
+
+install_pyscard() {  # the one package that compiles: a machine without a compiler still runs the other tests
+    block only >"$cache/install.txt"
+    pip_install --require-hashes --no-deps -r "$cache/install.txt" && return
+    local missing
+    missing=$(missing_packages)
+    if in_ci || [ -z "$missing" ]; then explain "pyscard did not compile${missing:+; missing Debian packages: $missing}"; fi
+    say "pyscard did not compile (missing: $missing): the tests that need a PC/SC service are skipped"
+}
+
+stamp() {  # level -> what .venv/ must agree with to be up to date
+    cksum "$root/requirements/$([ "$1" = run ] && echo run || echo test).txt" "$root/pyproject.toml"
+    [ "$1" != test ] || missing_packages
+}
+
+current() { [ -f "$venv/$1.stamp" ] && [ "$(cat "$venv/$1.stamp")" = "$(stamp "$1")" ] && grep -qsF "$venv" "$venv/bin/activate"; }
+
+setup() {  # level: run, check or test; each holds the one before
+    current "$1" && return
+    ( ! have flock || flock 9; build_up_to "$1" ) 9<"$root"  # one at a time
+}
+
+build_up_to() {
+    current "$1" && return  # somebody else did it while we waited
+    mkdir -p "$cache"
+    : >"$log"
+    venv_serves || { say "making .venv/ (once)"; make_venv; }
+    say "installing the packages of level '$1' into .venv/ ($(have uv && echo uv || echo pip); log: .cache/setup.log)"
+    local level began=$SECONDS
+    install_locked "$1"
+    [ "$1" != test ] || install_pyscard
+    for level in run check test; do
+        stamp "$level" >"$venv/$level.stamp"
+        [ "$level" != "$1" ] || break
+    done
+    say "ready after $((SECONDS - began)) s"
+}
+
+# --- Debian packages for the tests -----------------------------------------------------------------------------------------
+missing_packages() {  # on one line; nothing where there is no dpkg
+    have dpkg-query || return 0
+    local name missing=() states
+    states=" $(dpkg-query -W -f '${Package}:${db:Status-Status} ' "${TEST_PACKAGES[@]}" 2>/dev/null || true)"
+    for name in "${TEST_PACKAGES[@]}"; do
+        [[ $states == *" $name:installed "* ]] || missing+=("$name")
+    done
+    echo "${missing[*]}"
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+may_install() {
+    [ "${BENCH_APT:-}" != no ] && have apt-get && { [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; }
+}
+
+apt() { logged as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@"; }
+
+install_packages() {
+    local missing
+    missing=$(missing_packages)
+    [ -n "$missing" ] || return 0
+    local log=$cache/apt.log
+    mkdir -p "$cache"
+    : >"$log"
+    if may_install; then
+        say "installing Debian packages for the tests: $missing"
+        # shellcheck disable=SC2086  # the list is one word a package
+        if apt update && apt install -y --no-install-recommends $missing; then return; fi
+        tail -n 5 "$log" >&2
+    fi
+    missing=$(missing_packages)
+    ! in_ci || fail 3 "these Debian packages are missing, and CI=true forbids to go on without them: $missing"
+    say "these Debian packages are missing, and could not be installed here: $missing"
+    say "tests that need them are skipped. To have them: sudo apt-get install --no-install-recommends $missing"
+}
+
+# --- Commands: cmd_NAME is `./bench.sh NAME` ---------------------------------------------------------------------------
+cmd_help() { usage; }
+
+cmd_setup() {
+    case "${1:-run}" in
+        test) install_packages ;;
+        run | check) ;;
+        *) fail 2 "setup knows the levels run, check and test, not '$1'" ;;
+    esac
+    setup "${1:-run}"
+}
+
+cmd_run() {
+    setup run
+    [ $# -gt 0 ] || { cd "$root"; set -- "$scenario"; }
+    exec "$venv/bin/vhc-bench" run "$@"
+}
+
+cmd_test() {
+    install_packages
+    setup test
+    cd "$root"
+    exec "$venv/bin/python" -m pytest -n 2 "$@"
+}
+
+cmd_check() {
+    [ $# = 0 ] || fail 2 "check takes no arguments"
+    setup check
+    cd "$root"
+    local failed=()
+    "$venv/bin/ruff" check . || failed+=(ruff)
+    "$venv/bin/mypy" || failed+=(mypy)
+    "$venv/bin/lint-imports" || failed+=(lint-imports)
+    [ ${#failed[@]} = 0 ] || fail 1 "not clean: ${failed[*]}"
+}
+
+benchmarks() {  # "name<TAB>first line of its docstring", one a line
+    "$venv/bin/python" - "$root"/benchmarks/[!_]*.py <<'END'
+import ast, pathlib, sys
+for path in map(pathlib.Path, sys.argv[1:]):
+    if path.exists():
+        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "(no docstring)"
+        print(path.stem, doc.splitlines()[0], sep="\t")
+END
+}
+
+cmd_bench() {
+    setup run
+    cd "$root"
+    local list name failed=()
+    list=$(benchmarks)
+    [ -n "$list" ] || fail 3 "benchmarks/ holds no program"
+    case "${1:-}" in
+        -l | --list) printf '%s\n' "$list" | column_of_two; return ;;
+        '' | -*) ;;
+        *)
+            name=$1; shift
+            cut -f 1 <<<"$list" | grep -qxF "$name" || fail 2 "no benchmark '$name'; there are: $(cut -f 1 <<<"$list" | xargs)"
+            exec "$venv/bin/python" -m "benchmarks.$name" "$@"
+            ;;
+    esac
+    printf '%s\n' "$list" | column_of_two >&2
+    for name in $(cut -f 1 <<<"$list"); do
+        printf '\n== %s\n' "$name" >&2
+        "$venv/bin/python" -m "benchmarks.$name" "$@" || failed+=("$name")
+    done
+    [ ${#failed[@]} = 0 ] || fail 1 "failed: ${failed[*]}"
+}
+
+column_of_two() { while IFS=$'\t' read -r name line; do printf '  %-24s %s\n' "$name" "$line"; done; }
+
+cmd_lock() {
+    have uv || fail 3 "uv is missing, and only it writes the lock files: have it on the PATH (pip install uv, in a venv of its own)"
+    cd "$root"
+    # No address may stand in a lock file: whoever installs chooses the registry.
+    local compile=(uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+        --no-emit-index-url --no-emit-find-links pyproject.toml --group build)
+    "${compile[@]}" "$@" -o requirements/run.txt >/dev/null
+    "${compile[@]}" "$@" -c requirements/run.txt --group dev --extra pcsc -o requirements/test.txt >/dev/null
+    say "written: requirements/run.txt, requirements/test.txt"
+}
+
+cmd_packages() { printf '%s\n' "${TEST_PACKAGES[@]}"; }
+
+cmd_clean() {
+    cd "$root"
+    rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+    find . -name __pycache__ -type d -not -path './runs/*' -prune -exec rm -rf {} +
+    say "removed .venv/ and all caches; runs/ stays"
+}
+
+# --- Long work (fuzzing, soaking, mutants) has its commands here: one function each, and one line in usage -------------------
+
+# --- Start ------------------------------------------------------------------------------------------------------------------
+prepare_environment() {
+    unset PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX
+    if [ ! -d "${HOME:-}" ] || [ ! -w "$HOME" ]; then  # a job without a home: its caches stay in the checkout
+        mkdir -p "$cache/home"
+        export HOME=$cache/home
+    fi
+    export MPLCONFIGDIR=${MPLCONFIGDIR:-$cache/matplotlib}
+}
+
+main() {
+    local command=${1:-help}
+    case "$command" in -h | --help) command=help ;; esac
+    declare -F "cmd_$command" >/dev/null || { usage >&2; fail 2 "no command '$command'"; }
+    [ $# = 0 ] || shift
+    prepare_environment
+    "cmd_$command" "$@"
+}
+
+main "$@"
