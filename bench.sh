@@ -80,8 +80,11 @@ logged() { printf '\n$ %s\n' "$*" >>"$log"; "$@" >>"$log" 2>&1 </dev/null; }
 
 explain() {  # what a failed set-up means, and its last words
     tail -n 12 "$log" | cut -c 1-300 >&2
-    if grep -qiE 'NewConnection|ConnectTimeout|ReadTimeout|name resolution|ProxyError|SSLError|refused|unreachable|error sending request|failed to fetch|dns error' "$log"; then
-        fail 3 "the package registry cannot be reached: $1." "Check the network, a proxy, and pip's or uv's own settings; the whole log: $log"
+    local unreachable='NewConnection|ConnectTimeout|ReadTimeout|name resolution|ProxyError|SSLError|refused|unreachable'
+    unreachable+='|from versions: none|error sending request|failed to fetch|dns error'
+    if grep -qiE "$unreachable" "$log"; then
+        fail 3 "the package registry cannot be reached, or lacks a package: $1." \
+            "Check the network, a proxy, and pip's or uv's own settings; the whole log: $log"
     fi
     fail 3 "$1; the whole log: $log"
 }

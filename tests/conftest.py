@@ -1,0 +1,90 @@
+"""What every test shares: the ``needs`` marker for tools of the machine, and hypothesis without a wall clock.
+
+``@pytest.mark.needs("pcsc")`` skips a test where the tool is missing and says how to get it. Where ``CI`` is true, or
+``BENCH_REQUIRE`` (names with commas) lists the tool, the missing one is an error instead: nothing skips in silence.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+VPCD_DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """Something that a machine may lack. ``missing()`` names the part that is not there, or returns ""."""
+
+    missing: Callable[[], str]
+    packages: tuple[str, ...]  # Debian's; each is in the list that ./bench.sh packages prints
+
+    @property
+    def remedy(self) -> str:
+        return f"run ./bench.sh test as a user who may install packages, or: apt-get install {' '.join(self.packages)}"
+
+
+def _program(name: str) -> Callable[[], str]:
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # daemons are outside many users' PATH
+    return lambda: "" if shutil.which(name, path=path) else f"the program {name}"
+
+
+def _pcsc() -> str:
+    if reason := _program("pcscd")():
+        return reason
+    if not VPCD_DRIVER.exists():
+        return f"the virtual reader's driver {VPCD_DRIVER}"
+    return "" if importlib.util.find_spec("smartcard") else "the Python package pyscard"
+
+
+TOOLS: Mapping[str, Tool] = {
+    "pcsc": Tool(_pcsc, ("pcscd", "vsmartcard-vpcd", "libpcsclite-dev", "gcc", "python3-dev")),
+    "opensc": Tool(_program("opensc-tool"), ("opensc",)),
+    "pcsc-tools": Tool(_program("pcsc_scan"), ("pcsc-tools",)),
+}
+"""Name in the marker and in BENCH_REQUIRE -> how it is found."""
+
+
+def _required(environ: Mapping[str, str]) -> frozenset[str]:
+    """The tools that must be there, by the environment."""
+    if environ.get("CI", "").lower() not in ("", "0", "false", "no"):
+        return frozenset(TOOLS)
+    names = frozenset(filter(None, (name.strip() for name in environ.get("BENCH_REQUIRE", "").split(","))))
+    if unknown := names - TOOLS.keys():
+        raise pytest.UsageError(f"BENCH_REQUIRE names {', '.join(sorted(unknown))}; known tools: {', '.join(TOOLS)}")
+    return names
+
+
+def _needs(item: pytest.Item) -> Iterator[str]:
+    for mark in item.iter_markers("needs"):
+        yield from mark.args
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    _required(os.environ)
+    settings.register_profile("bench", deadline=None, derandomize=_required(os.environ) == TOOLS.keys(), print_blob=True)
+    settings.load_profile("bench")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if unknown := set(_needs(item)) - TOOLS.keys():
+            raise pytest.UsageError(f"{item.nodeid} needs {', '.join(sorted(unknown))}; known tools: {', '.join(TOOLS)}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    required = _required(os.environ)
+    for name in _needs(item):
+        if not (missing := TOOLS[name].missing()):
+            continue
+        reason = f"needs {name}: {missing} is missing; {TOOLS[name].remedy}"
+        if name in required:
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
