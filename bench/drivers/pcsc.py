@@ -1,0 +1,261 @@
+"""Cards in PC/SC readers: moniker ``pcsc:NAME``, where NAME is a reader's name or a glob pattern over the names.
+
+The library runs in a worker process (:mod:`bench.worker`): a transmit cannot be cancelled, so a card that hangs costs that
+process. What the medium does is never an exception here. docs/reference/pcsc.md has the table from event to outcome.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from fnmatch import fnmatchcase
+from importlib.util import find_spec
+from typing import Any
+
+import cbor2
+
+from bench.worker import Ended, Reply, Worker
+from virtual_devices.errors import LinkError, UsageError
+from virtual_devices.link import Attempt, Outcome, Provenance
+
+WORKER = "bench.drivers._pcsc_worker"
+LIST_LIMIT_S = 5.0
+"""Longest wait for the list of readers, start of the worker included (about 0.15 s when nothing is wrong)."""
+CONNECT_SLACK_S = 0.5
+"""A worker that has not reported this long after the limit of a connect or reset is stuck inside pcscd and is killed."""
+DISCONNECT_LIMIT_S = 2.0
+"""Longest wait for a disconnect: powering off a card that hangs blocks too."""
+
+
+class Op(IntEnum):
+    """What the worker is asked for: payload -> answer."""
+
+    LIST = 1  # nothing -> cbor {"hresult", "readers": [[name, state, ATR]]}
+    CONNECT = 2  # DEADLINE, reader name -> CONNECTED
+    TRANSMIT = 3  # command APDU -> TRANSMITTED
+    RESET = 4  # DEADLINE, reader name -> CONNECTED
+    DISCONNECT = 5  # nothing -> nothing
+    WATCH = 6  # nothing -> cbor [[kind, reader, at_ns, detail, ATR]], as soon as there is something
+
+
+DEADLINE = struct.Struct("<d")
+"""Moment on the monotonic clock, in seconds: parent and worker share that clock."""
+CONNECTED = struct.Struct("<IBq")
+"""hresult, protocol (1: T=0, 2: T=1), duration in nanoseconds; the ATR follows."""
+TRANSMITTED = struct.Struct("<Iq")
+"""hresult, duration in nanoseconds; the response follows."""
+_PROTOCOLS = {1: "T=0", 2: "T=1"}
+_PRESENT, _MUTE = 0x20, 0x200
+_CONTACTLESS = re.compile(r"contactless|picc|nfc|acr122|(?<![a-z])cl(?![a-z])", re.IGNORECASE)
+
+NO_PYSCARD = "pyscard is not installed: pip install 'vhc-bench[pcsc]' (to compile it, Debian's package libpcsclite-dev is needed)"
+NO_PCSCD = "no PC/SC service answers: start it with 'systemctl start pcscd.socket', or as root with 'pcscd --foreground'"
+
+_MEANING: Mapping[int, tuple[Outcome, str]] = {
+    0x80100003: (Outcome.GONE, "not connected: connect first"),
+    0x80100008: (Outcome.GARBLED, "the answer is longer than PC/SC can carry"),
+    0x80100009: (Outcome.GONE, "the reader is not attached: plug it in, or look at its name with 'vhc-bench devices'"),
+    0x8010000B: (Outcome.TIMED_OUT, "another program uses the card exclusively: close it"),
+    0x8010000C: (Outcome.GONE, "no card in the reader: insert one"),
+    0x8010000F: (Outcome.GARBLED, "the card speaks neither T=0 nor T=1"),
+    0x80100013: (Outcome.GONE, "the PC/SC service stopped: start it and connect again"),
+    0x80100016: (Outcome.GONE, "the card did not take the command: it left, or the command is too long; connect again"),
+    0x80100017: (Outcome.GONE, "the reader was unplugged"),
+    0x8010001D: (Outcome.GONE, NO_PCSCD),
+    0x8010001E: (Outcome.GONE, "the PC/SC service stopped: start it and connect again"),
+    0x8010002F: (Outcome.GARBLED, "the reader could not understand the card's answer"),
+    0x80100066: (Outcome.TIMED_OUT, "the card does not answer to reset: is it the right way up?"),
+    0x80100067: (Outcome.GONE, "the card has no power: connect again"),
+    0x80100068: (Outcome.GONE, "another program reset the card, and what was selected is lost: connect again"),
+    0x80100069: (Outcome.GONE, "the card was removed: insert it and connect again"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One reader that is attached now."""
+
+    moniker: str
+    detail: str
+    has_card: bool
+    atr: bytes = b""
+
+
+def discover(*, env: Mapping[str, str] | None = None) -> list[Found]:
+    """The readers attached now. LinkError when pyscard or the PC/SC service is missing, with what to do."""
+    with _worker(env) as worker:
+        return [_found(*reader) for reader in _list(worker)]
+
+
+def open(spec: str, *, env: Mapping[str, str] | None = None) -> PcscLink:
+    """A link to the card in the reader whose name is ``spec``, or matches it as a pattern with ``*`` and ``?``.
+
+    Of several matches the only one that holds a card is taken. UsageError when the choice is not clear, LinkError when
+    nothing matches or nothing can. ``env`` is laid over the environment of the worker (a private pcscd's address).
+    """
+    worker = _worker(env)
+    try:
+        return PcscLink(_choose(spec, [_found(*reader) for reader in _list(worker)]), worker)
+    except BaseException:
+        worker.close()
+        raise
+
+
+def _worker(env: Mapping[str, str] | None) -> Worker:
+    if find_spec("smartcard") is None:
+        raise LinkError(NO_PYSCARD)
+    return Worker(WORKER, env=env)
+
+
+def _list(worker: Worker) -> Sequence[tuple[str, int, bytes]]:
+    reply = worker.call(Op.LIST, timeout_s=LIST_LIMIT_S)
+    if reply.ended is Ended.TIMED_OUT:
+        raise LinkError(f"the PC/SC service did not list its readers within {LIST_LIMIT_S:g} s: a card hangs? restart pcscd")
+    if reply.ended is not Ended.ANSWERED:
+        raise LinkError(f"the PC/SC worker failed: {reply.text}")
+    answer = cbor2.loads(reply.payload)
+    if answer["hresult"]:
+        raise LinkError(_meaning(answer["hresult"])[1])
+    readers: Sequence[tuple[str, int, bytes]] = answer["readers"]
+    return readers
+
+
+def _found(name: str, state: int, atr: bytes) -> Found:
+    if not state & _PRESENT:
+        detail = "no card"
+    elif state & _MUTE:
+        detail = "a card that does not answer to reset"
+    else:
+        detail = f"card, ATR {atr.hex(' ').upper()}"
+    return Found(f"pcsc:{name}", f"{_channel(name)} reader, {detail}", bool(state & _PRESENT), atr)
+
+
+def _choose(spec: str, readers: Sequence[Found]) -> str:
+    names = [found.moniker.removeprefix("pcsc:") for found in readers]
+    if spec in names:
+        return spec
+    if not spec:
+        raise UsageError("pcsc: needs a reader's name or a pattern, for example 'pcsc:ACS*'")
+    pattern = spec.casefold().replace("[", "[[]")  # reader names have brackets of their own
+    matches = [found for found, name in zip(readers, names, strict=True) if fnmatchcase(name.casefold(), pattern)]
+    if not matches:
+        there = ", ".join(map(repr, names)) or "no reader at all"
+        raise LinkError(f"no reader matches 'pcsc:{spec}'; attached now: {there}")
+    holding = [found for found in matches if found.has_card]
+    chosen = matches if len(matches) == 1 else holding
+    if len(chosen) != 1:
+        which = ", ".join(repr(found.moniker) for found in matches)
+        raise UsageError(f"'pcsc:{spec}' matches several readers, and not just one holds a card: name one of {which}")
+    return chosen[0].moniker.removeprefix("pcsc:")
+
+
+def _channel(name: str) -> str:
+    return "nfc" if _CONTACTLESS.search(name) else "contact"
+
+
+def _meaning(code: int) -> tuple[Outcome, str]:
+    outcome, text = _MEANING.get(code, (Outcome.GONE, "PC/SC error without an entry in the bench's table; connect again"))
+    return outcome, f"{text} [0x{code:08X}]"
+
+
+class PcscLink:
+    """One try at a time towards the card in one reader (:class:`virtual_devices.link.Link`).
+
+    ``connect`` first; after any outcome but REPLIED, ``connect`` again. ``protocol`` is ``T=0``, ``T=1`` or, without a
+    connection, empty. ``last_error`` is what went wrong last, for a person, with the hresult; empty after a success. An
+    attempt without a connection is GONE at once and keeps the text of what ended the connection.
+    """
+
+    provenance = Provenance.MEASURED
+
+    def __init__(self, reader: str, worker: Worker) -> None:
+        self.reader = reader
+        self.channel = _channel(reader)
+        self.device = f"pcsc:{reader}"
+        self.protocol = ""
+        self.atr = b""
+        self.last_error = ""
+        self._worker = worker
+
+    @property
+    def worker_pid(self) -> int | None:
+        """Process id of the worker while one runs."""
+        return self._worker.pid
+
+    def connect(self, timeout_s: float) -> Attempt:
+        """Wait for the service, the reader and a card; power the card. The reply is its ATR."""
+        return self._power(Op.CONNECT, timeout_s)
+
+    def reset(self, timeout_s: float) -> Attempt:
+        """Power the card off and on again; the reply is its ATR. Without a connection this is :meth:`connect`."""
+        return self._power(Op.RESET, timeout_s)
+
+    def _power(self, op: int, timeout_s: float) -> Attempt:
+        began = time.perf_counter_ns()
+        self.protocol, self.atr = "", b""
+        payload = DEADLINE.pack(time.monotonic() + timeout_s) + self.reader.encode()
+        reply = self._worker.call(op, payload, timeout_s + CONNECT_SLACK_S)
+        if reply.ended is not Ended.ANSWERED:
+            return self._worker_lost(reply, began)
+        code, protocol, duration_ns = CONNECTED.unpack_from(reply.payload)
+        if code:
+            return self._failed(code, duration_ns)
+        self.protocol = _PROTOCOLS.get(protocol, f"protocol {protocol}")
+        self.atr = reply.payload[CONNECTED.size :]
+        self.last_error = ""
+        return Attempt(Outcome.REPLIED, duration_ns, self.atr)
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        """Carry one command APDU. The duration of an answered one is measured in the worker, tightly round the transmit."""
+        if not self.protocol:
+            self.last_error = self.last_error or _meaning(0x80100003)[1]
+            return Attempt(Outcome.GONE, 0)
+        began = time.perf_counter_ns()
+        reply = self._worker.call(Op.TRANSMIT, message, timeout_s)
+        if reply.ended is not Ended.ANSWERED:
+            return self._worker_lost(reply, began)
+        payload = reply.payload
+        code, duration_ns = TRANSMITTED.unpack_from(payload)
+        if code:
+            return self._failed(code, duration_ns)
+        self.last_error = ""
+        if len(payload) - TRANSMITTED.size < 2:
+            self.last_error = "the card's answer has no status word"
+            return Attempt(Outcome.GARBLED, duration_ns)
+        return Attempt(Outcome.REPLIED, duration_ns, payload[TRANSMITTED.size :])
+
+    def disconnect(self) -> None:
+        """Power the card off and let others have it. The link can be connected again."""
+        if self.protocol and self._worker.running:
+            self._worker.call(Op.DISCONNECT, timeout_s=DISCONNECT_LIMIT_S)
+        self.protocol, self.atr = "", b""
+
+    def close(self) -> None:
+        """Disconnect and end the worker."""
+        self.disconnect()
+        self._worker.close()
+
+    def __enter__(self) -> PcscLink:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self.close()
+
+    def _failed(self, code: int, duration_ns: int) -> Attempt:
+        self.protocol, self.atr = "", b""
+        outcome, self.last_error = _meaning(code)
+        return Attempt(outcome, duration_ns)
+
+    def _worker_lost(self, reply: Reply, began_ns: int) -> Attempt:
+        """The worker was killed because nothing came in time, or it broke."""
+        self.protocol, self.atr = "", b""
+        duration_ns = time.perf_counter_ns() - began_ns
+        if reply.ended is Ended.TIMED_OUT:
+            self.last_error = "no answer within the limit: the card or the PC/SC service hangs; connect again"
+            return Attempt(Outcome.TIMED_OUT, duration_ns)
+        self.last_error = f"the PC/SC worker failed: {reply.text}; connect again"
+        return Attempt(Outcome.GONE, duration_ns)
