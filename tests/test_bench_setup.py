@@ -35,6 +35,7 @@ class Machine:
 
     def program(self, name: str, body: str) -> None:
         path = self.bin / name
+        path.unlink(missing_ok=True)  # it may be a link to the machine's own program, which must not be written through
         path.write_text(f"#!/usr/bin/env bash\n{body}\n")
         path.chmod(0o755)
 
