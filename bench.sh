@@ -79,7 +79,7 @@ make_venv() {
 logged() { printf '\n$ %s\n' "$*" >>"$log"; "$@" >>"$log" 2>&1 </dev/null; }
 
 explain() {  # what a failed set-up means, and its last words
-    tail -n 12 "$log" | cut -c 1-300 >&2
+    tail -n 6 "$log" | cut -c 1-300 >&2
     local unreachable='NewConnection|ConnectTimeout|ReadTimeout|name resolution|ProxyError|SSLError|refused|unreachable'
     unreachable+='|from versions: none|error sending request|failed to fetch|dns error'
     if grep -qiE "$unreachable" "$log"; then
