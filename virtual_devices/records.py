@@ -24,21 +24,13 @@ from typing import Any, assert_never
 
 from virtual_devices.clock import parse_roc
 from virtual_devices.errors import PeerError, UsageError
-from virtual_devices.tables import LazyMapping, read_table
+from virtual_devices.tables import Certainty, LazyMapping, read_table
 
 BIG5 = "big5hkscs"
 PADDING = b" \0"
 
 Value = str | bytes
 Values = Mapping[str, Value]
-
-
-class Certainty(Enum):
-    """How sure a fact is. Reports repeat the mark."""
-
-    OFFICIAL = "official"  # a manual of the insurer says so
-    PUBLIC = "public"  # seen in public programs only: a habit, not a rule
-    INFERRED = "inferred"  # worked out here
 
 
 class Encoding(Enum):

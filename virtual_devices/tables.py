@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
 from functools import cache
-from importlib.resources import files
 from typing import Any, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
+class Certainty(Enum):
+    """How sure a fact is. Reports repeat the mark."""
+
+    OFFICIAL = "official"  # a manual of the insurer says so
+    PUBLIC = "public"  # seen in public programs only: a habit, not a rule
+    INFERRED = "inferred"  # worked out here
+
+
 @cache
 def read_table(name: str) -> dict[str, Any]:
     """The table ``virtual_devices/data/<name>.toml`` as parsed, one object for all: do not change it."""
+    import tomllib  # here, and not above: both take time that a mere import of the tables' users should not
+    from importlib.resources import files
+
     return tomllib.loads((files("virtual_devices") / "data" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
