@@ -85,18 +85,17 @@ def walk(
         found = next(open_levels[-1], None)
         if found is None:
             open_levels.pop()
-            if path:
-                path.pop()
+            path = path[:-1]
             continue
         tag, start, end = found
+        if len(open_levels) > max_depth:
+            raise TlvError(TlvProblem.TOO_DEEP, start)
         seen += 1
         if seen > max_objects:
             raise TlvError(TlvProblem.TOO_MANY, start)
         yield (*path, tag), raw[start:end]
         if is_constructed(tag):
-            if len(open_levels) >= max_depth:
-                raise TlvError(TlvProblem.TOO_DEEP, start)
-            path.append(tag)
+            path = [*path, tag]
             open_levels.append(_objects(raw, start, end, max_objects))
 
 
