@@ -81,6 +81,7 @@ class Verified:
     serial: int
     key: ec.EllipticCurvePublicKey
     not_before_ns: int
+    not_after_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +207,14 @@ class ChainVerifier:
         )
 
     def check(
-        self, chain: Sequence[bytes], roles: Collection[Role], now_ns: int, revoked: Collection[int] = frozenset(),
+        self, chain: Sequence[bytes], roles: Collection[Role], now_ns: int, revoked: Collection[int] = frozenset(), *,
+        clockless: bool = False,
     ) -> Verified | Refused:
-        """Whether the chain leads to the root, now, for one of the roles. Never raises on what is in the chain."""
+        """Whether the chain leads to the root, now, for one of the roles. Never raises on what is in the chain.
+
+        ``clockless``: ``now_ns`` is only the last date that the checker has seen, as on a chip; a certificate that begins
+        later is then news and no trouble (the rule of ICAO 9303-11 and BSI TR-03110 for inspection certificates).
+        """
         if not chain:
             return Refused(Trouble.MISSING)
         try:
@@ -231,7 +237,7 @@ class ChainVerifier:
             verifier.verify(leaf, others)
         except VerificationError as e:
             return Refused(Trouble.FORGED, str(e)[:200])
-        if early or late:
+        if late or (early and not clockless):
             validity = f"valid {leaf.not_valid_before_utc:%F} to {leaf.not_valid_after_utc:%F}"
             return Refused(Trouble.NOT_YET_VALID if early else Trouble.EXPIRED, validity)
         if role is None or role not in roles:
@@ -240,11 +246,12 @@ class ChainVerifier:
             return Refused(Trouble.REVOKED)
         return Verified(
             role, _text(leaf, NameOID.COMMON_NAME), _text(leaf, NameOID.ORGANIZATION_NAME), leaf.serial_number, key,
-            round(leaf.not_valid_before_utc.timestamp()) * NS,
+            round(leaf.not_valid_before_utc.timestamp()) * NS, round(leaf.not_valid_after_utc.timestamp()) * NS,
         )
 
     def check_bytes(
-        self, chain: bytes, roles: Collection[Role], now_ns: int, revoked: Collection[int] = frozenset(),
+        self, chain: bytes, roles: Collection[Role], now_ns: int, revoked: Collection[int] = frozenset(), *,
+        clockless: bool = False,
     ) -> Verified | Refused:
         """The same for a chain in CBOR, as devices hand it over."""
         try:
@@ -253,7 +260,7 @@ class ChainVerifier:
             return Refused(Trouble.MALFORMED, "the chain is not CBOR")
         if not isinstance(certificates, list) or not all(isinstance(c, bytes) for c in certificates) or len(certificates) > 4:
             return Refused(Trouble.MALFORMED, "the chain is not an array of at most four certificates")
-        return self.check(certificates, roles, now_ns, revoked)
+        return self.check(certificates, roles, now_ns, revoked, clockless=clockless)
 
 
 def _may_sign(policy: object, certificate: x509.Certificate, usage: x509.KeyUsage) -> None:

@@ -1,0 +1,191 @@
+"""The data centre's messages round its domain core: signed requests in, signed answers out.
+
+A request is a COSE_Sign1 by the institution's SAM, its chain in ``x5chain``. The payload is a CBOR map:
+
+    1 version, 2 operation, 3 request id (16 bytes), 4 institution, 5 SAM id, 6 asker's time (ns), 7 map of arguments
+
+The answer is a COSE_Sign1 by the data centre: 1 version, 3 request id, 8 code (space cshis), 9 map. An institution acts only
+for itself: what it says of itself must be what its SAM's certificate says. What cannot be understood is answered too, with
+9001, 9002 or 9020, and changes nothing. The form is the bench's profile; operations mirror the calls named beside them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import cbor2
+
+from virtual_devices import cose, pki
+from virtual_devices.authentication import Party, proof_message
+from virtual_devices.card.writes import update_message
+from virtual_devices.cloud.core import OK, SIZE_MISMATCH, DataCentre, Stored, VisitRecord
+from virtual_devices.cose import MalformedCose
+from virtual_devices.link import Work
+from virtual_devices.pki import ChainVerifier, Identity, Refused, Role, Trouble, Verified
+
+VERSION = 1
+HEADER_REJECTED, SYNTAX_REJECTED, SIGNATURE_REJECTED = "9001", "9002", "9020"
+SAM_CODE: dict[Trouble, str] = {
+    Trouble.MISSING: "9013",
+    Trouble.MALFORMED: "9013",
+    Trouble.FORGED: "9014",
+    Trouble.WRONG_ROLE: "9013",
+    Trouble.EXPIRED: "9061",
+    Trouble.NOT_YET_VALID: "9061",
+    Trouble.REVOKED: "9060",
+}
+"""The field's code for a SAM that the data centre refuses."""
+
+Arguments = Mapping[str, Any]
+Reply = tuple[str, dict[str, Any]]
+
+
+class _BadArguments(Exception):
+    """The arguments are not what the operation takes."""
+
+
+def _take(arguments: Arguments, name: str, kind: type) -> Any:
+    value = arguments.get(name)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise _BadArguments(name)
+    return value
+
+
+class DataCentreDevice:
+    """The data centre as a device: whole messages in, whole answers out, whatever comes in."""
+
+    def __init__(
+        self, core: DataCentre, identity: Identity, root: bytes, revoked: Collection[int] = frozenset(),
+    ) -> None:
+        self.core = core
+        self.work = Work()
+        self._identity = identity
+        self._root = ChainVerifier(root)
+        self._revoked = revoked
+        self._operations: dict[str, Callable[[Verified, bytes, Arguments, int], Reply]] = {
+            "verify-sam": self._verify_sam,  # csVerifySAMDC
+            "begin-visit": self._begin_visit,  # SequelNumber/Next, TreatmentNumber/Card
+            "roll-back": self._roll_back,  # csUnGetSeqNumber
+            "update-card": self._update_card,  # csUpdateHCContents
+            "upload": self._upload,  # csUploadData
+        }
+
+    def power_on(self) -> bytes:
+        return b""
+
+    def power_off(self) -> None:
+        return
+
+    def handle(self, request: bytes, now_ns: int) -> bytes:
+        try:
+            message = cose.decode(request)
+        except MalformedCose:
+            return self._answer(b"", HEADER_REJECTED, {})
+        payload = cose.decode_map(message.payload)
+        if payload is None or payload.get(1) != VERSION:
+            return self._answer(b"", SYNTAX_REJECTED, {})
+        request_id = payload.get(3)
+        if not isinstance(request_id, bytes) or len(request_id) != 16:
+            return self._answer(b"", SYNTAX_REJECTED, {})
+        self.work.chains += 1
+        sam = self._root.check(message.chain, {Role.SAM}, now_ns, self._revoked)
+        if isinstance(sam, Refused):
+            return self._answer(request_id, SAM_CODE[sam.trouble], {})
+        self.work.verifications += 1
+        if not message.verify(sam.key):
+            return self._answer(request_id, SIGNATURE_REJECTED, {})
+        if payload.get(4) != sam.organisation or payload.get(5) != sam.subject_id:
+            return self._answer(request_id, "9014", {})
+        operation = self._operations.get(payload.get(2, ""))
+        arguments = payload.get(7)
+        if operation is None or not isinstance(arguments, Mapping):
+            return self._answer(request_id, SYNTAX_REJECTED, {})
+        try:
+            code, body = operation(sam, request_id, arguments, now_ns)
+        except _BadArguments:
+            code, body = SYNTAX_REJECTED, {}
+        return self._answer(request_id, code, body)
+
+    def _answer(self, request_id: bytes, code: str, body: dict[str, Any]) -> bytes:
+        self.work.signatures += 1
+        payload = cbor2.dumps({1: VERSION, 3: request_id, 8: code, 9: body}, canonical=True)
+        return cose.sign1(self._identity.key, payload, {cose.X5CHAIN: list(self._identity.chain)})
+
+    # -- operations
+
+    def _verify_sam(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        challenge = _take(a, "challenge", bytes)
+        if len(challenge) != 16:
+            raise _BadArguments("challenge")
+        self.work.signatures += 1
+        proof = pki.sign(self._identity.key, proof_message(Party.DATA_CENTRE, challenge, sam.subject_id.encode().ljust(12)))
+        return OK, {"proof": proof, "chain": self._identity.chain_bytes(), "time_ns": now_ns}
+
+    def _begin_visit(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        card_no, visit_type = _take(a, "card_no", str), _take(a, "visit_type", str)
+        virtual = a.get("carrier") == "virtual-card"
+        code, visit = self.core.begin_visit(request_id, card_no, sam.organisation, visit_type, now_ns, virtual=virtual)
+        if visit is None:
+            return code, {}
+        return code, {"identifier": visit.identifier, "sequence": visit.sequence, "same_day": visit.same_day}
+
+    def _roll_back(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        return self.core.roll_back(_take(a, "identifier", str), sam.organisation, now_ns), {}
+
+    def _update_card(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        card_no, challenge = _take(a, "card_no", str), _take(a, "challenge", bytes)
+        code, cell = self.core.card_update(card_no, _take(a, "visits_left", int), now_ns)
+        if code != OK:
+            return code, {}
+        content = cell + now_ns.to_bytes(8, "big")
+        self.work.signatures += 1
+        signature = pki.sign(self._identity.key, update_message(card_no, challenge, content))
+        return OK, {"content": content, "signature": signature, "chain": self._identity.chain_bytes()}
+
+    def _upload(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        """One part of a batch of records; the last missing part makes it whole, and then it is stored."""
+        batch, digest, part = (_take(a, name, bytes) for name in ("batch", "digest", "part"))
+        index, total = _take(a, "index", int), _take(a, "total", int)
+        if not 1 <= total <= 4096:
+            raise _BadArguments("total")
+        outcome, whole = self.core.take_part(batch, digest, index, total, part)
+        if outcome is Stored.PART:
+            return OK, {"outcome": outcome.value}
+        if outcome is Stored.CONFLICT or hashlib.sha256(whole).digest() != digest:
+            self.core.forget_parts(batch)
+            return SIZE_MISMATCH, {"outcome": Stored.CONFLICT.value}
+        self.core.forget_parts(batch)
+        records = _records(whole, sam.organisation)
+        if records is None:
+            return SYNTAX_REJECTED, {}
+        outcomes = [self.core.store(record, now_ns).value for record in records]
+        return OK, {"outcome": "stored", "outcomes": outcomes, "records": len(records), "received_ns": now_ns}
+
+
+def encode_records(records: list[VisitRecord]) -> bytes:
+    """A batch as it is uploaded."""
+    encoded: bytes = cbor2.dumps(
+        [
+            [r.key, r.identifier, r.card_no, r.institution, r.sequence, r.visited_at, r.ended_ns, r.content]
+            for r in records
+        ],
+        canonical=True,
+    )
+    return encoded
+
+
+def _records(whole: bytes, institution: str) -> list[VisitRecord] | None:
+    """The records of a batch, or None when it is not one of this institution. A whole batch is refused, never a part."""
+    try:
+        rows = cbor2.loads(whole)
+    except (cbor2.CBORDecodeError, ValueError, OverflowError, MemoryError, RecursionError):
+        return None
+    kinds = (bytes, str, str, str, str, str, int, bytes)
+    if not isinstance(rows, list) or not rows:
+        return None
+    for row in rows:
+        if not isinstance(row, list) or [type(v) for v in row] != list(kinds) or row[3] != institution:
+            return None
+    return [VisitRecord(*row) for row in rows]

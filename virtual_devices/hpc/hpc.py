@@ -1,0 +1,83 @@
+"""The health professional's card (醫事人員卡, HPC): a physician, pharmacist or nurse proves who they are, and signs.
+
+Nothing leaves it before its PIN has been verified: no proof, no signature. Three wrong PINs lock it, the PUK unlocks it.
+Commands as in ``authentication.py`` and ``pin.py``, and:
+
+    00 CA 00 5A        10 bytes: the professional's national id
+    00 CA 5F 20        the professional's name, Big5
+    00 2A 9E 9A        COMPUTE DIGITAL SIGNATURE: 64 bytes over the data (a prescription, an amendment)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from virtual_devices.apdu import SW, Command
+from virtual_devices.authentication import Authenticator, Party
+from virtual_devices.chip import Answer, Chip, Transport, atr, refuse_unless
+from virtual_devices.link import Work
+from virtual_devices.pin import Pin, pin_cells
+from virtual_devices.pki import ChainVerifier, Identity
+from virtual_devices.records import BIG5
+from virtual_devices.store import Store
+
+ATR = atr(b"\x80\x53HPC", Transport.T1)
+TRIES = 3  # the card locks after three wrong PINs (manual 3.3)
+
+
+@dataclass(frozen=True, slots=True)
+class HpcImage:
+    """Who a professional's card is. ``cells``: its PIN state, so that a locked card stays locked."""
+
+    professional_id: str
+    name: str
+    identity: Identity
+    root: bytes
+    seed: bytes
+    cells: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def fresh_cells(pin: str, puk: str) -> dict[str, bytes]:
+    """The PIN state of a new card."""
+    return pin_cells("pin", pin, TRIES, puk)
+
+
+class Hpc(Chip):
+    """One professional's card."""
+
+    def __init__(self, image: HpcImage) -> None:
+        work = Work()
+        super().__init__(ATR, Transport.T1, Store(image.cells, work), work)
+        self.image = image
+        self.pin = Pin(self, "pin", 0x81)
+        self.authenticator = Authenticator(
+            self, Party.HPC, image.professional_id, image.identity, ChainVerifier(image.root), (Party.SAM,), image.seed,
+            may_prove=lambda: self.pin.verified,
+        )
+        self.on(0x2A, self._perform_security_operation)
+        self.on(0xCA, self._get_data)
+
+    def forget(self) -> None:
+        if hasattr(self, "authenticator"):
+            self.authenticator.forget()
+            self.pin.forget()
+
+    def _get_data(self, c: Command) -> Answer:
+        match c.p1 << 8 | c.p2:
+            case 0x7F21:
+                return Answer(self.authenticator.chain)
+            case 0x005A:
+                return Answer(self.image.professional_id.encode("ascii").ljust(10), exact=True)
+            case 0x5F20:
+                return Answer(self.image.name.encode(BIG5, "replace"), exact=True)
+            case _:
+                return Answer(sw=SW.REFERENCED_DATA_NOT_FOUND)
+
+    def _perform_security_operation(self, c: Command) -> Answer:
+        if (c.p1, c.p2) == (0x00, 0xBE):
+            return self.authenticator.perform_security_operation(c)
+        refuse_unless((c.p1, c.p2) == (0x9E, 0x9A), SW.WRONG_P1P2)
+        refuse_unless(self.pin.verified, SW.SECURITY_STATUS_NOT_SATISFIED)
+        refuse_unless(bool(c.data), SW.WRONG_LENGTH)
+        return Answer(self.authenticator.sign(c.data), exact=True)

@@ -1,0 +1,88 @@
+"""The institution's security access module (安全模組卡, SAM): it vouches for the institution towards card and data centre.
+
+It proves itself, has patient card and professional card prove themselves to it, signs what the institution sends, and
+makes the 40-character signature of a prescription entry. Commands as in ``authentication.py``, and:
+
+    00 CA 00 5A        12 bytes SAM id
+    00 CA 5F 50        10 bytes institution code (醫療院所代碼)
+    00 2A 9E 9A        COMPUTE DIGITAL SIGNATURE: 64 bytes over the data: a COSE Sig_structure, which is how a message to
+                       the data centre begins, or the statement of a visit, before which a patient card must have proved
+                       itself
+    00 2A 8E 80        COMPUTE CRYPTOGRAPHIC CHECKSUM: 20 bytes over the data (profile; the field's algorithm is not public)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from virtual_devices import pki
+from virtual_devices.apdu import SW, Command
+from virtual_devices.authentication import Authenticator, Party, padded_id
+from virtual_devices.chip import Answer, Chip, Transport, atr, refuse_unless
+from virtual_devices.link import Work
+from virtual_devices.pki import ChainVerifier, Identity
+from virtual_devices.randomness import digest
+from virtual_devices.store import Store
+
+ATR = atr(b"\x80\x53SAM", Transport.T1)
+MESSAGE, VISIT_STATEMENT = b"\x84jSignature1", b"VHC visit 1"
+CHECKSUM_BYTES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SamImage:
+    """Who a SAM is. ``sam_id``: 12 characters; ``institution``: 10 characters, also in its certificate."""
+
+    sam_id: str
+    institution: str
+    identity: Identity
+    root: bytes
+    seed: bytes
+
+
+class Sam(Chip):
+    """One security module."""
+
+    def __init__(self, image: SamImage) -> None:
+        work = Work()
+        super().__init__(ATR, Transport.T1, Store({}, work), work)
+        self.image = image
+        self._checksum_key = digest(image.seed.hex(), "prescription checksum")
+        self.authenticator = Authenticator(
+            self, Party.SAM, image.sam_id, image.identity, ChainVerifier(image.root),
+            (Party.CARD, Party.HPC, Party.DATA_CENTRE), image.seed,
+        )
+        self.on(0x2A, self._perform_security_operation)
+        self.on(0xCA, self._get_data)
+
+    def forget(self) -> None:
+        if hasattr(self, "authenticator"):
+            self.authenticator.forget()
+
+    def _get_data(self, c: Command) -> Answer:
+        match c.p1 << 8 | c.p2:
+            case 0x7F21:
+                return Answer(self.authenticator.chain)
+            case 0x005A:
+                return Answer(padded_id(self.image.sam_id), exact=True)
+            case 0x5F50:
+                return Answer(self.image.institution.encode("ascii").ljust(10), exact=True)
+            case _:
+                return Answer(sw=SW.REFERENCED_DATA_NOT_FOUND)
+
+    def _perform_security_operation(self, c: Command) -> Answer:
+        match (c.p1, c.p2):
+            case (0x00, 0xBE):
+                return self.authenticator.perform_security_operation(c)
+            case (0x9E, 0x9A):
+                message = c.data.startswith(MESSAGE)
+                refuse_unless(message or c.data.startswith(VISIT_STATEMENT), SW.WRONG_DATA)
+                refuse_unless(message or Party.CARD in self.authenticator.proved, SW.SECURITY_STATUS_NOT_SATISFIED)
+                return Answer(self.authenticator.sign(c.data), exact=True)
+            case (0x8E, 0x80):
+                refuse_unless(Party.CARD in self.authenticator.proved, SW.SECURITY_STATUS_NOT_SATISFIED)
+                refuse_unless(bool(c.data), SW.WRONG_LENGTH)
+                self.work.macs += 1
+                return Answer(pki.mac(self._checksum_key, c.data)[:CHECKSUM_BYTES], exact=True)
+            case _:
+                return Answer(sw=SW.WRONG_P1P2)
