@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from pathlib import Path
@@ -108,8 +108,13 @@ class Worker:
         with self._turn:
             self._send(op, payload, time.monotonic() + STOP_GRACE_S)
 
+    @property
+    def buffered(self) -> bool:
+        """True when :meth:`collect` has a whole answer already; :meth:`fileno` says nothing of it."""
+        return len(self._buffer) >= _HEAD.size and len(self._buffer) >= _HEAD.size + _HEAD.unpack_from(self._buffer)[0]
+
     def collect(self, timeout_s: float) -> Reply:
-        """The answer to the last :meth:`post`."""
+        """The answer to the last :meth:`post`, or the next of them where the handler gives several."""
         with self._turn:
             return self._receive(time.monotonic() + timeout_s)
 
@@ -189,7 +194,7 @@ class Worker:
         if self._child is None:
             return self._lost(deadline)
         buffer = self._buffer
-        needed = _HEAD.size
+        needed = _HEAD.size + (_HEAD.unpack_from(buffer)[0] if len(buffer) >= _HEAD.size else 0)
         while len(buffer) < needed:
             left_s = deadline - time.monotonic()
             if not self._poll.poll(max(0.0, left_s * 1000)):
@@ -237,7 +242,8 @@ class Worker:
         self._buffer.clear()
 
 
-Handler = Callable[[bytes], bytes]
+Handler = Callable[[bytes], bytes | Iterator[bytes]]
+"""Payload of the request -> payload of the answer, or of several answers, each sent when it is there."""
 
 
 def answer_calls(handlers: Mapping[int, Handler]) -> None:
@@ -253,12 +259,17 @@ def answer_calls(handlers: Mapping[int, Handler]) -> None:
         length, op = _HEAD.unpack(head)
         payload = _read_exactly(fd_in, length) if length else b""
         try:
-            reply, status = handlers[op](payload), _Status.ANSWERED
+            answer = handlers[op](payload)
+            for part in (answer,) if isinstance(answer, bytes) else answer:
+                _write(fd_out, _Status.ANSWERED, part)
         except Exception as error:  # the text travels; the parent decides what it means
-            reply, status = f"{type(error).__name__}: {error}".encode(), _Status.FAILED
-        frame = memoryview(_HEAD.pack(len(reply), status) + reply)
-        while frame:
-            frame = frame[os.write(fd_out, frame) :]
+            _write(fd_out, _Status.FAILED, f"{type(error).__name__}: {error}".encode())
+
+
+def _write(fd: int, status: _Status, payload: bytes) -> None:
+    frame = memoryview(_HEAD.pack(len(payload), status) + payload)
+    while frame:
+        frame = frame[os.write(fd, frame) :]
 
 
 def _own_pipes() -> tuple[int, int]:

@@ -8,6 +8,7 @@ each of them only a new connection helps.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any, Final
 
 import cbor2
@@ -192,7 +193,7 @@ class Card:
 
 
 class Watch:
-    """What changed since the last answer: a loop of our own, because the library's monitors die with pcscd."""
+    """What changes: a loop of our own, because the library's monitors die with pcscd."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -200,13 +201,14 @@ class Watch:
         self._up: bool | None = None
         self._events: list[list[Any]] = []
 
-    def wait(self, _: bytes = b"") -> bytes:
-        """Block until there is at least one event; all of them, oldest first."""
-        while not self._events:
+    def changes(self, _: bytes = b"") -> Iterator[bytes]:
+        """What is there, then what changes, for ever."""
+        while True:
             self._look()
-        events, self._events = self._events, []
-        report: bytes = cbor2.dumps(events)
-        return report
+            events, self._events = self._events, []
+            for event in events:
+                change: bytes = cbor2.dumps(event)
+                yield change
 
     def _event(self, kind: str, reader: str = "", detail: str = "", atr: bytes = b"") -> None:
         self._events.append([kind, reader, time.time_ns(), detail, atr])
@@ -274,7 +276,7 @@ def main() -> None:
 
     answer_calls({
         Op.LIST: list_readers, Op.CONNECT: card.connect, Op.TRANSMIT: card.transmit, Op.RESET: card.reset,
-        Op.DISCONNECT: card.disconnect, Op.WATCH: watch.wait,
+        Op.DISCONNECT: card.disconnect, Op.WATCH: watch.changes,
     })
 
 

@@ -39,7 +39,7 @@ class Op(IntEnum):
     TRANSMIT = 3  # command APDU -> TRANSMITTED
     RESET = 4  # DEADLINE, reader name -> CONNECTED
     DISCONNECT = 5  # nothing -> nothing
-    WATCH = 6  # nothing -> cbor [[kind, reader, at_ns, detail, ATR]], as soon as there is something
+    WATCH = 6  # nothing -> for ever, an answer for each change: cbor [kind, reader, at_ns, detail, ATR]
 
 
 DEADLINE = struct.Struct("<d")

@@ -1,0 +1,271 @@
+"""The control channel of a presenter: exchange the card behind the reader's back, as a hand would.
+
+A Unix socket in a private folder. One frame is a length (4 bytes, big endian) and a CBOR map: ``{"op": "insert", "image",
+"card_no"}``, ``{"op": "eject"}``, ``{"op": "status"}``; the answer is a map, with ``error`` when it was refused. The
+presenter also keeps the image of the inserted card in its state folder, renewed before every answer that follows a commit:
+a presenter that is killed leaves a card torn before or after its commit, and nothing is lost (a power cut of the machine
+is not covered: nothing is flushed to the disk's surface).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import socket
+import stat
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cbor2
+
+from virtual_devices.errors import LinkError, PeerError, UsageError
+
+FRAME_LIMIT_BYTES = 1 << 24
+ANSWER_LIMIT_S = 5.0
+"""Longest wait of a client. An exchange takes up to 0.8 s, because the virtual reader is polled every 0.4 s."""
+
+_HEAD = struct.Struct(">I")
+_CARD_NO = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,63}")
+
+Message = dict[str, Any]
+Respond = Callable[[Message], None]
+
+
+def runtime_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """The private folder of live presenters, made when missing. LinkError when somebody else could write into it."""
+    environ = os.environ if environ is None else environ
+    base = environ.get("XDG_RUNTIME_DIR")
+    folder = Path(base, "vhc-bench") if base else Path(environ.get("TMPDIR") or "/tmp", f"vhc-bench-{os.getuid()}")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise LinkError(f"cannot make the runtime folder {folder}: {error.strerror}") from error
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise LinkError(f"{folder} is not a private folder of this user (0700): remove it, or set XDG_RUNTIME_DIR")
+    return folder
+
+
+def image_path(state_folder: Path, card_no: str) -> Path:
+    """Where the image of a card is kept. UsageError when the number could not be a file's name."""
+    if not _CARD_NO.fullmatch(card_no):
+        raise UsageError(f"card number {card_no!r}: 1 to 64 letters, digits, '-', '_', '.' are possible")
+    return state_folder / f"{card_no}.image"
+
+
+def save_image(state_folder: Path, card_no: str, image: bytes) -> None:
+    """Replace the image in one step: a reader sees the old one or the new one, whole."""
+    path = image_path(state_folder, card_no)
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(image)
+    except OSError as error:
+        raise LinkError(f"cannot keep the card's image in {fresh}: {error.strerror}") from error
+    fresh.replace(path)
+
+
+def last_image(state_folder: Path, card_no: str) -> bytes | None:
+    """The image as the presenter left it, also after it was killed; None when it never had that card."""
+    try:
+        return image_path(state_folder, card_no).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlInfo:
+    """One live presenter. Keep it: with ``state_folder`` the last image is found when the presenter is dead."""
+
+    path: Path
+    pid: int
+    medium: str
+    reader: str  # the name under which the reader shows the card, as far as the presenter can know
+    card_no: str  # "" when the slot is empty or holds a card without a number
+    state_folder: Path
+
+    def last_image(self, card_no: str) -> bytes | None:
+        return last_image(self.state_folder, card_no)
+
+
+def discover(folder: Path | None = None) -> list[ControlInfo]:
+    """The presenters of this user that answer. Sockets that a killed one left behind are passed over."""
+    infos = []
+    for path in sorted((folder or runtime_dir()).glob("*.sock")):
+        try:
+            status = Control(path, timeout_s=1.0).status()
+        except (LinkError, PeerError):
+            continue
+        infos.append(
+            ControlInfo(
+                path, status["pid"], status["medium"], status["reader"], status["card_no"], Path(status["state_folder"])
+            )
+        )
+    return infos
+
+
+class Control:
+    """The client. Each call is one connection; LinkError when nobody answers, PeerError when it was refused."""
+
+    def __init__(self, path: Path | str, *, timeout_s: float = ANSWER_LIMIT_S) -> None:
+        self.path = Path(path)
+        self._timeout_s = timeout_s
+
+    def insert(self, image: bytes, card_no: str) -> bool:
+        """Put this card in, after ejecting the one that is there. True once the reader has seen the new card; False when
+        no reader came to look within the presenter's limit (the card stays in and is seen later)."""
+        return bool(self._ask({"op": "insert", "image": image, "card_no": card_no})["seen"])
+
+    def eject(self) -> bytes:
+        """Take the card out and return its image; the reader has seen the removal."""
+        image: bytes = self._ask({"op": "eject"})["image"]
+        return image
+
+    def status(self) -> dict[str, Any]:
+        """``pid``, ``medium``, ``reader``, ``card_no``, ``inserted``, ``connected``, ``state_folder``."""
+        return self._ask({"op": "status"})
+
+    def _ask(self, request: Message) -> Message:
+        try:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(self._timeout_s)
+                client.connect(str(self.path))
+                body = cbor2.dumps(request)
+                client.sendall(_HEAD.pack(len(body)) + body)
+                (length,) = _HEAD.unpack(_receive(client, _HEAD.size))
+                answer: Message = cbor2.loads(_receive(client, length))
+        except (OSError, EOFError, cbor2.CBORDecodeError) as error:
+            raise LinkError(f"no presenter answers at {self.path}: {error or type(error).__name__}") from error
+        if "error" in answer:
+            raise PeerError(f"the presenter refused {request['op']}: {answer['error']}", code="control")
+        return answer
+
+
+def _receive(client: socket.socket, count: int) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        part = client.recv(count - len(data))
+        if not part:
+            raise EOFError("it closed the connection")
+        data += part
+    return bytes(data)
+
+
+class ControlServer:
+    """The presenter's side, without a thread: the presenter's own poll loop calls :meth:`ready`.
+
+    ``handle(request, respond)`` must call ``respond`` once, now or later. ``state_folder`` is made beside the socket.
+    """
+
+    def __init__(self, name: str, folder: Path | None = None) -> None:
+        if not _CARD_NO.fullmatch(name):
+            raise UsageError(f"presenter name {name!r}: letters, digits, '-', '_', '.' are possible")
+        self._name = name
+        self._folder = folder
+        self._listener: socket.socket | None = None
+        self._clients: dict[int, tuple[socket.socket, bytearray]] = {}
+        self._poll: select.poll = select.poll()
+        self._handle: Callable[[Message, Respond], None] = _refuse
+        self.path = Path()
+        self.state_folder = Path()
+
+    def open(self, poll: select.poll, handle: Callable[[Message, Respond], None]) -> None:
+        """Start to listen. LinkError when a live presenter has the name already."""
+        folder = self._folder or runtime_dir()
+        self.path = folder / f"{self._name}.sock"
+        self.state_folder = folder / f"{self._name}.state"
+        self.state_folder.mkdir(mode=0o700, exist_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            self._bind(listener)
+        except BaseException:
+            listener.close()
+            raise
+        self._listener, self._poll, self._handle = listener, poll, handle
+        poll.register(listener.fileno(), select.POLLIN)
+
+    def _bind(self, listener: socket.socket) -> None:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if self.path.exists() and probe.connect_ex(str(self.path)) == 0:
+                raise LinkError(f"a presenter named {self._name!r} runs already ({self.path}): stop it, or give another name")
+        self.path.unlink(missing_ok=True)
+        before = os.umask(0o177)  # the socket is never there with another mode than 0600
+        try:
+            listener.bind(str(self.path))
+        except OSError as error:
+            raise LinkError(f"cannot listen at {self.path}: {error}") from error
+        finally:
+            os.umask(before)
+        listener.listen(8)
+        listener.setblocking(False)
+
+    def ready(self, fd: int) -> bool:
+        """Deal with a readable descriptor; False when it is none of ours."""
+        if self._listener is not None and fd == self._listener.fileno():
+            client, _ = self._listener.accept()
+            client.settimeout(ANSWER_LIMIT_S)
+            self._clients[client.fileno()] = (client, bytearray())
+            self._poll.register(client.fileno(), select.POLLIN)
+            return True
+        if fd not in self._clients:
+            return False
+        client, data = self._clients[fd]
+        try:
+            part = client.recv(1 << 16)
+        except OSError:
+            part = b""
+        data += part
+        length = _HEAD.unpack_from(data)[0] if len(data) >= _HEAD.size else 0
+        if not part or length > FRAME_LIMIT_BYTES:
+            self._drop(fd)
+        elif len(data) >= _HEAD.size + length > _HEAD.size:
+            request = bytes(data[_HEAD.size : _HEAD.size + length])
+            del data[: _HEAD.size + length]
+            self._request(fd, client, request)
+        return True
+
+    def _request(self, fd: int, client: socket.socket, request: bytes) -> None:
+        def respond(answer: Message) -> None:
+            body = cbor2.dumps(answer)
+            try:
+                client.sendall(_HEAD.pack(len(body)) + body)
+            except OSError:  # the client did not wait; what it asked for has been done all the same
+                pass
+
+        try:
+            message = cbor2.loads(request)
+        except (cbor2.CBORDecodeError, ValueError):
+            message = None
+        if isinstance(message, dict):
+            self._handle(message, respond)
+        else:
+            respond({"error": "the request is not a CBOR map"})
+
+    def _drop(self, fd: int) -> None:
+        client, _ = self._clients.pop(fd)
+        self._poll.unregister(fd)
+        client.close()
+
+    def close(self) -> None:
+        """Stop listening and remove the socket; the state folder stays."""
+        for fd in list(self._clients):
+            self._drop(fd)
+        if self._listener is not None:
+            self._poll.unregister(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
+            self.path.unlink(missing_ok=True)
+
+
+def _refuse(request: Message, respond: Respond) -> None:
+    respond({"error": "nobody is listening yet"})
+
+
+__all__ = [
+    "Control", "ControlInfo", "ControlServer", "discover", "image_path", "last_image", "runtime_dir", "save_image",
+]

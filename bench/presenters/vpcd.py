@@ -1,0 +1,334 @@
+"""Our card in a virtual PC/SC reader: a TCP client of the ``vsmartcard-vpcd`` driver of pcscd.
+
+Two bytes of length, big endian, then the payload: one byte 0 power off, 1 power on, 2 reset, 4 "give the ATR", anything
+else a command APDU. The card is in the reader while it is connected. The driver looks every 0.4 s (it asks for the ATR),
+so an insertion is seen after at most that, and a removal too. TCP_QUICKACK before every read keeps an exchange at 0.07 ms:
+without it, the driver's two writes wait for a delayed acknowledgement (44 to 88 ms).
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from os import close as close_fd
+from os import eventfd, eventfd_read, eventfd_write, getpid
+from pathlib import Path
+
+from bench.presenters.control import ControlServer, Message, Respond, image_path, save_image
+from bench.presenters.serve import Persistent, Rows, Signal, Slot, serve
+from virtual_devices.clock import Clock
+from virtual_devices.link import Device
+
+PORT = 35963
+"""The driver's port of the first slot, "Virtual PCD 00 00"; the second slot's is the next."""
+POLL_S = 0.4
+"""How often the driver looks at a slot."""
+RECONNECT_S = 0.25
+"""Longest pause between two tries to reach the driver; the first comes after :data:`FIRST_RETRY_S`, then doubling."""
+FIRST_RETRY_S = 0.02
+REMOVAL_S = POLL_S + 0.05
+"""How long a lost card stays away, so that pcscd cannot miss the removal and take the new card for the old."""
+LEAVE_LIMIT_S = 1.0
+"""Longest wait for the driver to notice a card that is being taken out."""
+SEEN_LIMIT_S = 2.0
+"""Longest wait for the driver to notice a card that was put in, before ``insert`` answers that nobody looked."""
+CONNECT_LIMIT_S = 1.0
+
+_HEAD = struct.Struct(">H")
+_SIGNALS = {b"\0": Signal.POWER_OFF, b"\1": Signal.POWER_ON, b"\2": Signal.RESET, b"\4": Signal.ATR}
+_QUICKACK = getattr(socket, "TCP_QUICKACK", 12)  # Linux
+
+
+class _Seat(Enum):
+    """Where the card is, between the hand and the reader."""
+
+    OUT = "out"  # no connection, and none wanted
+    AWAY = "away"  # a connection is wanted, from a given moment on
+    IN = "in"
+    LEAVING = "leaving"  # our side of the connection is closed; the driver has not noticed yet
+
+
+class VpcdTransport:
+    """The connection to the driver, made again for as long as a card is wanted in the slot (see :class:`_Seat`)."""
+
+    channel = "contact"
+
+    def __init__(self, host: str, port: int) -> None:
+        self.device = f"vpcd:{host}:{port}"
+        self._address = (host, port)
+        self.poll = select.poll()
+        self._wake = eventfd(0)
+        self.poll.register(self._wake, select.POLLIN)
+        self.other: Callable[[int], object] | None = None  # for the descriptors that others put into the same poll
+        self._socket: socket.socket | None = None
+        self._seat = _Seat.OUT
+        self._at_s = 0.0  # AWAY: when to try; LEAVING: when to give up; OUT: not to come back before
+        self._left: Callable[[], None] | None = None
+        self._seen: Callable[[bool], None] | None = None
+        self._seen_limit_s = 0.0
+        self._pause_s = FIRST_RETRY_S
+        self._data = bytearray()
+        self._looked = True  # LEAVING: the driver noticed by looking, not by an exchange
+        self._signals: deque[Signal] = deque()
+
+    @property
+    def connected(self) -> bool:
+        return self._seat is _Seat.IN
+
+    def insert(self, seen: Callable[[bool], None] | None = None) -> None:
+        """Want the card in the slot. ``seen`` is told True once the driver has looked, False after SEEN_LIMIT_S."""
+        self._seat, self._at_s = _Seat.AWAY, max(self._at_s, time.monotonic())
+        self._seen, self._seen_limit_s = seen, time.monotonic() + SEEN_LIMIT_S
+
+    def remove(self, left: Callable[[], None]) -> None:
+        """Take the card out; ``left`` is called once the driver has noticed, or never will.
+
+        Our half of the connection is closed, the other half by the driver when it looks: then pcscd knows.
+        """
+        if self._seat is _Seat.IN and self._socket is not None:
+            self._left, self._looked = left, True
+            self._seat, self._at_s = _Seat.LEAVING, time.monotonic() + LEAVE_LIMIT_S
+            try:
+                self._socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                self._gone()
+        else:
+            self._seat = _Seat.OUT
+            left()
+
+    def stop(self) -> None:
+        """End :meth:`receive`; may be called from any thread."""
+        eventfd_write(self._wake, 1)
+
+    def close(self) -> None:
+        self._disconnect()
+        self.poll.unregister(self._wake)
+        close_fd(self._wake)
+
+    def receive(self) -> bytes | Signal:
+        while True:
+            if self._signals:
+                return self._signals.popleft()
+            message = self._message()
+            if message is not None:
+                if self._seat is _Seat.IN:
+                    if self._seen is not None:
+                        self._tell_seen(True)
+                    return _SIGNALS.get(message, message)
+                self._looked = self._looked and message == b"\4"
+                continue
+            self._look()
+
+    def _look(self) -> None:
+        """Wait for something to happen, and do it."""
+        for fd, _ in self.poll.poll(self._timeout_ms()):
+            if self._socket is not None and fd == self._socket.fileno():
+                self._read(self._socket)
+            elif fd == self._wake:
+                eventfd_read(self._wake)
+                self._signals.append(Signal.END)
+            elif self.other is not None:
+                self.other(fd)
+
+    def _timeout_ms(self) -> float | None:
+        """Until the next thing that time alone brings about; what is due already is done here."""
+        if self._seat is _Seat.IN and self._seen is None:
+            return None
+        now_s = time.monotonic()
+        if self._seen is not None and now_s >= self._seen_limit_s:
+            self._tell_seen(False)
+        if self._seat in (_Seat.AWAY, _Seat.LEAVING) and now_s >= self._at_s:
+            self._due()
+        due_s = [self._at_s] if self._seat in (_Seat.AWAY, _Seat.LEAVING) else []
+        due_s += [self._seen_limit_s] if self._seen is not None else []
+        if self._signals:
+            return 0
+        return max(0.0, min(due_s) - time.monotonic()) * 1000 + 1 if due_s else None
+
+    def _tell_seen(self, seen: bool) -> None:
+        tell, self._seen = self._seen, None
+        if tell is not None:
+            tell(seen)
+
+    def _due(self) -> None:
+        if self._seat is _Seat.LEAVING:  # the driver is busy or gone; it will see the closed connection
+            self._gone()
+            return
+        try:
+            fresh = socket.create_connection(self._address, CONNECT_LIMIT_S)
+        except OSError:
+            self._at_s = time.monotonic() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, RECONNECT_S)
+            return
+        fresh.settimeout(None)
+        fresh.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        fresh.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        self._socket, self._seat, self._pause_s = fresh, _Seat.IN, FIRST_RETRY_S
+        self._data.clear()
+        self.poll.register(fresh.fileno(), select.POLLIN)
+
+    def _read(self, connection: socket.socket) -> None:
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+            data = connection.recv(1 << 16)
+        except OSError:
+            data = b""
+        if data:
+            self._data += data
+        else:
+            self._gone()
+
+    def _message(self) -> bytes | None:
+        """The next whole message that has been read."""
+        data = self._data
+        if len(data) < 2:
+            return None
+        end = 2 + (data[0] << 8 | data[1])
+        if len(data) < end:
+            if self._socket is not None:  # the driver's second half comes by itself, once the first is acknowledged
+                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+            return None
+        message = bytes(data[2:end])
+        del data[:end]
+        return message
+
+    def reply(self, message: bytes) -> bool:
+        if self._socket is None or self._seat is not _Seat.IN:
+            return False
+        try:
+            self._socket.sendall(_HEAD.pack(len(message)) + message)  # an empty one makes the driver eject the card
+            self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        except (OSError, struct.error):
+            self._gone()
+            return False
+        return True
+
+    def _disconnect(self) -> None:
+        if self._socket is not None:
+            self.poll.unregister(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+        self._data.clear()
+
+    def _gone(self) -> None:
+        """The connection is over, by the driver's will or ours."""
+        leaving, noticed = self._seat is _Seat.LEAVING, self._looked and time.monotonic() < self._at_s
+        self._disconnect()
+        self._signals.append(Signal.LOST)
+        self._at_s = time.monotonic() + (0.0 if leaving and noticed else REMOVAL_S)
+        self._seat = _Seat.OUT if leaving else _Seat.AWAY
+        left, self._left = self._left, None
+        if left is not None:
+            left()
+
+
+class VpcdPresenter:
+    """One slot, its card, and the control channel that exchanges the card. :meth:`run` blocks; :meth:`stop` ends it.
+
+    ``source`` gives the card that is in at the start, or None for an empty slot. ``load`` makes a device from an image;
+    without it cards can be taken out, not put in. ``reader`` is the name under which PC/SC shows the slot.
+    """
+
+    def __init__(
+        self, source: Callable[[], Device | None], host: str = "127.0.0.1", port: int = PORT,
+        control: ControlServer | None = None, *, load: Callable[[bytes], Persistent] | None = None,
+        rows: Rows = Rows(), clock: Clock | None = None, reader: str = "",
+    ) -> None:
+        self._source, self._load, self._rows, self._clock = source, load, rows, clock
+        self._control = control
+        self._reader = reader or (f"Virtual PCD 00 {port - PORT:02X}" if port in (PORT, PORT + 1) else "")
+        self._transport = VpcdTransport(host, port)
+        self._slot = Slot(self._save)
+        self._busy = False
+
+    def run(self) -> None:
+        """Present until :meth:`stop`."""
+        transport, control = self._transport, self._control
+        try:
+            if control is not None:
+                control.open(transport.poll, self._asked)
+                transport.other = control.ready
+            device = self._source()
+            if device is not None:
+                self._slot.put(device)
+                transport.insert()
+            serve(self._slot, transport, self._rows, clock=self._clock)
+        finally:
+            if control is not None:
+                control.close()
+            transport.close()
+
+    def stop(self) -> None:
+        """End :meth:`run`, from any thread."""
+        self._transport.stop()
+
+    def _save(self, card_no: str, image: bytes) -> None:
+        if self._control is not None:
+            save_image(self._control.state_folder, card_no, image)
+
+    def _asked(self, request: Message, respond: Respond) -> None:
+        """One request of the control channel."""
+        op = request.get("op")
+        if op == "status":
+            respond(self._status())
+        elif self._busy:
+            respond({"error": "another exchange is under way: try again"})
+        elif op == "insert":
+            self._insert(request, respond)
+        elif op == "eject" and self._slot.occupied:
+            image = self._slot.take()
+            self._exchange(lambda: self._done(respond, {"image": image}))
+        else:
+            respond({"error": "the slot is empty" if op == "eject" else f"unknown operation {op!r}"})
+
+    def _insert(self, request: Message, respond: Respond) -> None:
+        image, card_no = request.get("image"), request.get("card_no")
+        if self._load is None or not isinstance(image, bytes) or not isinstance(card_no, str):
+            respond({"error": "this slot takes no other card" if self._load is None else "image or card_no is missing"})
+            return
+        try:
+            image_path(self._control.state_folder if self._control else Path(), card_no)
+            device = self._load(image)
+        except Exception as error:  # the image came from outside; the card that is in stays in
+            respond({"error": f"this is no card: {error}"})
+            return
+        self._slot.take()
+
+        def put() -> None:
+            self._slot.put(device, card_no)
+            self._transport.insert(lambda seen: self._done(respond, {"seen": seen}))
+
+        self._exchange(put)
+
+    def _exchange(self, then: Callable[[], None]) -> None:
+        self._busy = True
+        self._transport.remove(then)
+
+    def _done(self, respond: Respond, answer: Message) -> None:
+        self._busy = False
+        respond(answer)
+
+    def _status(self) -> Message:
+        folder = self._control.state_folder if self._control is not None else ""
+        return {
+            "pid": getpid(), "medium": "vpcd", "device": self._transport.device, "reader": self._reader,
+            "card_no": self._slot.card_no, "inserted": self._slot.occupied, "connected": self._transport.connected,
+            "state_folder": str(folder),
+        }
+
+
+def present(
+    device_source: Callable[[], Device | None], host: str = "127.0.0.1", port: int = PORT,
+    control: ControlServer | None = None, *, load: Callable[[bytes], Persistent] | None = None,
+    rows: Rows = Rows(), clock: Clock | None = None, reader: str = "",
+) -> None:
+    """Present a card until interrupted: :class:`VpcdPresenter` in one call."""
+    VpcdPresenter(device_source, host, port, control, load=load, rows=rows, clock=clock, reader=reader).run()
+
+
+__all__ = ["PORT", "VpcdPresenter", "VpcdTransport", "present"]
