@@ -1,0 +1,88 @@
+"""What several figures draw alike: the clock along the bottom, the windows in which something was down."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from reports.formats import DAY_NS, NS, clock, date, duration
+from reports.palette import LIGHT
+from reports.picture import Frame
+from reports.run import Run
+
+_STEPS_MIN = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080)
+_TAIWAN_NS = 8 * 3600 * NS
+
+
+@dataclass(frozen=True)
+class Window:
+    """A span of time in which a fault was in force."""
+
+    name: str
+    low_ns: int
+    high_ns: int
+
+
+def windows(run: Run, role: str = "") -> list[Window]:
+    """The fault windows of the run, each once, at most eight (a picture with more shows nothing)."""
+    rows = run.sql(
+        "SELECT DISTINCT fault, at_ns, until_ns FROM faults WHERE until_ns > at_ns AND (? = '' OR role = ?) "
+        "ORDER BY at_ns, until_ns, fault LIMIT 8", role, role)
+    return [Window(*row) for row in rows]
+
+
+def clock_axis(axes: Axes, frame: Frame, low_ns: int, high_ns: int) -> None:
+    """X in seconds since ``low_ns``, labelled with Taiwan's time of day at round moments."""
+    step_ns = next((m * 60 * NS for m in _STEPS_MIN if (high_ns - low_ns) / (m * 60 * NS) <= (4 if frame.narrow else 9)), 14 * DAY_NS)
+    first = -((-low_ns - _TAIWAN_NS) // step_ns) * step_ns - _TAIWAN_NS
+    ticks = list(range(first, high_ns + 1, step_ns))
+    several_days = high_ns - low_ns > 36 * 3600 * NS
+    labels = [date(t)[5:] if several_days and clock(t) == "00:00" else clock(t) for t in ticks]
+    axes.set_xlim(0, (high_ns - low_ns) / NS)
+    axes.set_xticks([(t - low_ns) / NS for t in ticks], labels)
+
+
+def bin_width_ns(low_ns: int, high_ns: int) -> int:
+    """A round width of time that cuts a span into at most a hundred bins."""
+    return next((m * 60 * NS for m in _STEPS_MIN if (high_ns - low_ns) / (m * 60 * NS) <= 100), 30 * DAY_NS)
+
+
+def shade(axes: Axes, spans: Sequence[Window], low_ns: int, *, label_y: float | None = None) -> None:
+    """Pale red columns where something was down; named at ``label_y`` (share of the axes' height) when given."""
+    limit = axes.get_xlim()[1]
+    for span in spans:
+        left, right = (span.low_ns - low_ns) / NS, (span.high_ns - low_ns) / NS
+        if right <= 0 or left >= limit:
+            continue
+        axes.axvspan(max(0, left), min(limit, right), color=LIGHT["red-pale"], alpha=0.55, zorder=0)
+        if label_y is not None:
+            axes.text(max(0, left), label_y, f" {span.name}", color=LIGHT["red"], fontsize=11.5, transform=axes.get_xaxis_transform(), va="top")
+
+
+def segments(rows: Sequence[tuple[float, float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Horizontal strokes (y, left, right) as one broken line: one element in the SVG instead of thousands."""
+    table = np.asarray(rows, dtype=float).reshape(-1, 3)
+    gap = np.full(len(table), np.nan)
+    return np.stack([table[:, 1], table[:, 2], gap], axis=1).ravel(), np.stack([table[:, 0], table[:, 0], gap], axis=1).ravel()
+
+
+def bare(axes: Axes) -> None:
+    """No frame and no ticks on the left: the rows name themselves."""
+    axes.spines["left"].set_visible(False)
+    axes.set_yticks([])
+
+
+def time_axis(run: Run, axes: Axes, low: float, high: float, most: int) -> None:
+    """Ticks at 1, 2, 5 of each decade, fewer when there would be too many, in units a person reads."""
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    ticks = [m * 10.0**e for e in range(3, 15) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
+    if len(ticks) > most:
+        ticks = [t for t in ticks if math.log10(t) == round(math.log10(t))] or ticks[:1]
+    axes.set_xticks(ticks, [duration(run.words, t) for t in ticks])
+    axes.minorticks_off()
+    axes.grid(axis="x")

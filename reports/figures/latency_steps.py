@@ -1,0 +1,93 @@
+"""Median, 95th and 99th percentile of each step's latency, with their intervals, by channel, on a logarithmic scale."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from matplotlib.axes import Axes
+
+from reports.catalogue import N_
+from reports.drawing import bare, time_axis
+from reports.formats import duration
+from reports.latency import StepLatency, by_step
+from reports.palette import LIGHT, PROVENANCE
+from reports.picture import Blank, Frame, Picture
+from reports.run import Run
+from reports.statistics import Estimate
+
+TITLE = N_("Latency by channel and step")
+CAPTION = N_(
+    "Each row is one step over one channel, of one kind: ○ modelled, ● measured, ◎ presented, ▷ replayed. Dot: median. Diamond: 95th percentile. "
+    "Triangle: 99th percentile. The thick line through a mark is its 95 % interval; a mark without one has none (too few samples, or no spread)."
+)
+UNITS = N_("Time a session, logarithmic")
+SECTION = "latency"
+ORDER = 10
+MOST = 45
+_MARKS = (("o", 8.0), ("D", 6.0), ("^", 7.0))
+
+
+def draw(run: Run) -> Picture | Blank:
+    rows = by_step(run)
+    if not rows:
+        return Blank(run.say("No message was exchanged, so there is no latency to show."))
+    slowest = max(rows, key=lambda r: r.p50.value or 0)
+    finding = run.say("The slowest step is “{step}” over {channel} ({provenance}): half take {time} or more.",
+                      step=slowest.step or run.say("(unnamed)"), channel=slowest.channel, provenance=slowest.provenance,
+                      time=duration(run.words, slowest.p50.value or 0))
+    if len(rows) > MOST:
+        finding += " " + run.say("Shown are {shown} of {total} rows; the table has all.", shown=MOST, total=len(rows))
+    shown = rows[:MOST]
+    channels = len({r.channel for r in shown})
+    alt = run.say("Percentiles of latency of {n} steps. {finding}", n=len(shown), finding=finding)
+    return Picture(finding, alt, partial(_paint, run, shown), 80 + 25 * len(shown) + 30 * channels, 80 + 40 * len(shown) + 32 * channels)
+
+
+def _paint(run: Run, rows: list[StepLatency], frame: Frame) -> None:
+    channels = len({r.channel for r in rows})
+    row_px, head_px = (40.0, 32.0) if frame.narrow else (25.0, 30.0)
+    axes = frame.axes(8 if frame.narrow else 250, 22, 20, 36)
+    bare(axes)
+    values = [v for r in rows for e in (r.p50, r.p95, r.p99) for v in (e.value, e.low, e.high) if v]
+    time_axis(run, axes, min(values, default=1e6) * 0.8, max(values, default=1e9) * 1.25, 4 if frame.narrow else 8)
+    axes.set_ylim(row_px * len(rows) + head_px * channels + 4, 0)
+    y, channel = 0.0, None
+    for row in rows:
+        if row.channel != channel:
+            channel = row.channel
+            axes.text(0 if frame.narrow else -0.005, y + head_px - 8, channel, transform=axes.get_yaxis_transform(), va="baseline",
+                      ha="left" if frame.narrow else "right", fontsize=13.5, color=LIGHT["soft"])
+            axes.axhline(y + head_px - 2, color=LIGHT["faint"], linewidth=0.8)
+            y += head_px
+        _row(run, axes, row, y + row_px * (0.7 if frame.narrow else 0.5), y + row_px * 0.36, frame.narrow)
+        y += row_px
+    _key(run, axes, rows[0])
+
+
+def _row(run: Run, axes: Axes, row: StepLatency, y: float, label_y: float, narrow: bool) -> None:
+    colour_name, sign = PROVENANCE.get(row.provenance, ("grey", ""))
+    colour = LIGHT[colour_name]
+    label = f"{row.step or run.say('(unnamed)')}  {sign}"
+    if narrow:
+        axes.text(0, label_y, label, transform=axes.get_yaxis_transform(), va="baseline")
+    else:
+        axes.text(-0.015, y, label, transform=axes.get_yaxis_transform(), va="center", ha="right")
+    marks = [e.value for e in (row.p50, row.p95, row.p99) if e.value]
+    axes.plot([min(marks, default=1), max(marks, default=1)], [y, y], color=LIGHT["faint"], linewidth=1.2)
+    for estimate, (shape, size) in zip((row.p50, row.p95, row.p99), _MARKS, strict=True):
+        _mark(axes, estimate, y, colour, shape, size, hollow=row.provenance == "modelled")
+
+
+def _mark(axes: Axes, estimate: Estimate, y: float, colour: str, shape: str, size: float, *, hollow: bool) -> None:
+    if not estimate.value:
+        return
+    if estimate.low is not None and estimate.high is not None:
+        axes.plot([max(estimate.low, axes.get_xlim()[0]), estimate.high], [y, y], color=colour, linewidth=3.4, alpha=0.55)
+    axes.plot([estimate.value], [y], shape, markersize=size, color=LIGHT["paper"] if hollow else colour, markeredgecolor=colour, markeredgewidth=1.6)
+
+
+def _key(run: Run, axes: Axes, first: StepLatency) -> None:
+    """Above the first row: which mark is which percentile."""
+    for estimate, name in ((first.p50, run.say("median")), (first.p95, run.say("95th")), (first.p99, run.say("99th"))):
+        if estimate.value:
+            axes.text(estimate.value, 22, name, ha="center" if name != run.say("99th") else "left", va="baseline", fontsize=11, color=LIGHT["soft"])

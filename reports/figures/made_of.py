@@ -1,0 +1,51 @@
+"""What the exchanges of each role rest on: modelled, measured, presented, replayed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import partial
+
+from reports.catalogue import N_
+from reports.drawing import bare
+from reports.palette import LIGHT, PROVENANCE
+from reports.picture import Blank, Frame, Picture
+from reports.run import Run
+
+TITLE = N_("What each role's exchanges rest on")
+CAPTION = N_("Share of exchanges by role: ○ modelled, ● measured on a device outside this process, ◎ presented to somebody else's reader, ▷ replayed from a record.")
+UNITS = N_("Share of exchanges")
+SECTION = "provenance"
+ORDER = 10
+
+
+def draw(run: Run) -> Picture | Blank:
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+    for role, provenance, n in run.sql("SELECT role, provenance, count(*) FROM exchanges GROUP BY role, provenance ORDER BY role, provenance"):
+        counts[role][provenance] = n
+    if not counts:
+        return Blank(run.say("No message was exchanged."))
+    total = sum(sum(c.values()) for c in counts.values())
+    finding = run.say_n("{n} exchange in all, by {roles} roles.", "{n} exchanges in all, by {roles} roles.", total, roles=len(counts))
+    alt = run.say("Stacked bars of exchanges by role and origin. {finding}", finding=finding)
+    return Picture(finding, alt, partial(_paint, dict(counts)), 50 + 40 * len(counts), 50 + 54 * len(counts))
+
+
+def _paint(counts: dict[str, dict[str, int]], frame: Frame) -> None:
+    axes = frame.axes(6 if frame.narrow else 100, 12, 8, 34)
+    bare(axes)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(len(counts) - 0.4, -0.6)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    for y, (role, parts) in enumerate(counts.items()):
+        left, total = 0.0, sum(parts.values())
+        for provenance in sorted(parts, key=lambda p: (list(PROVENANCE).index(p) if p in PROVENANCE else 99, p)):
+            colour, sign = PROVENANCE.get(provenance, ("grey", ""))
+            size = parts[provenance] / total
+            axes.barh(y + (0.12 if frame.narrow else 0), size, left=left, height=0.46, color=LIGHT[f"{colour}-pale"], edgecolor=LIGHT["paper"], linewidth=1.5)
+            if size * frame.width_px > 150:
+                axes.text(left + 0.008, y + (0.12 if frame.narrow else 0), f"{sign} {provenance} {parts[provenance]:,}", va="center", fontsize=12)
+            left += size
+        if frame.narrow:
+            axes.text(0, y - 0.18, role, va="bottom")
+        else:
+            axes.text(-0.012, y, role, transform=axes.get_yaxis_transform(), ha="right", va="center")

@@ -1,0 +1,63 @@
+"""Time in the house by the hour of arrival: half of the patients, the middle eight of ten, and how much of it was waiting."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from reports.catalogue import N_
+from reports.drawing import bare
+from reports.formats import NS, duration
+from reports.palette import LIGHT
+from reports.picture import Blank, Frame, Picture
+from reports.run import Run
+
+TITLE = N_("Time in the house by hour of arrival")
+CAPTION = N_(
+    "Served patients of all replications. Pale bar: from the tenth to the ninetieth of a hundred. Dot: the median. Thin dark line: the median of "
+    "the time spent waiting."
+)
+UNITS = N_("Minutes; hour of arrival in Taiwan (UTC+8)")
+SECTION = "morning"
+ORDER = 30
+MIN_NS = 60 * NS
+
+
+def draw(run: Run) -> Picture | Blank:
+    rows = run.sql(
+        "WITH waits AS (SELECT replication, visit, sum(began_ns - joined_ns) AS wait_ns FROM stages GROUP BY replication, visit), "
+        "v AS (SELECT (v.arrived_ns // 3600000000000 + 8) % 24 AS hour, v.left_ns - v.arrived_ns AS t, coalesce(w.wait_ns, 0) AS w "
+        "FROM visits v LEFT JOIN waits w USING (replication, visit) WHERE v.outcome = 'served') "
+        "SELECT hour, count(*), quantile_disc(t, [0.1, 0.5, 0.9]), quantile_disc(w, 0.5) FROM v GROUP BY hour ORDER BY hour")
+    if not rows:
+        return Blank(run.say("No patient was served, so no time in the house can be given."))
+    worst = max(rows, key=lambda r: r[2][1])
+    finding = run.say("Whoever arrived from {hour}:00 to {next}:00 stayed longest: half of them {time} or more.",
+                      hour=f"{worst[0]:02d}", next=f"{(worst[0] + 1) % 24:02d}", time=duration(run.words, worst[2][1]))
+    height = 96 + 42 * len(rows)
+    alt = run.say("Median and spread of time in the house by hour of arrival. {finding}", finding=finding)
+    return Picture(finding, alt, partial(_paint, run, rows), height)
+
+
+def _paint(run: Run, rows: list[Any], frame: Frame) -> None:
+    axes = frame.axes(118 if not frame.narrow else 74, 70, 34, 34)
+    bare(axes)
+    axes.set_ylim(len(rows) - 0.4, -0.75)
+    axes.set_xlim(0, max(r[2][2] for r in rows) / MIN_NS * 1.02)
+    axes.grid(axis="x")
+    for y, (hour, n, (low, middle, high), wait) in enumerate(rows):
+        axes.barh(y, (high - low) / MIN_NS, left=low / MIN_NS, height=0.5, color=LIGHT["blue-pale"])
+        axes.plot([0, wait / MIN_NS], [y, y], color=LIGHT["ink"], linewidth=2.2)
+        axes.plot([middle / MIN_NS], [y], "o", color=LIGHT["blue"], markersize=9)
+        axes.text(high / MIN_NS, y, f"  {duration(run.words, high)}", va="center", color=LIGHT["soft"], fontsize=11.5)
+        axes.text(middle / MIN_NS, y - 0.3, duration(run.words, middle), ha="center", va="bottom", color=LIGHT["blue"], fontsize=11.5)
+        label = f"{hour:02d}–{(hour + 1) % 24:02d}" if frame.narrow else run.say("{hour}–{next}, n = {n}", hour=f"{hour:02d}", next=f"{(hour + 1) % 24:02d}", n=f"{n:,}")
+        axes.text(-0.012, y, label, transform=axes.get_yaxis_transform(), ha="right", va="center", color=LIGHT["ink"])
+    _key(run, axes, rows[0])
+
+
+def _key(run: Run, axes: Any, first: Any) -> None:
+    """The first row names its own parts."""
+    _, _, (_, _, high), wait = first
+    axes.text(high / MIN_NS, -0.3, run.say("90th of 100"), color=LIGHT["soft"], fontsize=11, va="bottom", ha="left")
+    axes.text(0, -0.3, run.say("waiting"), color=LIGHT["ink"], fontsize=11, va="bottom")

@@ -1,0 +1,54 @@
+"""Where the time goes: mean waiting and mean service at each station."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from reports.catalogue import N_
+from reports.drawing import bare
+from reports.formats import NS, duration, share
+from reports.palette import LIGHT, category, pale
+from reports.picture import Blank, Frame, Picture
+from reports.run import Run
+
+TITLE = N_("Waiting and service by station")
+CAPTION = N_("Mean over all patients of all replications who stood there. Pale: waiting. Strong: being served.")
+UNITS = N_("Minutes a patient")
+SECTION = "morning"
+ORDER = 40
+MIN_NS = 60 * NS
+
+
+def draw(run: Run) -> Picture | Blank:
+    found = {s: (w, d) for s, w, d in run.sql(
+        "SELECT station, avg(began_ns - joined_ns), avg(ended_ns - began_ns) FROM stages GROUP BY station ORDER BY station")}
+    rows = [(i, s, *found[s]) for i, s in enumerate(run.stations)]
+    if not rows:
+        return Blank(run.say("No patient stood at a station, so there is nothing to compare."))
+    waiting = sum(w for _, _, w, _ in rows)
+    _, station, longest, _ = max(rows, key=lambda r: r[2])
+    if not waiting:
+        finding = run.say("Nobody waited anywhere.")
+    else:
+        finding = run.say("{share} of all waiting happens at {station}.", share=share(run.words, longest / waiting), station=station)
+    alt = run.say("Mean waiting and service time by station. {finding}", finding=finding)
+    return Picture(finding, alt, partial(_paint, run, rows), 60 + 52 * len(rows), 60 + 60 * len(rows))
+
+
+def _paint(run: Run, rows: list[Any], frame: Frame) -> None:
+    axes = frame.axes(118 if not frame.narrow else 6, 12, 12, 34)
+    bare(axes)
+    axes.set_ylim(len(rows) - 0.5, -0.6)
+    longest = max(w + d for _, _, w, d in rows) / MIN_NS
+    axes.set_xlim(0, longest * (1.02 if frame.narrow else 1.3))
+    axes.grid(axis="x")
+    for y, (index, station, wait, work) in enumerate(rows):
+        axes.barh(y, wait / MIN_NS, height=0.34 if frame.narrow else 0.5, color=pale(index))
+        axes.barh(y, work / MIN_NS, left=wait / MIN_NS, height=0.34 if frame.narrow else 0.5, color=category(index))
+        times = run.say("waiting {wait}, service {work}", wait=duration(run.words, wait), work=duration(run.words, work))
+        if frame.narrow:
+            axes.text(0, y - 0.22, f"{station}: {times}", va="bottom", fontsize=12)
+        else:
+            axes.text(-0.012, y, station, transform=axes.get_yaxis_transform(), ha="right", va="center")
+            axes.text((wait + work) / MIN_NS, y, f"  {times}", va="center", color=LIGHT["soft"], fontsize=12)

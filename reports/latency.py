@@ -1,0 +1,50 @@
+"""The latency of a step: the sum of its exchanges inside one session, as the person at the counter felt it.
+
+Tries that failed count: they were waited for. A session that mixed provenances gives one sample to each, never a mixed one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reports.quantiles import percentiles
+from reports.run import Run
+from reports.statistics import Estimate
+
+PERCENTILES = (0.5, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class StepLatency:
+    """One step over one channel, one provenance: median, 95th and 99th percentile in nanoseconds."""
+
+    channel: str
+    role: str
+    step: str
+    provenance: str
+    p50: Estimate
+    p95: Estimate
+    p99: Estimate
+
+
+def samples(run: Run) -> str:
+    """The relation with one row a session and step: replication, channel, role, step, provenance, ns."""
+    return run.derive(
+        "latencies",
+        "SELECT replication, session, channel, role, step, provenance, CAST(sum(duration_ns) AS BIGINT) AS ns FROM exchanges "
+        "GROUP BY replication, session, channel, role, step, provenance ORDER BY replication, session, channel, role, step, provenance")
+
+
+def contacts(run: Run) -> str:
+    """The relation with one row a session and channel: everything that went over that channel in one contact."""
+    return run.derive(
+        "contacts",
+        "SELECT replication, session, channel, provenance, CAST(sum(ns) AS BIGINT) AS ns FROM " + samples(run) +
+        " GROUP BY replication, session, channel, provenance ORDER BY replication, session, channel, provenance")
+
+
+def by_step(run: Run) -> list[StepLatency]:
+    """All steps, by channel, slowest median first."""
+    found = percentiles(run, samples(run), "ns", PERCENTILES, ("channel", "role", "step", "provenance"))
+    rows = [StepLatency(*key, *estimates) for key, estimates in found.items()]
+    return sorted(rows, key=lambda r: (r.channel, -(r.p50.value or 0), r.step, r.role, r.provenance))

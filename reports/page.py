@@ -1,0 +1,70 @@
+"""The page: all sections with their figures, one style sheet, the fonts, one file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from html import unescape
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports import fonts, gallery, palette
+from reports.blocks import Section
+from reports.picture import Styles
+from reports.run import Run
+from reports.sections import codes, faults, headline, latency, laws, method, morning, provenance, requirements, settings, switches, uploads
+
+TEMPLATES = Path(__file__).parent / "templates"
+ORDER = (headline, morning, latency, uploads, faults, switches, provenance, laws, codes, requirements, settings, method)
+
+
+@cache
+def environment() -> Environment:
+    """Jinja with escaping always on: what a device or a scenario says of itself is text, never markup."""
+    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def render(run: Run) -> str:
+    """The whole page as HTML."""
+    styles = Styles()
+    sections = _sections(run, styles)
+    body = environment().get_template("body.html.jinja").render(run=run, sections=sections, say=run.say, markup=Markup)
+    css = _css(body, styles)
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode("ascii")
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; font-src data:; base-uri 'none'; form-action 'none'"
+    return environment().get_template("page.html.jinja").render(
+        language=run.words.language, title=run.manifest.get("title", ""), policy=policy, css=Markup(css), body=Markup(body)) + "\n"
+
+
+def _sections(run: Run, styles: Styles) -> list[Section]:
+    """The sections in their order, each with its figures before its tables; figures without a place come in one of their own."""
+    figures = gallery.found()
+    sections = []
+    for module in ORDER:
+        made = module.make(run)
+        own = [gallery.hang(f, run, styles) for f in figures if f.section == made.name]
+        tables = made.blocks if made.name != headline.NAME or not own else made.blocks
+        sections.append(Section(made.name, made.title, made.finding, [*own, *tables], made.mood))
+    placed = {s.name for s in sections}
+    further = [gallery.hang(f, run, styles) for f in figures if f.section not in placed]
+    if further:
+        finding = run.say_n("{n} more figure.", "{n} more figures.", len(further))
+        sections.insert(-2, Section(gallery.FURTHER, run.say(gallery.FURTHER_TITLE), finding, list(further)))
+    return sections
+
+
+def _css(body: str, styles: Styles) -> str:
+    """Fonts, colours, the style sheet and the figures' classes. ``</`` cannot occur in it: nothing of the run is in it."""
+    text = unescape(re.sub(r"<[^>]*>", "", body)) + "".join(re.findall(r'content:\s*"([^"]*)"', _sheet()))
+    heads = "".join(unescape(re.sub(r"<[^>]*>", "", h)) for h in re.findall(r'<(?:h1|h2|h3|p class="finding|p class="value)[^>]*>(.*?)</', body, re.DOTALL))
+    return (fonts.faces(text, heads) + ":root{" + palette.variables(dark=False) + "}@media (prefers-color-scheme:dark){:root{"
+            + palette.variables(dark=True) + "}}" + _sheet() + styles.css())
+
+
+@cache
+def _sheet() -> str:
+    return (TEMPLATES / "style.css").read_text(encoding="utf-8")

@@ -1,0 +1,132 @@
+"""A run directory, opened for reading: its manifest, how it ended, and its tables behind SQL.
+
+Everything is computed by DuckDB over the Parquet files, on one thread, so that the same directory always gives the same
+numbers in the same order; what comes back to Python is already small.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+
+from reports.catalogue import Catalogue, ReportError
+from virtual_devices.trace import TABLES
+
+_SQL_TYPES = {"int": "BIGINT", "str": "VARCHAR", "bool": "BOOLEAN", "bytes": "BLOB", "float": "DOUBLE"}
+
+
+class Ended(Enum):
+    """How a run came to its end, as its directory tells."""
+
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"  # stopped by a person; what was recorded is complete up to there
+    FAILED = "failed"  # stopped by an error
+    RECOVERED = "recovered"  # killed; its journal was read back
+    KILLED = "killed"  # killed, and nothing has been recovered
+
+
+class Run:
+    """One run directory and the language in which it is read.
+
+    ReportError when the directory holds no manifest, or one of an unknown schema. A table without a file is empty.
+    """
+
+    def __init__(self, directory: Path, words: Catalogue) -> None:
+        self.directory = directory
+        self.words = words
+        self.say = words.say
+        self.say_n = words.say_n
+        self.manifest: dict[str, Any] = _read(directory / "manifest.json", needed=True)
+        if self.manifest.get("schema") != 1:
+            raise ReportError(f"{directory}/manifest.json has schema {self.manifest.get('schema')!r}; this report reads schema 1")
+        self.end: dict[str, Any] = _read(directory / "end.json")
+        self._db = duckdb.connect(":memory:", config={"threads": 1})
+        for name in TABLES:
+            self._open_table(name)
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._db.close()
+
+    def _open_table(self, name: str) -> None:
+        path = self.directory / "tables" / f"{name}.parquet"
+        if path.is_file():
+            source = f"read_parquet('{str(path).replace(chr(39), chr(39) * 2)}')"
+        else:
+            columns = ", ".join(f"NULL::{_SQL_TYPES[str(f.type)]} AS {f.name}" for f in fields(TABLES[name]))
+            source = f"(SELECT {columns} WHERE false)"
+        self._db.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")
+
+    def sql(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of a query. Order them: an unordered result is not a function of the directory."""
+        return self._db.execute(query, list(values)).fetchall()
+
+    def columns(self, query: str, *values: object) -> dict[str, Any]:
+        """The result of a query as numpy arrays by column name."""
+        result: dict[str, Any] = self._db.execute(query, list(values)).fetchnumpy()
+        return result
+
+    def one(self, query: str, *values: object) -> Any:
+        """The single value of a query."""
+        return self.sql(query, *values)[0][0]
+
+    def derive(self, name: str, query: str) -> str:
+        """Keep a query's result under a name for later queries, made once."""
+        self._db.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} AS {query}")
+        return name
+
+    @cached_property
+    def ended(self) -> Ended:
+        """How the run ended."""
+        if self.end:
+            says = self.end.get("ended")
+            return next((e for e in (Ended.COMPLETED, Ended.INTERRUPTED) if e.value == says), Ended.FAILED)
+        return Ended.RECOVERED if (self.directory / "recovered.json").is_file() else Ended.KILLED
+
+    @cached_property
+    def replications(self) -> int:
+        """How many replications left any visit behind; 0 when none did."""
+        return int(self.one("SELECT count(DISTINCT replication) FROM visits"))
+
+    @cached_property
+    def stations(self) -> list[str]:
+        """The stations in the order of the manifest, then those that only the rows know."""
+        named = [str(s) for s in self.manifest.get("stations", [])]
+        seen = [str(s) for (s,) in self.sql("SELECT DISTINCT station FROM stages ORDER BY station")]
+        return [s for s in named if s in seen] + [s for s in seen if s not in named]
+
+    @cached_property
+    def span_ns(self) -> tuple[int, int]:
+        """From the first arrival to the last departure, over all replications; (0, 0) without visits."""
+        low, high = self.sql("SELECT min(arrived_ns), max(left_ns) FROM visits")[0]
+        return (int(low), int(high)) if low is not None else (0, 0)
+
+    @cached_property
+    def real(self) -> bool:
+        """True when anything outside this process took part."""
+        return bool(self.one("SELECT count(*) FROM exchanges WHERE provenance IN ('measured', 'presented')"))
+
+
+def _read(path: Path, *, needed: bool = False) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if needed:
+            raise ReportError(f"{path} is missing: {path.parent} is not a run directory") from None
+        return {}
+    except json.JSONDecodeError as error:
+        if needed:  # a half-written end.json, on the other hand, is what a kill leaves behind: the same as none
+            raise ReportError(f"{path} is not JSON ({error}): the run directory is damaged") from None
+        return {}
+    if not isinstance(content, dict):
+        raise ReportError(f"{path} does not hold one JSON object: the run directory is damaged")
+    return content
