@@ -20,6 +20,7 @@ class Cell:
     style: str = ""
     sign: str = ""
     lang: str = ""
+    detail: str = ""  # a second, smaller line
 
 
 def text(content: str, style: str = "") -> Cell:
@@ -32,9 +33,9 @@ def data(content: object, style: str = "") -> Cell:
     return Cell(str(content), data=True, style=style)
 
 
-def number(content: str) -> Cell:
-    """A cell with a number, aligned to the right."""
-    return Cell(content, style="number")
+def number(content: str, detail: str = "") -> Cell:
+    """A cell with a number, aligned to the right, with what belongs to it (its interval) below."""
+    return Cell(content, style="number", detail=detail)
 
 
 def chinese(content: str) -> Cell:

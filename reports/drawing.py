@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from reports.formats import DAY_NS, NS, clock, date, duration
+from reports.formats import DAY_NS, NS, clock, date, round_duration
 from reports.palette import LIGHT
 from reports.picture import Frame
 from reports.run import Run
@@ -52,15 +53,15 @@ def bin_width_ns(low_ns: int, high_ns: int) -> int:
 
 
 def shade(axes: Axes, spans: Sequence[Window], low_ns: int, *, label_y: float | None = None) -> None:
-    """Pale red columns where something was down; named at ``label_y`` (share of the axes' height) when given."""
+    """Grey columns where something was down; named at ``label_y`` (share of the axes' height) when given."""
     limit = axes.get_xlim()[1]
     for span in spans:
         left, right = (span.low_ns - low_ns) / NS, (span.high_ns - low_ns) / NS
         if right <= 0 or left >= limit:
             continue
-        axes.axvspan(max(0, left), min(limit, right), color=LIGHT["red-pale"], alpha=0.55, zorder=0)
+        axes.axvspan(max(0, left), min(limit, right), color=LIGHT["grey-pale"], alpha=0.5, zorder=0)
         if label_y is not None:
-            axes.text(max(0, left), label_y, f" {span.name}", color=LIGHT["red"], fontsize=11.5, transform=axes.get_xaxis_transform(), va="top")
+            beside(axes, span.name, max(0, left), label_y, dx=4, color=LIGHT["red"], va="top", xycoords=axes.get_xaxis_transform())
 
 
 def segments(rows: Sequence[tuple[float, float, float]]) -> tuple[np.ndarray, np.ndarray]:
@@ -68,6 +69,11 @@ def segments(rows: Sequence[tuple[float, float, float]]) -> tuple[np.ndarray, np
     table = np.asarray(rows, dtype=float).reshape(-1, 3)
     gap = np.full(len(table), np.nan)
     return np.stack([table[:, 1], table[:, 2], gap], axis=1).ravel(), np.stack([table[:, 0], table[:, 0], gap], axis=1).ravel()
+
+
+def beside(axes: Axes, text: str, x: float, y: float, *, dx: float = 6, dy: float = 0, **style: Any) -> None:
+    """A text next to a point, its distance in pixels. (Leading spaces would vanish in SVG.)"""
+    axes.annotate(text, (x, y), xytext=(dx, dy), textcoords="offset points", **{"va": "center", "fontsize": 11.5, "annotation_clip": False, **style})
 
 
 def bare(axes: Axes) -> None:
@@ -83,6 +89,6 @@ def time_axis(run: Run, axes: Axes, low: float, high: float, most: int) -> None:
     ticks = [m * 10.0**e for e in range(3, 15) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
     if len(ticks) > most:
         ticks = [t for t in ticks if math.log10(t) == round(math.log10(t))] or ticks[:1]
-    axes.set_xticks(ticks, [duration(run.words, t) for t in ticks])
+    axes.set_xticks(ticks, [round_duration(run.words, t) for t in ticks])
     axes.minorticks_off()
     axes.grid(axis="x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from virtual_devices.codes import lookup
@@ -21,12 +22,20 @@ class CodeText:
 
 
 def explain(code: str, spaces: tuple[str, ...] = SPACES) -> CodeText:
-    """What ``space:code`` or a bare ``code`` means; a bare one is looked for in ``spaces``, in that order."""
+    """What ``space:code`` or a bare ``code`` means; a bare one is looked for in ``spaces``.
+
+    The same number can mean different things in two spaces: a bare code that both know is given with both meanings.
+    """
     space, colon, bare = code.partition(":")
     if not colon:
         space, bare = "", code
-    for candidate in (space,) if space in SPACES else () if space else spaces:
-        found = lookup(bare, candidate)
-        if found.known:
-            return CodeText(bare, candidate, found.en, found.zh, found.certainty.value)
-    return CodeText(bare, space, "", "", "")
+    candidates = spaces if not space else (space,) if space in SPACES else ()
+    found = [c for c in (lookup(bare, s) for s in candidates) if c.known]
+    if not found:
+        return CodeText(bare, space, "", "", "")
+    return CodeText(bare, _both(c.space.value for c in found), _both(c.en for c in found), _both(c.zh for c in found),
+                    _both(c.certainty.value for c in found))
+
+
+def _both(texts: Iterable[str]) -> str:
+    return " / ".join(dict.fromkeys(texts))

@@ -33,7 +33,13 @@ def _unit(ns: float) -> tuple[int, str]:
 
 def duration(words: Catalogue, ns: float) -> str:
     """A duration in the unit that fits it: '780 ms', '4.2 s', '34 min', '27 h'."""
-    size, text = _unit(ns)
+    size, text = _unit(ns) if ns else _UNITS[1][1:]
+    return words.say(text, value=digits(ns / size))
+
+
+def round_duration(words: Catalogue, ns: float) -> str:
+    """A round duration, for a tick or a limit, in the largest unit that divides it: '1 min', '24 h'."""
+    size, text = next(((size, text) for _, size, text in reversed(_UNITS) if ns and ns % size == 0), _unit(ns))
     return words.say(text, value=digits(ns / size))
 
 
@@ -71,8 +77,9 @@ def interval(words: Catalogue, estimate: Estimate, *, as_share: bool = False) ->
         return missing(words, estimate)
     if as_share:
         return words.say("{low} to {high}", low=share(words, estimate.low), high=share(words, estimate.high))
-    size, _ = _unit(estimate.value)
-    return words.say("{low} to {high}", low=digits(estimate.low / size), high=digits(estimate.high / size))
+    size, text = _unit(estimate.value)
+    both = words.say("{low} to {high}", low=digits(estimate.low / size), high=digits(estimate.high / size))
+    return words.say(text, value=both)
 
 
 def missing(words: Catalogue, estimate: Estimate) -> str:
@@ -81,7 +88,7 @@ def missing(words: Catalogue, estimate: Estimate) -> str:
         case Basis.TOO_FEW:
             return words.say("too few")
         case Basis.NO_SPREAD:
-            return words.say("the same in every replication")
+            return words.say("no spread")
         case Basis.ONE_REPLICATION:
             return words.say("one replication")
         case Basis.NOTHING | Basis.OVER_REPLICATIONS | Basis.ORDER_STATISTICS | Basis.SCORE:

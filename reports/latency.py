@@ -44,7 +44,10 @@ def contacts(run: Run) -> str:
 
 
 def by_step(run: Run) -> list[StepLatency]:
-    """All steps, by channel, slowest median first."""
+    """All steps, by channel, slowest first, the provenances of one step side by side."""
     found = percentiles(run, samples(run), "ns", PERCENTILES, ("channel", "role", "step", "provenance"))
     rows = [StepLatency(*key, *estimates) for key, estimates in found.items()]
-    return sorted(rows, key=lambda r: (r.channel, -(r.p50.value or 0), r.step, r.role, r.provenance))
+    slowest: dict[tuple[str, str, str], float] = {}
+    for r in rows:
+        slowest[r.channel, r.role, r.step] = max(slowest.get((r.channel, r.role, r.step), 0.0), r.p50.value or 0.0)
+    return sorted(rows, key=lambda r: (r.channel, -slowest[r.channel, r.role, r.step], r.step, r.role, r.provenance))

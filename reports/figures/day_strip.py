@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.patches import Rectangle
 
 from reports.catalogue import N_
-from reports.drawing import Window, bare, clock_axis, segments, shade, windows
+from reports.drawing import bare, beside, clock_axis, segments, shade, windows
 from reports.fonts import width_px
 from reports.formats import NS, clock, duration
 from reports.palette import LIGHT, category, pale
@@ -46,11 +46,11 @@ def draw(run: Run) -> Picture | Blank:
     if skip:
         finding += " " + run.say("Shown are {shown} of {total} patients, the middle of the day.", shown=len(visits), total=f"{total:,}")
     height = min(720, 120 + 4 * len(visits))
-    paint = partial(_paint, run, visits, stages, place, windows(run), (low, high))
+    paint = partial(_paint, run, visits, stages, place, longest, (low, high))
     return Picture(finding, run.say("{n} patients as lines over the day. {finding}", n=len(visits), finding=finding), paint, height, min(560, height))
 
 
-def _paint(run: Run, visits: list[Any], stages: list[Any], place: dict[str, int], spans: list[Window], span: tuple[int, int], frame: Frame) -> None:
+def _paint(run: Run, visits: list[Any], stages: list[Any], place: dict[str, int], longest: Any, span: tuple[int, int], frame: Frame) -> None:
     low, high = span
     low -= (high - low) // 100
     high += (high - low) // 50
@@ -59,7 +59,7 @@ def _paint(run: Run, visits: list[Any], stages: list[Any], place: dict[str, int]
     clock_axis(axes, frame, low, high)
     axes.grid(axis="x")
     bare(axes)
-    shade(axes, spans, low, label_y=0.045)
+    shade(axes, windows(run), low, label_y=0.05)
     width = max(0.9, 0.62 * (frame.height_px - 100) / (len(visits) + 3))
     lines: dict[tuple[str, str], list[tuple[float, float, float]]] = defaultdict(list)
     for visit, station, joined, began, ended in stages:
@@ -72,6 +72,7 @@ def _paint(run: Run, visits: list[Any], stages: list[Any], place: dict[str, int]
                 axes.plot(*segments(lines[station, kind]), color=colour, linewidth=thick)
     lost = [(place[v], (left - low) / NS) for v, _, left, outcome in visits if outcome != "served"]
     axes.plot([x for _, x in lost], [y for y, _ in lost], "x", color=LIGHT["red"], markersize=6, markeredgewidth=1.8, clip_on=False)
+    beside(axes, duration(run.words, longest[2] - longest[1]), (longest[2] - low) / NS, place[longest[0]], color=LIGHT["ink"])
     _name_stations(run, frame)
 
 

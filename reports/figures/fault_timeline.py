@@ -34,7 +34,7 @@ def draw(run: Run) -> Picture | Blank:
     if run.span_ns != (0, 0):
         low, high = min(low, run.span_ns[0]), max(min(high, run.span_ns[1]), run.span_ns[0] + NS)
     most, strokes = max(counts, key=lambda c: c[1])
-    finding = run.say("“{fault}” struck most often: {n} exchanges.", fault=most, n=f"{strokes:,}")
+    finding = run.say("'{fault}' struck most often: {n} exchanges.", fault=most, n=f"{strokes:,}")
     if run.replications > len(lanes):
         finding += " " + run.say("Shown are the first {n} replications.", n=len(lanes))
     alt = run.say("Timeline of {n} faults. {finding}", n=len(counts), finding=finding)

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from reports.catalogue import N_
-from reports.drawing import time_axis
+from reports.drawing import beside, time_axis
 from reports.formats import duration
 from reports.latency import contacts
 from reports.palette import LIGHT, PROVENANCE, category
@@ -53,5 +53,5 @@ def _paint(run: Run, curves: list[tuple[str, str, int, np.ndarray]], frame: Fram
         axes.plot(quantiles, _SHARES, color=colour, linewidth=2, linestyle=(0, (4, 2)) if provenance == "modelled" else "-")
         place = 60 + round(i * 110 / max(1, len(curves) - 1)) if len(curves) > 1 else 100
         sign = PROVENANCE.get(provenance, ("", ""))[1]
-        axes.text(quantiles[place], _SHARES[place], f" {sign} {channel}", color=colour, va="top", ha="left",
-                  bbox={"facecolor": LIGHT["paper"], "edgecolor": "none", "pad": 1, "alpha": 0.8})
+        beside(axes, f"{sign} {channel}", quantiles[place], _SHARES[place], color=colour, va="top",
+               bbox={"facecolor": LIGHT["paper"], "edgecolor": "none", "pad": 1, "alpha": 0.8})

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from reports.catalogue import N_
 from reports.drawing import bare, time_axis
+from reports.fonts import width_px
 from reports.formats import duration
 from reports.latency import StepLatency, by_step
 from reports.palette import LIGHT, PROVENANCE
@@ -32,7 +34,7 @@ def draw(run: Run) -> Picture | Blank:
     if not rows:
         return Blank(run.say("No message was exchanged, so there is no latency to show."))
     slowest = max(rows, key=lambda r: r.p50.value or 0)
-    finding = run.say("The slowest step is “{step}” over {channel} ({provenance}): half take {time} or more.",
+    finding = run.say("The slowest step is '{step}' over {channel} ({provenance}): half take {time} or more.",
                       step=slowest.step or run.say("(unnamed)"), channel=slowest.channel, provenance=slowest.provenance,
                       time=duration(run.words, slowest.p50.value or 0))
     if len(rows) > MOST:
@@ -46,7 +48,7 @@ def draw(run: Run) -> Picture | Blank:
 def _paint(run: Run, rows: list[StepLatency], frame: Frame) -> None:
     channels = len({r.channel for r in rows})
     row_px, head_px = (40.0, 32.0) if frame.narrow else (25.0, 30.0)
-    axes = frame.axes(8 if frame.narrow else 250, 22, 20, 36)
+    axes = frame.axes(8 if frame.narrow else 250, 22, 26, 36)
     bare(axes)
     values = [v for r in rows for e in (r.p50, r.p95, r.p99) for v in (e.value, e.low, e.high) if v]
     time_axis(run, axes, min(values, default=1e6) * 0.8, max(values, default=1e9) * 1.25, 4 if frame.narrow else 8)
@@ -55,13 +57,13 @@ def _paint(run: Run, rows: list[StepLatency], frame: Frame) -> None:
     for row in rows:
         if row.channel != channel:
             channel = row.channel
-            axes.text(0 if frame.narrow else -0.005, y + head_px - 8, channel, transform=axes.get_yaxis_transform(), va="baseline",
-                      ha="left" if frame.narrow else "right", fontsize=13.5, color=LIGHT["soft"])
-            axes.axhline(y + head_px - 2, color=LIGHT["faint"], linewidth=0.8)
+            left = 0.0 if frame.narrow else -250 / (frame.width_px - 272)
+            axes.text(left, y + head_px - 8, channel, transform=axes.get_yaxis_transform(), va="baseline", fontsize=13.5, color=LIGHT["soft"])
+            axes.plot([left, 1], [y + head_px - 2] * 2, transform=axes.get_yaxis_transform(), color=LIGHT["faint"], linewidth=0.8, clip_on=False)
             y += head_px
         _row(run, axes, row, y + row_px * (0.7 if frame.narrow else 0.5), y + row_px * 0.36, frame.narrow)
         y += row_px
-    _key(run, axes, rows[0])
+    _key(run, frame)
 
 
 def _row(run: Run, axes: Axes, row: StepLatency, y: float, label_y: float, narrow: bool) -> None:
@@ -86,8 +88,12 @@ def _mark(axes: Axes, estimate: Estimate, y: float, colour: str, shape: str, siz
     axes.plot([estimate.value], [y], shape, markersize=size, color=LIGHT["paper"] if hollow else colour, markeredgecolor=colour, markeredgewidth=1.6)
 
 
-def _key(run: Run, axes: Axes, first: StepLatency) -> None:
+def _key(run: Run, frame: Frame) -> None:
     """Above the first row: which mark is which percentile."""
-    for estimate, name in ((first.p50, run.say("median")), (first.p95, run.say("95th")), (first.p99, run.say("99th"))):
-        if estimate.value:
-            axes.text(estimate.value, 22, name, ha="center" if name != run.say("99th") else "left", va="baseline", fontsize=11, color=LIGHT["soft"])
+    x = 8.0 if frame.narrow else 250.0
+    for (shape, size), name in zip(_MARKS, (run.say("median"), run.say("95th percentile"), run.say("99th percentile")), strict=True):
+        mark = Line2D([(x + 5) / frame.width_px], [1 - 10 / frame.height_px], marker=shape, markersize=size, color=LIGHT["paper"],
+                      markeredgecolor=LIGHT["soft"], markeredgewidth=1.6)
+        frame.figure.add_artist(mark)
+        frame.figure.text((x + 16) / frame.width_px, 1 - 10 / frame.height_px, name, va="center", fontsize=11.5, color=LIGHT["soft"])
+        x += width_px(name, 11.5) + 34

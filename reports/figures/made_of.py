@@ -6,7 +6,8 @@ from collections import defaultdict
 from functools import partial
 
 from reports.catalogue import N_
-from reports.drawing import bare
+from reports.drawing import bare, beside
+from reports.fonts import width_px
 from reports.palette import LIGHT, PROVENANCE
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
@@ -27,7 +28,7 @@ def draw(run: Run) -> Picture | Blank:
     total = sum(sum(c.values()) for c in counts.values())
     finding = run.say_n("{n} exchange in all, by {roles} roles.", "{n} exchanges in all, by {roles} roles.", total, roles=len(counts))
     alt = run.say("Stacked bars of exchanges by role and origin. {finding}", finding=finding)
-    return Picture(finding, alt, partial(_paint, dict(counts)), 50 + 40 * len(counts), 50 + 54 * len(counts))
+    return Picture(finding, alt, partial(_paint, dict(counts)), 50 + 48 * len(counts), 50 + 54 * len(counts))
 
 
 def _paint(counts: dict[str, dict[str, int]], frame: Frame) -> None:
@@ -42,8 +43,11 @@ def _paint(counts: dict[str, dict[str, int]], frame: Frame) -> None:
             colour, sign = PROVENANCE.get(provenance, ("grey", ""))
             size = parts[provenance] / total
             axes.barh(y + (0.12 if frame.narrow else 0), size, left=left, height=0.46, color=LIGHT[f"{colour}-pale"], edgecolor=LIGHT["paper"], linewidth=1.5)
-            if size * frame.width_px > 150:
-                axes.text(left + 0.008, y + (0.12 if frame.narrow else 0), f"{sign} {provenance} {parts[provenance]:,}", va="center", fontsize=12)
+            label, middle = f"{sign} {provenance} {parts[provenance]:,}", y + (0.12 if frame.narrow else 0)
+            if size * (frame.width_px - 120) > width_px(label, 11.5) + 12:
+                beside(axes, label, left, middle)
+            else:  # too short for its own label: above its end
+                beside(axes, label, left + size, middle - 0.23, dx=0, dy=1, ha="right", va="bottom", color=LIGHT["soft"])
             left += size
         if frame.narrow:
             axes.text(0, y - 0.18, role, va="bottom")

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from reports.catalogue import N_
-from reports.drawing import bare
+from reports.drawing import bare, beside
 from reports.formats import NS, duration
 from reports.palette import LIGHT
 from reports.picture import Blank, Frame, Picture
@@ -49,8 +49,8 @@ def _paint(run: Run, rows: list[Any], frame: Frame) -> None:
         axes.barh(y, (high - low) / MIN_NS, left=low / MIN_NS, height=0.5, color=LIGHT["blue-pale"])
         axes.plot([0, wait / MIN_NS], [y, y], color=LIGHT["ink"], linewidth=2.2)
         axes.plot([middle / MIN_NS], [y], "o", color=LIGHT["blue"], markersize=9)
-        axes.text(high / MIN_NS, y, f"  {duration(run.words, high)}", va="center", color=LIGHT["soft"], fontsize=11.5)
-        axes.text(middle / MIN_NS, y - 0.3, duration(run.words, middle), ha="center", va="bottom", color=LIGHT["blue"], fontsize=11.5)
+        beside(axes, duration(run.words, high), high / MIN_NS, y, color=LIGHT["soft"])
+        beside(axes, duration(run.words, middle), middle / MIN_NS, y - 0.25, dx=0, dy=1, ha="center", va="bottom", color=LIGHT["blue"])
         label = f"{hour:02d}–{(hour + 1) % 24:02d}" if frame.narrow else run.say("{hour}–{next}, n = {n}", hour=f"{hour:02d}", next=f"{(hour + 1) % 24:02d}", n=f"{n:,}")
         axes.text(-0.012, y, label, transform=axes.get_yaxis_transform(), ha="right", va="center", color=LIGHT["ink"])
     _key(run, axes, rows[0])
@@ -59,5 +59,5 @@ def _paint(run: Run, rows: list[Any], frame: Frame) -> None:
 def _key(run: Run, axes: Any, first: Any) -> None:
     """The first row names its own parts."""
     _, _, (_, _, high), wait = first
-    axes.text(high / MIN_NS, -0.3, run.say("90th of 100"), color=LIGHT["soft"], fontsize=11, va="bottom", ha="left")
-    axes.text(0, -0.3, run.say("waiting"), color=LIGHT["ink"], fontsize=11, va="bottom")
+    beside(axes, run.say("nine of ten"), high / MIN_NS, -0.25, dy=1, color=LIGHT["soft"], va="bottom", ha="right", dx=0)
+    beside(axes, run.say("waiting"), 0, 0, dx=0, dy=5, va="bottom")

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from reports.catalogue import N_
-from reports.formats import NS, duration, share
+from reports.drawing import beside
+from reports.formats import NS, round_duration, share
 from reports.palette import LIGHT
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
@@ -58,7 +59,7 @@ def _paint(run: Run, pooled: tuple[np.ndarray, np.ndarray], each: list[tuple[np.
     right = max(2 * limit_s, float(pooled[0][-1]) * 1.2)
     axes.set_xlim(0.5, right)
     ticks = [t for t in _TICKS_S if t < right and not (frame.narrow and t in (10, 600, 6 * 3600))]
-    axes.set_xticks(ticks, [duration(run.words, t * NS) for t in ticks])
+    axes.set_xticks(ticks, [round_duration(run.words, t * NS) for t in ticks])
     axes.minorticks_off()
     axes.set_ylim(0, 1.04)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
@@ -72,6 +73,6 @@ def _paint(run: Run, pooled: tuple[np.ndarray, np.ndarray], each: list[tuple[np.
 
 def _promises(run: Run, axes: Axes, limit_s: float) -> None:
     axes.axvline(limit_s, color=LIGHT["red"], linewidth=1.3)
-    axes.text(limit_s, 0.04, run.say("due: {time} ", time=duration(run.words, limit_s * NS)), color=LIGHT["red"], ha="right", va="bottom")
+    beside(axes, run.say("due: {time}", time=round_duration(run.words, limit_s * NS)), limit_s, 0.06, dx=-5, color=LIGHT["red"], ha="right")
     axes.axhline(BAR, color=LIGHT["olive"], linewidth=1.3, linestyle=(0, (4, 2)))
-    axes.text(0.56, BAR - 0.015, run.say("bar: {share}", share=share(run.words, BAR)), color=LIGHT["olive"], va="top")
+    beside(axes, run.say("bar: {share}", share=share(run.words, BAR)), 0.5, BAR, dy=-5, color=LIGHT["olive"], va="top")

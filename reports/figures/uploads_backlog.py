@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from reports.catalogue import N_
 from reports.drawing import bin_width_ns, clock_axis, shade, windows
@@ -58,6 +59,7 @@ def _paint(run: Run, table: np.ndarray, grid: tuple[int, int], frame: Frame) -> 
     seconds = (np.arange(table.shape[1]) + 1) * width / NS
     axes.set_ylim(0, max(1.0, float(table.max())) * 1.08)
     clock_axis(axes, frame, low, low + width * table.shape[1])
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     axes.grid(axis="y")
     axes.spines["left"].set_visible(False)
     axes.fill_between(seconds, table.min(axis=0), table.max(axis=0), color=LIGHT["blue-pale"], linewidth=0)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from reports.catalogue import N_
-from reports.drawing import bare
+from reports.drawing import bare, beside
 from reports.formats import NS, duration, share
 from reports.palette import LIGHT, category, pale
 from reports.picture import Blank, Frame, Picture
@@ -51,4 +51,4 @@ def _paint(run: Run, rows: list[Any], frame: Frame) -> None:
             axes.text(0, y - 0.22, f"{station}: {times}", va="bottom", fontsize=12)
         else:
             axes.text(-0.012, y, station, transform=axes.get_yaxis_transform(), ha="right", va="center")
-            axes.text((wait + work) / MIN_NS, y, f"  {times}", va="center", color=LIGHT["soft"], fontsize=12)
+            beside(axes, times, (wait + work) / MIN_NS, y, color=LIGHT["soft"])

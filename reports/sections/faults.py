@@ -24,7 +24,7 @@ def make(run: Run) -> Section:
         blocks.append(Table(run.say("Faults, and how what they struck ended"), (
             Column(run.say("Fault")), Column(run.say("Kind")), Column(run.say("On")), Column(run.say("Code")), Column(run.say("Meaning")), Column(run.say("Official text")),
             Column(run.say("Ended")), Column(run.say("Times"), True), Column(run.say("From, until"), True),
-        ), body, run.say("“window” is the span in which a fault was in force; every other line counts exchanges that it struck.")))
+        ), body, run.say("'window' is the span in which a fault was in force; every other line counts exchanges that it struck.")))
     return Section(NAME, run.say("Faults"), _finding(run), blocks)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.blocks import Block, Paragraph, Section, Tile, Tiles
-from reports.formats import NS, duration, interval, share, value
+from reports.formats import NS, duration, interval, round_duration, share, value
 from reports.quantiles import percentiles
 from reports.run import Ended, Run
 from reports.statistics import NOTHING, Estimate
@@ -38,7 +38,7 @@ def headline(run: Run) -> Headline:
     median, p90 = percentiles(run, stays, "ns", (0.5, 0.9)).get((), [NOTHING, NOTHING])
     uploads = run.sql(
         "SELECT count(*) FILTER (WHERE stored_ns >= 0 AND stored_ns <= due_ns), count(*) FROM uploads GROUP BY replication ORDER BY replication")
-    laws, broken = run.sql("SELECT count(*), count(*) FILTER (WHERE NOT holds) FROM ledger")[0]
+    laws, broken = run.sql("SELECT count(*), count(*) FILTER (WHERE NOT holds OR \"left\" <> \"right\") FROM ledger")[0]
     return Headline(visits, served, refused, visits - served - refused, median, p90, sum(n for _, n in uploads), share_over(uploads), laws, broken)
 
 
@@ -95,7 +95,7 @@ def _tiles(run: Run, h: Headline) -> list[Tile]:
         Tile(run.say("median time in the house"), value(words, h.median), _range(run, h.median)),
         Tile(run.say("nine of ten leave within"), value(words, h.p90), _range(run, h.p90)),
     ]
-    limit = duration(words, float(run.manifest.get("upload_deadline_s", 86_400)) * NS)
+    limit = round_duration(words, float(run.manifest.get("upload_deadline_s", 86_400)) * NS)
     mood = "" if h.in_time.value is None else "good" if h.in_time.value >= 0.9 else "bad"
     tiles.append(Tile(run.say("records stored within {time}", time=limit), value(words, h.in_time, as_share=True), _range(run, h.in_time, as_share=True), mood))
     if not h.laws:

@@ -22,19 +22,17 @@ def _finding(run: Run, rows: list[StepLatency]) -> str:
     kinds = {r.provenance for r in rows}
     closing = (run.say("All of it is modelled: nothing here is a measurement.") if kinds == {"modelled"}
                else run.say("Modelled and measured stand in rows of their own."))
-    return run.say("The slowest twentieth of “{step}” over {channel} takes {time} or more.", step=worst.step or run.say("(unnamed)"),
+    return run.say("The slowest twentieth of '{step}' over {channel} takes {time} or more.", step=worst.step or run.say("(unnamed)"),
                    channel=worst.channel, time=duration(run.words, worst.p95.value or 0)) + " " + closing
 
 
 def _table(run: Run, rows: list[StepLatency]) -> Block:
-    ci = run.say("95 % interval")
     body = []
     for r in rows:
         line = [data(r.channel), data(r.step) if r.step else text(run.say("(unnamed)"), "soft"), data(r.role), mark(r.provenance), number(f"{r.p50.n:,}")]
-        for estimate in (r.p50, r.p95, r.p99):
-            line += [number(value(run.words, estimate)), number(interval(run.words, estimate))]
-        body.append(line)
+        body.append(line + [number(value(run.words, e), interval(run.words, e)) for e in (r.p50, r.p95, r.p99)])
     return Table(run.say("Latency of each step in one session"), (
         Column(run.say("Channel")), Column(run.say("Step")), Column(run.say("Role")), Column(run.say("Origin")), Column(run.say("n"), True),
-        Column(run.say("Median"), True), Column(ci, True), Column(run.say("95th"), True), Column(ci, True), Column(run.say("99th"), True), Column(ci, True),
-    ), body, run.say("n counts sessions. A session's latency of a step is the sum of all its tries, failed ones included, because the person waited for them."))
+        Column(run.say("Median"), True), Column(run.say("95th percentile"), True), Column(run.say("99th percentile"), True),
+    ), body, run.say("n counts sessions. A session's latency of a step is the sum of all its tries, failed ones included, because the person waited for them. "
+                        "Below each value: its 95 % interval, or why it has none."))

@@ -11,8 +11,8 @@ NAME = "laws"
 
 def make(run: Run) -> Section:
     rows = run.sql(
-        "SELECT law, count(*), CAST(sum(\"left\") AS BIGINT), CAST(sum(\"right\") AS BIGINT), count(*) FILTER (WHERE NOT holds), "
-        "min(replication) FILTER (WHERE NOT holds) FROM ledger GROUP BY law ORDER BY law")
+        "SELECT law, count(*), CAST(sum(\"left\") AS BIGINT), CAST(sum(\"right\") AS BIGINT), count(*) FILTER (WHERE NOT holds OR \"left\" <> \"right\"), "
+        "min(replication) FILTER (WHERE NOT holds OR \"left\" <> \"right\") FROM ledger GROUP BY law ORDER BY law")
     body = []
     for law, n, left, right, broken, first in rows:
         verdict = (Cell(run.say("BROKEN in {broken}, first in replication {first}", broken=broken, first=first + 1), style="bad") if broken

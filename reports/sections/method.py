@@ -16,9 +16,9 @@ def make(run: Run) -> Section:
         run.say("With several replications, each one gives one number (a median, a share), and the interval is Student's t over those numbers. The value shown is their mean."),
         run.say("With one replication, the interval of a percentile lies between two of its ordered samples, chosen by the binomial distribution; a share has Wilson's "
                 "score interval. Both take the samples as independent, which queues are not: such intervals are too narrow, and more replications are the cure."),
-        run.say("“too few” stands where a replication has fewer samples than 1 / (1 − p) for the p-th percentile, or where no two ordered samples enclose it with "
+        run.say("'too few' stands where a replication has fewer samples than 1 / (1 − p) for the p-th percentile, or where no two ordered samples enclose it with "
                 "95 % confidence. An interval that the samples do not carry is not shown."),
-        run.say("“the same in every replication” stands where the replications do not differ; that is no proof that more of them would not."),
+        run.say("'no spread' stands where every replication gave the same number; that is no proof that more of them would."),
         run.say("A percentile is always a value that occurred: the smallest with at least that share of the samples at or below it."),
         run.say("Time in the house is from arrival to leaving, of served patients; waiting is from joining a station's queue to the beginning of service there."),
         run.say("A record is in time when it was stored no later than its due moment, which counts from the end of the visit. A record never stored counts against the share."),

@@ -39,13 +39,11 @@ def _stations(run: Run) -> Table:
     rows = []
     for station in run.stations:
         (half, most), (work, long) = waiting[(station,)], working[(station,)]
-        rows.append([data(station), number(f"{half.n:,}"), number(value(run.words, half)), number(interval(run.words, half)), number(value(run.words, most)),
-                     number(interval(run.words, most)), number(value(run.words, work)), number(value(run.words, long))])
-    ci = run.say("95 % interval")
+        rows.append([data(station), number(f"{half.n:,}"), *(number(value(run.words, e), interval(run.words, e)) for e in (half, most, work, long))])
     return Table(run.say("Waiting and service by station"), (
-        Column(run.say("Station")), Column(run.say("n"), True), Column(run.say("Waiting, median"), True), Column(ci, True),
-        Column(run.say("Waiting, 90th"), True), Column(ci, True), Column(run.say("Service, median"), True), Column(run.say("Service, 90th"), True),
-    ), rows)
+        Column(run.say("Station")), Column(run.say("n"), True), Column(run.say("Waiting, median"), True),
+        Column(run.say("Waiting, 90th"), True), Column(run.say("Service, median"), True), Column(run.say("Service, 90th"), True),
+    ), rows, run.say("Below each value: its 95 % interval, or why it has none."))
 
 
 def _acts(run: Run) -> Table:

@@ -21,16 +21,21 @@ def make(run: Run) -> Section:
             Column(run.say("Role")), Column(run.say("Channel")), Column(run.say("Device")), Column(run.say("Origin")), Column(run.say("Sessions"), True),
             Column(run.say("Exchanges"), True), Column(run.say("Without answer"), True),
         ), body, run.say("A modelled exchange says nothing about any device. Only measured and presented ones do, each about its own device.")))
-    return Section(NAME, run.say("What was real, and what was modelled"), _finding(run, {}), blocks)
+    return Section(NAME, run.say("What was real, and what was modelled"), _finding(run), blocks)
 
 
-def _finding(run: Run, counts: dict[str, int]) -> str:
-    counts = dict(run.sql("SELECT provenance, count(*) FROM exchanges GROUP BY provenance ORDER BY provenance"))
+def _finding(run: Run) -> str:
+    counts: dict[str, int] = dict(run.sql("SELECT provenance, count(*) FROM exchanges GROUP BY provenance ORDER BY provenance"))
     total = sum(counts.values())
     if not total:
         return run.say("No message was exchanged.")
     if counts.get("modelled") == total:
         return run.say("Everything was modelled: {n} exchanges, none with a device outside the bench.", n=f"{total:,}")
-    return run.say("{measured} of the exchanges were measured on a device outside the bench, {presented} presented to somebody else's reader, {modelled} modelled.",
-                   measured=share(run.words, counts.get("measured", 0) / total), presented=share(run.words, counts.get("presented", 0) / total),
-                   modelled=share(run.words, counts.get("modelled", 0) / total))
+    parts = [
+        run.say("{share} were measured on a device outside the bench", share=share(run.words, counts.get("measured", 0) / total)),
+        run.say("{share} presented to somebody else's reader", share=share(run.words, counts.get("presented", 0) / total)),
+        run.say("{share} replayed from a record", share=share(run.words, counts.get("replayed", 0) / total)),
+        run.say("{share} modelled", share=share(run.words, counts.get("modelled", 0) / total)),
+    ]
+    there = [part for part, kind in zip(parts, ("measured", "presented", "replayed", "modelled"), strict=True) if counts.get(kind)]
+    return run.say("Of {n} exchanges, {parts}.", n=f"{total:,}", parts=run.words.join(there))

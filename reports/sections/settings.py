@@ -18,7 +18,7 @@ def make(run: Run) -> Section:
     doubts = [str(d) for d in m.get("doubts", [])]
     rig = {str(k): str(v) for k, v in m.get("rig", {}).items()}
     real = [role for role, where in sorted(rig.items()) if where != "virtual"]
-    finding = run.say_n("Situation “{situation}”, seed {seed}, {n} replication", "Situation “{situation}”, seed {seed}, {n} replications",
+    finding = run.say_n("Situation '{situation}', seed {seed}, {n} replication", "Situation '{situation}', seed {seed}, {n} replications",
                         int(m.get("replications", 1)), situation=m.get("situation", ""), seed=m.get("seed", ""))
     finding += "; " + (run.say("asked to be real or found: {roles}.", roles=run.words.join(real)) if real else run.say("every role virtual."))
     blocks: list[Block] = []

@@ -18,7 +18,7 @@ def make(run: Run) -> Section:
     body = [[number(str(r + 1)), number(clock_s(at)), data(role), data(was, "code"), data(now, "code"), data(reason),
              data(visit, "code") if visit else text(run.say("between visits"), "soft")] for r, at, role, was, now, reason, visit in rows]
     roles = [r for (r,) in run.sql("SELECT DISTINCT role FROM switches ORDER BY role")]
-    finding = run.say_n("{roles} changed hands {n} time.", "{roles} changed hands {n} times.", total, roles=run.words.join(roles))
+    finding = run.say_n("{n} time a role changed hands: {roles}.", "{n} times a role changed hands: {roles}.", total, roles=run.words.join(roles))
     note = run.say("The first {n} are shown.", n=MOST) if total > MOST else ""
     blocks: list[Block] = [Table(run.say("Every switch"), (
         Column(run.say("Replication"), True), Column(run.say("At"), True), Column(run.say("Role")), Column(run.say("Was")), Column(run.say("Became")),
