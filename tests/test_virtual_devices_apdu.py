@@ -90,6 +90,7 @@ def test_command_parse_reads_each_case(case: str, raw: str, data: bytes, le: int
         ("00A4040001AABBCC", "announces 1"),
         ("00A404000001", "no extended length"),
         ("00A4040000000007", "announces 0"),
+        ("00A404000000000007", "announces 0"),
         ("00A40400000003AABB", "announces 3"),
         ("00A40400000002AABB07", "announces 2"),
         ("00A40400000002AABB070707", "announces 2"),
@@ -196,6 +197,13 @@ def test_chainer_drops_the_chain_when_another_command_comes_between() -> None:
     assert chainer.feed(Command(0x00, 0xC3, 0, 0, b"c")) == Command(0x00, 0xC3, 0, 0, b"c")
 
 
+@pytest.mark.parametrize("header", [(0x01, 0xC3, 0, 0), (0x00, 0xC2, 0, 0), (0x00, 0xC3, 1, 0), (0x00, 0xC3, 0, 1)])
+def test_chainer_takes_only_links_with_the_same_header(header: tuple[int, int, int, int]) -> None:
+    chainer = Chainer()
+    assert chainer.feed(Command(0x10, 0xC3, 0, 0, b"a")) == SW.OK
+    assert chainer.feed(Command(*header, b"b")) == SW.LAST_OF_CHAIN_EXPECTED
+
+
 def test_chainer_refuses_more_than_it_can_hold() -> None:
     chainer = Chainer(limit_bytes=4)
     assert chainer.feed(Command(0x10, 0xC3, 0, 0, b"abc")) == SW.OK
@@ -229,6 +237,7 @@ def test_describe_sw_says_something_of_every_value() -> None:
         (0x6C39, "wrong Le, 57 bytes available"),
         (0x6C00, "wrong Le, 256 bytes available"),
         (0x63C2, "counter 2"),
+        (0x6312, "not defined by ISO/IEC 7816-4 (6312)"),
         (0x6A82, "file or application not found"),
         (0x6202, "triggered by the card"),
         (0x6A8F, "not defined by ISO/IEC 7816-4 (6A8F)"),

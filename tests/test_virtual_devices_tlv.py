@@ -140,6 +140,14 @@ def test_tlv_error_says_where() -> None:
     assert caught.value.clause == "ISO/IEC 7816-4 5.2.2"
 
 
+@pytest.mark.parametrize("inner", ["04", "0402AA", "5F", "0481"])
+def test_walk_keeps_an_inner_object_within_its_outer_one(inner: str) -> None:
+    raw = encode(0x30, bytes.fromhex(inner)) + encode(0x04, b"more bytes behind it")
+    with pytest.raises(TlvError) as caught:
+        list(walk(raw))
+    assert caught.value.problem is TlvProblem.TRUNCATED
+
+
 def nested(depth: int) -> bytes:
     raw = b""
     for _ in range(depth):
