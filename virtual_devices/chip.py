@@ -15,29 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 
 from virtual_devices.apdu import SW, Chainer, Command, MalformedApdu
+from virtual_devices.atr import Transport
 from virtual_devices.link import Work
 from virtual_devices.store import Store
-
-
-class Transport(Enum):
-    """The transmission protocol (ISO/IEC 7816-3)."""
-
-    T0 = 0
-    T1 = 1
-
-
-def atr(historical: bytes, transport: Transport) -> bytes:
-    """An answer to reset after ISO/IEC 7816-3 clause 8. T=1: IFSC 254, BWI 4, CWI 5, and the check byte TCK."""
-    if transport is Transport.T0:
-        return bytes([0x3B, len(historical)]) + historical
-    body = bytes([0x80 | len(historical)]) + b"\x81\x31\xfe\x45" + historical
-    check = 0
-    for byte in body:
-        check ^= byte
-    return b"\x3b" + body + bytes([check])
 
 
 class Refusal(Exception):
@@ -175,6 +157,3 @@ def refuse_unless(condition: bool, sw: int) -> None:
     """End the command with this status word unless the condition holds."""
     if not condition:
         raise Refusal(sw)
-
-
-__all__ = ["OK", "Answer", "Chip", "Handler", "Refusal", "Transport", "atr", "refuse_unless"]

@@ -50,9 +50,9 @@ class Sign1:
         """The x5chain header, leaf first; empty when there is none or it is not one (RFC 9360)."""
         value = self.unprotected.get(X5CHAIN)
         certificates = [value] if isinstance(value, bytes) else value
-        if not isinstance(certificates, list) or not all(isinstance(c, bytes) for c in certificates):
+        if not isinstance(certificates, (list, tuple)) or not all(isinstance(c, bytes) for c in certificates):
             return []
-        return certificates
+        return list(certificates)
 
     def verify(self, key: ec.EllipticCurvePublicKey, external_aad: bytes = b"") -> bool:
         """True when this key signed it. Never raises."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from virtual_devices.chip import Transport, atr
+from virtual_devices import atr
+from virtual_devices.atr import Transport
 from virtual_devices.records import Certainty
 
 # historical bytes: category 80, card capabilities 73 (full DF name; chaining, and extended length with T=1), "VHC"
-_T1_ATR = atr(bytes.fromhex("8073C001C053564843"), Transport.T1)
-_T0_ATR = atr(bytes.fromhex("8073C0018053564843"), Transport.T0)
+_T1_ATR = atr.make(bytes.fromhex("8073C001C053564843"), Transport.T1)
+_T0_ATR = atr.make(bytes.fromhex("8073C0018053564843"), Transport.T0)
 
 
 @dataclass(frozen=True, slots=True)

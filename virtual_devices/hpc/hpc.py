@@ -13,16 +13,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from virtual_devices import atr
 from virtual_devices.apdu import SW, Command
+from virtual_devices.atr import Transport
 from virtual_devices.authentication import Authenticator, Party
-from virtual_devices.chip import Answer, Chip, Transport, atr, refuse_unless
+from virtual_devices.chip import Answer, Chip, refuse_unless
 from virtual_devices.link import Work
 from virtual_devices.pin import Pin, pin_cells
 from virtual_devices.pki import ChainVerifier, Identity
 from virtual_devices.records import BIG5
 from virtual_devices.store import Store
 
-ATR = atr(b"\x80\x53HPC", Transport.T1)
+ATR = atr.make(b"\x80\x73\xc0\x01\xc0\x53HPC", Transport.T1)
 TRIES = 3  # the card locks after three wrong PINs (manual 3.3)
 
 

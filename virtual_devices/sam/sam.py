@@ -15,16 +15,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from virtual_devices import pki
+from virtual_devices import atr, pki
 from virtual_devices.apdu import SW, Command
+from virtual_devices.atr import Transport
 from virtual_devices.authentication import Authenticator, Party, padded_id
-from virtual_devices.chip import Answer, Chip, Transport, atr, refuse_unless
+from virtual_devices.chip import Answer, Chip, refuse_unless
 from virtual_devices.link import Work
 from virtual_devices.pki import ChainVerifier, Identity
 from virtual_devices.randomness import digest
 from virtual_devices.store import Store
 
-ATR = atr(b"\x80\x53SAM", Transport.T1)
+ATR = atr.make(b"\x80\x73\xc0\x01\xc0\x53SAM", Transport.T1)
 MESSAGE, VISIT_STATEMENT = b"\x84jSignature1", b"VHC visit 1"
 CHECKSUM_BYTES = 20
 

@@ -1,0 +1,67 @@
+"""Answers to reset: made and read (ISO/IEC 7816-3 clause 8, historical bytes after ISO/IEC 7816-4 clause 12.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+CARD_CAPABILITIES = 0x7
+
+
+class Transport(Enum):
+    """The transmission protocol."""
+
+    T0 = 0
+    T1 = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Atr:
+    """What a reader learns from an ATR. ``chaining`` and ``extended`` come from the card capabilities, when it states them."""
+
+    transports: tuple[int, ...]
+    historical: bytes
+    chaining: bool
+    extended: bool
+
+
+def make(historical: bytes, transport: Transport) -> bytes:
+    """An ATR for one protocol. T=1: IFSC 254, BWI 4, CWI 5, and the check byte TCK."""
+    if transport is Transport.T0:
+        return bytes([0x3B, len(historical)]) + historical
+    body = bytes([0x80 | len(historical)]) + b"\x81\x31\xfe\x45" + historical
+    check = 0
+    for byte in body:
+        check ^= byte
+    return b"\x3b" + body + bytes([check])
+
+
+def parse(raw: bytes) -> Atr:
+    """Read an ATR; one that is cut short gives what could be read. Never raises: a foreign card may send anything."""
+    transports: list[int] = []
+    at, more = 1, raw[1] >> 4 if len(raw) > 1 else 0
+    count = raw[1] & 0x0F if len(raw) > 1 else 0
+    at = 2
+    while more:
+        at += bin(more & 0x7).count("1")
+        if not more & 0x8 or at >= len(raw):
+            break
+        transports.append(raw[at] & 0x0F)
+        more = raw[at] >> 4
+        at += 1
+    historical = raw[at : at + count]
+    third = _third_capability(historical)
+    return Atr(tuple(transports) or (0,), historical, bool(third & 0x80), bool(third & 0x40))
+
+
+def _third_capability(historical: bytes) -> int:
+    """The third software function byte of the card capabilities in COMPACT-TLV, 0 when the card does not state it."""
+    if historical[:1] != b"\x80":
+        return 0
+    at = 1
+    while at < len(historical):
+        tag, length = historical[at] >> 4, historical[at] & 0x0F
+        if tag == CARD_CAPABILITIES and length >= 3 and at + 3 < len(historical):
+            return historical[at + 3]
+        at += 1 + length
+    return 0

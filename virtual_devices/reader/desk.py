@@ -1,0 +1,88 @@
+"""A desk: one reader with its control software (控制軟體), its SAM, and what it remembers.
+
+The institution's desks share one upload queue and one view of whether the line is up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from virtual_devices.clock import NS, Clock
+from virtual_devices.cloud.core import UPLOAD_DEADLINE_S, VisitRecord
+from virtual_devices.pki import ChainVerifier, Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long a desk waits and how often it tries.
+
+    ``cloud_timeout_s`` is what one vendor's client allows on its screen; ``hold_off_s`` is how long a line that has just
+    failed is left alone before the next patient is made to wait for it.
+    """
+
+    cloud_timeout_s: float = 10.0
+    cloud_tries: int = 2
+    backoff_s: float = 0.5
+    hold_off_s: float = 60.0
+    update_when_at_most: int = 1  # visits left on the card at which an update is asked for
+
+
+@dataclass(slots=True)
+class Pending:
+    """A visit's record on its way to the data centre."""
+
+    visit: str
+    batch: bytes
+    record: VisitRecord
+    queued_ns: int
+    first_try_ns: int = -1
+    stored_ns: int = -1
+    tries: int = 0
+    code: str = ""
+
+    @property
+    def due_ns(self) -> int:
+        return self.record.ended_ns + UPLOAD_DEADLINE_S * NS
+
+
+@dataclass(slots=True)
+class Institution:
+    """What the desks of one institution share. ``queue`` holds what has not been stored yet, oldest first."""
+
+    code: str
+    queue: deque[Pending] = field(default_factory=deque)
+    done: list[Pending] = field(default_factory=list)
+    line_down_until_ns: int = 0
+    draining: bool = False
+    data_centre: tuple[bytes, Verified] | None = None  # chain as received, and what it proved
+
+
+@dataclass(slots=True)
+class Desk:
+    """One workplace with a reader. ``fresh`` gives bytes for request ids, from the desk's own stream."""
+
+    name: str
+    institution: Institution
+    root: ChainVerifier
+    clock: Clock
+    fresh: Callable[[int], bytes]
+    policy: Policy = Policy()
+    revoked: frozenset[int] = frozenset()
+    sam_id: str = ""
+    sam_chain: bytes = b""
+    sam_ready: bool = False
+    hpc_ready: bool = False
+    hpc_id: str = ""
+    hpc_chain: bytes = b""
+
+    def line_held_off(self) -> bool:
+        """True while a line that failed a moment ago is not to be tried again."""
+        return self.clock.now_ns() < self.institution.line_down_until_ns
+
+    def line_failed(self) -> None:
+        self.institution.line_down_until_ns = self.clock.now_ns() + round(self.policy.hold_off_s * NS)
+
+    def line_works(self) -> None:
+        self.institution.line_down_until_ns = 0

@@ -1,0 +1,71 @@
+"""Uploads: a visit's record is queued when the visit ends, sent at once where there is a line, and kept until it is stored."""
+
+from __future__ import annotations
+
+import hashlib
+
+from virtual_devices.cloud.core import Stored, VisitRecord
+from virtual_devices.cloud.service import encode_records
+from virtual_devices.flow import Flow
+from virtual_devices.reader.calls import CloudAnswer, call
+from virtual_devices.reader.desk import Desk, Pending
+from virtual_devices.reader.transmit import Ended, Handle
+
+PART_BYTES = 4096
+STEP = "upload"
+
+
+def enqueue(desk: Desk, visit: str, record: VisitRecord, now_ns: int) -> Pending:
+    """Put a record at the end of the institution's queue. The batch id follows from the record: sent twice, stored once."""
+    batch = hashlib.sha256(b"upload" + record.key).digest()[:16]
+    pending = Pending(visit, batch, record, now_ns)
+    desk.institution.queue.append(pending)
+    return pending
+
+
+def drain(desk: Desk, sam: Handle) -> Flow[int]:
+    """Send what is queued, oldest first, until the queue is empty or the line fails. Returns how many were stored.
+
+    Only one desk of an institution drains at a time; another that tries meanwhile does nothing.
+    """
+    institution = desk.institution
+    if institution.draining:
+        return 0
+    institution.draining = True
+    stored = 0
+    try:
+        while institution.queue:
+            pending = institution.queue[0]
+            if not (yield from _send(desk, sam, pending)):
+                break
+            institution.queue.popleft()
+            institution.done.append(pending)
+            stored += 1
+    finally:
+        institution.draining = False
+    return stored
+
+
+def _send(desk: Desk, sam: Handle, pending: Pending) -> Flow[bool]:
+    if desk.line_held_off():
+        return False
+    whole = encode_records([pending.record])
+    digest = hashlib.sha256(whole).digest()
+    parts = [whole[at : at + PART_BYTES] for at in range(0, len(whole), PART_BYTES)]
+    pending.tries += 1
+    if pending.first_try_ns < 0:
+        pending.first_try_ns = desk.clock.now_ns()
+    answer: CloudAnswer | None = None
+    for index, part in enumerate(parts):
+        arguments = {"batch": pending.batch, "digest": digest, "index": index, "total": len(parts), "part": part}
+        answer = yield from call(desk, sam, "upload", desk.fresh(16), arguments, STEP)
+        if answer is None:
+            return False
+        pending.code = answer.code
+        if answer.code != "0":
+            raise Ended("the data centre refuses an upload", answer.code, "cloud")
+    outcomes = answer.body.get("outcomes", []) if answer is not None else []
+    if outcomes != [Stored.STORED.value] and outcomes != [Stored.ALREADY.value]:
+        raise Ended(f"the data centre says {outcomes} of an upload", "9070", "cloud")
+    pending.stored_ns = desk.clock.now_ns()
+    return True
