@@ -167,10 +167,12 @@ class Worker:
 
     def _environment(self) -> dict[str, str]:
         root = str(Path(__file__).resolve().parent.parent)
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
+        environment = {**os.environ, **self._env}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH", ""))))
         # The parent-death signal follows the *thread* that started the child: ask for it only where that is the same.
         main = threading.current_thread() is threading.main_thread()
-        return {**os.environ, **self._env, "PYTHONPATH": path, _PARENT: str(os.getpid()) if main else ""}
+        environment[_PARENT] = str(os.getpid()) if main else ""
+        return environment
 
     def _send(self, op: int, payload: bytes, deadline: float) -> bool:
         """True when the whole frame went out."""

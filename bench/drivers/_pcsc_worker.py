@@ -36,8 +36,12 @@ SERVICE_LOST: Final = frozenset({NO_SERVICE, COMM_ERROR, SERVICE_STOPPED, INVALI
 _WORTH_WAITING: Final = SERVICE_LOST | {
     UNKNOWN_READER, 0x80100017, NO_SMARTCARD, SHARING_VIOLATION, UNRESPONSIVE, UNPOWERED, REMOVED, RESET_BY_OTHER,
 }
+_CERTAIN: Final = SERVICE_LOST | {RESET_BY_OTHER, REMOVED, UNKNOWN_READER, 0x80100017}
+"""Failures of an exchange after which pcscd knows what is in the reader."""
 RETRY_S = 0.025
 """Pause between two tries for what pcscd cannot announce: pcscd itself, a reader by name, the end of exclusive use."""
+SETTLE_S = 0.5
+"""Readers that are polled (every 0.4 s) notice a removal late: a card that failed an exchange is doubted for this long."""
 LOOK_S = 2.0
 """The watcher looks again after this long even when pcscd announces nothing: a reader that came between two calls."""
 _PNP: Final = "\\\\?PnP?\\Notification"
@@ -99,6 +103,7 @@ class Card:
         self._handle: Any = None
         self._pci: Any = None
         self._reader = ""
+        self._doubtful = False
 
     def connect(self, payload: bytes) -> bytes:
         """Wait for pcscd, the reader and a card until the deadline; connect shared, T=0 or T=1."""
@@ -106,6 +111,8 @@ class Card:
         self._reader = payload[DEADLINE.size :].decode()
         self.disconnect()
         began = time.perf_counter_ns()
+        if self._doubtful:
+            self._wait_for_removal(min(SETTLE_S, deadline - time.monotonic()))
         while True:
             code, protocol, atr = self._try_connect(deadline)
             left_s = deadline - time.monotonic()
@@ -138,6 +145,13 @@ class Card:
             if seen & scard.SCARD_STATE_PRESENT and not seen & scard.SCARD_STATE_MUTE:
                 return OK
 
+    def _wait_for_removal(self, limit_s: float) -> None:
+        """pcscd would connect to a card that has left, until it has looked again."""
+        code, states = self._context.states([(self._reader, scard.SCARD_STATE_UNAWARE)], 0)
+        if code == OK and states[0][1] & scard.SCARD_STATE_PRESENT:
+            self._context.states([(self._reader, states[0][1])], limit_s)
+        self._doubtful = False
+
     def _take(self, handle: Any, protocol: int) -> None:
         self._handle = handle
         self._pci = scard.SCARD_PCI_T0 if protocol == scard.SCARD_PROTOCOL_T0 else scard.SCARD_PCI_T1
@@ -163,7 +177,8 @@ class Card:
         if hresult == OK and response:
             return TRANSMITTED.pack(OK, duration_ns) + bytes(response)
         # Success without a status word is how pcscd tells that the card vanished under the command.
-        code = self._failed(hresult) if hresult != OK else self._failed(REMOVED)
+        code = self._failed(hresult or REMOVED)
+        self._doubtful = hresult == OK or code not in _CERTAIN
         return TRANSMITTED.pack(code, duration_ns)
 
     def reset(self, payload: bytes) -> bytes:

@@ -32,7 +32,10 @@ RECONNECT_S = 0.25
 """Longest pause between two tries to reach the driver; the first comes after :data:`FIRST_RETRY_S`, then doubling."""
 FIRST_RETRY_S = 0.02
 REMOVAL_S = POLL_S + 0.05
-"""How long a lost card stays away, so that pcscd cannot miss the removal and take the new card for the old."""
+"""How long a lost card stays away, also the one of a presenter that ran before: pcscd must see the slot empty when it looks.
+
+When it does not, it takes the new card for the old and never powers it, or calls the reader empty for good.
+"""
 LEAVE_LIMIT_S = 1.0
 """Longest wait for the driver to notice a card that is being taken out."""
 SEEN_LIMIT_S = 2.0
@@ -58,7 +61,7 @@ class VpcdTransport:
 
     channel = "contact"
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, settle_s: float = REMOVAL_S) -> None:
         self.device = f"vpcd:{host}:{port}"
         self._address = (host, port)
         self.poll = select.poll()
@@ -67,7 +70,7 @@ class VpcdTransport:
         self.other: Callable[[int], object] | None = None  # for the descriptors that others put into the same poll
         self._socket: socket.socket | None = None
         self._seat = _Seat.OUT
-        self._at_s = 0.0  # AWAY: when to try; LEAVING: when to give up; OUT: not to come back before
+        self._at_s = time.monotonic() + settle_s  # AWAY: when to try; LEAVING: when to give up; OUT: not to come back before
         self._left: Callable[[], None] | None = None
         self._seen: Callable[[bool], None] | None = None
         self._seen_limit_s = 0.0
@@ -198,10 +201,14 @@ class VpcdTransport:
         return message
 
     def reply(self, message: bytes) -> bool:
+        """Silence pulls the card out: the driver has no time-out, and an answer of no bytes makes it wait for ever."""
         if self._socket is None or self._seat is not _Seat.IN:
             return False
+        if not message:
+            self._gone()
+            return False
         try:
-            self._socket.sendall(_HEAD.pack(len(message)) + message)  # an empty one makes the driver eject the card
+            self._socket.sendall(_HEAD.pack(len(message)) + message)
             self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         except (OSError, struct.error):
             self._gone()
@@ -232,17 +239,18 @@ class VpcdPresenter:
 
     ``source`` gives the card that is in at the start, or None for an empty slot. ``load`` makes a device from an image;
     without it cards can be taken out, not put in. ``reader`` is the name under which PC/SC shows the slot.
+    ``settle_s`` may be 0 where pcscd is younger than every card before this one.
     """
 
     def __init__(
         self, source: Callable[[], Device | None], host: str = "127.0.0.1", port: int = PORT,
         control: ControlServer | None = None, *, load: Callable[[bytes], Persistent] | None = None,
-        rows: Rows = Rows(), clock: Clock | None = None, reader: str = "",
+        rows: Rows = Rows(), clock: Clock | None = None, reader: str = "", settle_s: float = REMOVAL_S,
     ) -> None:
         self._source, self._load, self._rows, self._clock = source, load, rows, clock
         self._control = control
         self._reader = reader or (f"Virtual PCD 00 {port - PORT:02X}" if port in (PORT, PORT + 1) else "")
-        self._transport = VpcdTransport(host, port)
+        self._transport = VpcdTransport(host, port, settle_s=settle_s)
         self._slot = Slot(self._save)
         self._busy = False
 

@@ -1,0 +1,114 @@
+"""A small ISO 7816-4 card for the tests of the media, and its presenter as a program (PORT FOLDER [empty]).
+
+READ BINARY gives its data, UPDATE BINARY commits new data, SELECT knows one application, 80 EE 00 nn hangs for nn tenths
+of a second, 80 EF answers with P1 * 256 + P2 bytes, 80 ED answers nothing. Everything else is refused.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.presenters.control import ControlServer
+from bench.presenters.serve import Rows
+from bench.presenters.vpcd import REMOVAL_S, VpcdPresenter
+
+ATR_T1 = bytes.fromhex("3B80800101")
+ATR_T0 = bytes.fromhex("3B00")
+AID = bytes.fromhex("D1580000010000000000000000001100")
+READ = bytes.fromhex("00B0000000")
+SELECT = bytes([0x00, 0xA4, 0x04, 0x00, len(AID)]) + AID
+SILENCE = bytes.fromhex("80ED000000")
+
+
+def update(data: bytes) -> bytes:
+    return bytes([0x00, 0xD6, 0x00, 0x00, len(data)]) + data
+
+
+def hang(tenths: int) -> bytes:
+    return bytes([0x80, 0xEE, 0x00, tenths, 0x00])
+
+
+class ToyCard:
+    def __init__(self, data: bytes = b"toy", atr: bytes = ATR_T1) -> None:
+        self.data = data
+        self.atr = atr
+        self.generation = 0
+        self.powered = 0
+        self.selected = False
+
+    def to_image(self) -> bytes:
+        return self.data
+
+    def power_on(self) -> bytes:
+        self.powered += 1
+        self.selected = False
+        return self.atr
+
+    def power_off(self) -> None:
+        self.selected = False
+
+    def handle(self, request: bytes, now_ns: int) -> bytes:
+        if len(request) < 4:
+            return b"\x67\x00"
+        match request[:2]:
+            case b"\x00\xa4" if AID in request:
+                self.selected = True
+                return b"\x90\x00"
+            case b"\x00\xa4":
+                return b"\x6a\x82"
+            case b"\x00\xb0":
+                return self.data + b"\x90\x00"
+            case b"\x00\xd6":
+                self.data = request[5 : 5 + request[4]]
+                self.generation += 1
+                if request[2]:  # P1: how long it hangs between the commit and the answer, in tenths of a second
+                    time.sleep(request[2] / 10)
+                return b"\x90\x00"
+            case b"\x80\xee":
+                time.sleep(request[3] / 10)
+                return b"\x90\x00"
+            case b"\x80\xef":
+                return bytes(request[2] * 256 + request[3]) + b"\x90\x00"
+            case b"\x80\xed":
+                return b""
+        return b"\x6d\x00"
+
+
+@contextmanager
+def presented(
+    card: ToyCard | None, port: int, control: ControlServer | None = None, rows: Rows = Rows(), settle_s: float = REMOVAL_S
+) -> Iterator[VpcdPresenter]:
+    """The card in the virtual reader behind ``port``, presented by a thread of this process."""
+    presenter = VpcdPresenter(lambda: card, port=port, control=control, load=ToyCard, rows=rows, settle_s=settle_s)
+    thread = threading.Thread(target=presenter.run)
+    thread.start()
+    try:
+        yield presenter
+    finally:
+        presenter.stop()
+        thread.join()
+
+
+@contextmanager
+def presented_by_a_process(port: int, folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The same in a process of its own, with a control channel named ``toy`` in ``folder``. It may be killed."""
+    root = Path(__file__).resolve().parent.parent
+    command = [sys.executable, "-m", "tests.toy_card", str(port), str(folder), *options]
+    with subprocess.Popen(command, cwd=root) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+if __name__ == "__main__":
+    VpcdPresenter(
+        lambda: None if "empty" in sys.argv else ToyCard(), port=int(sys.argv[1]),
+        control=ControlServer("toy", Path(sys.argv[2])), load=ToyCard,
+    ).run()
