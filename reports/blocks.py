@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from reports.palette import PROVENANCE
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -41,12 +39,6 @@ def number(content: str, detail: str = "") -> Cell:
 def chinese(content: str) -> Cell:
     """A cell with an official Chinese text."""
     return Cell(content, data=True, style="chinese", lang="zh-Hant")
-
-
-def mark(provenance: str) -> Cell:
-    """A cell with the sign and the name of how a number came about."""
-    colour, sign = PROVENANCE.get(provenance, ("grey", ""))
-    return Cell(provenance, data=True, style=f"mark mark-{colour}", sign=sign)
 
 
 @dataclass(frozen=True)

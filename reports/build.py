@@ -43,12 +43,26 @@ def summary(run_directory: Path, language: str = "en") -> str:
         h = headline(run)
         title = str(run.manifest.get("title", ""))
         first = banner(run) or morning.make(run).finding
-        visits = run.say("{visits} visits: {served} served, {refused} refused, {gave_up} gave up. {faults}", visits=f"{h.visits:,}", served=f"{h.served:,}",
-                         refused=f"{h.refused:,}", gave_up=f"{h.gave_up:,}", faults=faults.make(run).finding)
+        visits = run.say_n(
+            "{n} visit: {served} served, {refused} refused, {gave_up} gave up. {faults}",
+            "{n} visits: {served} served, {refused} refused, {gave_up} gave up. {faults}",
+            h.visits,
+            served=f"{h.served:,}",
+            refused=f"{h.refused:,}",
+            gave_up=f"{h.gave_up:,}",
+            faults=faults.make(run).finding,
+        )
         times = finding(run, h) if h.median.value is None else f"{finding(run, h)} {_interval(run, h.median)}"
-        stored = (run.say("No record was made for upload.") if not h.uploads else run.say(
-            "{share} of {n} records stored in time. {interval}", share=value(run.words, h.in_time, as_share=True), n=f"{h.uploads:,}",
-            interval=_interval(run, h.in_time, as_share=True)))
+        stored = (
+            run.say("No record was made for upload.")
+            if not h.uploads
+            else run.say(
+                "Stored in time: {share} of {n} records. {interval}",
+                share=value(run.words, h.in_time, as_share=True),
+                n=f"{h.uploads:,}",
+                interval=_interval(run, h.in_time, as_share=True),
+            )
+        )
         return "\n".join([f"{title}: {first}", visits, times, stored, laws_sentence(run, h)])
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
+from reports.fonts import width_px
 from reports.formats import DAY_NS, NS, clock, date, round_duration
 from reports.palette import LIGHT
 from reports.picture import Frame
@@ -32,13 +33,18 @@ def windows(run: Run, role: str = "") -> list[Window]:
     """The fault windows of the run, each once, at most eight (a picture with more shows nothing)."""
     rows = run.sql(
         "SELECT DISTINCT fault, at_ns, until_ns FROM faults WHERE until_ns > at_ns AND (? = '' OR role = ?) "
-        "ORDER BY at_ns, until_ns, fault LIMIT 8", role, role)
+        "ORDER BY at_ns, until_ns, fault LIMIT 8",
+        role,
+        role,
+    )
     return [Window(*row) for row in rows]
 
 
 def clock_axis(axes: Axes, frame: Frame, low_ns: int, high_ns: int) -> None:
     """X in seconds since ``low_ns``, labelled with Taiwan's time of day at round moments."""
-    step_ns = next((m * 60 * NS for m in _STEPS_MIN if (high_ns - low_ns) / (m * 60 * NS) <= (4 if frame.narrow else 9)), 14 * DAY_NS)
+    step_ns = next(
+        (m * 60 * NS for m in _STEPS_MIN if (high_ns - low_ns) / (m * 60 * NS) <= (4 if frame.narrow else 9)), 14 * DAY_NS
+    )
     first = -((-low_ns - _TAIWAN_NS) // step_ns) * step_ns - _TAIWAN_NS
     ticks = list(range(first, high_ns + 1, step_ns))
     several_days = high_ns - low_ns > 36 * 3600 * NS
@@ -61,7 +67,9 @@ def shade(axes: Axes, spans: Sequence[Window], low_ns: int, *, label_y: float | 
             continue
         axes.axvspan(max(0, left), min(limit, right), color=LIGHT["grey-pale"], alpha=0.5, zorder=0)
         if label_y is not None:
-            beside(axes, span.name, max(0, left), label_y, dx=4, color=LIGHT["red"], va="top", xycoords=axes.get_xaxis_transform())
+            beside(
+                axes, span.name, max(0, left), label_y, dx=4, color=LIGHT["red"], va="top", xycoords=axes.get_xaxis_transform()
+            )
 
 
 def segments(rows: Sequence[tuple[float, float, float]]) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +81,24 @@ def segments(rows: Sequence[tuple[float, float, float]]) -> tuple[np.ndarray, np
 
 def beside(axes: Axes, text: str, x: float, y: float, *, dx: float = 6, dy: float = 0, **style: Any) -> None:
     """A text next to a point, its distance in pixels. (Leading spaces would vanish in SVG.)"""
-    axes.annotate(text, (x, y), xytext=(dx, dy), textcoords="offset points", **{"va": "center", "fontsize": 11.5, "annotation_clip": False, **style})
+    axes.annotate(
+        text,
+        (x, y),
+        xytext=(dx, dy),
+        textcoords="offset points",
+        **{"va": "center", "fontsize": 11.5, "annotation_clip": False, **style},
+    )
+
+
+def key(frame: Frame, left_px: float, marks: Sequence[tuple[dict[str, Any], str]]) -> None:
+    """What each mark means, in one line at the top: (how matplotlib draws it, its name)."""
+    x, y = left_px, 1 - 10 / frame.height_px
+    for look, name in marks:
+        frame.figure.add_artist(
+            Line2D([x / frame.width_px, (x + 12) / frame.width_px], [y, y], markevery=[0], **{"linestyle": "none", **look})
+        )
+        frame.figure.text((x + 19) / frame.width_px, y, name, va="center_baseline", fontsize=11.5, color=LIGHT["soft"])
+        x += width_px(name, 11.5) + 38
 
 
 def bare(axes: Axes) -> None:
@@ -83,12 +108,11 @@ def bare(axes: Axes) -> None:
 
 
 def time_axis(run: Run, axes: Axes, low: float, high: float, most: int) -> None:
-    """Ticks at 1, 2, 5 of each decade, fewer when there would be too many, in units a person reads."""
+    """X in nanoseconds, logarithmic: ticks at 1, 2, 5 of each decade, at most ``most``, in units a person reads."""
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    ticks = [m * 10.0**e for e in range(3, 15) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
-    if len(ticks) > most:
-        ticks = [t for t in ticks if math.log10(t) == round(math.log10(t))] or ticks[:1]
+    choices = [[m * 10.0**e for e in range(3, 15) for m in ms if low <= m * 10.0**e <= high] for ms in ((1, 2, 5), (1, 5), (1,))]
+    ticks = next((ticks for ticks in choices if len(ticks) <= most), choices[-1][:most])
     axes.set_xticks(ticks, [round_duration(run.words, t) for t in ticks])
     axes.minorticks_off()
     axes.grid(axis="x")

@@ -41,14 +41,12 @@ def subset(path: Path, characters: str) -> bytes:
 
 def faces(sans: str, serif: str) -> str:
     """The CSS ``@font-face`` rules, data inside, for the characters set in either font."""
-    return "".join(
-        f'@font-face{{font-family:"{family}";font-weight:400;src:url(data:font/woff;base64,{_coded(path, text)}) format("woff");}}'
-        for family, path, text in ((SANS, Path(noto.sans_path()), sans), (SERIF, Path(noto.serif_path()), serif))
-    )
+    return _face(SANS, Path(noto.sans_path()), sans) + _face(SERIF, Path(noto.serif_path()), serif)
 
 
-def _coded(path: Path, text: str) -> str:
-    return base64.b64encode(subset(path, text)).decode("ascii")
+def _face(family: str, path: Path, text: str) -> str:
+    coded = base64.b64encode(subset(path, text)).decode("ascii")
+    return f'@font-face{{font-family:"{family}";font-weight:400;src:url(data:font/woff;base64,{coded}) format("woff");}}'
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta, timezone
 
-from reports.catalogue import Catalogue, N_
+from reports.catalogue import N_, Catalogue
 from reports.statistics import Basis, Estimate
 
 NS = 1_000_000_000

@@ -32,15 +32,19 @@ def samples(run: Run) -> str:
     return run.derive(
         "latencies",
         "SELECT replication, session, channel, role, step, provenance, CAST(sum(duration_ns) AS BIGINT) AS ns FROM exchanges "
-        "GROUP BY replication, session, channel, role, step, provenance ORDER BY replication, session, channel, role, step, provenance")
+        "GROUP BY replication, session, channel, role, step, provenance ORDER BY replication, session, channel, role, step, "
+        "provenance",
+    )
 
 
 def contacts(run: Run) -> str:
     """The relation with one row a session and channel: everything that went over that channel in one contact."""
     return run.derive(
         "contacts",
-        "SELECT replication, session, channel, provenance, CAST(sum(ns) AS BIGINT) AS ns FROM " + samples(run) +
-        " GROUP BY replication, session, channel, provenance ORDER BY replication, session, channel, provenance")
+        "SELECT replication, session, channel, provenance, CAST(sum(ns) AS BIGINT) AS ns FROM "
+        + samples(run)
+        + " GROUP BY replication, session, channel, provenance ORDER BY replication, session, channel, provenance",
+    )
 
 
 def by_step(run: Run) -> list[StepLatency]:

@@ -16,7 +16,20 @@ from reports import fonts, gallery, palette
 from reports.blocks import Section
 from reports.picture import Styles
 from reports.run import Run
-from reports.sections import codes, faults, headline, latency, laws, method, morning, provenance, requirements, settings, switches, uploads
+from reports.sections import (
+    codes,
+    faults,
+    headline,
+    latency,
+    laws,
+    method,
+    morning,
+    provenance,
+    requirements,
+    settings,
+    switches,
+    uploads,
+)
 
 TEMPLATES = Path(__file__).parent / "templates"
 ORDER = (headline, morning, latency, uploads, faults, switches, provenance, laws, codes, requirements, settings, method)
@@ -25,7 +38,9 @@ ORDER = (headline, morning, latency, uploads, faults, switches, provenance, laws
 @cache
 def environment() -> Environment:
     """Jinja with escaping always on: what a device or a scenario says of itself is text, never markup."""
-    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
 
 
 def render(run: Run) -> str:
@@ -36,8 +51,14 @@ def render(run: Run) -> str:
     css = _css(body, styles)
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode("ascii")
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; font-src data:; base-uri 'none'; form-action 'none'"
-    return environment().get_template("page.html.jinja").render(
-        language=run.words.language, title=run.manifest.get("title", ""), policy=policy, css=Markup(css), body=Markup(body)) + "\n"
+    return (
+        environment()
+        .get_template("page.html.jinja")
+        .render(
+            language=run.words.language, title=run.manifest.get("title", ""), policy=policy, css=Markup(css), body=Markup(body)
+        )
+        + "\n"
+    )
 
 
 def _sections(run: Run, styles: Styles) -> list[Section]:
@@ -47,8 +68,7 @@ def _sections(run: Run, styles: Styles) -> list[Section]:
     for module in ORDER:
         made = module.make(run)
         own = [gallery.hang(f, run, styles) for f in figures if f.section == made.name]
-        tables = made.blocks if made.name != headline.NAME or not own else made.blocks
-        sections.append(Section(made.name, made.title, made.finding, [*own, *tables], made.mood))
+        sections.append(Section(made.name, made.title, made.finding, [*own, *made.blocks], made.mood))
     placed = {s.name for s in sections}
     further = [gallery.hang(f, run, styles) for f in figures if f.section not in placed]
     if further:
@@ -60,9 +80,20 @@ def _sections(run: Run, styles: Styles) -> list[Section]:
 def _css(body: str, styles: Styles) -> str:
     """Fonts, colours, the style sheet and the figures' classes. ``</`` cannot occur in it: nothing of the run is in it."""
     text = unescape(re.sub(r"<[^>]*>", "", body)) + "".join(re.findall(r'content:\s*"([^"]*)"', _sheet()))
-    heads = "".join(unescape(re.sub(r"<[^>]*>", "", h)) for h in re.findall(r'<(?:h1|h2|h3|p class="finding|p class="value)[^>]*>(.*?)</', body, re.DOTALL))
-    return (fonts.faces(text, heads) + ":root{" + palette.variables(dark=False) + "}@media (prefers-color-scheme:dark){:root{"
-            + palette.variables(dark=True) + "}}" + _sheet() + styles.css())
+    heads = "".join(
+        unescape(re.sub(r"<[^>]*>", "", h))
+        for h in re.findall(r'<(?:h1|h2|h3|p class="finding|p class="value)[^>]*>(.*?)</', body, re.DOTALL)
+    )
+    return (
+        fonts.faces(text, heads)
+        + ":root{"
+        + palette.variables(dark=False)
+        + "}@media screen and (prefers-color-scheme:dark){:root{"
+        + palette.variables(dark=True)
+        + "}}"
+        + _sheet()
+        + styles.css()
+    )
 
 
 @cache

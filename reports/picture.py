@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -73,7 +74,7 @@ class Styles:
         return "".join(f".{name}{{{style}}}" for style, name in self.classes.items())
 
 
-_RC = {
+_RC: dict[str, Any] = {
     "font.family": fonts.SANS, "font.size": 12.5, "svg.fonttype": "none", "axes.unicode_minus": True,
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": LIGHT["faint"], "axes.labelcolor": LIGHT["soft"],
     "axes.axisbelow": True, "axes.facecolor": "none", "figure.facecolor": "none", "savefig.facecolor": "none",
@@ -88,9 +89,10 @@ def svg(picture: Picture, name: str, width_px: int, styles: Styles) -> str:
     """The picture as an ``<svg>`` element for the page. ``name`` keeps its ids apart from other figures' ids."""
     fonts.register()
     height_px = (picture.narrow_height_px if width_px == NARROW_PX else 0) or picture.height_px
-    with mpl.rc_context({**_RC, "svg.hashsalt": f"{name}-{width_px}"}):
+    settings: Any = {**_RC, "svg.hashsalt": f"{name}-{width_px}"}
+    with mpl.rc_context(settings):
         figure = Figure(figsize=(width_px / 72, height_px / 72), dpi=72)
-        canvas = FigureCanvasSVG(figure)
+        canvas: Any = FigureCanvasSVG(figure)
         picture.paint(Frame(figure, width_px, height_px))
         out = io.StringIO()
         canvas.print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

@@ -23,15 +23,13 @@ def percentiles(run: Run, relation: str, value: str, ps: Sequence[float], keys: 
     shares = f"[{', '.join(repr(p) for p in ps)}]"
     groups: dict[Key, list[tuple[int, list[float]]]] = defaultdict(list)
     for *key, _, n, found in run.sql(
-        f"SELECT {by}replication, count(*), quantile_disc({value}, {shares}) FROM {relation} GROUP BY {by}replication ORDER BY {by}replication"
+        f"SELECT {by}replication, count(*), quantile_disc({value}, {shares}) FROM {relation} GROUP BY {by}replication ORDER BY "
+        f"{by}replication"
     ):
         groups[tuple(key)].append((int(n), found))
     several = run.replications > 1
     pooled = {} if several else _ordered(run, relation, value, ps, keys, groups)
-    return {
-        key: [_over(parts, i, p) for i, p in enumerate(ps)] if several else pooled[key]
-        for key, parts in groups.items()
-    }
+    return {key: [_over(parts, i, p) for i, p in enumerate(ps)] if several else pooled[key] for key, parts in groups.items()}
 
 
 def _over(parts: list[tuple[int, list[float]]], i: int, p: float) -> Estimate:
@@ -43,29 +41,37 @@ def _over(parts: list[tuple[int, list[float]]], i: int, p: float) -> Estimate:
     return over_replications(numbers, n)
 
 
-def _ordered(run: Run, relation: str, value: str, ps: Sequence[float], keys: Sequence[str],
-             groups: dict[Key, list[tuple[int, list[float]]]]) -> dict[Key, list[Estimate]]:
+def _ordered(
+    run: Run,
+    relation: str,
+    value: str,
+    ps: Sequence[float],
+    keys: Sequence[str],
+    groups: dict[Key, list[tuple[int, list[float]]]],
+) -> dict[Key, list[Estimate]]:
     """Order statistics inside one replication: the wanted ranks are asked for by number."""
     wanted: dict[Key, list[tuple[int, int, int] | int]] = {}
     for key, [(n, _)] in groups.items():
         wanted[key] = []
         for p in ps:
-            ranks = percentile_ranks(n, p)
-            wanted[key].append((rank_of(n, p), *ranks) if ranks else rank_of(n, p))
+            around = percentile_ranks(n, p)
+            wanted[key].append((rank_of(n, p), *around) if around else rank_of(n, p))
     found = {key: _at_ranks(run, relation, value, keys, key, groups[key][0][0], ranks) for key, ranks in wanted.items()}
     result: dict[Key, list[Estimate]] = {}
     for key, ranks in wanted.items():
         n, at = groups[key][0][0], found[key]
         result[key] = [
-            Estimate(at[r[0]], at[r[1]], at[r[2]], n, Basis.ORDER_STATISTICS) if isinstance(r, tuple)
+            Estimate(at[r[0]], at[r[1]], at[r[2]], n, Basis.ORDER_STATISTICS)
+            if isinstance(r, tuple)
             else Estimate(at[r], None, None, n, Basis.TOO_FEW)
             for r in ranks
         ]
     return result
 
 
-def _at_ranks(run: Run, relation: str, value: str, keys: Sequence[str], key: Key, n: int,
-              ranks: list[tuple[int, int, int] | int]) -> dict[int, float]:
+def _at_ranks(
+    run: Run, relation: str, value: str, keys: Sequence[str], key: Key, n: int, ranks: list[tuple[int, int, int] | int]
+) -> dict[int, float]:
     flat = sorted({r for entry in ranks for r in (entry if isinstance(entry, tuple) else (entry,))})
     where = " AND ".join(f"{name} = ?" for name in keys) or "true"
     shares = ", ".join(repr((r - 0.5) / n) for r in flat)  # half a rank below: the discrete quantile is then that rank exactly

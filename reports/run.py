@@ -94,8 +94,8 @@ class Run:
 
     @cached_property
     def replications(self) -> int:
-        """How many replications left any visit behind; 0 when none did."""
-        return int(self.one("SELECT count(DISTINCT replication) FROM visits"))
+        """How many replications left any row of a visit or an exchange behind; 0 when none did."""
+        return int(self.one("SELECT count(*) FROM (SELECT replication FROM visits UNION SELECT replication FROM exchanges)"))
 
     @cached_property
     def stations(self) -> list[str]:

@@ -17,15 +17,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from virtual_devices.clock import NS, TAIWAN, from_datetime
-from virtual_devices.trace import (
-    TABLES, ActRow, ExchangeRow, FaultRow, LedgerRow, Row, StageRow, SwitchRow, UploadRow, VisitRow,
-)
+from virtual_devices.trace import TABLES, ActRow, ExchangeRow, FaultRow, LedgerRow, Row, StageRow, SwitchRow, UploadRow, VisitRow
 
 STATIONS = ["registration", "preparation", "consultation", "pricing", "collection"]
-SERVERS = {"registration": (2, 75.0), "preparation": (1, 42.0), "consultation": (3, 265.0), "pricing": (1, 40.0), "collection": (2, 120.0)}
+SERVERS = {
+    "registration": (2, 75.0),
+    "preparation": (1, 42.0),
+    "consultation": (3, 265.0),
+    "pricing": (1, 40.0),
+    "collection": (2, 120.0),
+}
 ARROW = {"int": pa.int64(), "str": pa.string(), "bool": pa.bool_(), "bytes": pa.binary(), "float": pa.float64()}
 STEPS = {  # station -> (role, step, median ms, spread)
-    "registration": [("card", "read basic data", 780, 0.25), ("sam", "authenticate cards", 410, 0.2), ("cloud", "issue sequence number", 240, 0.7)],
+    "registration": [
+        ("card", "read basic data", 780, 0.25),
+        ("sam", "authenticate cards", 410, 0.2),
+        ("cloud", "issue sequence number", 240, 0.7),
+    ],
     "preparation": [("card", "read medical data", 1350, 0.3)],
     "consultation": [("hpc", "unlock professional card", 620, 0.2), ("card", "write prescription", 1900, 0.3)],
     "pricing": [("sam", "sign record", 340, 0.15)],
@@ -97,17 +105,25 @@ def manifest(sample: Sample) -> dict[str, Any]:
             "staff": {s: n for s, (n, _) in SERVERS.items()},
             "service_mean_s": {s: m for s, (_, m) in SERVERS.items()},
             "network": {"median_ms": 45.0, "loss_share": 0.004, "timeout_s": 4.0},
-            "faults": [{"id": "line-down", "kind": "outage", "on": "cloud", "start": "09:40", "end": "10:05"},
-                       {"id": "pulled-out", "kind": "tear", "on": "card", "share": 0.01, "limit": 6}],
+            "faults": [
+                {"id": "line-down", "kind": "outage", "on": "cloud", "start": "09:40", "end": "10:05"},
+                {"id": "pulled-out", "kind": "tear", "on": "card", "share": 0.01, "limit": 6},
+            ],
             "engine": {"realtime": False, "workers": 1},
         },
         "stations": STATIONS,
         "rig": {"card": "auto" if sample.measured else "virtual", "sam": "virtual", "hpc": "virtual", "cloud": "virtual"},
-        "devices": [{"role": "card", "moniker": "pcsc:ACS ACR39U 00 00", "detail": "T=1, ATR 3B FF 13"}] if sample.measured else [],
+        "devices": [{"role": "card", "moniker": "pcsc:ACS ACR39U 00 00", "detail": "T=1, ATR 3B FF 13"}]
+        if sample.measured
+        else [],
         "versions": {"vhc-bench": "0.1.0", "python": "3.11.7", "simpy": "4.1.2"},
         "commit": "8790b54c0ffee",
         "requirements": [
-            {"id": "OFF-01", "says": "A visit goes on while the data centre cannot be reached, and settles later.", "duty": "must"},
+            {
+                "id": "OFF-01",
+                "says": "A visit goes on while the data centre cannot be reached, and settles later.",
+                "duty": "must",
+            },
             {"id": "UPL-01", "says": "Records reach the data centre within 24 hours of the visit's end.", "duty": "must"},
             {"id": "DEV-03", "says": "The time at the counter can be compared between carriers.", "duty": "should"},
         ],
@@ -177,7 +193,9 @@ class Morning:
         self.add("acts", ActRow(self.replication, visit, f"{visit}/{station}", person, act, began, duration))
         return duration
 
-    def exchange(self, visit: str, station: str, role: str, channel: str, step: str, median_ms: float, spread: float, at_ns: int) -> int:
+    def exchange(
+        self, visit: str, station: str, role: str, channel: str, step: str, median_ms: float, spread: float, at_ns: int
+    ) -> int:
         medium = "network" if role == "cloud" else "contact" if role in ("sam", "hpc") else channel
         real = self.sample.measured and role == "card" and medium == "contact" and at_ns > at(10.5)
         total = 0
@@ -189,17 +207,49 @@ class Morning:
             elif role == "card" and self.rng.random() < 0.006:
                 outcome, status, fault = "gone", "", "pulled-out"
             self.outcomes[visit].append(fault)
-            self.add("exchanges", ExchangeRow(
-                self.replication, visit, f"{visit}/{station}", "visit", step, role, medium,
-                "pcsc:ACS ACR39U 00 00" if real else "virtual", "measured" if real else "modelled",
-                at_ns + total, duration, outcome, b"", b"", 32, 64 if status else -1, status, fault))
+            self.add(
+                "exchanges",
+                ExchangeRow(
+                    self.replication,
+                    visit,
+                    f"{visit}/{station}",
+                    "visit",
+                    step,
+                    role,
+                    medium,
+                    "pcsc:ACS ACR39U 00 00" if real else "virtual",
+                    "measured" if real else "modelled",
+                    at_ns + total,
+                    duration,
+                    outcome,
+                    b"",
+                    b"",
+                    32,
+                    64 if status else -1,
+                    status,
+                    fault,
+                ),
+            )
             total += duration
             if outcome == "replied":
                 break
             code = "cshis:4061" if fault == "line-down" else "cshis:4013"
             ended = "offline" if fault == "line-down" else "retried"
-            self.add("faults", FaultRow(self.replication, fault, "outage" if fault == "line-down" else "tear", role, visit,
-                                        f"{visit}/{station}", at_ns + total, at_ns + total, code, ended))
+            self.add(
+                "faults",
+                FaultRow(
+                    self.replication,
+                    fault,
+                    "outage" if fault == "line-down" else "tear",
+                    role,
+                    visit,
+                    f"{visit}/{station}",
+                    at_ns + total,
+                    at_ns + total,
+                    code,
+                    ended,
+                ),
+            )
             if outcome == "request_lost":
                 break
         return total
@@ -212,10 +262,28 @@ class Morning:
         carrier = "ic-card" if number % 3 == 0 else "virtual-card"
         code = self.rng.choice(["cshis:5003", "cshis:9129", "vhc:5003"]) if refused else "0"
         offline = "line-down" in self.outcomes[name]
-        self.add("visits", VisitRow(
-            self.replication, name, f"p{number:05d}", "booked" if number % 4 else "walk-in", carrier, "virtual", "modelled", arrived, left,
-            "refused" if refused else "served", code, "" if refused else f"{number:04d}", not offline, 4_200_000_000,
-            600_000_000, 9, self.outcomes[name].count("pulled-out")))
+        self.add(
+            "visits",
+            VisitRow(
+                self.replication,
+                name,
+                f"p{number:05d}",
+                "booked" if number % 4 else "walk-in",
+                carrier,
+                "virtual",
+                "modelled",
+                arrived,
+                left,
+                "refused" if refused else "served",
+                code,
+                "" if refused else f"{number:04d}",
+                not offline,
+                4_200_000_000,
+                600_000_000,
+                9,
+                self.outcomes[name].count("pulled-out"),
+            ),
+        )
         if not refused:
             waits = self.down[0] <= left < self.down[1]
             self.upload(name, left, waits)
@@ -224,8 +292,23 @@ class Morning:
         due = left + 86_400 * NS
         first = left + 2 * NS
         late = self.rng.random() < 0.012
-        stored = -1 if self.rng.random() < 0.006 else left + (27 * 3600 * NS if late else round(self.rng.lognormvariate(1.2, 0.9) * NS))
-        row = UploadRow(self.replication, name, f"b{self.replication}-{name}", left, due, first, stored, 1, "stored" if stored >= 0 else "missing", False)
+        stored = (
+            -1
+            if self.rng.random() < 0.006
+            else left + (27 * 3600 * NS if late else round(self.rng.lognormvariate(1.2, 0.9) * NS))
+        )
+        row = UploadRow(
+            self.replication,
+            name,
+            f"b{self.replication}-{name}",
+            left,
+            due,
+            first,
+            stored,
+            1,
+            "stored" if stored >= 0 else "missing",
+            False,
+        )
         if waits:
             self.queue.append(len(self.sample.rows["uploads"]))
         self.add("uploads", row)
@@ -241,12 +324,18 @@ class Morning:
 
     def switches(self) -> None:
         if self.sample.measured:
-            self.add("switches", SwitchRow(self.replication, at(10.5), "card", "virtual", "pcsc:ACS ACR39U 00 00", "appeared", ""))
-            self.add("switches", SwitchRow(self.replication, at(11.9), "card", "pcsc:ACS ACR39U 00 00", "virtual", "vanished", "v0141"))
+            self.add(
+                "switches", SwitchRow(self.replication, at(10.5), "card", "virtual", "pcsc:ACS ACR39U 00 00", "appeared", "")
+            )
+            self.add(
+                "switches", SwitchRow(self.replication, at(11.9), "card", "pcsc:ACS ACR39U 00 00", "virtual", "vanished", "v0141")
+            )
 
     def laws(self, visits: int, refused: int) -> None:
         served = visits - refused
         short = 1 if self.sample.broken_law and self.replication == 1 else 0
         self.add("ledger", LedgerRow(self.replication, "every arrival left", visits, visits, True))
-        self.add("ledger", LedgerRow(self.replication, "sequence numbers issued = visits served", served, served - short, short == 0))
+        self.add(
+            "ledger", LedgerRow(self.replication, "sequence numbers issued = visits served", served, served - short, short == 0)
+        )
         self.add("ledger", LedgerRow(self.replication, "records stored + missing = visits served", served, served, True))

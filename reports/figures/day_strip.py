@@ -18,8 +18,10 @@ from reports.run import Run
 
 TITLE = N_("The day, patient by patient")
 CAPTION = N_(
-    "First replication. Each line is one patient, from arrival to leaving, in the order of arrival from top to bottom: pale while "
-    "waiting for a station, strong while being served there. A cross marks a patient who left without being served. Shaded: a fault in force."
+    "First replication. Each line is one patient, from arrival to leaving, in the order of arrival from top to bottom: pale "
+    "while "
+    "waiting for a station, strong while being served there. A cross marks a patient who left without being served. Shaded: a "
+    "fault in force."
 )
 UNITS = N_("Time of day in Taiwan (UTC+8)")
 SECTION = "morning"
@@ -34,23 +36,50 @@ def draw(run: Run) -> Picture | Blank:
         return Blank(run.say("No patient came, so there is no day to draw."))
     skip = max(0, (total - MOST) // 2)  # the middle of the day, where the queues are
     visits = run.sql(
-        "SELECT visit, arrived_ns, left_ns, outcome FROM visits WHERE replication = ? ORDER BY arrived_ns, visit LIMIT ? OFFSET ?", first, MOST, skip)
+        "SELECT visit, arrived_ns, left_ns, outcome FROM visits WHERE replication = ? ORDER BY arrived_ns, visit LIMIT ? "
+        "OFFSET ?",
+        first,
+        MOST,
+        skip,
+    )
     place = {visit: i for i, (visit, *_) in enumerate(visits)}
     low, high = visits[0][1], max(left for _, _, left, _ in visits)
-    stages = [row for row in run.sql(
-        "SELECT visit, station, joined_ns, began_ns, ended_ns FROM stages WHERE replication = ? AND joined_ns BETWEEN ? AND ? "
-        "ORDER BY joined_ns, visit, station", first, low, high) if row[0] in place]
+    stages = [
+        row
+        for row in run.sql(
+            "SELECT visit, station, joined_ns, began_ns, ended_ns FROM stages WHERE replication = ? AND joined_ns BETWEEN ? "
+            "AND ? "
+            "ORDER BY joined_ns, visit, station",
+            first,
+            low,
+            high,
+        )
+        if row[0] in place
+    ]
     longest = max(visits, key=lambda v: v[2] - v[1])
     finding = run.say(
-        "The longest visit, begun at {clock}, took {time}.", clock=clock(longest[1]), time=duration(run.words, longest[2] - longest[1]))
+        "The longest visit, begun at {clock}, took {time}.",
+        clock=clock(longest[1]),
+        time=duration(run.words, longest[2] - longest[1]),
+    )
     if skip:
-        finding += " " + run.say("Shown are {shown} of {total} patients, the middle of the day.", shown=len(visits), total=f"{total:,}")
+        finding += " " + run.say(
+            "Shown are {shown} of {total} patients, the middle of the day.", shown=len(visits), total=f"{total:,}"
+        )
     height = min(720, 120 + 4 * len(visits))
     paint = partial(_paint, run, visits, stages, place, longest, (low, high))
-    return Picture(finding, run.say("{n} patients as lines over the day. {finding}", n=len(visits), finding=finding), paint, height, min(560, height))
+    return Picture(
+        finding,
+        run.say("{n} patients as lines over the day. {finding}", n=len(visits), finding=finding),
+        paint,
+        height,
+        min(560, height),
+    )
 
 
-def _paint(run: Run, visits: list[Any], stages: list[Any], place: dict[str, int], longest: Any, span: tuple[int, int], frame: Frame) -> None:
+def _paint(
+    run: Run, visits: list[Any], stages: list[Any], place: dict[str, int], longest: Any, span: tuple[int, int], frame: Frame
+) -> None:
     low, high = span
     low -= (high - low) // 100
     high += (high - low) // 50
@@ -71,7 +100,9 @@ def _paint(run: Run, visits: list[Any], stages: list[Any], place: dict[str, int]
             if lines[station, kind]:
                 axes.plot(*segments(lines[station, kind]), color=colour, linewidth=thick)
     lost = [(place[v], (left - low) / NS) for v, _, left, outcome in visits if outcome != "served"]
-    axes.plot([x for _, x in lost], [y for y, _ in lost], "x", color=LIGHT["red"], markersize=6, markeredgewidth=1.8, clip_on=False)
+    axes.plot(
+        [x for _, x in lost], [y for y, _ in lost], "x", color=LIGHT["red"], markersize=6, markeredgewidth=1.8, clip_on=False
+    )
     beside(axes, duration(run.words, longest[2] - longest[1]), (longest[2] - low) / NS, place[longest[0]], color=LIGHT["ink"])
     _name_stations(run, frame)
 

@@ -12,6 +12,7 @@ from reports.formats import NS, clock
 from reports.palette import LIGHT
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
+from reports.terms import term
 
 TITLE = N_("Who held the role")
 CAPTION = N_("The first replication in which a role changed hands. Grey: our virtual device. Green: a device outside the bench.")
@@ -25,7 +26,9 @@ def draw(run: Run) -> Picture | Blank:
     first = run.one("SELECT min(replication) FROM switches")
     if first is None:
         return Blank(run.say("Every role stayed with the device that it began with."))
-    rows = run.sql("SELECT role, at_ns, was, now FROM switches WHERE replication = ? ORDER BY role, at_ns, was, now LIMIT 400", first)
+    rows = run.sql(
+        "SELECT role, at_ns, was, now FROM switches WHERE replication = ? ORDER BY role, at_ns, was, now LIMIT 400", first
+    )
     moments = [at for _, at, _, _ in rows]
     low, high = min([*moments, run.span_ns[0] or moments[0]]), max([*moments, run.span_ns[1]])
     lanes: dict[str, list[Spell]] = {}
@@ -34,19 +37,21 @@ def draw(run: Run) -> Picture | Blank:
         spells[-1] = (spells[-1][0], at, spells[-1][2])
         spells.append((at, high, now))
     role, at, was, now = rows[0]
-    finding = run.say("At {clock} the {role} role went from {was} to {now}.", clock=clock(at), role=role, was=was, now=now)
+    finding = run.say(
+        "At {clock} the {role} role went from {was} to {now}.", clock=clock(at), role=term(run.words, role), was=was, now=now
+    )
     alt = run.say("Devices that held a role over the day. {finding}", finding=finding)
-    return Picture(finding, alt, partial(_paint, lanes, (low, high)), 40 + 50 * len(lanes))
+    return Picture(finding, alt, partial(_paint, run, lanes, (low, high)), 40 + 50 * len(lanes))
 
 
-def _paint(lanes: dict[str, list[Spell]], span: tuple[int, int], frame: Frame) -> None:
+def _paint(run: Run, lanes: dict[str, list[Spell]], span: tuple[int, int], frame: Frame) -> None:
     low, high = span
     axes = frame.axes(8, 8, 4, 34)
     bare(axes)
     axes.set_ylim(len(lanes) * 50, 0)
     clock_axis(axes, frame, low, high)
     for index, (role, spells) in enumerate(lanes.items()):
-        beside(axes, role, 0, index * 50 + 11, dx=0)
+        beside(axes, term(run.words, role), 0, index * 50 + 11, dx=0)
         for left, right, device in spells:
             _spell(axes, frame, (left - low) / NS, (right - low) / NS, index * 50 + 34, device)
 

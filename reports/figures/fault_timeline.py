@@ -12,9 +12,13 @@ from reports.formats import NS
 from reports.palette import ENDED, LIGHT
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
+from reports.terms import term
 
 TITLE = N_("When faults struck")
-CAPTION = N_("A bar is a window in which the fault was in force, a stroke one exchange that it struck, in the colour of how that ended. One lane a replication.")
+CAPTION = N_(
+    "A bar is a window in which the fault was in force, a stroke one exchange that it struck, in the colour of how that ended. "
+    "One lane a replication."
+)
 UNITS = N_("Time of day in Taiwan (UTC+8)")
 SECTION = "faults"
 ORDER = 10
@@ -23,27 +27,41 @@ MOST = 4000
 
 
 def draw(run: Run) -> Picture | Blank:
-    counts = run.sql("SELECT fault, count(*) FILTER (WHERE ended <> 'window') FROM faults GROUP BY fault ORDER BY min(at_ns), fault LIMIT 20")
+    counts = run.sql(
+        "SELECT fault, count(*) FILTER (WHERE ended <> 'window') FROM faults GROUP BY fault ORDER BY min(at_ns), fault LIMIT 20"
+    )
     if not counts:
         return Blank(run.say("No fault struck, so there is nothing to draw."))
     lanes = [r for (r,) in run.sql("SELECT DISTINCT replication FROM faults ORDER BY replication LIMIT ?", LANES)]
     rows = run.sql(
-        "SELECT fault, replication, at_ns, until_ns, ended FROM faults WHERE replication <= ? ORDER BY replication, at_ns, fault, session LIMIT ?",
-        lanes[-1], MOST)
+        "SELECT fault, replication, at_ns, until_ns, ended FROM faults WHERE replication <= ? ORDER BY replication, at_ns, "
+        "fault, session LIMIT ?",
+        lanes[-1],
+        MOST,
+    )
     low, high = run.sql("SELECT min(at_ns), max(greatest(at_ns, until_ns)) FROM faults")[0]
     if run.span_ns != (0, 0):
         low, high = min(low, run.span_ns[0]), max(min(high, run.span_ns[1]), run.span_ns[0] + NS)
     most, strokes = max(counts, key=lambda c: c[1])
-    finding = run.say("'{fault}' struck most often: {n} exchanges.", fault=most, n=f"{strokes:,}")
+    finding = run.say_n(
+        "'{fault}' struck most often: {n} exchange.", "'{fault}' struck most often: {n} exchanges.", strokes, fault=most
+    )
     if run.replications > len(lanes):
         finding += " " + run.say("Shown are the first {n} replications.", n=len(lanes))
     alt = run.say("Timeline of {n} faults. {finding}", n=len(counts), finding=finding)
     names = [f for f, _ in counts]
     lane_px = 9 if len(lanes) > 2 else 14
-    return Picture(finding, alt, partial(_paint, run, rows, names, lanes, (low, high), lane_px), 84 + len(names) * (28 + lane_px * len(lanes)))
+    return Picture(
+        finding,
+        alt,
+        partial(_paint, run, rows, names, lanes, (low, high), lane_px),
+        84 + len(names) * (28 + lane_px * len(lanes)),
+    )
 
 
-def _paint(run: Run, rows: list[Any], names: list[str], lanes: list[int], span: tuple[int, int], lane_px: int, frame: Frame) -> None:
+def _paint(
+    run: Run, rows: list[Any], names: list[str], lanes: list[int], span: tuple[int, int], lane_px: int, frame: Frame
+) -> None:
     low, high = span[0], span[1] + (span[1] - span[0]) // 50
     axes = frame.axes(8, 8, 36, 34)
     bare(axes)
@@ -69,5 +87,6 @@ def _key(run: Run, frame: Frame, ends: list[str]) -> None:
     x = 8.0
     for ended in ends:
         colour = LIGHT["red"] if ended == "window" else LIGHT[ENDED.get(ended, "grey")]
-        frame.figure.text(x / frame.width_px, 1 - 4 / frame.height_px, ended, color=colour, va="top")
-        x += width_px(ended, 12.5) + 18
+        name = term(run.words, ended)
+        frame.figure.text(x / frame.width_px, 1 - 4 / frame.height_px, name, color=colour, va="top")
+        x += width_px(name, 12.5) + 18

@@ -13,10 +13,12 @@ from reports.latency import contacts
 from reports.palette import LIGHT, PROVENANCE, category
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
+from reports.terms import term
 
 TITLE = N_("A whole contact, by channel")
 CAPTION = N_(
-    "Share of sessions whose exchanges over that channel took this long or less, all replications together. Broken line: modelled. Full line: "
+    "Share of sessions whose exchanges over that channel took this long or less, all replications together. Broken line: "
+    "modelled. Full line: "
     "measured or presented."
 )
 UNITS = N_("Time a session, logarithmic; share of sessions")
@@ -28,13 +30,18 @@ _SHARES = [round(i / 200, 3) for i in range(201)]
 def draw(run: Run) -> Picture | Blank:
     rows = run.sql(
         f"SELECT channel, provenance, count(*), quantile_disc(ns, {_SHARES}) FROM {contacts(run)} GROUP BY channel, provenance "
-        "ORDER BY channel, provenance")
+        "ORDER BY channel, provenance"
+    )
     curves = [(c, p, n, np.maximum(np.asarray(q, dtype=float), 1.0)) for c, p, n, q in rows if max(q) > 0]
     if not curves:
         return Blank(run.say("No exchange took any time, so there is no distribution to show."))
     slowest = max(curves, key=lambda c: c[3][100])
-    finding = run.say("Over {channel} ({provenance}), half of the contacts take {time} or more in all.", channel=slowest[0],
-                      provenance=slowest[1], time=duration(run.words, slowest[3][100]))
+    finding = run.say(
+        "Over {channel} ({provenance}), half of the contacts take {time} or more in all.",
+        channel=term(run.words, slowest[0]),
+        provenance=term(run.words, slowest[1]),
+        time=duration(run.words, slowest[3][100]),
+    )
     alt = run.say("Distribution of a contact's total latency for {n} channels. {finding}", n=len(curves), finding=finding)
     return Picture(finding, alt, partial(_paint, run, curves), 360, 340)
 
@@ -53,5 +60,12 @@ def _paint(run: Run, curves: list[tuple[str, str, int, np.ndarray]], frame: Fram
         axes.plot(quantiles, _SHARES, color=colour, linewidth=2, linestyle=(0, (4, 2)) if provenance == "modelled" else "-")
         place = 60 + round(i * 110 / max(1, len(curves) - 1)) if len(curves) > 1 else 100
         sign = PROVENANCE.get(provenance, ("", ""))[1]
-        beside(axes, f"{sign} {channel}", quantiles[place], _SHARES[place], color=colour, va="top",
-               bbox={"facecolor": LIGHT["paper"], "edgecolor": "none", "pad": 1, "alpha": 0.8})
+        beside(
+            axes,
+            f"{sign} {term(run.words, channel)}",
+            quantiles[place],
+            _SHARES[place],
+            color=colour,
+            va="top",
+            bbox={"facecolor": LIGHT["paper"], "edgecolor": "none", "pad": 1, "alpha": 0.8},
+        )

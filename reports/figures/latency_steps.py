@@ -5,22 +5,23 @@ from __future__ import annotations
 from functools import partial
 
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from reports.catalogue import N_
-from reports.drawing import bare, time_axis
-from reports.fonts import width_px
+from reports.drawing import bare, key, time_axis
 from reports.formats import duration
 from reports.latency import StepLatency, by_step
 from reports.palette import LIGHT, PROVENANCE
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
 from reports.statistics import Estimate
+from reports.terms import term
 
 TITLE = N_("Latency by channel and step")
 CAPTION = N_(
-    "Each row is one step over one channel, of one kind: ○ modelled, ● measured, ◎ presented, ▷ replayed. Dot: median. Diamond: 95th percentile. "
-    "Triangle: 99th percentile. The thick line through a mark is its 95 % interval; a mark without one has none (too few samples, or no spread)."
+    "Each row is one step over one channel, of one kind: ○ modelled, ● measured, ◎ presented, ▷ replayed. Dot: median. "
+    "Diamond: 95th percentile. "
+    "Triangle: 99th percentile. The thick line through a mark is its 95 % interval; a mark without one has none (too few "
+    "samples, or no spread)."
 )
 UNITS = N_("Time a session, logarithmic")
 SECTION = "latency"
@@ -34,15 +35,21 @@ def draw(run: Run) -> Picture | Blank:
     if not rows:
         return Blank(run.say("No message was exchanged, so there is no latency to show."))
     slowest = max(rows, key=lambda r: r.p50.value or 0)
-    finding = run.say("The slowest step is '{step}' over {channel} ({provenance}): half take {time} or more.",
-                      step=slowest.step or run.say("(unnamed)"), channel=slowest.channel, provenance=slowest.provenance,
-                      time=duration(run.words, slowest.p50.value or 0))
+    finding = run.say(
+        "The slowest step is '{step}' over {channel} ({provenance}): half take {time} or more.",
+        step=slowest.step or run.say("(unnamed)"),
+        channel=term(run.words, slowest.channel),
+        provenance=term(run.words, slowest.provenance),
+        time=duration(run.words, slowest.p50.value or 0),
+    )
     if len(rows) > MOST:
         finding += " " + run.say("Shown are {shown} of {total} rows; the table has all.", shown=MOST, total=len(rows))
     shown = rows[:MOST]
     channels = len({r.channel for r in shown})
     alt = run.say("Percentiles of latency of {n} steps. {finding}", n=len(shown), finding=finding)
-    return Picture(finding, alt, partial(_paint, run, shown), 80 + 25 * len(shown) + 30 * channels, 80 + 40 * len(shown) + 32 * channels)
+    return Picture(
+        finding, alt, partial(_paint, run, shown), 80 + 25 * len(shown) + 30 * channels, 80 + 40 * len(shown) + 32 * channels
+    )
 
 
 def _paint(run: Run, rows: list[StepLatency], frame: Frame) -> None:
@@ -58,8 +65,23 @@ def _paint(run: Run, rows: list[StepLatency], frame: Frame) -> None:
         if row.channel != channel:
             channel = row.channel
             left = 0.0 if frame.narrow else -250 / (frame.width_px - 272)
-            axes.text(left, y + head_px - 8, channel, transform=axes.get_yaxis_transform(), va="baseline", fontsize=13.5, color=LIGHT["soft"])
-            axes.plot([left, 1], [y + head_px - 2] * 2, transform=axes.get_yaxis_transform(), color=LIGHT["faint"], linewidth=0.8, clip_on=False)
+            axes.text(
+                left,
+                y + head_px - 8,
+                term(run.words, channel),
+                transform=axes.get_yaxis_transform(),
+                va="baseline",
+                fontsize=13.5,
+                color=LIGHT["soft"],
+            )
+            axes.plot(
+                [left, 1],
+                [y + head_px - 2] * 2,
+                transform=axes.get_yaxis_transform(),
+                color=LIGHT["faint"],
+                linewidth=0.8,
+                clip_on=False,
+            )
             y += head_px
         _row(run, axes, row, y + row_px * (0.7 if frame.narrow else 0.5), y + row_px * 0.36, frame.narrow)
         y += row_px
@@ -85,15 +107,22 @@ def _mark(axes: Axes, estimate: Estimate, y: float, colour: str, shape: str, siz
         return
     if estimate.low is not None and estimate.high is not None:
         axes.plot([max(estimate.low, axes.get_xlim()[0]), estimate.high], [y, y], color=colour, linewidth=3.4, alpha=0.55)
-    axes.plot([estimate.value], [y], shape, markersize=size, color=LIGHT["paper"] if hollow else colour, markeredgecolor=colour, markeredgewidth=1.6)
+    axes.plot(
+        [estimate.value],
+        [y],
+        shape,
+        markersize=size,
+        color=LIGHT["paper"] if hollow else colour,
+        markeredgecolor=colour,
+        markeredgewidth=1.6,
+    )
 
 
 def _key(run: Run, frame: Frame) -> None:
-    """Above the first row: which mark is which percentile."""
-    x = 8.0 if frame.narrow else 250.0
-    for (shape, size), name in zip(_MARKS, (run.say("median"), run.say("95th percentile"), run.say("99th percentile")), strict=True):
-        mark = Line2D([(x + 5) / frame.width_px], [1 - 10 / frame.height_px], marker=shape, markersize=size, color=LIGHT["paper"],
-                      markeredgecolor=LIGHT["soft"], markeredgewidth=1.6)
-        frame.figure.add_artist(mark)
-        frame.figure.text((x + 16) / frame.width_px, 1 - 10 / frame.height_px, name, va="center", fontsize=11.5, color=LIGHT["soft"])
-        x += width_px(name, 11.5) + 34
+    names = (run.say("median"), run.say("95th percentile"), run.say("99th percentile"))
+    look = {"color": LIGHT["paper"], "markeredgecolor": LIGHT["soft"], "markeredgewidth": 1.6}
+    key(
+        frame,
+        8 if frame.narrow else 250,
+        [({"marker": m, "markersize": size, **look}, n) for (m, size), n in zip(_MARKS, names, strict=True)],
+    )

@@ -11,9 +11,13 @@ from reports.fonts import width_px
 from reports.palette import LIGHT, PROVENANCE
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
+from reports.terms import term
 
 TITLE = N_("What each role's exchanges rest on")
-CAPTION = N_("Share of exchanges by role: ○ modelled, ● measured on a device outside this process, ◎ presented to somebody else's reader, ▷ replayed from a record.")
+CAPTION = N_(
+    "Share of exchanges by role: ○ modelled, ● measured on a device outside this process, ◎ presented to somebody else's "
+    "reader, ▷ replayed from a record."
+)
 UNITS = N_("Share of exchanges")
 SECTION = "provenance"
 ORDER = 10
@@ -21,17 +25,21 @@ ORDER = 10
 
 def draw(run: Run) -> Picture | Blank:
     counts: dict[str, dict[str, int]] = defaultdict(dict)
-    for role, provenance, n in run.sql("SELECT role, provenance, count(*) FROM exchanges GROUP BY role, provenance ORDER BY role, provenance"):
+    for role, provenance, n in run.sql(
+        "SELECT role, provenance, count(*) FROM exchanges GROUP BY role, provenance ORDER BY role, provenance"
+    ):
         counts[role][provenance] = n
     if not counts:
         return Blank(run.say("No message was exchanged."))
     total = sum(sum(c.values()) for c in counts.values())
-    finding = run.say_n("{n} exchange in all, by {roles} roles.", "{n} exchanges in all, by {roles} roles.", total, roles=len(counts))
+    finding = run.say_n(
+        "{n} exchange in all, by {roles} roles.", "{n} exchanges in all, by {roles} roles.", total, roles=len(counts)
+    )
     alt = run.say("Stacked bars of exchanges by role and origin. {finding}", finding=finding)
-    return Picture(finding, alt, partial(_paint, dict(counts)), 50 + 48 * len(counts), 50 + 54 * len(counts))
+    return Picture(finding, alt, partial(_paint, run, dict(counts)), 50 + 48 * len(counts), 50 + 54 * len(counts))
 
 
-def _paint(counts: dict[str, dict[str, int]], frame: Frame) -> None:
+def _paint(run: Run, counts: dict[str, dict[str, int]], frame: Frame) -> None:
     axes = frame.axes(6 if frame.narrow else 100, 12, 8, 34)
     bare(axes)
     axes.set_xlim(0, 1)
@@ -42,14 +50,22 @@ def _paint(counts: dict[str, dict[str, int]], frame: Frame) -> None:
         for provenance in sorted(parts, key=lambda p: (list(PROVENANCE).index(p) if p in PROVENANCE else 99, p)):
             colour, sign = PROVENANCE.get(provenance, ("grey", ""))
             size = parts[provenance] / total
-            axes.barh(y + (0.12 if frame.narrow else 0), size, left=left, height=0.46, color=LIGHT[f"{colour}-pale"], edgecolor=LIGHT["paper"], linewidth=1.5)
-            label, middle = f"{sign} {provenance} {parts[provenance]:,}", y + (0.12 if frame.narrow else 0)
+            axes.barh(
+                y + (0.12 if frame.narrow else 0),
+                size,
+                left=left,
+                height=0.46,
+                color=LIGHT[f"{colour}-pale"],
+                edgecolor=LIGHT["paper"],
+                linewidth=1.5,
+            )
+            label, middle = f"{sign} {term(run.words, provenance)} {parts[provenance]:,}", y + (0.12 if frame.narrow else 0)
             if size * (frame.width_px - 120) > width_px(label, 11.5) + 12:
                 beside(axes, label, left, middle)
             else:  # too short for its own label: above its end
                 beside(axes, label, left + size, middle - 0.23, dx=0, dy=1, ha="right", va="bottom", color=LIGHT["soft"])
             left += size
         if frame.narrow:
-            axes.text(0, y - 0.18, role, va="bottom")
+            axes.text(0, y - 0.18, term(run.words, role), va="bottom")
         else:
-            axes.text(-0.012, y, role, transform=axes.get_yaxis_transform(), ha="right", va="center")
+            axes.text(-0.012, y, term(run.words, role), transform=axes.get_yaxis_transform(), ha="right", va="center")

@@ -15,8 +15,10 @@ from reports.run import Run
 
 TITLE = N_("Arrivals and queues over the clock")
 CAPTION = N_(
-    "Top: patients who arrived in each span of time. Below: patients waiting at each station, being served not counted. The strong line is the "
-    "mean over the replications, the pale area reaches up to the fullest replication. All queues share one scale, so their heights compare."
+    "Top: patients who arrived in each span of time. Below: patients waiting at each station, being served not counted. The "
+    "strong line is the "
+    "mean over the replications, the pale area reaches up to the fullest replication. All queues share one scale, so their "
+    "heights compare."
 )
 UNITS = N_("Patients; time of day in Taiwan (UTC+8)")
 SECTION = "morning"
@@ -34,8 +36,12 @@ def draw(run: Run) -> Picture | Blank:
     queues = {station: _queue(run, station, low, width, bins) for station in run.stations}
     station = max(queues, key=lambda s: float(queues[s].mean(axis=0).max()))
     mean = queues[station].mean(axis=0)
-    finding = run.say("The longest queue is at {station}: {n} patients on average about {clock}.",
-                      station=station, n=f"{mean.max():.1f}", clock=clock(low + int(mean.argmax()) * width))
+    finding = run.say(
+        "The longest queue is at {station}: {n} patients on average about {clock}.",
+        station=station,
+        n=f"{mean.max():.1f}",
+        clock=clock(low + int(mean.argmax()) * width),
+    )
     height = 150 + 70 * len(queues)
     alt = run.say("Arrivals and number of waiting patients by station over the day. {finding}", finding=finding)
     return Picture(finding, alt, partial(_paint, run, arrivals, queues, (low, width)), height)
@@ -43,7 +49,9 @@ def draw(run: Run) -> Picture | Blank:
 
 def _arrivals(run: Run, low: int, width: int, bins: int) -> np.ndarray:
     counts = np.zeros(bins)
-    for place, n in run.sql("SELECT (arrived_ns - ?) // ? AS place, count(*) FROM visits GROUP BY place ORDER BY place", low, width):
+    for place, n in run.sql(
+        "SELECT (arrived_ns - ?) // ? AS place, count(*) FROM visits GROUP BY place ORDER BY place", low, width
+    ):
         counts[place] = n / max(1, run.replications)
     return counts
 
@@ -52,11 +60,16 @@ def _queue(run: Run, station: str, low: int, width: int, bins: int) -> np.ndarra
     """Mean number waiting in each span of time, one line a replication: waiting time inside the span over its length."""
     table = np.zeros((max(1, run.replications), bins))
     rows = run.sql(
-        "WITH w AS (SELECT replication, joined_ns - $low AS a, began_ns - $low AS b FROM stages WHERE station = $station AND began_ns > joined_ns), "
+        "WITH w AS (SELECT replication, joined_ns - $low AS a, began_ns - $low AS b FROM stages WHERE station = $station AND "
+        "began_ns > joined_ns), "
         "cut AS (SELECT replication, a, b, unnest(range(a // $width, b // $width + 1)) AS place FROM w) "
-        "SELECT dense_rank() OVER (ORDER BY replication) - 1, place, sum(least(b, (place + 1) * $width) - greatest(a, place * $width)) "
-        "FROM cut GROUP BY replication, place ORDER BY replication, place".replace("$station", "?").replace("$low", str(low)).replace("$width", str(width)),
-        station)
+        "SELECT dense_rank() OVER (ORDER BY replication) - 1, place, sum(least(b, (place + 1) * $width) - greatest(a, place * "
+        "$width)) "
+        "FROM cut GROUP BY replication, place ORDER BY replication, place".replace("$station", "?")
+        .replace("$low", str(low))
+        .replace("$width", str(width)),
+        station,
+    )
     for replication, place, waited in rows:
         if 0 <= place < bins and replication < len(table):
             table[replication, place] = float(waited) / width
@@ -79,7 +92,9 @@ def _paint(run: Run, arrivals: np.ndarray, queues: dict[str, np.ndarray], grid: 
     axes.set_xticklabels([])
     axes.spines["left"].set_visible(False)
     axes.set_yticks([0, int(np.ceil(arrivals.max()))])
-    axes.set_title(run.say("arrivals in {minutes} minutes", minutes=width // (60 * NS)), loc="left", fontsize=12.5, color=LIGHT["ink"], pad=4)
+    axes.set_title(
+        run.say("arrivals in {minutes} minutes", minutes=width // (60 * NS)), loc="left", fontsize=12.5, color=LIGHT["ink"], pad=4
+    )
     shade(axes, windows(run), low, label_y=1.0)
     for index, (station, queue) in enumerate(queues.items()):
         tall = least + scale * peaks[station]

@@ -16,8 +16,10 @@ from reports.run import Run
 
 TITLE = N_("Records stored since the visit's end")
 CAPTION = N_(
-    "Share of all records, those that never arrived included, that the data centre had stored by then. Strong line: all replications together; "
-    "pale lines: each replication (at most thirty). The bar of 90 % is known from an association's notice and a training deck, not from the insurer."
+    "Share of all records, those that never arrived included, that the data centre had stored by then. Strong line: all "
+    "replications together; "
+    "pale lines: each replication (at most thirty). The bar of 90 % is known from an association's notice and a training deck, "
+    "not from the insurer."
 )
 UNITS = N_("Time since the visit's end, logarithmic; share of records")
 SECTION = "uploads"
@@ -35,10 +37,16 @@ def draw(run: Run) -> Picture | Blank:
         return Blank(run.say("None of {n} records was ever stored.", n=f"{total:,}"))
     limit_s = float(run.manifest.get("upload_deadline_s", 86_400))
     pooled = _curve(run, "")
-    each = [_curve(run, f"AND replication = {int(r)}") for (r,) in run.sql("SELECT DISTINCT replication FROM uploads ORDER BY replication LIMIT 30")]
+    each = [
+        _curve(run, f"AND replication = {int(r)}")
+        for (r,) in run.sql("SELECT DISTINCT replication FROM uploads ORDER BY replication LIMIT 30")
+    ]
     soon = run.one("SELECT count(*) FROM uploads WHERE stored_ns >= 0 AND stored_ns - ended_ns <= 60000000000")
-    finding = run.say("{minute} of the records are stored within a minute, {all} at all.",
-                      minute=share(run.words, soon / total), all=share(run.words, stored / total))
+    finding = run.say(
+        "{minute} of the records are stored within a minute, {all} at all.",
+        minute=share(run.words, soon / total),
+        all=share(run.words, stored / total),
+    )
     alt = run.say("Cumulative share of stored records against time since the visit's end. {finding}", finding=finding)
     return Picture(finding, alt, partial(_paint, run, pooled, [c for c in each if len(c[0])], limit_s), 340, 320)
 
@@ -46,14 +54,18 @@ def draw(run: Run) -> Picture | Blank:
 def _curve(run: Run, where: str) -> tuple[np.ndarray, np.ndarray]:
     """Seconds and share stored by then, at 251 points of the stored ones."""
     n, stored, found = run.sql(
-        f"SELECT count(*), count(*) FILTER (WHERE stored_ns >= 0), quantile_disc(stored_ns - ended_ns, {_SHARES}) FILTER (WHERE stored_ns >= 0) "
-        f"FROM uploads WHERE true {where}")[0]
+        f"SELECT count(*), count(*) FILTER (WHERE stored_ns >= 0), quantile_disc(stored_ns - ended_ns, {_SHARES}) FILTER "
+        f"(WHERE stored_ns >= 0) "
+        f"FROM uploads WHERE true {where}"
+    )[0]
     if not stored:
         return np.array([]), np.array([])
     return np.maximum(np.asarray(found, dtype=float) / NS, 0.5), np.asarray(_SHARES) * stored / n
 
 
-def _paint(run: Run, pooled: tuple[np.ndarray, np.ndarray], each: list[tuple[np.ndarray, np.ndarray]], limit_s: float, frame: Frame) -> None:
+def _paint(
+    run: Run, pooled: tuple[np.ndarray, np.ndarray], each: list[tuple[np.ndarray, np.ndarray]], limit_s: float, frame: Frame
+) -> None:
     axes = frame.axes(48, 30, 24, 36)
     axes.set_xscale("log")
     right = max(2 * limit_s, float(pooled[0][-1]) * 1.2)
@@ -73,6 +85,14 @@ def _paint(run: Run, pooled: tuple[np.ndarray, np.ndarray], each: list[tuple[np.
 
 def _promises(run: Run, axes: Axes, limit_s: float) -> None:
     axes.axvline(limit_s, color=LIGHT["red"], linewidth=1.3)
-    beside(axes, run.say("due: {time}", time=round_duration(run.words, limit_s * NS)), limit_s, 0.06, dx=-5, color=LIGHT["red"], ha="right")
+    beside(
+        axes,
+        run.say("due: {time}", time=round_duration(run.words, limit_s * NS)),
+        limit_s,
+        0.06,
+        dx=-5,
+        color=LIGHT["red"],
+        ha="right",
+    )
     axes.axhline(BAR, color=LIGHT["olive"], linewidth=1.3, linestyle=(0, (4, 2)))
     beside(axes, run.say("bar: {share}", share=share(run.words, BAR)), 0.5, BAR, dy=-5, color=LIGHT["olive"], va="top")

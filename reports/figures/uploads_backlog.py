@@ -16,7 +16,8 @@ from reports.run import Run
 
 TITLE = N_("Records waiting to be stored, over the clock")
 CAPTION = N_(
-    "Records of ended visits that the data centre had not yet stored. Strong line: mean over the replications; pale area: from the smallest to the "
+    "Records of ended visits that the data centre had not yet stored. Strong line: mean over the replications; pale area: from "
+    "the smallest to the "
     "largest replication. Shaded: a fault in force on the way to the data centre."
 )
 UNITS = N_("Records; time of day in Taiwan (UTC+8)")
@@ -33,8 +34,12 @@ def draw(run: Run) -> Picture | Blank:
     low -= width
     table = _waiting(run, low, width, (end - low) // width + 1)
     mean = table.mean(axis=0)
-    finding = run.say("At most {n} records wait on average, about {clock}; {left} still wait at the end of the picture.",
-                      n=f"{mean.max():.1f}", clock=clock(low + int(mean.argmax() + 1) * width), left=f"{mean[-1]:.1f}")
+    finding = run.say(
+        "At most {n} records wait on average, about {clock}; {left} still wait at the end of the picture.",
+        n=f"{mean.max():.1f}",
+        clock=clock(low + int(mean.argmax() + 1) * width),
+        left=f"{mean[-1]:.1f}",
+    )
     alt = run.say("Number of records not yet stored over the day. {finding}", finding=finding)
     return Picture(finding, alt, partial(_paint, run, table, (low, width)), 260)
 
@@ -46,7 +51,10 @@ def _waiting(run: Run, low: int, width: int, bins: int) -> np.ndarray:
     rows = run.sql(
         "WITH steps AS (SELECT replication, ended_ns AS t, 1 AS d FROM uploads UNION ALL "
         "SELECT replication, stored_ns, -1 FROM uploads WHERE stored_ns >= 0) "
-        "SELECT replication, (t - ?) // ? AS place, sum(d) FROM steps GROUP BY replication, place ORDER BY replication, place", low, width)
+        "SELECT replication, (t - ?) // ? AS place, sum(d) FROM steps GROUP BY replication, place ORDER BY replication, place",
+        low,
+        width,
+    )
     for replication, place, change in rows:
         if place < bins:
             table[replications.index(replication), max(0, place)] += int(change)

@@ -21,19 +21,27 @@ MIN_NS = 60 * NS
 
 
 def draw(run: Run) -> Picture | Blank:
-    found = {s: (w, d) for s, w, d in run.sql(
-        "SELECT station, avg(began_ns - joined_ns), avg(ended_ns - began_ns) FROM stages GROUP BY station ORDER BY station")}
+    found = {
+        s: (w, d, n)
+        for s, w, d, n in run.sql(
+            "SELECT station, avg(began_ns - joined_ns), avg(ended_ns - began_ns), count(*) FROM stages GROUP BY station ORDER "
+            "BY station"
+        )
+    }
     rows = [(i, s, *found[s]) for i, s in enumerate(run.stations)]
     if not rows:
         return Blank(run.say("No patient stood at a station, so there is nothing to compare."))
-    waiting = sum(w for _, _, w, _ in rows)
-    _, station, longest, _ = max(rows, key=lambda r: r[2])
+    waited = {s: w * n for _, s, w, _, n in rows}
+    waiting = sum(waited.values())
+    station = max(waited, key=lambda s: waited[s])
     if not waiting:
         finding = run.say("Nobody waited anywhere.")
     else:
-        finding = run.say("{share} of all waiting happens at {station}.", share=share(run.words, longest / waiting), station=station)
+        finding = run.say(
+            "{share} of all waiting happens at {station}.", share=share(run.words, waited[station] / waiting), station=station
+        )
     alt = run.say("Mean waiting and service time by station. {finding}", finding=finding)
-    return Picture(finding, alt, partial(_paint, run, rows), 60 + 52 * len(rows), 60 + 60 * len(rows))
+    return Picture(finding, alt, partial(_paint, run, [r[:4] for r in rows]), 60 + 52 * len(rows), 60 + 60 * len(rows))
 
 
 def _paint(run: Run, rows: list[Any], frame: Frame) -> None:

@@ -5,21 +5,38 @@ from __future__ import annotations
 from reports.blocks import Block, Cell, Column, Section, Table, chinese, data, number, text
 from reports.fieldcodes import SPACES, explain
 from reports.run import Run
+from reports.terms import word
 
 NAME = "codes"
+Line = tuple[str, str, int, tuple[str, ...]]  # whose, code, how often, spaces in which a bare code is looked for
 _FINE = frozenset({"", "0", "0000", "9000"})
 _CARD_ROLES = frozenset({"card", "sam", "hpc", "wallet"})
 
 
 def make(run: Run) -> Section:
-    visits = run.sql("SELECT code, outcome, count(*) FROM visits WHERE code NOT IN ('', '0', '0000') GROUP BY code, outcome ORDER BY count(*) DESC, code, outcome")
-    statuses = run.sql("SELECT role, status, count(*) FROM exchanges WHERE status <> '' GROUP BY role, status ORDER BY role, count(*) DESC, status")
+    visits = run.sql(
+        "SELECT code, outcome, count(*) FROM visits WHERE code NOT IN ('', '0', '0000') GROUP BY code, outcome ORDER BY "
+        "count(*) DESC, code, outcome"
+    )
+    statuses = run.sql(
+        "SELECT role, status, count(*) FROM exchanges WHERE status <> '' GROUP BY role, status ORDER BY role, count(*) DESC, "
+        "status"
+    )
     blocks: list[Block] = []
     if visits:
-        blocks.append(_table(run, run.say("Codes that visits ended with"), run.say("Visit ended"), [(o, c, n, SPACES) for c, o, n in visits]))
+        blocks.append(
+            _table(
+                run,
+                run.say("Codes that visits ended with"),
+                run.say("Visit ended"),
+                [(str(o), str(c), int(n), SPACES) for c, o, n in visits],
+            )
+        )
     if statuses:
         # a status word of a card is not a return code of the control software, though both can be four digits
-        lines = [(role, status, n, () if role in _CARD_ROLES else ("vhc", "cshis", "upload-api")) for role, status, n in statuses]
+        lines: list[Line] = [
+            (role, status, n, () if role in _CARD_ROLES else ("vhc", "cshis", "upload-api")) for role, status, n in statuses
+        ]
         blocks.append(_table(run, run.say("Status words and return codes in exchanges"), run.say("Role"), lines))
     return Section(NAME, run.say("Return codes seen"), _finding(run, visits, [s for _, s, _ in statuses]), blocks)
 
@@ -27,18 +44,47 @@ def make(run: Run) -> Section:
 def _finding(run: Run, visits: list[tuple[str, str, int]], statuses: list[str]) -> str:
     if not visits:
         odd = len(set(statuses) - _FINE)
-        return run.say_n("No visit ended with a code; exchanges met {n} status other than success.", "No visit ended with a code; exchanges met {n} kinds of status other than success.", odd)
+        return run.say_n(
+            "No visit ended with a code; exchanges met {n} status other than success.",
+            "No visit ended with a code; exchanges met {n} kinds of status other than success.",
+            odd,
+        )
     code, _, n = visits[0]
     known = explain(code)
-    return run.say("The code met most often at the end of a visit is {code} ({meaning}), {n} times.", code=code, meaning=known.en or run.say("meaning unknown"), n=f"{n:,}")
+    return run.say(
+        "The code met most often at the end of a visit is {code} ({meaning}), {n} times.",
+        code=code,
+        meaning=known.en or run.say("meaning unknown"),
+        n=f"{n:,}",
+    )
 
 
-def _table(run: Run, caption: str, first: str, lines: list[tuple[str, str, int, tuple[str, ...]]]) -> Table:
+def _table(run: Run, caption: str, first: str, lines: list[Line]) -> Table:
     body: list[list[Cell]] = []
     for owner, code, n, spaces in lines:
         known = explain(code, spaces)
         meaning = text(run.say("success")) if not known.en and code in _FINE else data(known.en or "–")
-        body.append([data(owner), data(known.code, "code"), data(known.space or "–"), meaning, chinese(known.zh or "–"),
-                     data(known.certainty or "–"), number(f"{n:,}")])
-    return Table(caption, (Column(first), Column(run.say("Code")), Column(run.say("Space")), Column(run.say("Meaning")), Column(run.say("Official text")),
-                           Column(run.say("Certainty")), Column(run.say("Times"), True)), body)
+        body.append(
+            [
+                word(run.words, owner),
+                data(known.code, "code"),
+                data(known.space or "–"),
+                meaning,
+                chinese(known.zh or "–"),
+                word(run.words, known.certainty),
+                number(f"{n:,}"),
+            ]
+        )
+    return Table(
+        caption,
+        (
+            Column(first),
+            Column(run.say("Code")),
+            Column(run.say("Space")),
+            Column(run.say("Meaning")),
+            Column(run.say("Official text")),
+            Column(run.say("Certainty")),
+            Column(run.say("Times"), True),
+        ),
+        body,
+    )

@@ -33,13 +33,29 @@ class Headline:
 def headline(run: Run) -> Headline:
     """Computed from the rows alone."""
     visits, served, refused = run.sql(
-        "SELECT count(*), count(*) FILTER (WHERE outcome = 'served'), count(*) FILTER (WHERE outcome = 'refused') FROM visits")[0]
-    stays = run.derive("stays", "SELECT replication, left_ns - arrived_ns AS ns FROM visits WHERE outcome = 'served' ORDER BY replication, ns")
+        "SELECT count(*), count(*) FILTER (WHERE outcome = 'served'), count(*) FILTER (WHERE outcome = 'refused') FROM visits"
+    )[0]
+    stays = run.derive(
+        "stays", "SELECT replication, left_ns - arrived_ns AS ns FROM visits WHERE outcome = 'served' ORDER BY replication, ns"
+    )
     median, p90 = percentiles(run, stays, "ns", (0.5, 0.9)).get((), [NOTHING, NOTHING])
     uploads = run.sql(
-        "SELECT count(*) FILTER (WHERE stored_ns >= 0 AND stored_ns <= due_ns), count(*) FROM uploads GROUP BY replication ORDER BY replication")
-    laws, broken = run.sql("SELECT count(*), count(*) FILTER (WHERE NOT holds OR \"left\" <> \"right\") FROM ledger")[0]
-    return Headline(visits, served, refused, visits - served - refused, median, p90, sum(n for _, n in uploads), share_over(uploads), laws, broken)
+        "SELECT count(*) FILTER (WHERE stored_ns >= 0 AND stored_ns <= due_ns), count(*) FROM uploads GROUP BY replication "
+        "ORDER BY replication"
+    )
+    laws, broken = run.sql('SELECT count(*), count(*) FILTER (WHERE NOT holds OR "left" <> "right") FROM ledger')[0]
+    return Headline(
+        visits,
+        served,
+        refused,
+        visits - served - refused,
+        median,
+        p90,
+        sum(n for _, n in uploads),
+        share_over(uploads),
+        laws,
+        broken,
+    )
 
 
 def banner(run: Run) -> str:
@@ -48,11 +64,20 @@ def banner(run: Run) -> str:
         case Ended.COMPLETED:
             return ""
         case Ended.INTERRUPTED:
-            return run.say("This run was interrupted by a person. The numbers cover what had been recorded by then; the last replication is cut short.")
+            return run.say(
+                "This run was interrupted by a person. The numbers cover what had been recorded by then; the last replication "
+                "is cut short."
+            )
         case Ended.FAILED:
-            return run.say("This run was stopped by an error: {error}. The numbers cover what had been recorded by then.", error=run.end.get("error", "?"))
+            return run.say(
+                "This run was stopped by an error: {error}. The numbers cover what had been recorded by then.",
+                error=run.end.get("error", "?"),
+            )
         case Ended.RECOVERED:
-            return run.say("This run was killed, and its journal was recovered. The last rows before the kill may be missing; the last replication is cut short.")
+            return run.say(
+                "This run was killed, and its journal was recovered. The last rows before the kill may be missing; the last "
+                "replication is cut short."
+            )
         case Ended.KILLED:
             return run.say("This run was killed, and nothing has been recovered yet. The numbers below are not a result.")
 
@@ -62,7 +87,9 @@ def laws_sentence(run: Run, h: Headline) -> str:
     if not h.laws:
         return run.say("No conservation law was checked.")
     if h.broken:
-        return run.say_n("{n} of {laws} conservation laws is BROKEN.", "{n} of {laws} conservation laws are BROKEN.", h.broken, laws=h.laws)
+        return run.say_n(
+            "{n} of {laws} conservation laws is BROKEN.", "{n} of {laws} conservation laws are BROKEN.", h.broken, laws=h.laws
+        )
     return run.say_n("The one conservation law holds.", "All {n} conservation laws hold.", h.laws)
 
 
@@ -70,7 +97,14 @@ def make(run: Run) -> Section:
     h = headline(run)
     blocks: list[Block] = [Paragraph(banner(run), "alarm")] if banner(run) else []
     if h.broken:
-        blocks.append(Paragraph(laws_sentence(run, h) + " " + run.say("Something was lost or counted twice; do not use these numbers before it is found."), "alarm"))
+        blocks.append(
+            Paragraph(
+                laws_sentence(run, h)
+                + " "
+                + run.say("Something was lost or counted twice; do not use these numbers before it is found."),
+                "alarm",
+            )
+        )
     blocks.append(Tiles(_tiles(run, h)))
     return Section(NAME, run.say("Summary"), finding(run, h), blocks)
 
@@ -79,10 +113,15 @@ def finding(run: Run, h: Headline) -> str:
     """The run in one sentence."""
     if not h.visits:
         return run.say("No visit was recorded.")
+    if h.served == 1:
+        return run.say("The one served patient left within {time}.", time=duration(run.words, h.median.value or 0))
     if h.median.value is None:
         return run.say_n("The one visit was not served.", "None of the {n} visits was served.", h.visits)
-    return run.say("Half of the served patients left within {time}, nine of ten within {p90}.",
-                   time=duration(run.words, h.median.value), p90=duration(run.words, h.p90.value or 0))
+    return run.say(
+        "Half of the served patients left within {time}, nine of ten within {p90}.",
+        time=duration(run.words, h.median.value),
+        p90=duration(run.words, h.p90.value or 0),
+    )
 
 
 def _tiles(run: Run, h: Headline) -> list[Tile]:
@@ -97,13 +136,27 @@ def _tiles(run: Run, h: Headline) -> list[Tile]:
     ]
     limit = round_duration(words, float(run.manifest.get("upload_deadline_s", 86_400)) * NS)
     mood = "" if h.in_time.value is None else "good" if h.in_time.value >= 0.9 else "bad"
-    tiles.append(Tile(run.say("records stored within {time}", time=limit), value(words, h.in_time, as_share=True), _range(run, h.in_time, as_share=True), mood))
+    tiles.append(
+        Tile(
+            run.say("records stored within {time}", time=limit),
+            value(words, h.in_time, as_share=True),
+            _range(run, h.in_time, as_share=True),
+            mood,
+        )
+    )
     if not h.laws:
         law = Tile(run.say("conservation laws"), "–", run.say("none checked"))
     elif h.broken:
-        law = Tile(run.say("conservation laws"), run.say("BROKEN"), run.say("{broken} of {laws}", broken=h.broken, laws=h.laws), "bad")
+        law = Tile(
+            run.say("conservation laws"), run.say("BROKEN"), run.say("{broken} of {laws}", broken=h.broken, laws=h.laws), "bad"
+        )
     else:
-        law = Tile(run.say("conservation laws"), run.say("hold"), run.say("all {laws}", laws=h.laws) if several or h.laws > 1 else "", "good")
+        law = Tile(
+            run.say("conservation laws"),
+            run.say("hold"),
+            run.say("all {laws}", laws=h.laws) if several or h.laws > 1 else "",
+            "good",
+        )
     return [*tiles, law]
 
 

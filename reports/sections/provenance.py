@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
-from reports.blocks import Block, Column, Section, Table, data, mark, number
+from reports.blocks import Block, Column, Section, Table, data, number
 from reports.formats import share
 from reports.run import Run
+from reports.terms import mark, word
 
 NAME = "provenance"
 
 
 def make(run: Run) -> Section:
     rows = run.sql(
-        "SELECT role, channel, device, provenance, count(*), count(*) FILTER (WHERE outcome <> 'replied'), count(DISTINCT (replication, session)) "
-        "FROM exchanges GROUP BY role, channel, device, provenance ORDER BY role, channel, device, provenance")
+        "SELECT role, channel, device, provenance, count(*), count(*) FILTER (WHERE outcome <> 'replied'), count(DISTINCT "
+        "(replication, session)) "
+        "FROM exchanges GROUP BY role, channel, device, provenance ORDER BY role, channel, device, provenance"
+    )
     blocks: list[Block] = []
     if rows:
-        body = [[data(role), data(channel), data(device, "code"), mark(kind), number(f"{sessions:,}"), number(f"{n:,}"), number(f"{failed:,}")]
-                for role, channel, device, kind, n, failed, sessions in rows]
-        blocks.append(Table(run.say("Exchanges by role, channel and device"), (
-            Column(run.say("Role")), Column(run.say("Channel")), Column(run.say("Device")), Column(run.say("Origin")), Column(run.say("Sessions"), True),
-            Column(run.say("Exchanges"), True), Column(run.say("Without answer"), True),
-        ), body, run.say("A modelled exchange says nothing about any device. Only measured and presented ones do, each about its own device.")))
+        body = [
+            [
+                word(run.words, role),
+                word(run.words, channel),
+                data(device, "code"),
+                mark(run.words, kind),
+                number(f"{sessions:,}"),
+                number(f"{n:,}"),
+                number(f"{failed:,}"),
+            ]
+            for role, channel, device, kind, n, failed, sessions in rows
+        ]
+        blocks.append(
+            Table(
+                run.say("Exchanges by role, channel and device"),
+                (
+                    Column(run.say("Role")),
+                    Column(run.say("Channel")),
+                    Column(run.say("Device")),
+                    Column(run.say("Origin")),
+                    Column(run.say("Sessions"), True),
+                    Column(run.say("Exchanges"), True),
+                    Column(run.say("Without answer"), True),
+                ),
+                body,
+                run.say(
+                    "A modelled exchange says nothing about any device. Only measured and presented ones do, each about its "
+                    "own device."
+                ),
+            )
+        )
     return Section(NAME, run.say("What was real, and what was modelled"), _finding(run), blocks)
 
 
@@ -37,5 +65,7 @@ def _finding(run: Run) -> str:
         run.say("{share} replayed from a record", share=share(run.words, counts.get("replayed", 0) / total)),
         run.say("{share} modelled", share=share(run.words, counts.get("modelled", 0) / total)),
     ]
-    there = [part for part, kind in zip(parts, ("measured", "presented", "replayed", "modelled"), strict=True) if counts.get(kind)]
+    there = [
+        part for part, kind in zip(parts, ("measured", "presented", "replayed", "modelled"), strict=True) if counts.get(kind)
+    ]
     return run.say("Of {n} exchanges, {parts}.", n=f"{total:,}", parts=run.words.join(there))

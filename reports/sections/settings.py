@@ -18,16 +18,29 @@ def make(run: Run) -> Section:
     doubts = [str(d) for d in m.get("doubts", [])]
     rig = {str(k): str(v) for k, v in m.get("rig", {}).items()}
     real = [role for role, where in sorted(rig.items()) if where != "virtual"]
-    finding = run.say_n("Situation '{situation}', seed {seed}, {n} replication", "Situation '{situation}', seed {seed}, {n} replications",
-                        int(m.get("replications", 1)), situation=m.get("situation", ""), seed=m.get("seed", ""))
-    finding += "; " + (run.say("asked to be real or found: {roles}.", roles=run.words.join(real)) if real else run.say("every role virtual."))
+    finding = run.say_n(
+        "Situation '{situation}', seed {seed}, {n} replication",
+        "Situation '{situation}', seed {seed}, {n} replications",
+        int(m.get("replications", 1)),
+        situation=m.get("situation", ""),
+        seed=m.get("seed", ""),
+    )
+    finding += "; " + (
+        run.say("asked to be real or found: {roles}.", roles=run.words.join(real)) if real else run.say("every role virtual.")
+    )
     blocks: list[Block] = []
     if doubts:
         blocks.append(Bullets([data(d) for d in doubts], run.say("What was assumed, and how sure that is")))
     blocks += [_facts(run, rig), _scenario(run)]
     if m.get("devices"):
         rows = [[data(d.get("role", "")), data(d.get("moniker", ""), "code"), data(d.get("detail", ""))] for d in m["devices"]]
-        blocks.append(Table(run.say("Devices found at the start"), _columns(run.say("Role"), run.say("Device"), run.say("What it said of itself")), rows))
+        blocks.append(
+            Table(
+                run.say("Devices found at the start"),
+                _columns(run.say("Role"), run.say("Device"), run.say("What it said of itself")),
+                rows,
+            )
+        )
     return Section(NAME, run.say("What ran, and with what doubt"), finding, blocks)
 
 
@@ -44,15 +57,28 @@ def _facts(run: Run, rig: dict[str, str]) -> Table:
         [text(run.say("Scenario's clock begins")), data(f"{date(epoch)} {clock(epoch)}")],
         [text(run.say("Commit")), data(m.get("commit", "") or "–", "code")],
     ]
-    rows += [[text(run.say("Version of {name}", name=name)), data(version)] for name, version in sorted(m.get("versions", {}).items())]
+    rows += [
+        [text(run.say("Version of {name}", name=name)), data(version)] for name, version in sorted(m.get("versions", {}).items())
+    ]
     rows += [[text(run.say("Role {role}", role=role)), data(where, "code")] for role, where in sorted(rig.items())]
-    return Table(run.say("Identity and rig"), _columns(run.say("What"), run.say("Value")), rows,
-                 run.say("The same seed, scenario and versions give the same rows, and the same report, when every role is virtual."))
+    return Table(
+        run.say("Identity and rig"),
+        _columns(run.say("What"), run.say("Value")),
+        rows,
+        run.say("The same seed, scenario and versions give the same rows, and the same report, when every role is virtual."),
+    )
 
 
 def _scenario(run: Run) -> Table:
-    rows = [[data(key, "code"), data(_shown(value), "code"), text(_reading(run, key, value), "soft")] for key, value in flat(run.manifest.get("scenario", {}))]
-    return Table(run.say("Scenario, with every default filled in"), _columns(run.say("Setting"), run.say("Value"), run.say("That is")), rows)
+    rows = [
+        [data(key, "code"), data(_shown(value), "code"), text(_reading(run, key, value), "soft")]
+        for key, value in flat(run.manifest.get("scenario", {}))
+    ]
+    return Table(
+        run.say("Scenario, with every default filled in"),
+        _columns(run.say("Setting"), run.say("Value"), run.say("That is")),
+        rows,
+    )
 
 
 def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

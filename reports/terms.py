@@ -1,0 +1,66 @@
+"""The closed vocabulary of the rows, as a person reads it: what the bench writes as ``hpc`` or ``settled-later``."""
+
+from __future__ import annotations
+
+from reports.blocks import Cell
+from reports.catalogue import N_, Catalogue
+from reports.palette import PROVENANCE
+
+TERMS = {
+    # roles
+    "card": N_("card"),
+    "sam": N_("SAM"),
+    "hpc": N_("HPC"),
+    "cloud": N_("data centre"),
+    "wallet": N_("wallet"),
+    "reader": N_("reader"),
+    # channels
+    "contact": N_("contact"),
+    "nfc": N_("NFC"),
+    "ble": N_("Bluetooth LE"),
+    "qr": N_("QR code"),
+    "network": N_("network"),
+    # provenance
+    "modelled": N_("modelled"),
+    "measured": N_("measured"),
+    "presented": N_("presented"),
+    "replayed": N_("replayed"),
+    "mixed": N_("mixed"),
+    # people
+    "holder": N_("holder"),
+    "clerk": N_("clerk"),
+    "physician": N_("physician"),
+    "pharmacist": N_("pharmacist"),
+    # how things ended
+    "served": N_("served"),
+    "refused": N_("refused"),
+    "gave-up": N_("gave up"),
+    "retried": N_("retried"),
+    "offline": N_("went on offline"),
+    "settled-later": N_("settled later"),
+    "window": N_("in force"),
+    "lost": N_("lost"),
+    # duties and certainty
+    "must": N_("must"),
+    "should": N_("should"),
+    "may": N_("may"),
+    "official": N_("official"),
+    "public": N_("public"),
+    "inferred": N_("inferred"),
+}
+
+
+def term(words: Catalogue, content: str) -> str:
+    """The word for it; what is not of the vocabulary stays as it is."""
+    return words.say(TERMS[content]) if content in TERMS else content
+
+
+def word(words: Catalogue, content: str) -> Cell:
+    """A cell with a term: a text of ours when it is of the vocabulary, else data."""
+    return Cell(term(words, content) or "–", data=content not in TERMS)
+
+
+def mark(words: Catalogue, provenance: str) -> Cell:
+    """A cell with the sign and the name of how a number came about."""
+    colour, sign = PROVENANCE.get(provenance, ("grey", ""))
+    return Cell(term(words, provenance), data=provenance not in TERMS, style=f"mark mark-{colour}", sign=sign)
