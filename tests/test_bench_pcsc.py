@@ -171,6 +171,25 @@ def test_attempt_without_a_connection_is_gone_at_once(shared: Desk) -> None:
         assert "connect first" in link.last_error
 
 
+def test_connect_to_a_reader_that_is_not_attached_waits_for_it_and_says_so(shared: Desk) -> None:
+    with pcsc.PcscLink("Unplugged 00 00", pcsc.Worker(pcsc.WORKER, env=shared.daemon.env)) as link:
+        began = time.monotonic()
+        assert link.connect(0.4).outcome is Outcome.GONE
+        assert time.monotonic() - began >= 0.4
+        assert "not attached" in link.last_error and "0x80100009" in link.last_error
+
+
+def test_connect_waits_for_a_reader_that_appears_later() -> None:
+    daemon = PrivatePcscd(1, name="Late")
+    with daemon, presented(ToyCard(), daemon.ports[0], settle_s=0):
+        daemon.stop()
+        with pcsc.PcscLink(daemon.readers[0], pcsc.Worker(pcsc.WORKER, env=daemon.env)) as link:
+            starter = threading.Timer(0.3, daemon.start)
+            starter.start()
+            assert link.connect(LIMIT_S).outcome is Outcome.REPLIED, link.last_error
+            starter.join()
+
+
 def test_connect_without_a_card_ends_at_its_limit_with_the_reason(shared: Desk) -> None:
     with shared.link(1) as link:
         began = time.monotonic()

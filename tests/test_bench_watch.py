@@ -1,0 +1,180 @@
+"""Hot plug: what the watcher reports when readers, cards and pcscd itself come and go."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from bench import watch as watch_module
+from bench.pcscd import PrivatePcscd
+from bench.watch import Event, EventKind, PcscSource, Watcher, watch
+from virtual_devices.errors import LinkError
+
+from .toy_card import ATR_T1, ToyCard, presented
+
+LIMIT_S = 5.0
+UP, DOWN = EventKind.SERVICE_UP, EventKind.SERVICE_DOWN
+APPEARED, VANISHED, CARD_IN, CARD_OUT = EventKind.APPEARED, EventKind.VANISHED, EventKind.CARD_IN, EventKind.CARD_OUT
+needs_pcsc = pytest.mark.needs("pcsc")
+
+
+def take(watcher: Watcher, count: int) -> list[Event]:
+    """The next ``count`` events, or fewer when they do not come; more come only when they came together."""
+    events: list[Event] = []
+    deadline = time.monotonic() + LIMIT_S
+    while len(events) < count and time.monotonic() < deadline:
+        events += watcher.poll(deadline - time.monotonic())
+    return events
+
+
+def kinds(events: Sequence[Event]) -> list[EventKind]:
+    return [event.kind for event in events]
+
+
+class Pipe:
+    """A source of one byte an event, fed by the test."""
+
+    def __init__(self) -> None:
+        self.out, self.feed = os.pipe()
+        self.started = self.closed = False
+
+    def start(self) -> None:
+        self.started = True
+
+    def fileno(self) -> int:
+        return self.out
+
+    def take(self) -> Sequence[Event]:
+        return [Event(APPEARED, f"pipe:{byte}", 0) for byte in os.read(self.out, 100)]
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            os.close(self.out)
+            os.close(self.feed)
+
+
+def test_watcher_merges_sources_and_never_waits_when_told_so() -> None:
+    first, second = Pipe(), Pipe()
+    with Watcher([first, second]) as watcher:
+        assert first.started and second.started
+        assert watcher.poll(0) == []
+        os.write(first.feed, b"\x01\x02")
+        os.write(second.feed, b"\x03")
+        assert sorted(event.moniker for event in watcher.poll(0)) == ["pipe:1", "pipe:2", "pipe:3"]
+    assert first.closed and second.closed
+
+
+def test_watch_yields_for_ever_and_closes_its_sources_when_left() -> None:
+    source = Pipe()
+    events = watch([source])
+    os.write(source.feed, b"\x01\x02")
+    assert [next(events).moniker, next(events).moniker] == ["pipe:1", "pipe:2"]
+    events.close()  # type: ignore[attr-defined]
+    assert source.closed
+
+
+def test_watcher_closes_what_it_started_when_one_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_module, "find_spec", lambda _: None)
+    first = Pipe()
+    with pytest.raises(LinkError, match=r"vhc-bench\[pcsc\]"), Watcher([first, PcscSource()]):
+        pass
+    assert first.closed
+
+
+@pytest.fixture
+def daemon() -> Iterator[PrivatePcscd]:
+    with PrivatePcscd(2) as it:
+        yield it
+
+
+@needs_pcsc
+def test_watch_reports_first_what_is_there(daemon: PrivatePcscd) -> None:
+    with Watcher([PcscSource(env=daemon.env)]) as watcher:
+        events = take(watcher, 3)
+    assert [(event.kind, event.moniker) for event in events] == [
+        (UP, "pcsc:"), *((APPEARED, f"pcsc:{reader}") for reader in daemon.readers)
+    ]
+
+
+@needs_pcsc
+def test_watch_reports_cards_with_their_atr_and_time(daemon: PrivatePcscd) -> None:
+    reader = f"pcsc:{daemon.readers[1]}"
+    with Watcher([PcscSource(env=daemon.env)]) as watcher:
+        take(watcher, 3)
+        began_ns = time.time_ns()
+        with presented(ToyCard(), daemon.ports[1], settle_s=0):
+            (inserted,) = take(watcher, 1)
+        (removed,) = take(watcher, 1)
+    assert (inserted.kind, inserted.moniker, inserted.atr) == (CARD_IN, reader, ATR_T1)
+    assert (removed.kind, removed.moniker) == (CARD_OUT, reader)
+    assert began_ns <= inserted.at_ns <= removed.at_ns <= time.time_ns()
+
+
+@needs_pcsc
+def test_watch_reports_what_happened_while_nobody_asked(daemon: PrivatePcscd) -> None:
+    """With the time at which it happened, not the time of the question."""
+    with Watcher([PcscSource(env=daemon.env)]) as watcher:
+        take(watcher, 3)
+        with presented(ToyCard(), daemon.ports[0], settle_s=0):
+            time.sleep(0.8)
+        time.sleep(0.6)
+        inserted, removed = take(watcher, 2)
+    assert kinds([inserted, removed]) == [CARD_IN, CARD_OUT]
+    assert removed.at_ns - inserted.at_ns > 200_000_000
+
+
+@needs_pcsc
+def test_watch_survives_the_service_stopping_and_starting(daemon: PrivatePcscd) -> None:
+    limit_ns = watch_module.SERVICE_LIMIT_S * 1e9
+    with Watcher([PcscSource(env=daemon.env)]) as watcher, presented(ToyCard(), daemon.ports[0], settle_s=0):
+        assert kinds(take(watcher, 4)) == [UP, APPEARED, APPEARED, CARD_IN]
+        for _ in range(2):
+            daemon.stop()
+            stopped_ns = time.time_ns()
+            down = take(watcher, 4)
+            assert kinds(down) == [DOWN, CARD_OUT, VANISHED, VANISHED]
+            assert down[0].at_ns - stopped_ns < limit_ns
+            daemon.start()
+            started_ns = time.time_ns()
+            up = take(watcher, 4)
+            assert kinds(up) == [UP, APPEARED, APPEARED, CARD_IN]
+            assert up[0].at_ns - started_ns < limit_ns
+
+
+@needs_pcsc
+def test_watch_that_begins_without_a_service_sees_it_come(daemon: PrivatePcscd) -> None:
+    daemon.stop()
+    with Watcher([PcscSource(env=daemon.env)]) as watcher:
+        assert kinds(take(watcher, 1)) == [DOWN]
+        assert watcher.poll(0.2) == []
+        daemon.start()
+        assert kinds(take(watcher, 3)) == [UP, APPEARED, APPEARED]
+
+
+@needs_pcsc
+def test_watch_takes_a_new_process_when_its_own_is_killed(daemon: PrivatePcscd) -> None:
+    source = PcscSource(env=daemon.env)
+    with Watcher([source]) as watcher:
+        take(watcher, 3)
+        assert source.worker_pid is not None
+        os.kill(source.worker_pid, signal.SIGKILL)
+        events = take(watcher, 6)
+    assert kinds(events) == [DOWN, VANISHED, VANISHED, UP, APPEARED, APPEARED]
+    assert "watching process ended" in events[0].detail
+
+
+@needs_pcsc
+def test_watch_leaves_no_process_and_no_descriptor(daemon: PrivatePcscd) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    source = PcscSource(env=daemon.env)
+    with Watcher([source]) as watcher:
+        take(watcher, 3)
+        pid = source.worker_pid
+    assert not Path(f"/proc/{pid}").exists()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
