@@ -102,20 +102,19 @@ def day_seconds(text: str) -> int:
 
 @dataclass(slots=True)
 class Strike:
-    """One stroke of a fault, kept until it is known how what it struck ended."""
+    """One stroke of a fault."""
 
     fault: Fault
     at_ns: int
 
 
 class Injector:
-    """The faults of one replication: who strikes next, how often each has struck, and all strokes so far."""
+    """The faults of one replication: who strikes next, and how often each has struck."""
 
     def __init__(self, faults: Sequence[Fault], midnight_ns: int, rng: Random) -> None:
         self._rng = rng
         self._windows = [(f, *f.window_ns(midnight_ns)) for f in faults]
         self._counts: dict[str, int] = {}
-        self._strokes: list[Strike] = []
 
     def for_role(self, role: str) -> bool:
         """True when any fault may strike this role at all."""
@@ -130,7 +129,6 @@ class Injector:
                 continue
             if fault.kind == "outage" or self._rng.random() < fault.share:
                 self._counts[fault.id] = self._counts.get(fault.id, 0) + 1
-                self._strokes.append(Strike(fault, at_ns))
                 return fault
         return None
 
@@ -145,20 +143,23 @@ class Injector:
         """After how many cut points of the store a tear comes: from at once to past the longest write."""
         return self._rng.randrange(48)
 
-    def drain(self) -> list[Strike]:
-        """The strokes since the last call."""
-        strokes, self._strokes = self._strokes, []
-        return strokes
+    def windows(self) -> list[tuple[Fault, int, int]]:
+        """The outages, with start and end in nanoseconds."""
+        return [w for w in self._windows if w[0].kind == "outage"]
 
 
 class FaultyLink:
-    """A link on which faults strike. ``step`` is told by the runner through the session's exchange; see ``at_step``."""
+    """A link on which faults strike. The runner sets ``step`` before each attempt; every stroke is added to ``strikes``,
+    until it is known how what it struck ended."""
 
-    def __init__(self, inner: Link, role: str, injector: Injector, clock: Clock, tearable: Tearable | None = None) -> None:
+    def __init__(
+        self, inner: Link, role: str, injector: Injector, clock: Clock, strikes: list[Strike], tearable: Tearable | None = None,
+    ) -> None:
         self._inner = inner
         self._role = role
         self._injector = injector
         self._clock = clock
+        self._strikes = strikes
         self._tearable = tearable
         self._gone = False
         self._hung = False
@@ -187,10 +188,12 @@ class FaultyLink:
         at_ns = self._clock.now_ns()
         fault = self._injector.pick(self._role, self.step, at_ns)
         if fault is not None:
+            self._strikes.append(Strike(fault, at_ns))
             return self._struck(fault, message, timeout_s)
         attempt = self._inner.attempt(message, timeout_s)
         ended = self._injector.outage_at(self._role, at_ns + attempt.duration_ns)
         if attempt.outcome is Outcome.REPLIED and ended is not None:
+            self._strikes.append(Strike(ended, at_ns + attempt.duration_ns))
             return Attempt(Outcome.REPLY_LOST, limit_ns, fault=ended.id)
         return attempt
 

@@ -137,8 +137,11 @@ def named(session: Session, flow: str) -> Session:
     return replace(session, flow=flow, card_ns=0, cloud_ns=0, attempts=0)
 
 
-def do_exchange(effect: Exchange | Send | Receive, session: Session) -> Attempt:
-    """One try over the role's link, and its row. Every path of every runner comes through here."""
+def do_exchange(effect: Exchange | Send | Receive, session: Session, since_ns: int | None = None) -> Attempt:
+    """One try over the role's link, and its row. Every path of every runner comes through here.
+
+    ``since_ns``: when the waiting for a message began, for a Receive that has waited already.
+    """
     link = session.link(effect.role)
     at_ns = session.clock.now_ns()
     message = b""
@@ -150,9 +153,12 @@ def do_exchange(effect: Exchange | Send | Receive, session: Session) -> Attempt:
             attempt = link.attempt(message, effect.timeout_s)
         case Send():
             message = effect.message
-            attempt = _message_link(link, effect).send(message)
+            attempt = message_link(link, effect).send(message)
         case Receive():
-            attempt = _message_link(link, effect).receive(effect.timeout_s)
+            attempt = message_link(link, effect).receive(effect.timeout_s)
+            if since_ns is not None:
+                attempt = replace(attempt, duration_ns=at_ns - since_ns)
+                at_ns = since_ns
         case _:
             assert_never(effect)
     reply = attempt.reply
@@ -195,7 +201,7 @@ def do_ask(effect: Ask, session: Session) -> tuple[int, str]:
     return duration_ns, answer
 
 
-def _message_link(link: Link, effect: Send | Receive) -> MessageLink:
+def message_link(link: Link, effect: Send | Receive) -> MessageLink:
     if not isinstance(link, MessageLink):
         raise UsageError(f"the link of role {effect.role!r} ({link.device}) carries questions and answers only")
     return link
@@ -282,7 +288,7 @@ class _BlockingRunner:
 
     def _receive(self, effect: Receive, strand: _Strand, now_ns: int) -> None:
         """Over a real link this blocks; over a modelled one the strand sleeps until a message arrives or the limit."""
-        link = _message_link(self.session.link(effect.role), effect)
+        link = message_link(self.session.link(effect.role), effect)
         if not isinstance(self.clock, VirtualClock):
             self._at(now_ns, strand, do_exchange(effect, self.session))
             return
@@ -291,7 +297,7 @@ class _BlockingRunner:
         def wake(at_ns: int) -> None:
             if not wakers:
                 wakers.append(True)
-                self._at(max(at_ns, self.clock.now_ns()), strand, lambda: do_exchange(effect, self.session))
+                self._at(max(at_ns, self.clock.now_ns()), strand, lambda: do_exchange(effect, self.session, now_ns))
 
         link.when_arriving(wake)
         if not wakers:
@@ -318,5 +324,5 @@ def _call(wake: Callable[[int], None]) -> Flow[None]:
 
 __all__ = [
     "All", "Ask", "Attempt", "Effect", "Exchange", "Flow", "Outcome", "People", "PromptPeople", "Receive", "Send", "Session",
-    "Sleep", "do_ask", "do_exchange", "named", "run",
+    "Sleep", "do_ask", "do_exchange", "message_link", "named", "run",
 ]

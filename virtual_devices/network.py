@@ -13,7 +13,7 @@ from random import Random
 from typing import Literal, Protocol
 
 from virtual_devices.clock import Clock, seconds
-from virtual_devices.link import Attempt, Device, Outcome, PowerCut, Provenance, Work
+from virtual_devices.link import Attempt, Device, Outcome, PowerCut, Provenance, Tearable, Work
 
 Z95 = 1.6448536269514722  # standard normal quantile of 0.95
 
@@ -202,6 +202,7 @@ class ModelledLink:
         self._medium = medium
         self._clock = clock
         self._work: Work | None = getattr(device, "work", None)
+        self.tearable = device if isinstance(device, Tearable) else None
         self.channel = medium.channel
         self.device = name
 

@@ -54,6 +54,7 @@ class Institution:
     code: str
     queue: deque[Pending] = field(default_factory=deque)
     done: list[Pending] = field(default_factory=list)
+    refused: list[Pending] = field(default_factory=list)  # set aside for a person to look at
     line_down_until_ns: int = 0
     draining: bool = False
     data_centre: tuple[bytes, Verified] | None = None  # chain as received, and what it proved

@@ -1,0 +1,183 @@
+"""A clinic's people and things: workplaces with their cards, patients with theirs, and the data centre that knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from scenarios.stations import Service
+from scenarios.world import Workplace, World
+from virtual_devices.card.holder import Holder, make_holder
+from virtual_devices.card.ic_card import IcCard
+from virtual_devices.card.image import Personalisation, personalise
+from virtual_devices.clock import roc_date7, to_datetime
+from virtual_devices.cloud.core import DataCentre, Insurance, Person
+from virtual_devices.cloud.service import DataCentreDevice
+from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
+from virtual_devices.network import Contact, ContactMedium, Line, ModelledLink, Network
+from virtual_devices.pki import DAY_NS, Authority, ChainVerifier, Role
+from virtual_devices.randomness import ByteStream, digest
+from virtual_devices.reader.desk import Desk, Institution, Policy
+from virtual_devices.sam.sam import Sam, SamImage
+
+HOLDER_PIN, PROFESSIONAL_PIN, WRONG = "135790", "246810", "000000"
+Carrier = Literal["ic-card", "virtual-card"]
+
+
+@dataclass(slots=True)
+class Patient:
+    """A person on the way to the clinic. ``card`` is None for somebody who comes with a virtual card."""
+
+    key: str
+    holder: Holder
+    card_no: str
+    carrier: Carrier
+    card: IcCard | None
+
+
+class Clinic:
+    """One institution in one replication."""
+
+    def __init__(self, world: World, code: str, policy: Policy, contact: Contact, authority: Authority, core: DataCentre) -> None:
+        self.world = world
+        self.institution = Institution(code)
+        self.core = core
+        self._policy = policy
+        self._contact = contact
+        self._authority = authority
+        self._root = ChainVerifier(authority.root_der)
+        self._seed = world.scenario.run.seed
+
+    def workplace(self, name: str, professional: Role | None = None) -> Workplace:
+        """A desk with its own SAM, and with a professional's card when somebody treats patients there."""
+        code, authority = self.institution.code, self._authority
+        sam_id = f"SAM{int.from_bytes(digest(code, name)[:4], 'big') % 10**9:09d}"
+        sam = Sam(
+            SamImage(
+                sam_id, code, authority.issue(Role.SAM, sam_id, organisation=code), authority.root_der, self._bytes("sam", name)
+            )
+        )
+        fresh = ByteStream(self._seed, self.world.replication, "desk", name)
+        desk = Desk(name, self.institution, self._root, self.world.clock, fresh, self._policy)
+        place = Workplace(desk, sam, self._chip_link(sam))
+        if professional is not None:
+            place.hpc = self._professional(name, professional)
+            place.hpc_link = self._chip_link(place.hpc)
+        return place
+
+    def _professional(self, name: str, role: Role) -> Hpc:
+        rng = self.world.stream("professional", name)
+        holder = make_holder(rng, date(1980, 1, 1))
+        identity = self._authority.issue(role, holder.id_no)
+        cells = fresh_cells(PROFESSIONAL_PIN, "13579024")
+        return Hpc(HpcImage(holder.id_no, holder.name, identity, self._authority.root_der, self._bytes("hpc", name), cells))
+
+    def _chip_link(self, chip: Sam | Hpc) -> ModelledLink:
+        return ModelledLink(chip, ContactMedium(self._contact), self.world.clock)
+
+    def _bytes(self, *names: object) -> bytes:
+        return digest(self._seed, self.world.replication, *names)
+
+    def patient(self, key: str, carrier: Carrier, mix: CardMix) -> Patient:
+        """A new patient with a card of their own, known to the data centre."""
+        world = self.world
+        rng = world.stream("patient", key, "card")
+        epoch_ns = world.epoch_ns
+        holder = make_holder(world.stream("patient", key, "holder"), to_datetime(epoch_ns).date())
+        card_no = f"{int.from_bytes(self._bytes('card number', key)[:5], 'big') % 10**12:012d}"
+        uninsured, elsewhere, cancelled, expired = (
+            rng.random() < share
+            for share in (mix.not_insured_share, mix.restricted_share, mix.cancelled_share, mix.expired_share)
+        )
+        self.core.enrol(
+            Person(
+                card_no, Insurance.NOT_INSURED if uninsured else Insurance.INSURED, cancelled,
+                roc_date7(epoch_ns + 1000 * DAY_NS), only_at="0000000000" if elsewhere else "",
+            )
+        )
+        card = None
+        if carrier == "ic-card":
+            expiry_ns = epoch_ns + (-30 if expired else 700) * DAY_NS
+            data = Personalisation(
+                card_no, holder, roc_date7(epoch_ns - 1500 * DAY_NS), roc_date7(expiry_ns), rng.choices(*_VISITS_LEFT)[0],
+                cancelled, last_sequence=f"{roc_date7(epoch_ns)[:3]}{rng.randrange(0, 12):04d}",
+                pin=HOLDER_PIN if rng.random() < mix.pin_share else "", profile=_profile(rng.random(), mix.profiles),
+                last_seen_ns=epoch_ns - 40 * DAY_NS,
+            )
+            identity = self._authority.issue(Role.PATIENT_CARD, card_no)
+            card = IcCard(personalise(data, identity, self._authority.root_der, self._bytes("card", key)))
+        return Patient(key, holder, card_no, carrier, card)
+
+
+    def nobody(self, key: str) -> Patient:
+        """A patient without any card, for queues alone."""
+        return Patient(key, Holder("", "", date(1980, 1, 1), "F"), "", "ic-card", None)
+
+    def visits_on(self, patient: Patient) -> int:
+        """Visits of this institution on the patient's physical card."""
+        card = patient.card
+        if card is None:
+            return 0
+        card.power_on()  # a torn card settles its journal
+        card.power_off()
+        visits = (card.store.get(f"visit.{i}") for i in range(6))
+        return sum(v[21:31].decode("ascii", "replace").strip() == self.institution.code for v in visits)
+
+
+_VISITS_LEFT = ((0, 1, 2, 3, 4, 5, 6), (2, 6, 12, 18, 20, 20, 22))  # visits left on a card that comes in, and weights
+
+
+@dataclass(frozen=True, slots=True)
+class CardMix:
+    """What cards and holders are like: shares of 1, and the kinds of physical card with their weights."""
+
+    profiles: tuple[tuple[str, float], ...]
+    pin_share: float
+    not_insured_share: float
+    restricted_share: float
+    cancelled_share: float
+    expired_share: float
+
+
+def _profile(drawn: float, profiles: tuple[tuple[str, float], ...]) -> str:
+    total = sum(weight for _, weight in profiles)
+    for name, weight in profiles:
+        drawn -= weight / total
+        if drawn < 0:
+            return name
+    return profiles[-1][0]
+
+
+def data_centre(authority: Authority) -> tuple[DataCentre, DataCentreDevice]:
+    """A data centre for one replication."""
+    core = DataCentre()
+    identity = authority.issue(Role.DATA_CENTRE, "IDC reference")
+    return core, DataCentreDevice(core, identity, authority.root_der)
+
+
+def line(world: World, device: DataCentreDevice, network: Network) -> ModelledLink:
+    """The clinic's line to the data centre."""
+    return ModelledLink(device, Line(network, world.stream("line")), world.clock)
+
+
+class ClinicPeople:
+    """Holders, clerks and professionals: how long their acts take, and what they answer.
+
+    A holder asked for a PIN enters a wrong one with the stated chance.
+    """
+
+    def __init__(self, world: World, acts: Mapping[str, Service], wrong_pin_share: float) -> None:
+        self._acts = acts
+        self._wrong = wrong_pin_share
+        self._rng = world.stream("people")
+
+    def ask(self, person: str, act: str) -> tuple[int, str]:
+        service = self._acts.get(act)
+        duration_ns = service.draw_ns(self._rng) if service is not None else 0
+        if act != "enter PIN":
+            return duration_ns, ""
+        if person != "holder":
+            return duration_ns, PROFESSIONAL_PIN
+        return duration_ns, WRONG if self._rng.random() < self._wrong else HOLDER_PIN

@@ -1,0 +1,191 @@
+"""What is done at a clinic's counters with a patient's card: register, consult and write back, price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from scenarios.clinic import Clinic, Patient
+from scenarios.clinic_params import Params
+from scenarios.runner import Steps
+from scenarios.world import CardContact, Tally, Workplace, World
+from virtual_devices.clock import roc_datetime13
+from virtual_devices.cloud.core import VisitRecord
+from virtual_devices.flow import Flow
+from virtual_devices.randomness import digest
+from virtual_devices.reader.transmit import Handle
+from virtual_devices.reader.uploads import enqueue
+from virtual_devices.reader.visit import (
+    MedicalRecords,
+    Registered,
+    VisitRequest,
+    open_card,
+    read_medical,
+    register,
+    sign_prescriptions,
+    write_consultation,
+    write_fees,
+)
+from virtual_devices.records import RECORDS
+from virtual_devices.wallet.stand_in import StandInLink, VirtualVisit, register_virtual, write_virtual
+
+SAM = Handle("sam", True, False, b"")
+
+
+@dataclass(slots=True)
+class Visit:
+    """A visit under way."""
+
+    id: str
+    patient: Patient
+    booked: bool
+    arrived_ns: int
+    tally: Tally = field(default_factory=Tally)
+    registered: Registered | VirtualVisit | None = None
+    outcome: str = "served"
+    code: str = "0"
+    recorded: bool = False
+
+
+class Counters:
+    """The acts at the counters of one clinic in one replication."""
+
+    def __init__(self, world: World, clinic: Clinic, params: Params) -> None:
+        self.world = world
+        self.clinic = clinic
+        self.params = params
+
+    def at(self, station: str, visit: Visit, place: Workplace, service_ns: int) -> Steps[None]:
+        """Serve the patient at this station and workplace."""
+        virtual = visit.patient.card is None
+        match station:
+            case "registration":
+                factor = self.params.booked_registration_factor if visit.booked else 1.0
+                yield self.world.env.timeout(round(service_ns * factor))
+                yield from (self._register_virtual if virtual else self._register)(visit, place)
+            case "consultation" if not virtual:
+                yield from self._consult(visit, place, service_ns)
+            case "pricing":
+                yield self.world.env.timeout(service_ns)
+                yield from self._price(visit, place)
+            case _:
+                yield self.world.env.timeout(service_ns)
+
+    def _register(self, visit: Visit, place: Workplace) -> Steps[None]:
+        contact = self._contact(visit, place)
+        request = self._request(visit)
+        try:
+            visit.registered = yield from contact.run(
+                "register", lambda _: register(place.desk, request), ended=lambda r: "retried" if r.online else "offline"
+            )
+            visit.code = visit.registered.notice
+        finally:
+            self._done(visit, contact)
+
+    def _register_virtual(self, visit: Visit, place: Workplace) -> Steps[None]:
+        request = self._request(visit)
+        visit.tally.devices.add("stand-in")
+        visit.tally.provenances.add("modelled")
+        flow = register_virtual(place.desk, request, visit.patient.card_no)
+        visit.registered = yield from self.world.perform(
+            flow, "register", place, visit=visit.id, tally=visit.tally, extra={"wallet": self._phone(visit)},
+            ended=lambda r: "retried" if r.identifier else "offline",
+        )
+        visit.code = visit.registered.notice
+
+    def _consult(self, visit: Visit, place: Workplace, service_ns: int) -> Steps[None]:
+        """Read the records, talk, write back: the card stays in unless everybody shares one reader."""
+        registered = visit.registered
+        assert isinstance(registered, Registered) and place.hpc_handle is not None
+        hpc, desk = place.hpc_handle, place.desk
+        contact = self._contact(visit, place)
+        codes, entries = self._findings(visit, registered)
+
+        def write(card: Handle | None) -> Flow[None]:
+            if card is None:
+                _, card, _ = yield from open_card(desk, hpc)
+            yield from write_consultation(card, registered, self._id(visit, "write"), codes, entries)
+            yield from sign_prescriptions(desk, SAM, entries)
+
+        def handle_of(result: tuple[Handle, MedicalRecords]) -> Handle:
+            return result[0]
+
+        try:
+            yield from contact.run("consult", lambda _: read_medical(desk, hpc, registered.public), handle_of)
+            yield self.world.env.timeout(service_ns)
+            yield from contact.run("write back", write)
+        finally:
+            self._done(visit, contact)
+
+    def _price(self, visit: Visit, place: Workplace) -> Steps[None]:
+        registered = visit.registered
+        rng = self.world.stream("patient", visit.patient.key, "fees")
+        fee, copay = rng.randrange(250, 1200), rng.choice((50, 100, 150))
+        if isinstance(registered, Registered):
+            fees = RECORDS["write_fee"].pack({"outpatient_fee": f"{fee:08d}", "outpatient_copay": f"{copay:08d}"})
+            contact = self._contact(visit, place)
+            try:
+                yield from contact.run(
+                    "price", lambda _: write_fees(place.desk, registered, self._id(visit, "fees"), fees)
+                )
+            finally:
+                self._done(visit, contact)
+        else:
+            yield from self.world.perform(
+                write_virtual(), "price", place, visit=visit.id, tally=visit.tally, extra={"wallet": self._phone(visit)}
+            )
+        self.hand_over(visit, place, b"fee %d copay %d" % (fee, copay))
+
+    def hand_over(self, visit: Visit, place: Workplace, content: bytes) -> None:
+        """Queue the visit's record for the data centre, once."""
+        registered = visit.registered
+        if registered is None or visit.recorded:
+            return
+        now_ns = self.world.clock.now_ns()
+        record = VisitRecord(
+            self._id(visit, "record"), registered.identifier, visit.patient.card_no, self.clinic.institution.code,
+            registered.sequence, registered.request.visited_at, now_ns, content,
+        )
+        enqueue(place.desk, visit.id, record, now_ns)
+        visit.recorded = True
+
+    def _contact(self, visit: Visit, place: Workplace) -> CardContact:
+        assert visit.patient.card is not None
+        return CardContact(self.world, place, visit.patient.card, visit.id, visit.tally)
+
+    def _done(self, visit: Visit, contact: CardContact) -> None:
+        contact.take_out()
+        visit.patient.card = contact.card
+
+    def _phone(self, visit: Visit) -> StandInLink:
+        rng = self.world.stream("patient", visit.patient.key, "phone", visit.tally.attempts)
+        return StandInLink(self.params.virtual_card, rng)
+
+    def _id(self, visit: Visit, purpose: str) -> bytes:
+        return digest(self.world.scenario.run.seed, self.world.replication, visit.id, purpose)[:16]
+
+    def _request(self, visit: Visit) -> VisitRequest:
+        when = roc_datetime13(self.world.clock.now_ns())
+        return VisitRequest(self._id(visit, "request"), self._id(visit, "issue"), when)
+
+    def _findings(self, visit: Visit, registered: Registered) -> tuple[bytes, list[bytes]]:
+        """Diagnoses and prescription entries, as the records to be written."""
+        rng = self.world.stream("patient", visit.patient.key, "findings")
+        blank = {f"{name}_{part}": b" " for name in _DIAGNOSES for part in ("lead", "trail")}
+        codes = RECORDS["write_code_icd10"].pack({**blank, "recard_mark": "1", "main_diagnosis": rng.choice(_ICD10)})
+        entries = []
+        for _ in range(rng.randint(0, self.params.prescriptions_max)):
+            days = rng.choice((3, 5, 7, 14, 28))
+            entries.append(
+                RECORDS["outpatient_rx"].pack(
+                    {
+                        "visit_datetime": registered.request.visited_at, "order_type": "2" if days > 7 else "1",
+                        "item_code": f"AC{rng.randrange(10**8):08d}", "usage": rng.choice(("QD", "BID", "TID", "QID", "HS")),
+                        "days": f"{days:02d}", "total_quantity": f"{days * rng.randint(1, 4):05d}.0", "delivery_mark": "01",
+                    }
+                )
+            )
+        return codes, entries
+
+
+_DIAGNOSES = ("main_diagnosis", *(f"sub_diagnosis_{i}" for i in range(1, 6)))
+_ICD10 = ("J069", "J0190", "J209", "K297", "I10", "E119", "M545", "R05", "L209", "N390", "H1033", "J029")

@@ -1,0 +1,237 @@
+"""One morning of one clinic: registration, case preparation, consultation, pricing, collection of medicines.
+
+Every card exchange is played: each byte and each signature, on reference devices or on real ones. A share of the patients
+comes with a virtual card, for which a stand-in of stated times is used until the wallet exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import simpy
+
+from scenarios.clinic import Clinic, ClinicPeople, data_centre, line
+from scenarios.clinic_counters import Counters, Visit
+from scenarios.clinic_params import Params
+from scenarios.runner import Steps
+from scenarios.stations import Station
+from scenarios.world import Workplace, World
+from virtual_devices.clock import seconds
+from virtual_devices.faults import day_seconds
+from virtual_devices.flow import Flow
+from virtual_devices.pki import Authority, Role
+from virtual_devices.reader.authenticate import insert_hpc, open_sam
+from virtual_devices.reader.calls import verify_sam
+from virtual_devices.reader.transmit import Ended, Handle
+from virtual_devices.reader.uploads import drain
+from virtual_devices.reader.visit import Registered
+from virtual_devices.trace import LedgerRow, UploadRow, VisitRow
+
+Process = Generator[simpy.Event, Any, None]
+
+
+def processes(world: World, params: Params) -> list[Process]:
+    """The processes of one replication."""
+    morning = Morning(world, params)
+    return [morning.open(), morning.arrivals()]
+
+
+class Morning:
+    """The situation in one replication."""
+
+    def __init__(self, world: World, params: Params) -> None:
+        self.world = world
+        self.params = params
+        env, clock, record = world.env, world.clock, world.record
+        authority = Authority(world.scenario.run.seed, world.epoch_ns)
+        core, device = data_centre(authority)
+        world.equip(
+            ClinicPeople(world, params.acts.by_name(), params.cards.wrong_pin_share),
+            line(world, device, world.scenario.network), params.contact,
+        )
+        self.clinic = Clinic(world, params.institution, params.policy, params.contact, authority, core)
+        self.counters = Counters(world, self.clinic, params)
+        self.stations = {
+            name: Station(name, getattr(params.stations, name), env, clock, record, world.replication)
+            for name in params.journey
+        }
+        self.places: dict[str, list[Workplace]] = {}
+        self.office: Workplace | None = None
+        if params.cards.exchanged:
+            for name in ("registration", "consultation", "pricing"):
+                professional = Role.PHYSICIAN if name == "consultation" else None
+                staff = getattr(params.stations, name).staff
+                self.places[name] = [self.clinic.workplace(f"{name} {i + 1}", professional) for i in range(staff)]
+            self.office = self.clinic.workplace("office")
+        self.ready = env.event()
+        self.something_to_send = env.event()
+        self.all_in = False
+        self.left = 0
+        self.visits: list[Visit] = []
+
+    def _at(self, time_of_day: str) -> int:
+        return self.world.midnight_ns + seconds(day_seconds(time_of_day))
+
+    def open(self) -> Process:
+        """Switch on: every SAM proves itself to the data centre, every professional inserts their card."""
+        world = self.world
+        yield world.env.timeout(max(0, self._at(self.params.opens) - world.clock.now_ns()))
+        for place in [p for places in self.places.values() for p in places]:
+            yield from world.perform(_switch_on(place), "open", place)
+        if self.office is not None:
+            yield from world.perform(_switch_on(self.office), "open", self.office)
+            world.env.process(self.uploads(self.office))
+        self.ready.succeed()
+
+    def arrivals(self) -> Process:
+        """A Poisson process with a rate for each band of the day, by thinning."""
+        world, rng = self.world, self.world.stream("arrivals")
+        bands = [(self._at(b.start), self._at(b.end), b.per_hour) for b in self.params.arrivals.bands]
+        peak = sum(rate for _, _, rate in bands)  # an upper bound, also where bands overlap
+        at_ns, last_ns = min((b[0] for b in bands), default=0), max((b[1] for b in bands), default=0)
+        while peak > 0:
+            at_ns += max(1, seconds(rng.expovariate(peak / 3600)))
+            if at_ns >= last_ns:
+                break
+            rate = sum(per_hour for start, end, per_hour in bands if start <= at_ns < end)
+            if rng.random() * peak < rate:
+                yield world.env.timeout(max(0, at_ns - world.clock.now_ns()))
+                world.env.process(self.visit(self._arrive()))
+        self.all_in = True
+        self._send()
+
+    def _arrive(self) -> Visit:
+        world, number = self.world, len(self.visits) + 1
+        key = f"p{number:05d}"
+        rng = world.stream("patient", key, "kind")
+        booked, virtual = rng.random() < self.params.arrivals.booked_share, rng.random() < self.params.cards.virtual_share
+        if self.params.cards.exchanged:
+            patient = self.clinic.patient(key, "virtual-card" if virtual else "ic-card", self.params.cards.mix())
+        else:
+            patient = self.clinic.nobody(key)
+        visit = Visit(f"v{number:05d}", patient, booked, world.clock.now_ns())
+        self.visits.append(visit)
+        return visit
+
+    def visit(self, visit: Visit) -> Process:
+        """The patient's way through the stations, and the row when they leave."""
+        yield self.ready
+        for name in self.params.journey:
+            rng = self.world.stream("patient", visit.patient.key, name)
+            urgency = 0 if visit.booked and name == "consultation" else 1
+            try:
+                yield from self.stations[name].serve(visit.id, rng, self._work(name, visit), urgency)
+            except Ended as e:
+                visit.outcome, visit.code = ("gave-up" if e.torn else "refused"), e.code
+                break
+            self._send()
+        if self.office is not None and visit.registered is not None:
+            self.counters.hand_over(visit, self.office, b"broken off")  # a visit begun is told of, however it ended
+        self.left += 1
+        self.world.record(self._row(visit))
+        self._send()
+
+    def _work(self, name: str, visit: Visit) -> Any:
+        def work(place: int, service_ns: int) -> Steps[None]:
+            if name in self.places:
+                yield from self.counters.at(name, visit, self.places[name][place], service_ns)
+            else:
+                yield self.world.env.timeout(service_ns)
+
+        return work
+
+    # -- uploads
+
+    def uploads(self, place: Workplace) -> Process:
+        """Send each record as soon as its visit ends; while the line is down, try again from time to time."""
+        world, institution = self.world, self.clinic.institution
+        queue = institution.queue
+        horizon_ns = world.epoch_ns + seconds(world.scenario.run.horizon_h * 3600)
+        while True:
+            while queue and world.clock.now_ns() < horizon_ns:
+                try:
+                    yield from world.perform(
+                        _drain(place), "upload", place, ended=lambda _: "settled-later" if queue else "retried"
+                    )
+                except Ended as e:
+                    if not e.torn:
+                        institution.refused.append(queue.popleft())
+                if queue:
+                    yield world.env.timeout(seconds(self.params.retry_uploads_s))
+            over = world.clock.now_ns() >= horizon_ns
+            if self.all_in and self.left == len(self.visits) and (not queue or over):
+                break
+            self.something_to_send = world.env.event()
+            yield self.something_to_send
+        self._close()
+
+    def _send(self) -> None:
+        if not self.something_to_send.triggered:
+            self.something_to_send.succeed()
+
+    # -- the end
+
+    def _close(self) -> None:
+        """The rows of the end: uploads, outages, and what must be equal."""
+        world, institution = self.world, self.clinic.institution
+        for pending in [*institution.done, *institution.refused, *institution.queue]:
+            stored = pending.stored_ns >= 0
+            world.record(
+                UploadRow(
+                    world.replication, pending.visit, pending.batch.hex(), pending.record.ended_ns, pending.due_ns,
+                    pending.first_try_ns, pending.stored_ns, pending.tries, "stored" if stored else "missing", pending.tries > 1,
+                )
+            )
+        world.record_windows()
+        for law, left, right in self._laws():
+            world.record(LedgerRow(world.replication, law, left, right, left == right))
+
+    def _laws(self) -> list[tuple[str, int, int]]:
+        institution, core, visits = self.clinic.institution, self.clinic.core, self.visits
+        ended = sum(v.outcome in ("served", "refused", "gave-up") for v in visits)
+        begun = sum(v.registered is not None for v in visits)
+        numbered = sum(isinstance(v.registered, Registered) for v in visits)
+        unsettled = sum(self.clinic.visits_on(v.patient) for v in visits if v.registered is None)
+        on_cards = sum(self.clinic.visits_on(v.patient) for v in visits)
+        records = [*institution.done, *institution.refused, *institution.queue]
+        return [
+            ("patients who came = patients who left", len(visits), ended),
+            ("visits on patients' cards = visits registered from cards + broken off while registering", on_cards,
+             numbered + unsettled),
+            ("records made = visits registered", len(records), begun),
+            ("records in the data centre = uploads confirmed", len(core.records), len(institution.done)),
+            ("visits told to the data centre = different visits told", len(records), len({p.record.key for p in records})),
+        ]
+
+    def _row(self, visit: Visit) -> VisitRow:
+        tally, registered = visit.tally, visit.registered
+        return VisitRow(
+            replication=self.world.replication, visit=visit.id, patient=visit.patient.key,
+            booking="booked" if visit.booked else "walk-in", carrier=visit.patient.carrier,
+            devices=" + ".join(sorted(tally.devices)), provenance=_one(tally.provenances),
+            arrived_ns=visit.arrived_ns, left_ns=self.world.clock.now_ns(), outcome=visit.outcome, code=visit.code,
+            sequence=registered.sequence if registered is not None else "",
+            online=bool(registered is not None and registered.identifier),
+            card_time_ns=tally.card_ns, cloud_time_ns=tally.cloud_ns, attempts=tally.attempts, retries=tally.retries,
+        )
+
+
+def _one(provenances: set[str]) -> str:
+    return next(iter(provenances)) if len(provenances) == 1 else ("mixed" if provenances else "modelled")
+
+
+def _switch_on(place: Workplace) -> Flow[None]:
+    sam = yield from open_sam(place.desk)
+    yield from verify_sam(place.desk, sam)
+    if place.hpc is not None:
+        yield from insert_hpc(place.desk, sam)
+        place.hpc_handle = Handle("hpc", True, False, place.hpc.atr)
+
+
+def _drain(place: Workplace) -> Flow[int]:
+    sam = yield from open_sam(place.desk)
+    return (yield from drain(place.desk, sam))
+
+
+__all__ = ["Params", "processes"]

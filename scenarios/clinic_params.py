@@ -1,0 +1,147 @@
+"""What can be set of a clinic and its morning, with what is assumed where nobody has measured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import BaseModel
+
+from scenarios.clinic import CardMix
+from scenarios.mirror import CONFIG, mirrored
+from scenarios.stations import Service, Staffed
+from virtual_devices.faults import day_seconds
+from virtual_devices.network import Contact
+from virtual_devices.reader.desk import Policy
+from virtual_devices.wallet.stand_in import NfcModel
+
+StationName = Literal["registration", "preparation", "consultation", "pricing", "collection"]
+Share = Annotated[float, pydantic.Field(ge=0, le=1)]
+ProfileName = Literal["t1", "t1-nul", "t0", "y2025"]
+
+
+class Band(BaseModel):
+    """A part of the day with its own rate of arrivals."""
+
+    model_config = CONFIG
+
+    start: str
+    """Time of day, HH:MM."""
+    end: str
+    """Time of day, HH:MM."""
+    per_hour: Annotated[float, pydantic.Field(ge=0, le=100_000)]
+    """Patients an hour, on average."""
+
+    @pydantic.model_validator(mode="after")
+    def _in_order(self) -> Band:
+        if day_seconds(self.end) <= day_seconds(self.start):
+            raise ValueError(f"end ({self.end}) must be later than start ({self.start})")
+        return self
+
+
+class Arrivals(BaseModel):
+    """Who comes when: a Poisson process whose rate changes over the morning."""
+
+    model_config = CONFIG
+
+    bands: tuple[Band, ...] = (
+        Band(start="08:30", end="09:00", per_hour=36), Band(start="09:00", end="10:30", per_hour=44),
+        Band(start="10:30", end="11:30", per_hour=30), Band(start="11:30", end="12:00", per_hour=14),
+    )
+    booked_share: Share = 0.45
+    """Share who booked by telephone or online; they are registered faster and called in first."""
+
+
+class Stations(BaseModel):
+    """The clinic's counters. Times are people's times, device time comes on top. Assumed, not measured anywhere."""
+
+    model_config = CONFIG
+
+    registration: Staffed = Staffed(staff=2, service=Service(median_s=50, p95_s=130))
+    preparation: Staffed = Staffed(staff=2, service=Service(median_s=60, p95_s=150))
+    consultation: Staffed = Staffed(staff=4, service=Service(median_s=270, p95_s=640))
+    pricing: Staffed = Staffed(staff=1, service=Service(median_s=32, p95_s=80))
+    collection: Staffed = Staffed(staff=2, service=Service(median_s=75, p95_s=200))
+
+
+class Cards(BaseModel):
+    """What patients carry. Shares of 1; the mix is assumed."""
+
+    model_config = CONFIG
+
+    exchanged: bool = True
+    """False: patients only queue, no card and no line is used. For checking the queues against theory."""
+    virtual_share: Share = 0.12
+    """Share who come with a virtual card (a stand-in until the wallet exists)."""
+    profiles: dict[ProfileName, Annotated[float, pydantic.Field(ge=0)]] = {
+        "t1": 0.6, "t1-nul": 0.25, "t0": 0.1, "y2025": 0.05
+    }
+    """Kinds of physical card, with their weights."""
+    pin_share: Share = 0.06
+    wrong_pin_share: Share = 0.1
+    """Chance that a holder asked for the PIN enters a wrong one."""
+    not_insured_share: Share = 0.01
+    restricted_share: Share = 0.005
+    cancelled_share: Share = 0.005
+    expired_share: Share = 0.02
+
+    @pydantic.model_validator(mode="after")
+    def _some_profile(self) -> Cards:
+        if not sum(self.profiles.values()) > 0:
+            raise ValueError("profiles needs at least one kind of card with a weight above 0")
+        return self
+
+    def mix(self) -> CardMix:
+        return CardMix(
+            tuple(sorted(self.profiles.items())), self.pin_share, self.not_insured_share, self.restricted_share,
+            self.cancelled_share, self.expired_share,
+        )
+
+
+class Acts(BaseModel):
+    """How long people's acts at the reader take, beside the service itself."""
+
+    model_config = CONFIG
+
+    enter_pin: Service = Service(median_s=6, p95_s=14)
+    insert_again: Service = Service(median_s=5, p95_s=12)
+    tap_again: Service = Service(median_s=3, p95_s=7)
+
+    def by_name(self) -> dict[str, Service]:
+        """Act, as flows name it -> its time."""
+        return {"enter PIN": self.enter_pin, "insert card again": self.insert_again, "tap again": self.tap_again}
+
+
+class Params(BaseModel):
+    """The clinic and its morning."""
+
+    model_config = CONFIG
+
+    institution: Annotated[str, pydantic.Field(pattern=r"^[0-9A-Z]{10}$")] = "9901180014"
+    """Institution code, 10 characters (this one is nobody's)."""
+    opens: str = "08:20"
+    """When the staff switch on, HH:MM: SAMs are verified online, professionals insert their cards."""
+    journey: tuple[StationName, ...] = ("registration", "preparation", "consultation", "pricing", "collection")
+    """The stations in their order."""
+    arrivals: Arrivals = pydantic.Field(default_factory=Arrivals)
+    stations: Stations = pydantic.Field(default_factory=Stations)
+    booked_registration_factor: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.6
+    """How much of the registration time a booked patient needs."""
+    cards: Cards = pydantic.Field(default_factory=Cards)
+    acts: Acts = pydantic.Field(default_factory=Acts)
+    prescriptions_max: Annotated[int, pydantic.Field(ge=0, le=20)] = 4
+    """Entries of a prescription are drawn from 0 to this many."""
+    contact: mirrored(Contact) = pydantic.Field(default_factory=Contact)  # type: ignore[valid-type]
+    virtual_card: mirrored(NfcModel) = pydantic.Field(default_factory=NfcModel)  # type: ignore[valid-type]
+    policy: mirrored(Policy) = pydantic.Field(default_factory=Policy)  # type: ignore[valid-type]
+    retry_uploads_s: Annotated[float, pydantic.Field(gt=0)] = 300.0
+    """How long the upload queue rests after the line failed."""
+
+    @pydantic.model_validator(mode="after")
+    def _sensible(self) -> Params:
+        day_seconds(self.opens)
+        if len(set(self.journey)) != len(self.journey) or not self.journey:
+            raise ValueError("journey names each station once, and at least one")
+        if self.cards.exchanged and not {"registration", "consultation", "pricing"} <= set(self.journey):
+            raise ValueError("a journey on which cards are exchanged needs registration, consultation and pricing")
+        return self

@@ -1,0 +1,82 @@
+"""Counters with staff and a queue: where patients wait, and the one stage row that each leaves behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from random import Random
+from typing import Annotated, Literal
+
+import pydantic
+import simpy
+from pydantic import BaseModel
+
+from scenarios.mirror import CONFIG
+from scenarios.runner import SimClock, Steps, T
+from virtual_devices.clock import seconds
+from virtual_devices.network import Z95
+from virtual_devices.trace import Record, StageRow
+
+
+class Service(BaseModel):
+    """How long one patient takes, device time not included: log-normal by median and 95th percentile, or exponential."""
+
+    model_config = CONFIG
+
+    law: Literal["lognormal", "exponential"] = "lognormal"
+    median_s: Annotated[float, pydantic.Field(gt=0)] = 60.0
+    """Median of the log-normal law."""
+    p95_s: Annotated[float, pydantic.Field(gt=0)] = 180.0
+    """95th percentile of the log-normal law."""
+    mean_s: Annotated[float, pydantic.Field(gt=0)] = 60.0
+    """Mean of the exponential law."""
+
+    @pydantic.model_validator(mode="after")
+    def _in_order(self) -> Service:
+        if self.p95_s < self.median_s:
+            raise ValueError(f"p95_s ({self.p95_s:g}) must be at least median_s ({self.median_s:g})")
+        return self
+
+    def draw_ns(self, rng: Random) -> int:
+        if self.law == "exponential":
+            return seconds(rng.expovariate(1.0 / self.mean_s))
+        sigma = math.log(self.p95_s / self.median_s) / Z95
+        return seconds(self.median_s * math.exp(sigma * rng.gauss(0.0, 1.0)))
+
+
+class Staffed(BaseModel):
+    """A station: how many people serve there, and how long one patient takes."""
+
+    model_config = CONFIG
+
+    staff: Annotated[int, pydantic.Field(ge=1, le=1000)] = 1
+    service: Service = pydantic.Field(default_factory=Service)
+
+
+class Station:
+    """A station in one replication. Patients are served in the order of their coming; a lower ``urgency`` goes first."""
+
+    def __init__(self, name: str, staffed: Staffed, env: simpy.Environment, clock: SimClock, record: Record, replication: int):
+        self.name = name
+        self._service = staffed.service
+        self._env = env
+        self._clock = clock
+        self._record = record
+        self._replication = replication
+        self._staff = simpy.PriorityResource(env, capacity=staffed.staff)
+        self._places = list(range(staffed.staff))[::-1]
+
+    def serve(self, visit: str, rng: Random, work: Callable[[int, int], Steps[T]], urgency: int = 0) -> Steps[T]:
+        """Queue, then have ``work(place, service_ns)`` done by one of the staff; ``place`` tells the workplaces apart."""
+        joined_ns = self._clock.now_ns()
+        service_ns = self._service.draw_ns(rng)
+        with self._staff.request(priority=urgency) as turn:
+            yield turn
+            place = self._places.pop()
+            began_ns = self._clock.now_ns()
+            try:
+                result: T = yield from work(place, service_ns)
+            finally:
+                self._places.append(place)
+                self._record(StageRow(self._replication, visit, self.name, joined_ns, began_ns, self._clock.now_ns()))
+        return result

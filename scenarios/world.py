@@ -1,0 +1,253 @@
+"""What a situation acts in: one replication's time, random streams, devices, faults and records.
+
+A situation calls ``world.perform`` for flows at a workplace and ``world.contact`` for what needs the patient's card. It
+knows no driver: where a card is put is a :class:`CardSeat`, by default a modelled reader at each workplace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+import simpy
+
+from scenarios.files import Scenario
+from scenarios.runner import SimClock, Steps, T, perform
+from virtual_devices.card.ic_card import IcCard
+from virtual_devices.clock import TAIWAN, from_datetime, to_datetime
+from virtual_devices.faults import FaultyLink, Injector, Strike
+from virtual_devices.flow import Flow, People, Session
+from virtual_devices.hpc.hpc import Hpc
+from virtual_devices.link import Link
+from virtual_devices.network import Contact, ContactMedium, ModelledLink
+from virtual_devices.randomness import stream
+from virtual_devices.reader.calls import cloud_status
+from virtual_devices.reader.desk import Desk
+from virtual_devices.reader.transmit import Ended, Handle, chip_status
+from virtual_devices.sam.sam import Sam
+from virtual_devices.trace import FaultRow, Record
+
+REINSERTIONS = 3  # how often a clerk puts a card in again before giving up
+WRONG_PIN = "5102"
+
+
+class CardSeat(Protocol):
+    """Where patients' cards are put."""
+
+    @property
+    def shared(self) -> bool:
+        """True when there is one slot for everybody, so that a card must leave it between two steps."""
+        ...
+
+    def insert(self, card: IcCard, visit: str) -> Link:
+        """Put the card in and give the link to it. Never raises for what the slot does: a link may lead nowhere."""
+        ...
+
+    def remove(self, card: IcCard, visit: str) -> IcCard:
+        """Take the card out: the card as it is now."""
+        ...
+
+
+class ModelledSeat:
+    """A reader at every workplace, modelled; the card is the reference card itself."""
+
+    shared = False
+
+    def __init__(self, contact: Contact, clock: SimClock) -> None:
+        self._contact = contact
+        self._clock = clock
+
+    def insert(self, card: IcCard, visit: str) -> Link:
+        return ModelledLink(card, ContactMedium(self._contact), self._clock)
+
+    def remove(self, card: IcCard, visit: str) -> IcCard:
+        card.power_off()
+        return card
+
+
+SeatMaker = Callable[["World", Contact], CardSeat]
+
+
+@dataclass(slots=True)
+class Workplace:
+    """A desk with the devices that stay there."""
+
+    desk: Desk
+    sam: Sam
+    sam_link: Link
+    hpc: Hpc | None = None
+    hpc_link: Link | None = None
+    hpc_handle: Handle | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the flows of one visit have cost so far."""
+
+    card_ns: int = 0
+    cloud_ns: int = 0
+    attempts: int = 0
+    retries: int = 0
+    devices: set[str] = field(default_factory=set)
+    provenances: set[str] = field(default_factory=set)
+
+
+class World:
+    """One replication."""
+
+    def __init__(
+        self, env: simpy.Environment, scenario: Scenario, replication: int, record: Record, *, epoch_ns: int, seat: SeatMaker,
+    ) -> None:
+        self.env = env
+        self.scenario = scenario
+        self.replication = replication
+        self.record = record
+        self.clock = SimClock(env, epoch_ns)
+        self.epoch_ns = epoch_ns
+        self.midnight_ns = midnight_ns(epoch_ns)
+        self.injector = Injector(scenario.fault, self.midnight_ns, self.stream("faults"))
+        self._make_seat = seat
+        self.slot = simpy.Resource(env, capacity=1)
+        self._sessions = 0
+
+    def equip(self, people: People, cloud_link: Link, contact: Contact) -> None:
+        """What the situation brings: its people, its line to the data centre, and the model of its readers."""
+        self.people = people
+        self.cloud_link = cloud_link
+        self.seat = self._make_seat(self, contact)
+
+    def stream(self, *names: object) -> Random:
+        """A random stream of this replication: ``seed/replication/...``."""
+        return stream(self.scenario.run.seed, self.replication, *names)
+
+    # -- flows
+
+    def perform(
+        self, flow: Flow[T], name: str, place: Workplace, *, visit: str = "", tally: Tally | None = None,
+        extra: dict[str, Link] | None = None, ended: Callable[[T], str] = lambda _: "retried",
+    ) -> Steps[T]:
+        """Run a flow at a workplace. ``ended`` says of the result how a fault that struck was overcome."""
+        self._sessions += 1
+        strikes: list[Strike] = []
+        links: dict[str, Link] = {"sam": place.sam_link, "cloud": self.cloud_link, **(extra or {})}
+        if place.hpc_link is not None:
+            links["hpc"] = place.hpc_link
+        faulty = {role: self._faulty(role, link, strikes) for role, link in links.items()}
+        session = Session(
+            links=faulty, clock=self.clock, people=self.people, record=self.record, replication=self.replication, visit=visit,
+            name=f"{place.desk.name}/{self._sessions}", flow=name, status=read_status,
+        )
+        try:
+            result = yield from perform(self.env, flow, session)
+        except Ended as e:
+            self._settle(strikes, session, "retried" if e.torn else "refused")
+            raise
+        finally:
+            if tally is not None:
+                tally.card_ns += session.card_ns
+                tally.cloud_ns += session.cloud_ns
+                tally.attempts += session.attempts
+        self._settle(strikes, session, ended(result))
+        return result
+
+    def _faulty(self, role: str, link: Link, strikes: list[Strike]) -> Link:
+        if not self.injector.for_role(role):
+            return link
+        device = getattr(link, "tearable", None)
+        return FaultyLink(link, role, self.injector, self.clock, strikes, device)
+
+    def _settle(self, strikes: list[Strike], session: Session, ended: str) -> None:
+        for strike in strikes:
+            fault = strike.fault
+            self.record(
+                FaultRow(
+                    self.replication, fault.id, fault.kind, fault.on, session.visit, session.name, strike.at_ns, strike.at_ns,
+                    fault.code(), ended,
+                )
+            )
+
+    def record_windows(self) -> None:
+        """One row for each outage of the scenario, whether it struck anybody or not."""
+        for fault, start_ns, end_ns in self.injector.windows():
+            self.record(
+                FaultRow(
+                    self.replication, fault.id, fault.kind, fault.on, "", "", start_ns, end_ns, fault.code(), "window"
+                )
+            )
+
+
+class CardContact:
+    """A patient's card at a workplace, from going in to coming out, with the rule for putting it in again."""
+
+    def __init__(self, world: World, place: Workplace, card: IcCard, visit: str, tally: Tally) -> None:
+        self._world = world
+        self._place = place
+        self._visit = visit
+        self._tally = tally
+        self._link: Link | None = None
+        self._handle: Handle | None = None
+        self.card = card
+
+    def run(
+        self, name: str, flow_of: Callable[[Handle | None], Flow[T]], handle_of: Callable[[T], Handle | None] = lambda _: None,
+        ended: Callable[[T], str] = lambda _: "retried",
+    ) -> Steps[T]:
+        """Run ``flow_of(handle)``; a handle of None means that the card must be opened first.
+
+        A card that was torn out or fell silent is put in again, ``REINSERTIONS`` times at most; a wrong PIN may be
+        entered again as often. Raises Ended when that did not help, or the flow refuses.
+        """
+        world = self._world
+        for number in range(REINSERTIONS + 1):
+            shared = world.seat.shared
+            turn = world.slot.request() if shared else None
+            try:
+                if turn is not None:
+                    yield turn
+                link = self._put_in()
+                extra = {"card": link}
+                result = yield from world.perform(
+                    flow_of(self._handle), name, self._place, visit=self._visit, tally=self._tally, extra=extra, ended=ended,
+                )
+                self._handle = handle_of(result)
+                return result
+            except Ended as e:
+                self.take_out()
+                if not (e.torn or e.code == WRONG_PIN) or number == REINSERTIONS:
+                    raise
+                self._tally.retries += 1
+            finally:
+                if turn is not None:
+                    self.take_out()
+                    world.slot.release(turn)
+            yield world.env.timeout(world.people.ask("clerk", "insert card again")[0])
+        raise AssertionError("unreachable")
+
+    def _put_in(self) -> Link:
+        if self._link is None:
+            self._link = self._world.seat.insert(self.card, self._visit)
+            self._tally.devices.add(self._link.device)
+            self._tally.provenances.add(self._link.provenance.value)
+        return self._link
+
+    def take_out(self) -> None:
+        """Remove the card; the next flow must open it again."""
+        if self._link is not None:
+            self.card = self._world.seat.remove(self.card, self._visit)
+        self._link = None
+        self._handle = None
+
+
+def read_status(role: str, request: bytes, reply: bytes) -> str:
+    """Status word or return code of a reply, for its row."""
+    if role == "cloud":
+        return cloud_status(reply)
+    return "" if role == "wallet" else chip_status(role, request, reply)
+
+
+def midnight_ns(at_ns: int) -> int:
+    """Midnight in Taiwan of the day of this moment."""
+    local = to_datetime(at_ns).astimezone(TAIWAN)
+    return from_datetime(local.replace(hour=0, minute=0, second=0, microsecond=0))
