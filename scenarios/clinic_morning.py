@@ -29,12 +29,30 @@ from virtual_devices.reader.visit import Registered
 from virtual_devices.trace import LedgerRow, UploadRow, VisitRow
 
 Process = Generator[simpy.Event, Any, None]
+SHOWS = ("REG-02", "CON-01", "CON-02", "TCA-01", "TCA-02", "PAR-01", "PAR-02", "WBK-01", "UPL-01", "UPL-02", "UPL-03", "OFF-01",
+         "DLG-04")
+"""Requirements that this situation shows."""
+DOUBTS = (
+    "Service times, arrivals and the mix of cards are assumed; nobody has published them for a clinic here.",
+    "No reading time of the card has been published: chip and reader times are assumed (params.contact).",
+    "Everything beyond the public read of the card is the bench's own profile: the real protocol is not public.",
+    "The virtual card is a stand-in of stated times, without content; its exchanges are modelled and marked so.",
+    "Line and data centre times are assumed; only the line classes (1 and 2 Mbit/s) are known.",
+)
+"""What a reader of the report should doubt."""
 
 
 def processes(world: World, params: Params) -> list[Process]:
     """The processes of one replication."""
     morning = Morning(world, params)
     return [morning.open(), morning.arrivals()]
+
+
+def expected_visits(params: Params) -> float:
+    """Patients in one replication, on average."""
+    return sum(
+        (day_seconds(b.end) - day_seconds(b.start)) / 3600 * b.per_hour for b in params.arrivals.bands
+    )
 
 
 class Morning:

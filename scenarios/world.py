@@ -49,6 +49,10 @@ class CardSeat(Protocol):
         """Take the card out: the card as it is now."""
         ...
 
+    def close(self) -> None:
+        """Let go of the slot."""
+        ...
+
 
 class ModelledSeat:
     """A reader at every workplace, modelled; the card is the reference card itself."""
@@ -65,6 +69,9 @@ class ModelledSeat:
     def remove(self, card: IcCard, visit: str) -> IcCard:
         card.power_off()
         return card
+
+    def close(self) -> None:
+        return
 
 
 SeatMaker = Callable[["World", Contact], CardSeat]
@@ -117,6 +124,12 @@ class World:
         self.people = people
         self.cloud_link = cloud_link
         self.seat = self._make_seat(self, contact)
+
+    def close(self) -> None:
+        """The replication is over: let go of what the seat holds."""
+        seat = getattr(self, "seat", None)
+        if seat is not None:
+            seat.close()
 
     def stream(self, *names: object) -> Random:
         """A random stream of this replication: ``seed/replication/...``."""

@@ -1,0 +1,139 @@
+"""One run: a scenario played as many times as it says, into a run directory."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import simpy
+
+from bench.record import Recorder
+from bench.rig import Rig
+from conformance.catalogue import find
+from scenarios.files import Scenario, dump, situations
+from scenarios.world import World
+from virtual_devices.clock import TAIWAN, from_datetime
+from virtual_devices.cloud.core import UPLOAD_DEADLINE_S
+from virtual_devices.trace import LedgerRow, Row, VisitRow
+
+PACKAGES = ("vhc-bench", "simpy", "cryptography", "cbor2", "numpy", "pyarrow", "duckdb", "matplotlib")
+Progress = Callable[[int, int], None]
+"""Told of each visit that ended: replication, and visits so far in all."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a run: visits that ended, and the conservation laws that were broken."""
+
+    directory: Path
+    visits: int = 0
+    broken: int = 0
+
+
+def run(scenario: Scenario, directory: Path, rig: Rig, progress: Progress = lambda _r, _n: None) -> Result:
+    """Play the scenario into ``directory``. Raises RecordError, UsageError, LinkError; KeyboardInterrupt passes through,
+    and what was played until then is kept."""
+    epoch_ns = epoch(scenario, rig)
+    result = Result(directory)
+    with Recorder(directory, manifest(scenario, rig, epoch_ns)) as recorder:
+
+        def record(row: Row) -> None:
+            recorder.record(row)
+            if isinstance(row, VisitRow):
+                result.visits += 1
+                progress(row.replication, result.visits)
+            elif isinstance(row, LedgerRow) and not row.holds:
+                result.broken += 1
+
+        for replication in range(scenario.run.replications):
+            _replicate(scenario, replication, record, rig, epoch_ns)
+    return result
+
+
+def _replicate(scenario: Scenario, replication: int, record: Callable[[Row], None], rig: Rig, epoch_ns: int) -> None:
+    env = simpy.Environment(0)
+    world = World(env, scenario, replication, record, epoch_ns=epoch_ns, seat=rig.seat)
+    try:
+        for process in situations()[scenario.situation].processes(world, scenario.params):
+            env.process(process)
+        env.run()
+    finally:
+        world.close()
+
+
+def epoch(scenario: Scenario, rig: Rig) -> int:
+    """When a replication begins, in nanoseconds: the scenario's moment; with a real device that time of today."""
+    moment = scenario.run.epoch
+    if rig.may_be_real:
+        today = datetime.now(TAIWAN)
+        moment = moment.astimezone(TAIWAN).replace(year=today.year, month=today.month, day=today.day)
+    return from_datetime(moment)
+
+
+def expected_visits(scenario: Scenario) -> int:
+    """About how many visits a run will have, for the progress bar; 0 when the situation cannot say."""
+    estimate = getattr(situations()[scenario.situation], "expected_visits", None)
+    return 0 if estimate is None else round(estimate(scenario.params) * scenario.run.replications)
+
+
+def manifest(scenario: Scenario, rig: Rig, epoch_ns: int) -> dict[str, Any]:
+    """What was run, with every default filled in. Nothing of the wall clock, unless a real device may take part."""
+    situation = situations()[scenario.situation]
+    return {
+        "title": scenario.title,
+        "situation": scenario.situation,
+        "description": scenario.description,
+        "seed": scenario.run.seed,
+        "replications": scenario.run.replications,
+        "epoch_ns": epoch_ns,
+        "scenario": dump(scenario),
+        "stations": list(getattr(scenario.params, "journey", ())),
+        "rig": rig.table(),
+        "devices": [{"role": role, "moniker": moniker, "detail": _DETAIL.get(role, "")} for role, moniker in rig.table().items()],
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "commit": commit(),
+        "requirements": [
+            {"id": r.id, "says": r.says, "duty": r.duty.value} for r in map(find, getattr(situation, "SHOWS", ()))
+        ],
+        "upload_deadline_s": UPLOAD_DEADLINE_S,
+        "doubts": list(getattr(situation, "DOUBTS", ())),
+    }
+
+
+_DETAIL = {
+    "card": "reference IC card, profiles t1, t1-nul, t0, y2025",
+    "sam": "reference SAM",
+    "hpc": "reference professional's card",
+    "cloud": "reference data centre",
+    "wallet": "stated times, no content: the wallet does not exist yet",
+}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def commit() -> str:
+    """The commit of the checkout that runs, "" when this is none."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return ""
+    done = subprocess.run(
+        ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    return done.stdout.strip()
+
+
+def with_overrides(scenario: Scenario, *, seed: int | None, replications: int | None) -> Scenario:
+    """The scenario with the command line's seed and number of replications."""
+    changes = {k: v for k, v in (("seed", seed), ("replications", replications)) if v is not None}
+    return replace(scenario, run=scenario.run.model_copy(update=changes)) if changes else scenario
