@@ -58,6 +58,16 @@ def bin_width_ns(low_ns: int, high_ns: int) -> int:
     return next((m * 60 * NS for m in _STEPS_MIN if (high_ns - low_ns) / (m * 60 * NS) <= 100), 30 * DAY_NS)
 
 
+def duration_axis(run: Run, axes: Axes, longest_ns: float, most: int) -> None:
+    """X in nanoseconds from 0, linear: at most ``most`` round ticks, each with its unit."""
+    steps = [n * NS for n in (1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 604_800)]
+    step = next((s for s in steps if longest_ns / s <= most), steps[-1])
+    ticks = [i * step for i in range(int(longest_ns // step) + 1)]
+    axes.set_xlim(0, max(longest_ns, 1))
+    axes.set_xticks(ticks, ["0" if not t else round_duration(run.words, t) for t in ticks])
+    axes.grid(axis="x")
+
+
 def shade(axes: Axes, spans: Sequence[Window], low_ns: int, *, label_y: float | None = None) -> None:
     """Grey columns where something was down; named at ``label_y`` (share of the axes' height) when given."""
     limit = axes.get_xlim()[1]

@@ -62,6 +62,11 @@ def clock_s(ns: float) -> str:
     return _moment(ns).strftime("%H:%M:%S")
 
 
+def when(ns: float, span_ns: tuple[int, int]) -> str:
+    """Time of day, with the date when the run spans more than a day and a half."""
+    return clock(ns) if span_ns[1] - span_ns[0] <= DAY_NS * 3 // 2 else f"{date(ns)} {clock(ns)}"
+
+
 def date(ns: float) -> str:
     """The date in Taiwan, 'YYYY-MM-DD'."""
     return _moment(ns).strftime("%Y-%m-%d")

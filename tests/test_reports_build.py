@@ -280,6 +280,15 @@ def test_a_law_that_claims_to_hold_with_unequal_sides_is_broken(make: Make) -> N
     assert "1 of 1 conservation laws is BROKEN." in summary(run)
 
 
+def test_sums_of_nanoseconds_may_pass_64_bits(make: Make) -> None:
+    run, day = make(visits=2), 86_400 * 10**9
+    rows = dict(sample_run.Sample().rows)
+    rows["stages"] = [sample_run.StageRow(0, f"v{i}", "desk", 0, 400 * day, 401 * day) for i in range(300)]
+    rows["ledger"] = [sample_run.LedgerRow(r, "a law", 2**62, 2**62, True) for r in range(4)]
+    sample_run.write_tables(run, rows)
+    assert "Conservation laws" in page(run, Catalogue()) and f"{2**64:,}" in page(run, Catalogue())
+
+
 def test_modelled_and_measured_never_share_a_row(html: str) -> None:
     rows = re.findall(r"<tr>(.*?)</tr>", html, re.DOTALL)
     assert any("measured</td>" in r for r in rows) and any("modelled</td>" in r for r in rows)

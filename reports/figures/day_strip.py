@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from reports.catalogue import N_
 from reports.drawing import bare, beside, clock_axis, segments, shade, windows
 from reports.fonts import width_px
-from reports.formats import NS, clock, duration
+from reports.formats import NS, duration, when
 from reports.palette import LIGHT, category, pale
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
@@ -59,7 +59,7 @@ def draw(run: Run) -> Picture | Blank:
     longest = max(visits, key=lambda v: v[2] - v[1])
     finding = run.say(
         "The longest visit, begun at {clock}, took {time}.",
-        clock=clock(longest[1]),
+        clock=when(longest[1], run.span_ns),
         time=duration(run.words, longest[2] - longest[1]),
     )
     if skip:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from functools import partial
 from typing import Any
 
@@ -71,6 +73,7 @@ def _paint(
     axes.grid(axis="x")
     for index, name in enumerate(names):
         axes.text(0, index * group + 16, name, transform=axes.get_yaxis_transform(), fontsize=12.5)
+    strokes: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for fault, replication, start, until, ended in rows:
         if fault not in names:
             continue
@@ -79,7 +82,11 @@ def _paint(
         if until > start:
             axes.barh(y + lane_px / 2, right - left, left=left, height=lane_px - 2, color=LIGHT["red-pale"])
         else:
-            axes.plot([left, left], [y + 1, y + lane_px - 1], color=LIGHT[ENDED.get(ended, "grey")], linewidth=1.6)
+            strokes[ended].append((left, y))
+    for ended, places in strokes.items():  # one broken line a colour, not an element a stroke
+        xs = [x for left, _ in places for x in (left, left, math.nan)]
+        ys = [v for _, y in places for v in (y + 1, y + lane_px - 1, math.nan)]
+        axes.plot(xs, ys, color=LIGHT[ENDED.get(ended, "grey")], linewidth=1.6)
     _key(run, frame, sorted({ended for *_, ended in rows}, key=lambda e: (list(ENDED).index(e) if e in ENDED else 99, e)))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from reports.catalogue import N_
 from reports.drawing import bin_width_ns, clock_axis, shade, windows
-from reports.formats import NS, clock
+from reports.formats import NS, round_duration, when
 from reports.palette import LIGHT, category, pale
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
@@ -36,12 +36,15 @@ def draw(run: Run) -> Picture | Blank:
     queues = {station: _queue(run, station, low, width, bins) for station in run.stations}
     station = max(queues, key=lambda s: float(queues[s].mean(axis=0).max()))
     mean = queues[station].mean(axis=0)
+    at = when(low + int(mean.argmax()) * width, run.span_ns)
     finding = run.say(
         "The longest queue is at {station}: {n} patients on average about {clock}.",
         station=station,
-        n=f"{mean.max():.1f}",
-        clock=clock(low + int(mean.argmax()) * width),
+        n=f"{mean.max():,.1f}",
+        clock=at,
     )
+    if not mean.max():
+        finding = run.say("Nobody waited anywhere.")
     height = 150 + 70 * len(queues)
     alt = run.say("Arrivals and number of waiting patients by station over the day. {finding}", finding=finding)
     return Picture(finding, alt, partial(_paint, run, arrivals, queues, (low, width)), height)
@@ -93,7 +96,7 @@ def _paint(run: Run, arrivals: np.ndarray, queues: dict[str, np.ndarray], grid: 
     axes.spines["left"].set_visible(False)
     axes.set_yticks([0, int(np.ceil(arrivals.max()))])
     axes.set_title(
-        run.say("arrivals in {minutes} minutes", minutes=width // (60 * NS)), loc="left", fontsize=12.5, color=LIGHT["ink"], pad=4
+        run.say("arrivals in {time}", time=round_duration(run.words, width)), loc="left", fontsize=12.5, color=LIGHT["ink"], pad=4
     )
     shade(axes, windows(run), low, label_y=1.0)
     for index, (station, queue) in enumerate(queues.items()):

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 from reports.catalogue import N_
-from reports.drawing import bare, beside, key
-from reports.formats import NS, duration
+from reports.drawing import bare, beside, duration_axis, key
+from reports.formats import duration
 from reports.palette import LIGHT
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
@@ -18,10 +18,9 @@ CAPTION = N_(
     "line: the median of "
     "the time spent waiting."
 )
-UNITS = N_("Minutes; hour of arrival in Taiwan (UTC+8)")
+UNITS = N_("Time; hour of arrival in Taiwan (UTC+8)")
 SECTION = "morning"
 ORDER = 30
-MIN_NS = 60 * NS
 
 
 def draw(run: Run) -> Picture | Blank:
@@ -51,17 +50,16 @@ def _paint(run: Run, rows: list[Any], frame: Frame) -> None:
     axes = frame.axes(118 if not frame.narrow else 74, 70, 34, 34)
     bare(axes)
     axes.set_ylim(len(rows) - 0.4, -0.75)
-    axes.set_xlim(0, max(r[2][2] for r in rows) / MIN_NS * 1.02)
-    axes.grid(axis="x")
+    duration_axis(run, axes, max(r[2][2] for r in rows) * 1.02, 4 if frame.narrow else 8)
     for y, (hour, n, (low, middle, high), wait) in enumerate(rows):
-        axes.barh(y, (high - low) / MIN_NS, left=low / MIN_NS, height=0.5, color=LIGHT["blue-pale"])
-        axes.plot([0, wait / MIN_NS], [y, y], color=LIGHT["ink"], linewidth=2.2)
-        axes.plot([middle / MIN_NS], [y], "o", color=LIGHT["blue"], markersize=9)
-        beside(axes, duration(run.words, high), high / MIN_NS, y, color=LIGHT["soft"])
+        axes.barh(y, (high - low), left=low, height=0.5, color=LIGHT["blue-pale"])
+        axes.plot([0, wait], [y, y], color=LIGHT["ink"], linewidth=2.2)
+        axes.plot([middle], [y], "o", color=LIGHT["blue"], markersize=9)
+        beside(axes, duration(run.words, high), high, y, color=LIGHT["soft"])
         beside(
             axes,
             duration(run.words, middle),
-            middle / MIN_NS,
+            middle,
             y - 0.25,
             dx=0,
             dy=1,

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from reports.catalogue import N_
 from reports.drawing import bin_width_ns, clock_axis, shade, windows
-from reports.formats import NS, clock
+from reports.formats import NS, when
 from reports.palette import LIGHT
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
@@ -37,7 +37,7 @@ def draw(run: Run) -> Picture | Blank:
     finding = run.say(
         "At most {n} records wait on average, about {clock}; {left} still wait at the end of the picture.",
         n=f"{mean.max():.1f}",
-        clock=clock(low + int(mean.argmax() + 1) * width),
+        clock=when(low + int(mean.argmax() + 1) * width, run.span_ns),
         left=f"{mean[-1]:.1f}",
     )
     alt = run.say("Number of records not yet stored over the day. {finding}", finding=finding)

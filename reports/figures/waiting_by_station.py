@@ -6,18 +6,17 @@ from functools import partial
 from typing import Any
 
 from reports.catalogue import N_
-from reports.drawing import bare, beside
-from reports.formats import NS, duration, share
+from reports.drawing import bare, beside, duration_axis
+from reports.formats import duration, share
 from reports.palette import LIGHT, category, pale
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
 
 TITLE = N_("Waiting and service by station")
 CAPTION = N_("Mean over all patients of all replications who stood there. Pale: waiting. Strong: being served.")
-UNITS = N_("Minutes a patient")
+UNITS = N_("Time a patient")
 SECTION = "morning"
 ORDER = 40
-MIN_NS = 60 * NS
 
 
 def draw(run: Run) -> Picture | Blank:
@@ -48,15 +47,14 @@ def _paint(run: Run, rows: list[Any], frame: Frame) -> None:
     axes = frame.axes(118 if not frame.narrow else 6, 12, 12, 34)
     bare(axes)
     axes.set_ylim(len(rows) - 0.5, -0.6)
-    longest = max(w + d for _, _, w, d in rows) / MIN_NS
-    axes.set_xlim(0, longest * (1.02 if frame.narrow else 1.3))
-    axes.grid(axis="x")
+    longest = max(w + d for _, _, w, d in rows)
+    duration_axis(run, axes, longest * (1.02 if frame.narrow else 1.3), 4 if frame.narrow else 8)
     for y, (index, station, wait, work) in enumerate(rows):
-        axes.barh(y, wait / MIN_NS, height=0.34 if frame.narrow else 0.5, color=pale(index))
-        axes.barh(y, work / MIN_NS, left=wait / MIN_NS, height=0.34 if frame.narrow else 0.5, color=category(index))
+        axes.barh(y, wait, height=0.34 if frame.narrow else 0.5, color=pale(index))
+        axes.barh(y, work, left=wait, height=0.34 if frame.narrow else 0.5, color=category(index))
         times = run.say("waiting {wait}, service {work}", wait=duration(run.words, wait), work=duration(run.words, work))
         if frame.narrow:
             axes.text(0, y - 0.22, f"{station}: {times}", va="bottom", fontsize=12)
         else:
             axes.text(-0.012, y, station, transform=axes.get_yaxis_transform(), ha="right", va="center")
-            beside(axes, times, (wait + work) / MIN_NS, y, color=LIGHT["soft"])
+            beside(axes, times, (wait + work), y, color=LIGHT["soft"])

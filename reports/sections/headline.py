@@ -135,7 +135,7 @@ def _tiles(run: Run, h: Headline) -> list[Tile]:
         Tile(run.say("nine of ten leave within"), value(words, h.p90), _range(run, h.p90)),
     ]
     limit = round_duration(words, float(run.manifest.get("upload_deadline_s", 86_400)) * NS)
-    mood = "" if h.in_time.value is None else "good" if h.in_time.value >= 0.9 else "bad"
+    mood = "" if h.in_time.value is None or run.ended is Ended.KILLED else "good" if h.in_time.value >= 0.9 else "bad"
     tiles.append(
         Tile(
             run.say("records stored within {time}", time=limit),

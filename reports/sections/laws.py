@@ -11,7 +11,7 @@ NAME = "laws"
 
 def make(run: Run) -> Section:
     rows = run.sql(
-        'SELECT law, count(*), CAST(sum("left") AS BIGINT), CAST(sum("right") AS BIGINT), count(*) FILTER (WHERE NOT holds OR '
+        'SELECT law, count(*), sum("left"), sum("right"), count(*) FILTER (WHERE NOT holds OR '
         '"left" <> "right"), '
         'min(replication) FILTER (WHERE NOT holds OR "left" <> "right") FROM ledger GROUP BY law ORDER BY law'
     )

@@ -23,7 +23,7 @@ def make(run: Run) -> Section:
 
 def _finding(run: Run) -> str:
     waits = run.sql(
-        "SELECT station, CAST(sum(began_ns - joined_ns) AS BIGINT), CAST(sum(ended_ns - began_ns) AS BIGINT) FROM stages GROUP "
+        "SELECT station, sum(began_ns - joined_ns), sum(ended_ns - began_ns) FROM stages GROUP "
         "BY station ORDER BY station"
     )
     waiting, work = sum(w for _, w, _ in waits), sum(d for _, _, d in waits)

@@ -61,7 +61,7 @@ def _finding(run: Run, rows: list[tuple[object, ...]]) -> str:
         return run.say("No record was made for upload.")
     queued = sum(int(str(r[1])) for r in rows if r[0])
     return run.say(
-        "{share} of {n} records were stored in time, {late} late, {never} never; {queued} had waited in the offline queue.",
+        "Stored in time: {share} of {n} records; {late} late, {never} never; {queued} had waited in the offline queue.",
         share=share(run.words, soon / total),
         n=f"{total:,}",
         late=f"{late:,}",
