@@ -49,7 +49,8 @@ class Rig:
 
     def __post_init__(self) -> None:
         if self.card not in ("virtual", "auto") and not self.card.startswith("pcsc:"):
-            raise UsageError(f"--card {self.card!r}: give 'virtual', 'auto', or 'pcsc:NAME' ('vhc-bench devices' lists the names)")
+            hint = "'vhc-bench devices' lists the names"
+            raise UsageError(f"--card {self.card!r}: give 'virtual', 'auto', or 'pcsc:NAME' ({hint})")
 
     @property
     def may_be_real(self) -> bool:
@@ -103,13 +104,15 @@ class PcscSeat:
 
     @property
     def shared(self) -> bool:
-        return self._real is not None
+        """Asked before each card goes in: this is where a device that has appeared is taken up."""
+        real = self._ready("")
+        return real is not None and real.behind is not None
 
     # -- the seat
 
     def insert(self, card: IcCard, visit: str) -> Link:
         self._inside = False
-        real = self._ready(visit)
+        real = self._real
         if real is None:
             return self._virtual.insert(card, visit)
         if real.behind is None:

@@ -1,0 +1,187 @@
+"""The command line: ``vhc-bench``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bench.exits import CONFIGURATION, ENVIRONMENT, USAGE
+from scenarios.listing import ScenarioFaults
+from virtual_devices.errors import BenchError, LinkError, UsageError
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+
+class Commands(click.Group):
+    """Commands in the order of a first visit; one that is not there is answered with the nearest."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ScenarioFaults as e:
+            _fail(str(e), CONFIGURATION)
+        except LinkError as e:
+            _fail(str(e), ENVIRONMENT)
+        except UsageError as e:
+            _fail(str(e), USAGE)
+        except BenchError as e:
+            _fail(str(e), ENVIRONMENT)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    err.print(text, style="red", markup=False, highlight=False)
+    sys.exit(code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="vhc-bench")
+def main() -> None:
+    """A test bench for Taiwan's virtual health insurance card (虛擬健保卡).
+
+    \b
+    To begin:
+      vhc-bench run scenarios/clinic_morning.toml      play a clinic's morning, write a report
+      vhc-bench scenarios                              what can be played
+      vhc-bench devices                                what is attached to this computer
+      vhc-bench present vpcd                           show our reference card to this computer's PC/SC service
+
+    \b
+    Exit codes: 0 pass, 1 a conservation law or a promise is broken, 2 usage, 3 environment, 4 scenario or configuration,
+    5 nothing ran, 130 interrupted.
+    """
+
+
+@main.command()
+@click.argument("scenario", type=click.Path(path_type=Path))
+@click.option("--seed", type=click.IntRange(0), help="Root of all random streams; the file's own when left out.")
+@click.option("--replications", "-n", type=click.IntRange(1, 10_000), help="How often the scenario is played.")
+@click.option("--out", "directory", type=click.Path(path_type=Path), help="Run directory to make.  [default: runs/NAME-SEED-N]")
+@click.option("--card", default="virtual", show_default=True, metavar="MONIKER",
+              help="Where patients' cards are put: virtual, auto, or pcsc:NAME (a reader's name, with * and ?).")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
+              help="Replace a value of the scenario, such as params.stations.consultation.staff=3. Can be given again.")
+@click.option("--quiet", "-q", is_flag=True, help="Print the path of the report only.")
+def run(
+    scenario: Path, seed: int | None, replications: int | None, directory: Path | None, card: str, overrides: tuple[str, ...],
+    quiet: bool,
+) -> None:
+    """Play SCENARIO, a TOML file, and write its run directory with report.html.
+
+    \b
+    Examples:
+      vhc-bench run scenarios/clinic_morning.toml
+      vhc-bench run scenarios/clinic_morning.toml --seed 7 -n 20 --set params.stations.consultation.staff=3
+      vhc-bench run scenarios/clinic_morning.toml -n 1 --card "pcsc:ACS*"
+
+    The same scenario and seed give the same rows and the same report, byte for byte, as long as every device is virtual.
+    Ctrl-C ends the run; what was played is kept and reported. Nothing real is used unless --card says so.
+    """
+    from bench import running
+
+    sys.exit(running.command(scenario, seed, replications, directory, card, overrides, quiet=quiet))
+
+
+@main.command()
+@click.option("--watch", is_flag=True, help="Go on, and print what appears and vanishes, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def devices(watch: bool, as_json: bool) -> None:
+    """List what is attached to this computer, with the moniker that other commands take."""
+    from bench import looking
+
+    sys.exit(looking.watch(as_json) if watch else looking.listing(as_json))
+
+
+@main.group(cls=Commands)
+def present() -> None:
+    """Put our reference card in front of somebody else's reader."""
+
+
+@present.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where the vpcd driver of the PC/SC service listens.")
+@click.option("--port", default=35963, show_default=True, type=click.IntRange(1, 65535), help="35963 is its first slot.")
+@click.option("--profile", default="t1", show_default=True, help="Kind of card: t1, t1-nul, t0, y2025.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Whose card: another seed, another holder.")
+@click.option("--empty", is_flag=True, help="Begin with an empty slot; a run puts the cards in.")
+@click.option("--reader", default="", help="Name under which PC/SC shows the slot, when it is not the driver's usual one.")
+@click.option("--name", default="", help="Name of the control channel; vpcd-PORT when left out.")
+def vpcd(host: str, port: int, profile: str, seed: int, empty: bool, reader: str, name: str) -> None:
+    """Present a card through Debian's virtual reader (package vsmartcard-vpcd) to every program that speaks PC/SC.
+
+    \b
+    Try it, with pcscd running:
+      vhc-bench present vpcd &
+      opensc-tool -s 00:A4:04:00:10:D1:58:00:00:01:00:00:00:00:00:00:00:00:00:11:00 -s 00:CA:11:00:02:00:00
+
+    The holder is invented. While this runs, 'vhc-bench run ... --card auto' puts each patient's own card into the slot.
+    """
+    from bench import presenting
+
+    sys.exit(presenting.vpcd(host, port, profile, seed, empty=empty, reader=reader, name=name))
+
+
+@main.command()
+@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
+def report(run_directory: Path) -> None:
+    """Make report.html of a run directory again. A run that was killed is recovered first, and says so."""
+    from bench import running
+
+    sys.exit(running.report(run_directory))
+
+
+@main.command()
+@click.option("--schema", metavar="SITUATION", help="Print the JSON schema of that situation's files, for editors.")
+@click.argument("check", required=False, type=click.Path(path_type=Path))
+def scenarios(schema: str | None, check: Path | None) -> None:
+    """List the situations and scenario files that come with the bench, or check one file."""
+    import scenarios as package
+    from scenarios import files
+
+    if schema:
+        click.echo(json.dumps(files.schema(schema), ensure_ascii=False, indent=2))
+        return
+    if check:
+        files.load(check)
+        out.print(f"{check}: nothing wrong", markup=False)
+        return
+    table = Table("file", "situation", "what it plays", box=None, pad_edge=False)
+    for path in sorted(Path(package.__path__[0]).glob("*.toml")):
+        scenario = files.load(path)
+        table.add_row(f"scenarios/{path.name}", scenario.situation, scenario.description or scenario.title)
+    out.print(table)
+
+
+@main.command()
+@click.option("--duty", type=click.Choice(["must", "should", "may"]), help="Only these.")
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+@click.argument("ids", nargs=-1)
+def requirements(duty: str | None, as_json: bool, ids: tuple[str, ...]) -> None:
+    """What the virtual card must do: the requirements that the bench can show, by id, and which situations show them."""
+    from conformance import catalogue
+    from scenarios.files import situations
+
+    shown = {name: set(getattr(module, "SHOWS", ())) for name, module in situations().items()}
+    chosen = [catalogue.find(i) for i in ids] if ids else list(catalogue.requirements())
+    chosen = [r for r in chosen if duty is None or r.duty.value == duty]
+    by = {r.id: sorted(name for name, ids_ in shown.items() if r.id in ids_) for r in chosen}
+    if as_json:
+        rows = [{"id": r.id, "duty": r.duty.value, "says": r.says, "source": r.source, "situations": by[r.id]} for r in chosen]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    table = Table("id", "duty", "requirement", "shown by", box=None, pad_edge=False)
+    for r in chosen:
+        table.add_row(r.id, r.duty.value, r.says, ", ".join(by[r.id]))
+    out.print(table)
+
+
+if __name__ == "__main__":
+    main()

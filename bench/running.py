@@ -1,0 +1,113 @@
+"""The commands ``run`` and ``report``: what a person sees of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from bench.exits import INTERRUPTED, LAW_BROKEN, NOTHING_RAN, PASS
+from bench.record import State, recover, state
+from bench.rig import Rig
+from bench.run import Result, expected_visits, with_overrides
+from bench.run import run as play
+from scenarios.files import Scenario, load
+from virtual_devices.errors import UsageError
+
+err = Console(stderr=True, soft_wrap=True)
+
+
+def command(
+    path: Path, seed: int | None, replications: int | None, directory: Path | None, card: str, overrides: tuple[str, ...], *,
+    quiet: bool,
+) -> int:
+    """``vhc-bench run``. Returns the exit code."""
+    rig = Rig(card)
+    scenario = with_overrides(load(path, _overrides(overrides)), seed=seed, replications=replications)
+    target = directory or _free_directory(Path("runs"), f"{path.stem}-{scenario.run.seed}")
+    interrupted = False
+    result = Result(target)
+    try:
+        result = _play(scenario, target, rig, quiet=quiet)
+    except KeyboardInterrupt:
+        if state(target) is not State.INTERRUPTED:
+            return INTERRUPTED
+        interrupted = True
+        err.print("interrupted: what was played is kept", markup=False)
+    _tell(target, quiet=quiet)
+    if interrupted:
+        return INTERRUPTED
+    if not result.visits:
+        err.print("nothing ran: no patient came; look at params.arrivals", style="red", markup=False)
+        return NOTHING_RAN
+    return LAW_BROKEN if result.broken else PASS
+
+
+def report(directory: Path) -> int:
+    """``vhc-bench report``. Returns the exit code."""
+    match state(directory):
+        case State.NOT_A_RUN:
+            raise UsageError(f"{directory} is not a run directory: it has no manifest.json")
+        case State.RUNNING:
+            raise UsageError(f"{directory} is still being written: wait until it has ended")
+        case State.KILLED:
+            kept = recover(directory)
+            err.print(f"this run was killed; recovered: {sum(kept.rows.values()):,} rows", style="yellow", markup=False)
+        case _:
+            pass
+    _tell(directory, quiet=False)
+    return PASS
+
+
+def _play(scenario: Scenario, directory: Path, rig: Rig, *, quiet: bool) -> Result:
+    if quiet or not err.is_terminal:
+        return play(scenario, directory, rig)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn(show_speed=True),
+        TextColumn("visits"), TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as progress:
+        times = scenario.run.replications
+        task = progress.add_task(f"replication 1 of {times}", total=expected_visits(scenario) or None)
+
+        def told(replication: int, visits: int) -> None:
+            progress.update(task, completed=visits, description=f"replication {replication + 1} of {times}")
+
+        return play(scenario, directory, rig, told)
+
+
+def _tell(directory: Path, *, quiet: bool) -> None:
+    """Make the report; print the summary, and the report's path as the last line."""
+    from reports.build import build, summary  # takes half a second to load: only when there is something to report
+
+    page = build(directory)
+    if not quiet:
+        print_line(summary(directory))
+    print_line(str(page))
+
+
+def print_line(text: str) -> None:
+    """To standard output, as it is."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _overrides(given: tuple[str, ...]) -> dict[str, str]:
+    values = {}
+    for item in given:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set {item!r}: write KEY=VALUE, such as run.replications=3")
+        values[key.strip()] = value.strip()
+    return values
+
+
+def _free_directory(folder: Path, name: str) -> Path:
+    """The next directory of that name that is not there yet."""
+    number = 1
+    while (folder / f"{name}-{number:03d}").exists():
+        number += 1
+    return folder / f"{name}-{number:03d}"
+
