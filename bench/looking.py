@@ -56,7 +56,8 @@ def watch(as_json: bool) -> int:
             if as_json:
                 text = json.dumps(asdict(event), default=lambda v: v.hex() if isinstance(v, bytes) else v.value)
             else:
-                text = f"{to_datetime(event.at_ns).astimezone():%H:%M:%S.%f}  {event.kind.value:13} {event.moniker}  {event.detail}"
+                at = to_datetime(event.at_ns).astimezone()
+                text = f"{at:%H:%M:%S.%f}  {event.kind.value:13} {event.moniker}  {event.detail}"
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
     return PASS
