@@ -21,9 +21,10 @@ from bench.drivers.pcsc import PcscLink
 from bench.presenters import control
 from bench.presenters.control import Control, ControlInfo
 from bench.record import WallClock
+from bench.watch import EventKind, PcscSource, Watcher
 from scenarios.world import CardSeat, ModelledSeat, World, read_status
 from virtual_devices.card.ic_card import IcCard
-from virtual_devices.errors import BenchError, LinkError, PeerError, UsageError
+from virtual_devices.errors import LinkError, PeerError, UsageError
 from virtual_devices.flow import PromptPeople, Session
 from virtual_devices.flow import run as run_flow
 from virtual_devices.link import Attempt, Link, Outcome
@@ -35,7 +36,9 @@ from virtual_devices.trace import SwitchRow
 NAMED_WAIT_S = 30.0
 """How long a run waits for a named device that is not there."""
 LOOK_AGAIN_S = 0.5
-"""``auto`` looks for a device at most so often while it has none."""
+"""How often a named device that is not there is looked for."""
+FIRST_LOOK_S = 1.5
+"""Longest wait for the first report of what is attached, at the start of a replication."""
 CONNECT_S = 3.0
 """Longest wait for a card that has just been put in."""
 
@@ -89,6 +92,51 @@ class _Real:
     behind: ControlInfo | None
 
 
+class Presence:
+    """What is attached now, told by a watching process: a look costs nothing, so ``auto`` looks before every session."""
+
+    def __init__(self, env: Mapping[str, str] | None) -> None:
+        self._readers: dict[str, bool] = {}  # name -> holds a card
+        self._watcher: Watcher | None = None
+        try:
+            self._watcher = Watcher([PcscSource(env=env)]).__enter__()
+            wait_s = FIRST_LOOK_S
+            while self._note(wait_s):
+                wait_s = 0.05
+        except LinkError:
+            self.close()
+
+    def readers(self) -> dict[str, bool]:
+        """Names of the readers, and whether each holds a card."""
+        try:
+            while self._note(0.0):
+                pass
+        except LinkError:
+            self.close()
+        return self._readers
+
+    def _note(self, wait_s: float) -> bool:
+        events = self._watcher.poll(wait_s) if self._watcher is not None else []
+        for event in events:
+            name = event.moniker.removeprefix("pcsc:")
+            match event.kind:
+                case EventKind.APPEARED | EventKind.CARD_OUT:
+                    self._readers[name] = False
+                case EventKind.CARD_IN:
+                    self._readers[name] = True
+                case EventKind.VANISHED:
+                    self._readers.pop(name, None)
+                case EventKind.SERVICE_DOWN | EventKind.SERVICE_UP:
+                    pass
+        return bool(events)
+
+    def close(self) -> None:
+        if self._watcher is not None:
+            self._watcher.close()
+        self._watcher = None
+        self._readers.clear()
+
+
 class PcscSeat:
     """One real slot for everybody."""
 
@@ -99,8 +147,8 @@ class PcscSeat:
         self._real: _Real | None = None
         self._inside = False  # the patient's own card is in the real slot
         self._probed = ""
-        self._next_look_s = 0.0
         self._last = "virtual"
+        self._presence = Presence(rig.env) if rig.card == "auto" else None
 
     @property
     def shared(self) -> bool:
@@ -142,6 +190,8 @@ class PcscSeat:
 
     def close(self) -> None:
         """Let go of the reader."""
+        if self._presence is not None:
+            self._presence.close()
         if self._real is not None:
             self._real.link.close()
             self._real = None
@@ -149,12 +199,14 @@ class PcscSeat:
     # -- finding, losing
 
     def _ready(self, visit: str) -> _Real | None:
-        if self._real is None and time.monotonic() >= self._next_look_s:
-            self._next_look_s = time.monotonic() + LOOK_AGAIN_S
+        if self._real is None:
             try:
-                self._take(find(self._rig), visit)
-            except BenchError as e:
-                if self._rig.card != "auto":
+                if self._presence is None:
+                    self._take(find(self._rig.card.removeprefix("pcsc:"), self._rig.env), visit)
+                else:
+                    self._take(choose(self._presence.readers(), self._rig.env), visit)
+            except LinkError as e:
+                if self._presence is None:
                     self._take(self._await(str(e)), visit)
         return self._real
 
@@ -167,7 +219,6 @@ class PcscSeat:
         if self._real is not None:
             self._real.link.close()
         self._real = None
-        self._next_look_s = time.monotonic() + LOOK_AGAIN_S
         if self._rig.card == "auto":
             self._switch("virtual", reason, visit)
 
@@ -176,7 +227,7 @@ class PcscSeat:
         limit_s = time.monotonic() + NAMED_WAIT_S
         while time.monotonic() < limit_s:
             try:
-                return find(self._rig)
+                return find(self._rig.card.removeprefix("pcsc:"), self._rig.env)
             except LinkError as e:
                 reason = str(e)
                 time.sleep(LOOK_AGAIN_S)
@@ -232,20 +283,20 @@ class PcscSeat:
         return Session({"card": link}, WallClock(), PromptPeople(), status=read_status)
 
 
-def find(rig: Rig) -> _Real:
-    """The reader to use now. Raises LinkError or UsageError: none, several, no service, with what was found instead."""
+def find(spec: str, env: Mapping[str, str] | None) -> _Real:
+    """The named reader. Raises LinkError or UsageError: none, several, no service, with what was found instead."""
     presenters = control.discover()
-    if rig.card != "auto":
-        link = pcsc.open(rig.card.removeprefix("pcsc:"), env=rig.env)
-        behind = next((p for p in presenters if p.reader == link.reader), None)
-        unnamed = [p for p in presenters if not p.reader]
-        return _Real(link, behind or (unnamed[0] if len(unnamed) == 1 and len(presenters) == 1 else None))
-    readers = pcsc.discover(env=rig.env)
-    names = [found.moniker.removeprefix("pcsc:") for found in readers]
-    for presenter in presenters:
-        if presenter.reader in names:
-            return _Real(pcsc.open(presenter.reader, env=rig.env), presenter)
-    holding = [name for name, found in zip(names, readers, strict=True) if found.has_card]
+    link = pcsc.open(spec, env=env)
+    behind = next((p for p in presenters if p.reader == link.reader), None)
+    return _Real(link, behind or (presenters[0] if len(presenters) == 1 and not presenters[0].reader else None))
+
+
+def choose(readers: Mapping[str, bool], env: Mapping[str, str] | None) -> _Real:
+    """For ``auto``: a reader with our presenter behind it, else one that holds a card. Raises LinkError when there is none."""
+    for presenter in control.discover() if readers else []:
+        if presenter.reader in readers:
+            return _Real(pcsc.open(presenter.reader, env=env), presenter)
+    holding = [name for name, has_card in readers.items() if has_card]
     if not holding:
         raise LinkError("no reader holds a card")
-    return _Real(pcsc.open(holding[0], env=rig.env), None)
+    return _Real(pcsc.open(holding[0], env=env), None)
