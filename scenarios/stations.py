@@ -74,9 +74,16 @@ class Station:
             yield turn
             place = self._places.pop()
             began_ns = self._clock.now_ns()
+
+            def done() -> None:
+                self._record(StageRow(self._replication, visit, self.name, joined_ns, began_ns, self._clock.now_ns()))
+
             try:
                 result: T = yield from work(place, service_ns)
+            except Exception:  # not GeneratorExit: a run that is broken off has no end of this stage
+                done()
+                raise
             finally:
                 self._places.append(place)
-                self._record(StageRow(self._replication, visit, self.name, joined_ns, began_ns, self._clock.now_ns()))
+            done()
         return result
