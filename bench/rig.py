@@ -59,6 +59,11 @@ class Rig:
     def may_be_real(self) -> bool:
         return self.card != "virtual"
 
+    def check(self) -> None:
+        """Whether a named device is there, before a run begins. Raises LinkError with what was found instead."""
+        if self.card.startswith("pcsc:"):
+            find(self.card.removeprefix("pcsc:"), self.env).link.close()
+
     def table(self) -> dict[str, str]:
         """Role -> moniker, for the manifest."""
         return {"card": self.card, "sam": "virtual", "hpc": "virtual", "cloud": "virtual", "wallet": "stand-in"}

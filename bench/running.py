@@ -26,6 +26,7 @@ def command(
     """``vhc-bench run``. Returns the exit code."""
     rig = Rig(card)
     scenario = with_overrides(load(path, _overrides(overrides)), seed=seed, replications=replications)
+    rig.check()
     target = directory or _free_directory(Path("runs"), f"{path.stem}-{scenario.run.seed}")
     interrupted = False
     result = Result(target)

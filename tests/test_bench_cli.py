@@ -1,0 +1,147 @@
+"""The command line as a person uses it: right, wrong, and broken off."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bench.cli import main
+from bench.record import State, state
+
+ROOT = Path(__file__).resolve().parent.parent
+MORNING = ROOT / "scenarios" / "clinic_morning.toml"
+BAND = 'params.arrivals.bands=[{start="09:00", end="09:30", per_hour=30}]'
+
+
+def call(*words: str) -> Result:
+    return CliRunner().invoke(main, list(words), catch_exceptions=False)
+
+
+def process(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench.cli", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        env={**os.environ, "COLUMNS": "120"},
+    )
+
+
+def said(*words: str) -> tuple[int, str, str]:
+    child = process(*words)
+    out, err = child.communicate(timeout=120)
+    return child.returncode, out, err
+
+
+def test_run_ends_with_the_path_of_its_report(tmp_path: Path) -> None:
+    code, out, err = said("run", str(MORNING), "-n", "1", "--set", BAND, "--out", str(tmp_path / "run"))
+    assert (code, err) == (0, "")
+    *summary, last = out.splitlines()
+    assert last == str(tmp_path / "run" / "report.html")
+    assert Path(last).stat().st_size > 50_000
+    assert len(summary) == 5
+
+
+def test_run_quietly_prints_the_path_alone(tmp_path: Path) -> None:
+    code, out, _ = said("run", str(MORNING), "-q", "-n", "1", "--set", BAND, "--out", str(tmp_path / "run"))
+    assert (code, out) == (0, f"{tmp_path / 'run' / 'report.html'}\n")
+
+
+def test_run_will_not_write_into_another_run(tmp_path: Path) -> None:
+    words = ("run", str(MORNING), "-q", "-n", "1", "--set", BAND, "--out", str(tmp_path))
+    assert said(*words)[0] == 0
+    code, _, err = said(*words)
+    assert code == 2
+    assert str(tmp_path) in err
+
+
+def test_run_with_nobody_coming_says_that_nothing_ran(tmp_path: Path) -> None:
+    code, _, err = said("run", str(MORNING), "-n", "1", "--set", "params.arrivals.bands=[]", "--out", str(tmp_path / "run"))
+    assert code == 5
+    assert "no patient came" in err
+
+
+def test_ctrl_c_keeps_what_was_played(tmp_path: Path) -> None:
+    child = process("run", str(MORNING), "-n", "200", "--out", str(tmp_path / "run"))
+    journal = tmp_path / "run" / "journal"
+    for _ in range(600):  # until it plays
+        if journal.exists() and any(p.stat().st_size > 10_000 for p in journal.iterdir()):
+            break
+        try:
+            child.wait(0.1)
+        except subprocess.TimeoutExpired:
+            continue
+        raise AssertionError(child.communicate())
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert state(tmp_path / "run") is State.INTERRUPTED
+    assert out.splitlines()[-1].endswith("report.html")
+    assert "Traceback" not in err
+
+
+def test_report_is_made_again_the_same(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    said("run", str(MORNING), "-q", "-n", "1", "--set", BAND, "--out", str(run))
+    page = (run / "report.html").read_bytes()
+    (run / "report.html").unlink()
+    code, out, _ = said("report", str(run))
+    assert code == 0
+    assert out.splitlines()[-1] == str(run / "report.html")
+    assert (run / "report.html").read_bytes() == page
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("run", "nowhere.toml"), 4, "there is no such file"),
+        (("run", str(MORNING), "--set", "params.stations.pricing.staf=3"), 4, "did you mean params.stations.pricing.staff"),
+        (("run", str(MORNING), "--set", "nonsense"), 2, "KEY=VALUE"),
+        (("run", str(MORNING), "--card", "acs"), 2, "'virtual', 'auto', or 'pcsc:NAME'"),
+        (("rum",), 2, "Did you mean 'run'?"),
+        (("report", "."), 2, "is not a run directory"),
+        (("requirements", "XX-01"), 2, "XX-01"),
+        (("scenarios", "--schema", "clinic_mornin"), 2, "clinic_morning"),
+        (("present", "vpcd", "--profile", "t9"), 2, "t1, t1-nul, t0, y2025"),
+    ],
+)
+def test_mistake_is_named_with_its_remedy(words: tuple[str, ...], code: int, says: str) -> None:
+    got, _, err = said(*words)
+    assert got == code, err
+    assert says in err
+    assert "Traceback" not in err
+
+
+def test_named_device_that_is_not_there_ends_before_the_run(tmp_path: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-m", "bench.cli", "run", str(MORNING), "--card", "pcsc:NOBODY*", "--out", str(tmp_path / "run")],
+        capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "PCSCLITE_CSOCK_NAME": str(tmp_path / "none")},
+    )
+    assert child.returncode == 3
+    assert not (tmp_path / "run").exists()
+
+
+def test_scenarios_are_listed_and_checked() -> None:
+    assert "clinic_morning" in call("scenarios").output
+    assert "nothing wrong" in call("scenarios", str(MORNING)).output
+    schema = json.loads(call("scenarios", "--schema", "clinic_morning").output)
+    assert schema["$schema"].endswith("2020-12/schema")
+
+
+def test_requirements_are_listed_with_what_shows_them() -> None:
+    rows = json.loads(call("requirements", "--json", "UPL-01").output)
+    assert rows[0]["situations"] == ["clinic_morning"]
+    assert len(json.loads(call("requirements", "--json").output)) > 50
+    assert "HOM-06" in call("requirements", "--duty", "may").output
+
+
+@pytest.mark.parametrize("words", ["", "run", "devices", "present", "present vpcd", "report", "scenarios", "requirements"])
+def test_help_teaches(words: str) -> None:
+    result = call(*words.split(), "--help")
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) > 5
