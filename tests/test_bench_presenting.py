@@ -1,0 +1,112 @@
+"""Our reference card in front of other people's programs, through the real PC/SC service."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from bench.drivers import pcsc
+from bench.pcscd import PrivatePcscd
+from bench.presenters.vpcd import VpcdPresenter
+from bench.presenting import sample_card
+from virtual_devices.card.profiles import PROFILES
+from virtual_devices.link import Outcome
+
+SELECT_16 = "00A4040010D1580000010000000000000000001100"
+SELECT_15 = "00A404000FD15800000100000000000000000011 00".replace(" ", "")  # 15 bytes, the last 00 is Le
+READ, READ_LE = "00CA1100020000", "00CA110002000000"
+NUMBER = "00CA000002000000"
+FOREIGN = "00A4040007A0000000031010"  # a payment application
+
+
+@contextmanager
+def presented(pcscd: PrivatePcscd, profile: str) -> Iterator[pcsc.PcscLink]:
+    card = sample_card(3, profile)
+    presenter = VpcdPresenter(lambda: card, port=pcscd.ports[0])
+    thread = Thread(target=presenter.run, daemon=True)
+    thread.start()
+    try:
+        with pcsc.open("Virtual PCD 00 00", env=pcscd.env) as link:
+            assert link.connect(5.0).outcome is Outcome.REPLIED, link.last_error
+            yield link
+    finally:
+        presenter.stop()
+        thread.join(5)
+
+
+@pytest.fixture(scope="module")
+def pcscd() -> Iterator[PrivatePcscd]:
+    with PrivatePcscd() as service:
+        yield service
+
+
+def ask(link: pcsc.PcscLink, command: str) -> str:
+    attempt = link.attempt(bytes.fromhex(command), 5.0)
+    assert attempt.reply is not None, link.last_error
+    return attempt.reply.hex().upper()
+
+
+@pytest.mark.needs("pcsc")
+@pytest.mark.parametrize("profile", ["t1", "t1-nul"])
+def test_public_readers_get_the_bytes_that_they_expect(pcscd: PrivatePcscd, profile: str) -> None:
+    card = sample_card(3, profile)
+    with presented(pcscd, profile) as link:
+        assert link.protocol == "T=1"
+        assert [ask(link, c) for c in (SELECT_16, SELECT_15)] == ["9000", "9000"]
+        data = bytes.fromhex(ask(link, READ))
+        assert data == bytes.fromhex(ask(link, READ_LE)) == card.store["public"] + b"\x90\x00"
+        assert len(data) == 59  # what public clients reserve
+        name = data[12:32]
+        assert name.rstrip(b"\0 ").decode("big5") == sample_card(3).store["public"][12:32].rstrip(b" ").decode("big5")
+        assert name[-1:] == PROFILES[profile].name_padding
+        assert ask(link, NUMBER) == card.card_no.encode().hex().upper() + "9000"
+        assert ask(link, FOREIGN) == "6A82"
+
+
+@pytest.mark.needs("pcsc")
+def test_t0_card_wants_get_response_and_the_right_le(pcscd: PrivatePcscd) -> None:
+    with presented(pcscd, "t0") as link:
+        assert link.protocol == "T=0"
+        assert ask(link, SELECT_16) == "9000"
+        assert ask(link, READ) == "6139"
+        assert ask(link, "00C0000020").endswith("6119")  # 32 of 57 bytes, 25 more
+        assert len(bytes.fromhex(ask(link, "00C0000019"))) == 27
+        assert ask(link, "00840000FF") == "6700"  # a challenge has 8 to 32 bytes
+
+
+@pytest.mark.needs("pcsc")
+def test_2025_card_refuses_select_and_serves_the_data(pcscd: PrivatePcscd) -> None:
+    with presented(pcscd, "y2025") as link:
+        assert ask(link, SELECT_16) == "6D00"
+        assert ask(link, READ) == sample_card(3, "y2025").store["public"].hex().upper() + "9000"
+
+
+@pytest.mark.needs("pcsc", "opensc")
+def test_opensc_tool_probes_and_reads(pcscd: PrivatePcscd) -> None:
+    with presented(pcscd, "t1") as link:
+        link.disconnect()
+        done = subprocess.run(
+            ["opensc-tool", "-r", "0", "-s", SELECT_16, "-s", READ], capture_output=True, text=True, check=False, timeout=60,
+            env={**os.environ, **pcscd.env},
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Received (SW1=0x90, SW2=0x00)") == 2
+    assert sample_card(3).card_no in done.stdout
+
+
+@pytest.mark.needs("pcsc", "pcsc-tools")
+def test_pcsc_scan_names_reader_and_atr(pcscd: PrivatePcscd, tmp_path: Path) -> None:
+    with presented(pcscd, "t1") as link:
+        link.disconnect()
+        done = subprocess.run(
+            ["timeout", "3", "pcsc_scan", "-n"], capture_output=True, text=True, check=False, timeout=60,
+            env={**os.environ, **pcscd.env, "HOME": str(tmp_path)},
+        )
+    assert "Virtual PCD 00 00" in done.stdout
+    assert PROFILES["t1"].atr.hex(" ").upper() in done.stdout.replace("\x1b[35m", "").replace("\x1b[0m", "")
