@@ -5,9 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from reports.catalogue import N_
 from virtual_devices.codes import lookup
 
 SPACES = ("cshis", "vhc", "upload-api")
+
+
+_STATUS_WORDS = {  # ISO/IEC 7816-4, 5.6
+    "9000": N_("success"), "61XX": N_("success, more data to fetch"), "6700": N_("wrong length"),
+    "6882": N_("secure messaging not supported"), "6982": N_("security status not satisfied"),
+    "6983": N_("authentication method blocked"), "6984": N_("reference data not usable"),
+    "6985": N_("conditions of use not satisfied"), "6A80": N_("wrong data"), "6A82": N_("file or application not found"),
+    "6A83": N_("record not found"), "6A84": N_("not enough memory"), "6A86": N_("wrong P1 or P2"),
+    "6A88": N_("reference data not found"), "6B00": N_("wrong P1 or P2"), "6D00": N_("instruction not supported"),
+    "6E00": N_("class not supported"), "6F00": N_("no precise diagnosis"), "0": N_("success"), "0000": N_("success"),
+}
+_TRIES_LEFT = N_("tries left: the last digit")  # also the answer to a VERIFY that only asks, so not "failed"
+
+
+def status_word(code: str) -> str:
+    """What a card's status word means, '' when the standard leaves it to the application."""
+    if len(code) == 4 and code.upper().startswith("63C"):
+        return _TRIES_LEFT
+    return _STATUS_WORDS.get(code.upper(), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,14 @@ def _moment(ns: float) -> datetime:
     return datetime.fromtimestamp(int(ns) // NS, UTC).astimezone(TAIWAN)
 
 
+def _apart(low: float, high: float) -> tuple[str, str]:
+    """Two different numbers with as many digits as show that they differ (three decimals at most)."""
+    for shown in (digits, *(lambda v, n=n: f"{v:,.{n}f}" for n in (1, 2, 3))):
+        if shown(low) != shown(high):
+            return shown(low), shown(high)
+    return digits(low), digits(high)
+
+
 def interval(words: Catalogue, estimate: Estimate, *, as_share: bool = False) -> str:
     """The interval alone, in the unit of its value, or in words why there is none."""
     if estimate.low is None or estimate.high is None or estimate.value is None:
@@ -83,7 +91,8 @@ def interval(words: Catalogue, estimate: Estimate, *, as_share: bool = False) ->
     if as_share:
         return words.say("{low} to {high}", low=share(words, estimate.low), high=share(words, estimate.high))
     size, text = _unit(estimate.value)
-    both = words.say("{low} to {high}", low=digits(estimate.low / size), high=digits(estimate.high / size))
+    low, high = _apart(estimate.low / size, estimate.high / size)
+    both = words.say("{low} to {high}", low=low, high=high)
     return words.say(text, value=both)
 
 

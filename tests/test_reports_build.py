@@ -22,6 +22,9 @@ import pytest
 from reports import gallery, palette
 from reports.build import build, page, summary
 from reports.catalogue import LOCALE, Catalogue, ReportError, catalogue
+from reports.fieldcodes import explain
+from reports.formats import interval
+from reports.statistics import Basis, Estimate
 
 ROOT = Path(__file__).parents[1]
 
@@ -308,6 +311,19 @@ def test_what_is_no_run_directory_is_refused(tmp_path: Path, make: Make) -> None
     (run / "manifest.json").write_text('{"schema": 2}')
     with pytest.raises(ReportError, match="schema 1"):
         build(run)
+
+
+def test_a_code_known_in_two_spaces_is_given_with_both_meanings() -> None:
+    both = explain("5003")
+    assert both.space == "cshis / upload-api" and " / " in both.en and " / " in both.zh
+    assert explain("cshis:5003").space == "cshis" and " / " not in explain("cshis:5003").en
+    assert explain("cshis:no-such").en == "" and explain("nowhere:5003").en == ""
+
+
+def test_intervals_show_that_their_ends_differ() -> None:
+    close = Estimate(332.2e6, 331.8e6, 332.4e6, 9, Basis.OVER_REPLICATIONS)
+    assert interval(Catalogue(), close) == "331.8 to 332.4 ms"
+    assert interval(Catalogue(), Estimate(90e9, 60e9, 125e9, 9, Basis.OVER_REPLICATIONS)) == "60 to 125 s"
 
 
 # --- figures ------------------------------------------------------------------------------------------------------------

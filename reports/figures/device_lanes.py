@@ -19,6 +19,7 @@ CAPTION = N_("The first replication in which a role changed hands. Grey: our vir
 UNITS = N_("Time of day in Taiwan (UTC+8)")
 SECTION = "switches"
 ORDER = 10
+_OURS = frozenset({"virtual", "stand-in"})
 Spell = tuple[int, int, str]  # from, until, device
 
 
@@ -57,7 +58,7 @@ def _paint(run: Run, lanes: dict[str, list[Spell]], span: tuple[int, int], frame
 
 
 def _spell(axes: Any, frame: Frame, left: float, right: float, y: float, device: str) -> None:
-    colour = LIGHT["grey-pale"] if device == "virtual" else LIGHT["green-pale"]
+    colour = LIGHT["grey-pale"] if device in _OURS else LIGHT["green-pale"]
     axes.barh(y, right - left, left=left, height=22, color=colour, edgecolor=LIGHT["paper"], linewidth=1.5)
     room = (right - left) / axes.get_xlim()[1] * (frame.width_px - 16) - 12
     shown = device if width_px(device, 11.5) <= room else device.partition(":")[0]

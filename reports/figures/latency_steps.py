@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import partial
 
 from matplotlib.axes import Axes
@@ -60,6 +61,9 @@ def _paint(run: Run, rows: list[StepLatency], frame: Frame) -> None:
     values = [v for r in rows for e in (r.p50, r.p95, r.p99) for v in (e.value, e.low, e.high) if v]
     time_axis(run, axes, min(values, default=1e6) * 0.8, max(values, default=1e9) * 1.25, 4 if frame.narrow else 8)
     axes.set_ylim(row_px * len(rows) + head_px * channels + 4, 0)
+    roles: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows:
+        roles[row.channel, row.step].add(row.role)
     y, channel = 0.0, None
     for row in rows:
         if row.channel != channel:
@@ -83,15 +87,22 @@ def _paint(run: Run, rows: list[StepLatency], frame: Frame) -> None:
                 clip_on=False,
             )
             y += head_px
-        _row(run, axes, row, y + row_px * (0.7 if frame.narrow else 0.5), y + row_px * 0.36, frame.narrow)
+        name = _name(run, row, several=len(roles[row.channel, row.step]) > 1)
+        _row(run, axes, row, name, y + row_px * (0.7 if frame.narrow else 0.5), y + row_px * 0.36, frame.narrow)
         y += row_px
     _key(run, frame)
 
 
-def _row(run: Run, axes: Axes, row: StepLatency, y: float, label_y: float, narrow: bool) -> None:
+def _name(run: Run, row: StepLatency, *, several: bool) -> str:
+    """The step's name, with its role where several roles take part in a step of that name."""
+    step = row.step or run.say("(unnamed)")
+    return run.say("{step}, {role}", step=step, role=term(run.words, row.role)) if several else step
+
+
+def _row(run: Run, axes: Axes, row: StepLatency, name: str, y: float, label_y: float, narrow: bool) -> None:
     colour_name, sign = PROVENANCE.get(row.provenance, ("grey", ""))
     colour = LIGHT[colour_name]
-    label = f"{row.step or run.say('(unnamed)')}  {sign}"
+    label = f"{name}  {sign}"
     if narrow:
         axes.text(0, label_y, label, transform=axes.get_yaxis_transform(), va="baseline")
     else:

@@ -25,7 +25,7 @@ UNITS = N_("Time since the visit's end, logarithmic; share of records")
 SECTION = "uploads"
 ORDER = 10
 BAR = 0.9
-_TICKS_S = (1, 10, 60, 600, 3600, 6 * 3600, 24 * 3600, 7 * 86_400)
+_TICKS_S = (0.1, 1, 10, 60, 600, 3600, 6 * 3600, 24 * 3600, 7 * 86_400)
 _SHARES = [round(i / 250, 4) for i in range(251)]
 
 
@@ -60,7 +60,7 @@ def _curve(run: Run, where: str) -> tuple[np.ndarray, np.ndarray]:
     )[0]
     if not stored:
         return np.array([]), np.array([])
-    return np.maximum(np.asarray(found, dtype=float) / NS, 0.5), np.asarray(_SHARES) * stored / n
+    return np.maximum(np.asarray(found, dtype=float) / NS, 0.01), np.asarray(_SHARES) * stored / n
 
 
 def _paint(
@@ -69,8 +69,9 @@ def _paint(
     axes = frame.axes(48, 30, 24, 36)
     axes.set_xscale("log")
     right = max(2 * limit_s, float(pooled[0][-1]) * 1.2)
-    axes.set_xlim(0.5, right)
-    ticks = [t for t in _TICKS_S if t < right and not (frame.narrow and t in (10, 600, 6 * 3600))]
+    left = min(0.5, float(pooled[0][0]) * 0.8)
+    axes.set_xlim(left, right)
+    ticks = [t for t in _TICKS_S if left < t < right and not (frame.narrow and t in (10, 600, 6 * 3600))]
     axes.set_xticks(ticks, [round_duration(run.words, t * NS) for t in ticks])
     axes.minorticks_off()
     axes.set_ylim(0, 1.04)
@@ -95,4 +96,6 @@ def _promises(run: Run, axes: Axes, limit_s: float) -> None:
         ha="right",
     )
     axes.axhline(BAR, color=LIGHT["olive"], linewidth=1.3, linestyle=(0, (4, 2)))
-    beside(axes, run.say("bar: {share}", share=share(run.words, BAR)), 0.5, BAR, dy=-5, color=LIGHT["olive"], va="top")
+    beside(
+        axes, run.say("bar: {share}", share=share(run.words, BAR)), axes.get_xlim()[0], BAR, dy=-5, color=LIGHT["olive"], va="top"
+    )

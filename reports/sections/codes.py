@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from reports.blocks import Block, Cell, Column, Section, Table, chinese, data, number, text
-from reports.fieldcodes import SPACES, explain
+from reports.fieldcodes import SPACES, explain, status_word
 from reports.run import Run
 from reports.terms import word
 
 NAME = "codes"
 Line = tuple[str, str, int, tuple[str, ...]]  # whose, code, how often, spaces in which a bare code is looked for
-_FINE = frozenset({"", "0", "0000", "9000"})
+_FINE = frozenset({"", "0", "0000", "9000", "61XX"})
+_CALLS = ("cshis", "vhc")  # a visit is decided by a call of the control software, never by an upload
 _CARD_ROLES = frozenset({"card", "sam", "hpc", "wallet"})
 
 
@@ -19,7 +20,8 @@ def make(run: Run) -> Section:
         "count(*) DESC, code, outcome"
     )
     statuses = run.sql(
-        "SELECT role, status, count(*) FROM exchanges WHERE status <> '' GROUP BY role, status ORDER BY role, count(*) DESC, "
+        "SELECT role, CASE WHEN status LIKE '61__' AND role <> 'cloud' THEN '61XX' ELSE status END AS status, count(*) FROM "
+        "exchanges WHERE status <> '' GROUP BY ALL ORDER BY role, count(*) DESC, "
         "status"
     )
     blocks: list[Block] = []
@@ -29,14 +31,12 @@ def make(run: Run) -> Section:
                 run,
                 run.say("Codes that visits ended with"),
                 run.say("Visit ended"),
-                [(str(o), str(c), int(n), SPACES) for c, o, n in visits],
+                [(str(o), str(c), int(n), _CALLS) for c, o, n in visits],
             )
         )
     if statuses:
         # a status word of a card is not a return code of the control software, though both can be four digits
-        lines: list[Line] = [
-            (role, status, n, () if role in _CARD_ROLES else ("vhc", "cshis", "upload-api")) for role, status, n in statuses
-        ]
+        lines: list[Line] = [(role, status, n, () if role in _CARD_ROLES else SPACES) for role, status, n in statuses]
         blocks.append(_table(run, run.say("Status words and return codes in exchanges"), run.say("Role"), lines))
     return Section(NAME, run.say("Return codes seen"), _finding(run, visits, [s for _, s, _ in statuses]), blocks)
 
@@ -50,7 +50,7 @@ def _finding(run: Run, visits: list[tuple[str, str, int]], statuses: list[str]) 
             odd,
         )
     code, _, n = visits[0]
-    known = explain(code)
+    known = explain(code, _CALLS)
     return run.say(
         "The code met most often at the end of a visit is {code} ({meaning}), {n} times.",
         code=code,
@@ -63,7 +63,8 @@ def _table(run: Run, caption: str, first: str, lines: list[Line]) -> Table:
     body: list[list[Cell]] = []
     for owner, code, n, spaces in lines:
         known = explain(code, spaces)
-        meaning = text(run.say("success")) if not known.en and code in _FINE else data(known.en or "–")
+        own = "" if known.en else run.say(status_word(known.code))
+        meaning = text(own) if own else data(known.en or "–")
         body.append(
             [
                 word(run.words, owner),
