@@ -82,10 +82,14 @@ def _play(scenario: Scenario, directory: Path, rig: Rig, *, quiet: bool) -> Resu
 def _tell(directory: Path, *, quiet: bool) -> None:
     """Make the report; print the summary, and the report's path as the last line."""
     from reports.build import build, summary  # takes half a second to load: only when there is something to report
+    from reports.catalogue import ReportError
 
-    page = build(directory)
-    if not quiet:
-        print_line(summary(directory))
+    try:
+        page = build(directory)
+        if not quiet:
+            print_line(summary(directory))
+    except ReportError as e:
+        raise UsageError(str(e)) from e
     print_line(str(page))
 
 

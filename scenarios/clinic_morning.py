@@ -198,7 +198,7 @@ class Morning:
             world.record(
                 UploadRow(
                     world.replication, pending.visit, pending.batch.hex(), pending.record.ended_ns, pending.due_ns,
-                    pending.first_try_ns, pending.stored_ns, pending.tries, "stored" if stored else "missing", pending.tries > 1,
+                    pending.first_try_ns, pending.stored_ns, pending.tries, "stored" if stored else "missing", pending.waited,
                 )
             )
         world.record_windows()

@@ -74,7 +74,7 @@ class VisitRow:
     arrived_ns: int
     left_ns: int
     outcome: str  # served | refused | gave-up
-    code: str  # the return code that decided a refusal, or the last notice; "0" otherwise
+    code: str  # return code (space cshis) that decided a refusal, or the last notice; "0" otherwise
     sequence: str  # visit sequence number, "" when none was issued
     online: bool  # the sequence number came with the cloud's identifier
     card_time_ns: int  # sum of card-side exchanges

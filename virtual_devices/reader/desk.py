@@ -41,6 +41,7 @@ class Pending:
     stored_ns: int = -1
     tries: int = 0
     code: str = ""
+    waited: bool = False  # the line was down or left alone when it should have gone
 
     @property
     def due_ns(self) -> int:

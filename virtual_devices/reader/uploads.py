@@ -37,6 +37,8 @@ def drain(desk: Desk, sam: Handle) -> Flow[int]:
         while institution.queue:
             pending = institution.queue[0]
             if not (yield from _send(desk, sam, pending)):
+                for waiting in institution.queue:
+                    waiting.waited = True
                 break
             institution.queue.popleft()
             institution.done.append(pending)
