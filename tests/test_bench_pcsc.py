@@ -255,6 +255,43 @@ def test_exclusive_use_by_another_program_is_timed_out_with_that_reason(shared: 
         assert link.connect(LIMIT_S).outcome is Outcome.REPLIED
 
 
+TRANSACTION = """
+import sys
+from smartcard import scard
+_, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+_, card, _ = scard.SCardConnect(context, sys.argv[1], scard.SCARD_SHARE_SHARED, scard.SCARD_PROTOCOL_T1)
+print(scard.SCardBeginTransaction(card), flush=True)
+sys.stdin.read()
+scard.SCardEndTransaction(card, scard.SCARD_LEAVE_CARD)
+"""
+
+
+def test_transaction_of_another_program_is_timed_out_and_the_next_connect_works(own: Desk) -> None:
+    command = [sys.executable, "-c", TRANSACTION, own.daemon.readers[0]]
+    with own.connected() as link, subprocess.Popen(
+        command, env=own.daemon.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None and other.stdin is not None
+        assert other.stdout.readline() == b"0\n"
+        assert link.attempt(READ, 0.3).outcome is Outcome.TIMED_OUT
+        other.stdin.close()
+        assert link.connect(LIMIT_S).outcome is Outcome.REPLIED, link.last_error
+        assert link.attempt(READ, LIMIT_S).outcome is Outcome.REPLIED, link.last_error
+
+
+def test_answer_without_a_status_word_is_garbled_and_the_connection_stays(shared: Desk) -> None:
+    with shared.connected() as link:
+        assert link.attempt(bytes.fromhex("80EC000000"), LIMIT_S).outcome is Outcome.GARBLED
+        assert "no status word" in link.last_error
+        assert link.attempt(READ, LIMIT_S).outcome is Outcome.REPLIED
+
+
+def test_largest_private_service_has_all_its_readers() -> None:
+    with PrivatePcscd(MAX_SLOTS) as daemon:
+        listed = {reader.moniker.removeprefix("pcsc:") for reader in pcsc.discover(env=daemon.env)}
+        assert listed == set(daemon.readers) and len(listed) == MAX_SLOTS
+
+
 def test_card_that_vanishes_under_a_command_is_gone(shared: Desk) -> None:
     with shared.connected() as link:
         assert link.attempt(SILENCE, LIMIT_S).outcome is Outcome.GONE  # to the driver, silence is a torn card

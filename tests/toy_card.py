@@ -1,7 +1,8 @@
 """A small ISO 7816-4 card for the tests of the media, and its presenter as a program (PORT FOLDER [empty]).
 
 READ BINARY gives its data, UPDATE BINARY commits new data, SELECT knows one application, 80 EE 00 nn hangs for nn tenths
-of a second, 80 EF answers with P1 * 256 + P2 bytes, 80 ED answers nothing. Everything else is refused.
+of a second, 80 EF answers with P1 * 256 + P2 bytes, 80 ED answers nothing, 80 EC one byte. Everything
+else is refused.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ class ToyCard:
                 return bytes(request[2] * 256 + request[3]) + b"\x90\x00"
             case b"\x80\xed":
                 return b""
+            case b"\x80\xec":
+                return b"\x90"
         return b"\x6d\x00"
 
 
