@@ -46,11 +46,13 @@ class Values:
 
     def situation(self, known: Iterable[str]) -> str:
         """The name of the situation, or an empty text when it has none of the known ones."""
-        name = self._data.get("situation")
+        name, place = self._data.get("situation"), ("situation",)
+        if isinstance(name, date | time):  # elsewhere a date without quotes may stand for its text, but never here
+            self._report(self._value_span(place), place, *said({"type": "string_type"}, "situation", name, []))
         if isinstance(name, str) and name not in known:
             guess = nearest(name, known)
             there = f"there is no situation {json.dumps(name, ensure_ascii=False)}; there are: {', '.join(known) or 'none'}"
-            self._report(self._value_span(("situation",)), ("situation",), there, f'did you mean "{guess}"?' if guess else "")
+            self._report(self._value_span(place), place, there, f'did you mean "{guess}"?' if guess else "")
         return name if isinstance(name, str) and name in known else ""
 
     def check(self, model: type[pydantic.BaseModel]) -> pydantic.BaseModel | None:
@@ -79,6 +81,8 @@ class Values:
                         self._missing(place, self._node(place).get("description", "").split("\n")[0])
                 case "union_tag_not_found":
                     self._missing(place, f"write one of {', '.join(map(json.dumps, self._tags(place[:-1])))}")
+                case _ if found["loc"][-1:] == ("[key]",):
+                    self._wrong_key(place, found)
                 case "value_error" if self._parsed.partial:
                     pass  # what it complains of may have stood in a line that cannot be read
                 case _:
@@ -110,6 +114,18 @@ class Values:
         whole_table = found["type"] == "value_error" and isinstance(value, dict)
         span = self._parsed.positions.key(place) if whole_table else self._value_span(place)
         self._report(span, place, message, hint or _brackets(place, value, found["type"]), inside=whole_table)
+
+    def _wrong_key(self, place: Path, found: Mapping[str, Any]) -> None:
+        """A table whose keys are values themselves: a key that is none of those allowed, or looks wrong."""
+        key, span = str(place[-1]), self._parsed.positions.key(place)
+        choices = [str(c) for c in self._node(place[:-1]).get("propertyNames", {}).get("enum", [])]
+        if choices:
+            guess = nearest(key, choices)
+            hint = f"did you mean {dotted((*place[:-1], guess))}?" if guess else f"there are: {', '.join(choices)}"
+            self._report(span, place, "unknown key", hint)
+        else:
+            message, hint = said(found, "", key, [])
+            self._report(span, place, f"this key {message}", hint)
 
     def _missing(self, place: Path, hint: str) -> None:
         if place[0] in self._added and len(place) > 1:
