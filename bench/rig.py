@@ -70,7 +70,7 @@ class Rig:
 
     def seat(self, world: World, contact: Contact) -> CardSeat:
         """Where this run's cards are put."""
-        virtual = ModelledSeat(contact, world.clock)
+        virtual = ModelledSeat(contact, world)
         return virtual if self.card == "virtual" else PcscSeat(self, world, virtual)
 
 

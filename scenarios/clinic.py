@@ -61,10 +61,10 @@ class Clinic:
         )
         fresh = ByteStream(self._seed, self.world.replication, "desk", name)
         desk = Desk(name, self.institution, self._root, self.world.clock, fresh, self._policy)
-        place = Workplace(desk, sam, self._chip_link(sam))
+        place = Workplace(desk, sam, self._chip_link(sam, name))
         if professional is not None:
             place.hpc = self._professional(name, professional)
-            place.hpc_link = self._chip_link(place.hpc)
+            place.hpc_link = self._chip_link(place.hpc, name)
         return place
 
     def _professional(self, name: str, role: Role) -> Hpc:
@@ -74,8 +74,9 @@ class Clinic:
         cells = fresh_cells(PROFESSIONAL_PIN, "13579024")
         return Hpc(HpcImage(holder.id_no, holder.name, identity, self._authority.root_der, self._bytes("hpc", name), cells))
 
-    def _chip_link(self, chip: Sam | Hpc) -> ModelledLink:
-        return ModelledLink(chip, ContactMedium(self._contact), self.world.clock)
+    def _chip_link(self, chip: Sam | Hpc, name: str) -> ModelledLink:
+        rng = self.world.stream("contact", name, type(chip).__name__)
+        return ModelledLink(chip, ContactMedium(self._contact, rng), self.world.clock)
 
     def _bytes(self, *names: object) -> bytes:
         return digest(self._seed, self.world.replication, *names)

@@ -6,6 +6,7 @@ knows no driver: where a card is put is a :class:`CardSeat`, by default a modell
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -59,12 +60,15 @@ class ModelledSeat:
 
     shared = False
 
-    def __init__(self, contact: Contact, clock: SimClock) -> None:
+    def __init__(self, contact: Contact, world: World) -> None:
         self._contact = contact
-        self._clock = clock
+        self._world = world
+        self._insertions: Counter[str] = Counter()
 
     def insert(self, card: IcCard, visit: str) -> Link:
-        return ModelledLink(card, ContactMedium(self._contact), self._clock)
+        self._insertions[visit] += 1
+        rng = self._world.stream("contact", visit, self._insertions[visit])
+        return ModelledLink(card, ContactMedium(self._contact, rng), self._world.clock)
 
     def remove(self, card: IcCard, visit: str) -> IcCard:
         card.power_off()

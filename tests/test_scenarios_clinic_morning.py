@@ -29,7 +29,7 @@ def play(scenario: Scenario, replication: int = 0) -> list[Row]:
     env = simpy.Environment(0)
     world = World(
         env, scenario, replication, rows.append, epoch_ns=from_datetime(scenario.run.epoch),
-        seat=lambda world, contact: ModelledSeat(contact, world.clock),
+        seat=lambda world, contact: ModelledSeat(contact, world),
     )
     for process in clinic_morning.processes(world, scenario.params):
         env.process(process)

@@ -24,7 +24,7 @@ class Desk:
         self.clock = VirtualClock(seconds(day_seconds(at)))
         self.card: IcCard = sample_card(1)
         self.strikes: list[Strike] = []
-        inner = ModelledLink(self.card, ContactMedium(Contact()), self.clock)
+        inner = ModelledLink(self.card, ContactMedium(Contact(), Random(1)), self.clock)
         self.link = FaultyLink(inner, "card", Injector(faults, 0, Random(seed)), self.clock, self.strikes, self.card)
 
 

@@ -132,8 +132,8 @@ class SystemClock:
 
 def test_flow_is_the_same_in_both_runners_and_over_tcp() -> None:
     clock = VirtualClock(EPOCH_NS)
-    blocking, rows = in_blocking(reading(3), ModelledLink(sample_card(1), ContactMedium(Contact()), clock), clock)
-    simulated, sim_rows = in_simpy(reading(3), lambda c: ModelledLink(sample_card(1), ContactMedium(Contact()), c))
+    blocking, rows = in_blocking(reading(3), ModelledLink(sample_card(1), ContactMedium(Contact(), Random(1)), clock), clock)
+    simulated, sim_rows = in_simpy(reading(3), lambda c: ModelledLink(sample_card(1), ContactMedium(Contact(), Random(1)), c))
     with over_tcp(sample_card(1)) as link:
         wired_rows: list[Row] = []
         wired = run(reading(3), session(link, SystemClock(), wired_rows))
@@ -154,7 +154,7 @@ def test_flow_under_faults_is_the_same_in_both_runners() -> None:
 
     def faulty(clock: Any) -> tuple[Link, list[Strike]]:
         card, strikes = sample_card(1), []
-        inner = ModelledLink(card, ContactMedium(Contact()), clock)
+        inner = ModelledLink(card, ContactMedium(Contact(), Random(1)), clock)
         return FaultyLink(inner, "card", Injector(faults, EPOCH_NS, Random(7)), clock, strikes, card), strikes
 
     clock = VirtualClock(EPOCH_NS)

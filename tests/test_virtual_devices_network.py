@@ -119,7 +119,7 @@ def test_line_charges_bandwidth() -> None:
 def test_contact_prices_the_chips_work() -> None:
     model = Contact(signature_ms=60, verification_ms=70, chain_ms=150, mac_ms=4, write_ms_per_64_bytes=3)
     assert model.work_ns(Work(signatures=1, verifications=2, chains=1, macs=1, written_bytes=65)) == 360_000_000
-    assert ContactMedium(model).device_ns(Work(), reset=True) == 45_000_000
+    assert ContactMedium(model, Random(1)).device_ns(Work(), reset=True) == 45_000_000
 
 
 @pytest.mark.parametrize(

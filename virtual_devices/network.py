@@ -83,7 +83,7 @@ class Contact:
     """A contact reader and the chip in it. Figures are the bench's assumptions, not measurements of any card."""
 
     byte_us: float = 95.0  # 12 bit times at 125 kbit/s: T=1, as ISO/IEC 7816-3 counts them
-    command_ms: float = 2.0  # reader, driver and card turnaround
+    command: Delay = field(default_factory=lambda: Delay(2.0, 4.5))  # reader, driver and card turnaround
     reset_ms: float = 45.0
     signature_ms: float = 60.0  # ECDSA P-256 on a chip
     verification_ms: float = 70.0
@@ -92,7 +92,7 @@ class Contact:
     write_ms_per_64_bytes: float = 3.0
 
     def __post_init__(self) -> None:
-        for name in ("byte_us", "command_ms", "reset_ms", "signature_ms", "verification_ms", "chain_ms", "mac_ms"):
+        for name in ("byte_us", "reset_ms", "signature_ms", "verification_ms", "chain_ms", "mac_ms"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative")
 
@@ -174,16 +174,16 @@ class Line:
 
 
 class ContactMedium:
-    """A chip in a contact reader: nothing is lost, bytes and work take their time."""
+    """A chip in a contact reader: nothing is lost, bytes and work take their time, the turnaround varies."""
 
     channel = "contact"
 
-    def __init__(self, model: Contact) -> None:
+    def __init__(self, model: Contact, rng: Random) -> None:
         self._model = model
-        self._half_command_ns = round(model.command_ms * 5e5)
+        self._rng = rng
 
     def carry(self, at_ns: int, size_bytes: int) -> int | None:
-        return self._half_command_ns + round(size_bytes * self._model.byte_us * 1e3)
+        return self._model.command.draw_ns(self._rng) // 2 + round(size_bytes * self._model.byte_us * 1e3)
 
     def device_ns(self, work: Work, reset: bool) -> int:
         return self._model.work_ns(work) + (round(self._model.reset_ms * 1e6) if reset else 0)
