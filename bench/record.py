@@ -19,7 +19,6 @@ import json
 import os
 import shutil
 import sys
-import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from bench.clock import WallClock
 from bench.journal import Adder, Journal, JournalError, journal_to_parquet, parquet_rows
 from virtual_devices.clock import NS, Clock
 from virtual_devices.errors import BenchError, UsageError
@@ -81,16 +81,6 @@ def canonical_json(value: Any) -> bytes:
         return text.encode() + b"\n"
     except (TypeError, ValueError) as error:
         raise UsageError(f"this cannot be written as JSON: {error}") from error
-
-
-class WallClock:
-    """The machine's time at the start, moved on by its monotonic clock: a corrected wall clock bends no duration."""
-
-    def __init__(self) -> None:
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
-
-    def now_ns(self) -> int:
-        return time.monotonic_ns() + self._offset_ns
 
 
 class Recorder:

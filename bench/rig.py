@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bench.clock import WallClock
 from bench.drivers import pcsc
 from bench.drivers.pcsc import PcscLink
 from bench.presenters import control
 from bench.presenters.control import Control, ControlInfo
-from bench.record import WallClock
 from bench.watch import EventKind, PcscSource, Watcher
 from scenarios.world import CardSeat, ModelledSeat, World, read_status
 from virtual_devices.card.ic_card import IcCard

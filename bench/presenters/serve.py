@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, assert_never, runtime_checkable
 
+from bench.clock import WallClock
 from virtual_devices.clock import Clock
 from virtual_devices.flow import no_status
 from virtual_devices.link import Device, Outcome, Provenance
@@ -122,13 +123,6 @@ class Slot:
         self._powered = False
 
 
-class WallClock:
-    """The machine's clock."""
-
-    def now_ns(self) -> int:
-        return time.time_ns()
-
-
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Where rows go and what they say beside the exchange itself. ``masked`` keeps the bytes of real people out."""
@@ -206,4 +200,4 @@ def _row(
     )
 
 
-__all__ = ["Persistent", "Rows", "Signal", "Slot", "Transport", "WallClock", "serve"]
+__all__ = ["Persistent", "Rows", "Signal", "Slot", "Transport", "serve"]
