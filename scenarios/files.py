@@ -49,7 +49,7 @@ class Run(BaseModel):
     )
     """When a replication begins. With a real device in the rig, the wall clock takes its place."""
     horizon_h: Annotated[float, pydantic.Field(gt=0, le=24 * 366)] = 48.0
-    """How long a replication may last at most, counted from the epoch: uploads are due within 24 hours of a visit."""
+    """So long after the epoch nothing is tried any more; a record that still waits then is missing."""
 
 
 class _File(BaseModel):

@@ -271,9 +271,11 @@ x = 1
          "remove the quotes"),
         ("doctors = 3", "doctors = 3\nweights = { t0 = 1, t1nul = 2 }", "13:21: params.weights.t1nul: unknown key; did you mean "
          "params.weights.t1-nul?"),
-        ("doctors = 3", "doctors = 3\nweights = { other = 2 }", "13:13: params.weights.other: unknown key; there are: t0, t1-nul"),
+        ("doctors = 3", "doctors = 3\nweights = { other = 2 }", "13:13: params.weights.other: unknown key; there are: t0, "
+         "t1-nul"),
         ("doctors = 3", "doctors = 3\nweights.t0 = true", "13:14: params.weights.t0: must be a number, is true"),
-        ("doctors = 3", "doctors = 3\nrooms = { a = 2 }", '13:11: params.rooms.a: this key must look like ^[A-Z]$, is the text "a"'),
+        ("doctors = 3", "doctors = 3\nrooms = { a = 2 }", "13:11: params.rooms.a: this key must look like ^[A-Z]$, is the "
+         'text "a"'),
         ("doctors = 3", "doctors = 12\noffline = true", "11:2: params: more than 9 doctors cannot work offline"),
         ('["registration", "consultation"]', "[]", "15:12: params.stations: must have at least 1 entries, is a list"),
         ('["registration", "consultation"]', '["a", 2]', "15:18: params.stations.1: must be a text in quotes, is 2; put it in "
@@ -715,23 +717,46 @@ def test_any_override_is_taken_or_refused_by_its_name(tmp_path: Path, overrides:
             assert fault.line > 0 or fault.where.removeprefix("--set ") in overrides
 
 
-def test_reference_page_shows_a_file_that_can_be_read(tmp_path: Path) -> None:
-    """The page's long example is played with the toy situation: its [params] are the toy's."""
-    text = (ROOT / "docs" / "reference" / "scenario-file.md").read_text(encoding="utf-8")
-    examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+REFERENCE = ROOT / "docs" / "reference" / "scenario-file.md"
+
+
+def test_reference_page_shows_a_file_that_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    examples = re.findall(r"```toml\n(.*?)```", REFERENCE.read_text(encoding="utf-8"), re.DOTALL)
     assert examples
-    for example_text in examples:
-        load(written(tmp_path, example_text.replace("clinic_morning", "toy")))
+    for text in examples:
+        load(written(tmp_path, text))
+
+
+def test_files_that_come_with_the_bench_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    paths = sorted((ROOT / "scenarios").glob("*.toml"))
+    assert paths
+    for path in paths:
+        scenario = load(path)
+        assert restore(json.loads(json.dumps(dump(scenario)))) == scenario
+        assert schema(scenario.situation)["properties"]["situation"]["const"] == scenario.situation
 
 
 @pytest.mark.parametrize("table", ["Run", "Network", "Delay", "IndependentLoss", "BurstyLoss", "Fault"])
 def test_reference_page_names_every_key(table: str) -> None:
-    text = (ROOT / "docs" / "reference" / "scenario-file.md").read_text(encoding="utf-8")
+    text = REFERENCE.read_text(encoding="utf-8")
     for key in schema("toy")["$defs"][table]["properties"]:
-        assert f"`{key}`" in text, key
+        assert f"| `{key}` |" in text, key
 
 
-def test_reference_page_names_every_kind_of_fault() -> None:
-    text = (ROOT / "docs" / "reference" / "scenario-file.md").read_text(encoding="utf-8")
-    for kind in faults.KINDS:
-        assert f"| `{kind}` |" in text
+def test_reference_page_gives_each_kind_of_fault_with_its_codes() -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    for name, kind in faults.KINDS.items():
+        assert re.search(rf"^\| `{name}` \|.*\| {kind.network_code} \| {kind.card_code} \|$", text, re.MULTILINE), name
+
+
+def test_reference_page_states_the_defaults() -> None:
+    """Every number in a default column is that of the code."""
+    text = REFERENCE.read_text(encoding="utf-8")
+    for table in ("Run", "Network", "Delay", "IndependentLoss", "BurstyLoss", "Fault"):
+        for key, node in schema("toy")["$defs"][table]["properties"].items():
+            default = node.get("default")
+            if isinstance(default, int | float):
+                row = re.search(rf"^\|.*\| `{key}` \|.*$|^\| `{key}` \|.*$", text, re.MULTILINE)
+                assert row and re.search(rf"\| {default:g} \|", row[0]), key
