@@ -1,0 +1,162 @@
+"""A played visit: what an exchange costs outside cryptography, visits per second, and the operations that are counted.
+
+Patients with physical cards only, no faults, a line that loses nothing. Cryptography is the time inside the functions of
+``virtual_devices.pki``; making the patients' cards is set-up and counted apart. ``--golden`` writes the counted operations to
+the golden file that a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import simpy
+
+from benchmarks._table import Figure, options, show
+from scenarios import clinic_morning
+from scenarios.clinic import Clinic
+from scenarios.files import load
+from scenarios.world import ModelledSeat, World
+from virtual_devices import pki
+from virtual_devices.clock import from_datetime
+from virtual_devices.trace import ExchangeRow, Row, VisitRow, discard
+
+ROOT = Path(__file__).resolve().parent.parent
+GOLDEN = ROOT / "tests" / "golden" / "played_visit.json"
+SETTINGS = {
+    "fault": "[]",
+    "network.loss": '{kind = "independent", share = 0.0}',
+    "params.cards.virtual_share": "0.0",
+    "params.arrivals.bands": '[{start = "08:30", end = "10:30", per_hour = 40}]',
+}
+
+
+class Stopwatch:
+    """Time spent inside some functions, the outermost call only."""
+
+    def __init__(self) -> None:
+        self.spent_s = 0.0
+        self._inside = False
+
+    def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            if self._inside:
+                return function(*args, **kwargs)
+            self._inside = True
+            began = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.spent_s += time.perf_counter() - began
+                self._inside = False
+
+        return wrapper
+
+
+@contextmanager
+def watched(stopwatch: Stopwatch, *places: tuple[Any, str]) -> Iterator[None]:
+    """Have the functions timed while this lasts."""
+    before = [(owner, name, getattr(owner, name)) for owner, name in places]
+    try:
+        for owner, name, function in before:
+            setattr(owner, name, stopwatch.timed(function))
+        yield
+    finally:
+        for owner, name, function in before:
+            setattr(owner, name, function)
+
+
+CRYPTOGRAPHY = ((pki, "sign"), (pki, "verify"), (pki, "mac"), (pki.ChainVerifier, "check"))
+SET_UP = ((Clinic, "patient"), (Clinic, "workplace"))
+
+
+def play(record: Callable[[Row], None]) -> float:
+    """One replication; returns its seconds."""
+    scenario = load(ROOT / "scenarios" / "clinic_morning.toml", SETTINGS)
+    env = simpy.Environment(0)
+    world = World(
+        env, scenario, 0, record, epoch_ns=from_datetime(scenario.run.epoch), seat=lambda world, contact: ModelledSeat(contact, world)
+    )
+    for process in clinic_morning.processes(world, scenario.params):
+        env.process(process)
+    began = time.perf_counter()
+    env.run()
+    return time.perf_counter() - began
+
+
+def measure() -> list[Figure]:
+    """Play and take the time apart."""
+    play(discard)  # warm
+    crypto, set_up = Stopwatch(), Stopwatch()
+    rows: list[Row] = []
+    with watched(set_up, *SET_UP):
+        with watched(crypto, *CRYPTOGRAPHY):
+            recorded_s = play(rows.append)
+        plain_s = play(discard)
+    exchanges = sum(isinstance(row, ExchangeRow) for row in rows)
+    visits = sum(isinstance(row, VisitRow) for row in rows)
+    outside_s = recorded_s - crypto.spent_s - set_up.spent_s / 2
+    each_us, crypto_us = outside_s / exchanges * 1e6, crypto.spent_s / exchanges * 1e6
+    return [
+        Figure("an exchange, outside cryptography", each_us, "us", "inside cryptography", each_us / crypto_us),
+        Figure("an exchange, inside cryptography", crypto_us, "us"),
+        Figure("visits", visits / recorded_s, "visits/s"),
+        Figure("exchanges of a visit", exchanges / visits, "exchanges"),
+        Figure("a replication with rows kept", recorded_s, "s", "rows thrown away", recorded_s / plain_s),
+    ]
+
+
+def counted() -> dict[str, Any]:
+    """The operations of the same replication: exchanges by role and step, and what comes back, all exactly repeatable."""
+    rows: list[Row] = []
+    calls: Counter[str] = Counter()
+
+    def counting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            calls[name] += 1
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    before = [(owner, name, getattr(owner, name)) for owner, name in CRYPTOGRAPHY]
+    try:
+        for owner, name, function in before:
+            setattr(owner, name, counting(name, function))
+        play(rows.append)
+    finally:
+        for owner, name, function in before:
+            setattr(owner, name, function)
+    exchanges = [row for row in rows if isinstance(row, ExchangeRow)]
+    steps = Counter(f"{row.role}: {row.step}" for row in exchanges)
+    return {
+        "visits": sum(isinstance(row, VisitRow) for row in rows),
+        "exchanges": len(exchanges),
+        "request_bytes": sum(row.request_bytes for row in exchanges),
+        "reply_bytes": sum(max(row.reply_bytes, 0) for row in exchanges),
+        "cryptography": dict(sorted(calls.items())),
+        "exchanges_by_role_and_step": dict(sorted(steps.items())),
+    }
+
+
+def main() -> int:
+    """``./bench.sh bench played_visit [--json | --golden]``."""
+    parser = options(__doc__)
+    parser.add_argument("--golden", action="store_true", help="write the counted operations to the golden file")
+    asked = parser.parse_args()
+    if asked.golden:
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(json.dumps(counted(), indent=1) + "\n", encoding="utf-8")
+        sys.stdout.write(f"{GOLDEN}\n")
+        return 0
+    show(measure(), asked.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
