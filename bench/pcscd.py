@@ -211,14 +211,30 @@ def _version_value(pcscd: str, key: str) -> str:
 
 
 def _unshare_options() -> list[str]:
-    """A user namespace where the kernel gives one; in a chroot it is refused, and root does not need it."""
+    """A user namespace where the kernel gives one; root does not need it. A chroot has no root mount whose propagation
+    could be changed: there the namespace is taken as it is, once it is sure that its mounts stay inside."""
     refused = ""
     for options in (["-r", "-m"], ["-m"]):
         tried = subprocess.run(["unshare", *options, "true"], capture_output=True, text=True, check=False)
         if tried.returncode == 0:
             return options
         refused = tried.stderr.strip()
+    options = ["-m", "--propagation", "unchanged"]
+    if _mounts_stay_inside(options):
+        return options
     raise LinkError(f"no mount namespace for a private pcscd ({refused}): run as root, or allow user namespaces")
+
+
+def _mounts_stay_inside(options: list[str]) -> bool:
+    """Try one mount in such a namespace, and see whether it shows here."""
+    with tempfile.TemporaryDirectory() as folder:
+        tried = subprocess.run(
+            ["unshare", *options, "mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, text=True, check=False
+        )
+        leaked = folder in Path("/proc/self/mountinfo").read_text()
+        if leaked:
+            subprocess.run(["umount", folder], capture_output=True, check=False)
+        return tried.returncode == 0 and not leaked
 
 
 def _reserve(pairs: int) -> tuple[list[socket.socket], list[int]]:
