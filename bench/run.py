@@ -11,13 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import simpy
-
 from bench.record import Recorder
 from bench.rig import Rig
 from conformance.catalogue import find
 from scenarios.files import Scenario, dump, situations
-from scenarios.world import World
+from scenarios.play import play
 from virtual_devices.clock import TAIWAN, from_datetime
 from virtual_devices.cloud.core import UPLOAD_DEADLINE_S
 from virtual_devices.trace import LedgerRow, Row, VisitRow
@@ -52,19 +50,8 @@ def run(scenario: Scenario, directory: Path, rig: Rig, progress: Progress = lamb
                 result.broken += 1
 
         for replication in range(scenario.run.replications):
-            _replicate(scenario, replication, record, rig, epoch_ns)
+            play(scenario, replication, record, seat=rig.seat, epoch_ns=epoch_ns)
     return result
-
-
-def _replicate(scenario: Scenario, replication: int, record: Callable[[Row], None], rig: Rig, epoch_ns: int) -> None:
-    env = simpy.Environment(0)
-    world = World(env, scenario, replication, record, epoch_ns=epoch_ns, seat=rig.seat)
-    try:
-        for process in situations()[scenario.situation].processes(world, scenario.params):
-            env.process(process)
-        env.run()
-    finally:
-        world.close()
 
 
 def epoch(scenario: Scenario, rig: Rig) -> int:

@@ -122,11 +122,13 @@ class Morning:
     def _arrive(self) -> Visit:
         world, number = self.world, len(self.visits) + 1
         key = f"p{number:05d}"
-        rng = world.stream("patient", key, "kind")
-        booked, virtual = rng.random() < self.params.arrivals.booked_share, rng.random() < self.params.cards.virtual_share
-        if self.params.cards.exchanged:
-            patient = self.clinic.patient(key, "virtual-card" if virtual else "ic-card", self.params.cards.mix())
+        cards, booked_share = self.params.cards, self.params.arrivals.booked_share
+        if cards.exchanged:
+            rng = world.stream("patient", key, "kind")
+            booked, virtual = rng.random() < booked_share, rng.random() < cards.virtual_share
+            patient = self.clinic.patient(key, "virtual-card" if virtual else "ic-card", cards.mix())
         else:
+            booked = booked_share > 0 and world.stream("patient", key, "kind").random() < booked_share
             patient = self.clinic.nobody(key)
         visit = Visit(f"v{number:05d}", patient, booked, world.clock.now_ns())
         self.visits.append(visit)

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-import simpy
 
-from scenarios import clinic_morning
 from scenarios.clinic_params import Params
 from scenarios.files import Scenario, load
-from scenarios.world import ModelledSeat, World
+from scenarios.play import play
 from virtual_devices.clock import from_datetime, seconds
 from virtual_devices.faults import day_seconds
 from virtual_devices.trace import ActRow, ExchangeRow, LedgerRow, Row, StageRow, UploadRow, VisitRow
@@ -24,23 +22,16 @@ BAND = '[{start="09:00", end="10:00", per_hour=40}]'
 R = TypeVar("R")
 
 
-def play(scenario: Scenario, replication: int = 0) -> list[Row]:
+def rows_of(scenario: Scenario, replication: int = 0) -> list[Row]:
     rows: list[Row] = []
-    env = simpy.Environment(0)
-    world = World(
-        env, scenario, replication, rows.append, epoch_ns=from_datetime(scenario.run.epoch),
-        seat=lambda world, contact: ModelledSeat(contact, world),
-    )
-    for process in clinic_morning.processes(world, scenario.params):
-        env.process(process)
-    env.run()
+    play(scenario, replication, rows.append)
     return rows
 
 
 @cache
 def played(*overrides: str) -> tuple[Row, ...]:
     pairs = dict(pair.split("=", 1) for pair in ("params.arrivals.bands=" + BAND, *overrides))
-    return tuple(play(load(MORNING, pairs)))
+    return tuple(rows_of(load(MORNING, pairs)))
 
 
 def of(rows: tuple[Row, ...], kind: type[R]) -> list[R]:
@@ -161,7 +152,7 @@ def test_booked_patients_are_called_in_first() -> None:
 
 def test_another_replication_is_another_morning() -> None:
     scenario = load(MORNING, {"params.arrivals.bands": BAND})
-    assert [type(r) for r in play(scenario, 0)] != [type(r) for r in play(scenario, 1)]
+    assert [type(r) for r in rows_of(scenario, 0)] != [type(r) for r in rows_of(scenario, 1)]
 
 
 def test_common_random_numbers_keep_the_patients() -> None:

@@ -66,7 +66,8 @@ def power_on(role: str, step: str, timeout_s: float = CARD_TIMEOUT_S) -> Flow[Ha
 def transmit(handle: Handle, command: Command, step: str, timeout_s: float = CARD_TIMEOUT_S) -> Flow[Response]:
     """One command and its whole answer, whatever it takes. The status word is the caller's to judge."""
     if handle.extended and (len(command.data) > 255 or command.le == 256):
-        command = replace(command, extended=True, le=65536 if command.le == 256 else command.le)
+        le = 65536 if command.le == 256 else command.le
+        command = Command(command.cla, command.ins, command.p1, command.p2, command.data, le, True)
     links = [command] if handle.extended else chain(command)
     response = Response(b"", 0x9000)
     for link in links:
