@@ -319,6 +319,11 @@ class Chainer:
         self.reset()
         return whole
 
+    @property
+    def open(self) -> bool:
+        """A chain has begun and its last link has not come."""
+        return self._header is not None
+
     def reset(self) -> None:
         """Forget a chain begun, as power-off and a new selection do."""
         self._links = []

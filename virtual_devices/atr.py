@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from virtual_devices.errors import UsageError
+
 CARD_CAPABILITIES = 0x7
 
 
@@ -26,7 +28,9 @@ class Atr:
 
 
 def make(historical: bytes, transport: Transport) -> bytes:
-    """An ATR for one protocol. T=1: IFSC 254, BWI 4, CWI 5, and the check byte TCK."""
+    """An ATR for one protocol. T=1: IFSC 254, BWI 4, CWI 5, and the check byte TCK. UsageError: over 15 historical bytes."""
+    if len(historical) > 15:
+        raise UsageError(f"an ATR has room for 15 historical bytes, not {len(historical)}")
     if transport is Transport.T0:
         return bytes([0x3B, len(historical)]) + historical
     body = bytes([0x80 | len(historical)]) + b"\x81\x31\xfe\x45" + historical

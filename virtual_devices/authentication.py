@@ -31,7 +31,8 @@ ID_BYTES = 12
 SIGNATURE_BYTES = 64
 WRONG_PROOFS_LIMIT = 3
 CERTIFICATE = 0x7F21  # cardholder certificate (ISO/IEC 7816-6)
-_LABEL = b"VHC three-card proof 1"
+PROOF_LABEL = b"VHC three-card proof 1"
+"""How everything begins that a proof signs; no chip signs such a message by another command."""
 
 
 class Party(Enum):
@@ -74,7 +75,7 @@ def padded_id(subject_id: str) -> bytes:
 
 def proof_message(prover: Party, challenge: bytes, verifier_id: bytes) -> bytes:
     """What a prover signs."""
-    return _LABEL + bytes([prover.value]) + challenge + verifier_id
+    return PROOF_LABEL + bytes([prover.value]) + challenge + verifier_id
 
 
 class Authenticator:
@@ -136,7 +137,7 @@ class Authenticator:
         if isinstance(verdict, Refused):
             return verdict
         self._chip.work.verifications += 1
-        if not challenge or not pki.verify(verdict.key, signature, message(challenge, self._own_id)):
+        if len(challenge) != CHALLENGE_BYTES or not pki.verify(verdict.key, signature, message(challenge, self._own_id)):
             return Refused(Trouble.FORGED, "the signature is not over this card and its last challenge")
         return verdict
 
@@ -177,14 +178,15 @@ class Authenticator:
 
     def _get_challenge(self, c: Command) -> Answer:
         refuse_unless((c.p1, c.p2) == (0, 0) and not c.data, SW.WRONG_P1P2)
-        count = c.le or CHALLENGE_BYTES
+        count = CHALLENGE_BYTES if c.le in (None, 256, 65536) else c.le or 0  # Le 00: as many as there are
         refuse_unless(8 <= count <= 32, SW.WRONG_LENGTH)
         self._challenge = self._fresh(count)
         return Answer(self._challenge)
 
     def _external_authenticate(self, c: Command) -> Answer:
-        party = self._need_named()
         challenge, self._challenge = self._challenge, b""  # good for one try
+        refuse_unless((c.p1, c.p2) == (0, 0), SW.WRONG_P1P2)
+        party = self._need_named()
         refuse_unless(self._wrong < WRONG_PROOFS_LIMIT, SW.AUTHENTICATION_BLOCKED)
         refuse_unless(len(challenge) == CHALLENGE_BYTES, SW.CONDITIONS_NOT_SATISFIED)
         certified = self._certified.get(party)

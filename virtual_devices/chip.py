@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from virtual_devices.apdu import SW, Chainer, Command, MalformedApdu
 from virtual_devices.atr import Transport
-from virtual_devices.link import Work
+from virtual_devices.link import PowerCut, Work
 from virtual_devices.store import Store
 
 
@@ -79,7 +79,11 @@ class Chip:
             command = Command.parse(request)
         except MalformedApdu as e:
             return e.sw.to_bytes(2, "big")
-        data, sw = self._respond(command)
+        try:
+            data, sw = self._respond(command)
+        except PowerCut:  # what was volatile is gone with the power, whoever catches this
+            self.power_off()
+            raise
         return data + sw.to_bytes(2, "big")
 
     def arm_cut(self, points: int | None) -> None:
@@ -101,20 +105,24 @@ class Chip:
     # -- the loop
 
     def _respond(self, command: Command) -> tuple[bytes, int]:
-        if command.ins == GET_RESPONSE and not command.chaining:
-            return self._next_piece(command.le or _MAX_SHORT)
+        if command.ins == GET_RESPONSE and command.cla in (0x00, 0x80):
+            return self._get_response(command)
         self._pending = b""
+        refused = 0
         if command.cla & 0xEF not in (0x00, 0x80):
-            return b"", SW.CLA_NOT_SUPPORTED
-        handler = self._handlers.get(command.ins)
-        if handler is None:
+            refused = SW.CLA_NOT_SUPPORTED
+        elif command.ins not in self._handlers:
+            refused = SW.INS_NOT_SUPPORTED
+        elif command.extended and self.transport is Transport.T0:  # which carries 255 bytes one way, 256 the other
+            refused = SW.WRONG_LENGTH
+        if refused:
             self._chainer.reset()
-            return b"", SW.INS_NOT_SUPPORTED
+            return b"", refused
         whole = self._chainer.feed(command)
         if isinstance(whole, int):
             return b"", whole
         try:
-            answer = handler(whole)
+            answer = self._handlers[command.ins](whole)
         except Refusal as refusal:
             return b"", refusal.sw
         if not answer.data:
@@ -125,7 +133,7 @@ class Chip:
         limit = command.le or (65536 if command.extended else _MAX_SHORT)
         if len(answer.data) <= limit:
             return answer.data, answer.sw
-        if answer.exact and command.le is not None and limit < _MAX_SHORT:
+        if answer.exact and command.le is not None and len(answer.data) <= _MAX_SHORT:  # 6Cxx has no word for more
             return b"", 0x6C00 | (len(answer.data) & 0xFF)
         self._pending = answer.data
         return self._next_piece(limit)
@@ -142,6 +150,16 @@ class Chip:
         if asked != length:
             return b"", 0x6C00 | (length if length < 256 else 0)
         return answer.data, answer.sw
+
+    def _get_response(self, command: Command) -> tuple[bytes, int]:
+        if self._chainer.open:  # another command in between ends the chain
+            self._chainer.reset()
+            return b"", SW.LAST_OF_CHAIN_EXPECTED
+        if command.p1 or command.p2:
+            return b"", SW.WRONG_P1P2
+        if command.data:
+            return b"", SW.WRONG_LENGTH
+        return self._next_piece(command.le or _MAX_SHORT)
 
     def _next_piece(self, limit: int) -> tuple[bytes, int]:
         if not self._pending:

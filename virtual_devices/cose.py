@@ -13,14 +13,13 @@ from typing import Any
 import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from virtual_devices import pki
+from virtual_devices import cbor, pki
 from virtual_devices.errors import PeerError
 
 SIGN1_TAG = 18
 ALG, X5CHAIN = 1, 33
 ES256 = -7
 PROTECTED_ES256: bytes = cbor2.dumps({ALG: ES256}, canonical=True)
-_CBOR_TROUBLE = (cbor2.CBORDecodeError, ValueError, OverflowError, MemoryError, RecursionError, TypeError)
 
 
 class MalformedCose(PeerError, ValueError):
@@ -74,9 +73,9 @@ def sign1(key: ec.EllipticCurvePrivateKey, payload: bytes, unprotected: Mapping[
 def decode(raw: bytes) -> Sign1:
     """Raises MalformedCose, nothing else, whatever the bytes are."""
     try:
-        message = cbor2.loads(raw)
-    except _CBOR_TROUBLE as e:
-        raise MalformedCose(f"not CBOR: {type(e).__name__}") from None
+        message = cbor.decode(raw)
+    except cbor.MalformedCbor as e:
+        raise MalformedCose(e.what) from None
     if not isinstance(message, cbor2.CBORTag) or message.tag != SIGN1_TAG:
         raise MalformedCose("not tagged 18 (COSE_Sign1)")
     parts = message.value
@@ -95,7 +94,7 @@ def decode(raw: bytes) -> Sign1:
 def decode_map(raw: bytes) -> Mapping[Any, Any] | None:
     """A CBOR map, or None when the bytes are something else."""
     try:
-        value = cbor2.loads(raw)
-    except _CBOR_TROUBLE:
+        value = cbor.decode(raw)
+    except cbor.MalformedCbor:
         return None
     return value if isinstance(value, Mapping) else None

@@ -1,7 +1,8 @@
 """A PIN with its counter (ISO/IEC 7816-4, clause 11.5: VERIFY, CHANGE REFERENCE DATA, DISABLE and ENABLE, RESET RETRY COUNTER).
 
 The counter goes down *before* the comparison and is written first, so that pulling the card does not win a try. PINs are
-4 to 6 digits (manual 3.3), sent as characters filled with FF to 8 bytes.
+4 to 6 digits (manual 3.3), sent as characters filled with FF to 8 bytes. While protection is off nothing is compared: an
+old PIN cannot be guessed at leisure.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 
 from virtual_devices.apdu import SW, Command
 from virtual_devices.chip import OK, Answer, Chip, refuse_unless
+from virtual_devices.errors import UsageError
 
 BLOCK_BYTES = 8
 MIN_DIGITS, MAX_DIGITS = 4, 6
@@ -24,7 +26,11 @@ def pin_block(pin: str) -> bytes:
 
 
 def pin_cells(reference: str, pin: str, tries: int, puk: str = "", enabled: bool = True) -> dict[str, bytes]:
-    """The cells of a fresh PIN: never the PIN itself."""
+    """The cells of a fresh PIN: never the PIN itself. Raises UsageError for a PIN that could never be entered."""
+    if pin and not (pin.isascii() and _well_formed(pin_block(pin))):
+        raise UsageError(f"a PIN has {MIN_DIGITS} to {MAX_DIGITS} digits")
+    if puk and not (puk.isascii() and len(puk) <= BLOCK_BYTES):
+        raise UsageError(f"a PUK has at most {BLOCK_BYTES} characters of ASCII")
     return {
         f"{reference}.hash": _digest(pin_block(pin)) if pin else b"",
         f"{reference}.puk": _digest(pin_block(puk)) if puk else b"",
@@ -45,9 +51,14 @@ def _well_formed(block: bytes) -> bool:
 
 
 class Pin:
-    """One PIN of a chip. ``qualifier`` is P2 of its commands; ``may_change`` guards the acts besides VERIFY."""
+    """One PIN of a chip. ``qualifier`` is P2 of its commands; ``may_change`` guards changing it and switching it on or off.
 
-    def __init__(self, chip: Chip, reference: str, qualifier: int, may_change: Callable[[], bool] = lambda: True) -> None:
+    ``optional``: its holder may switch it off, as on a patient card; a professional's cannot be.
+    """
+
+    def __init__(
+        self, chip: Chip, reference: str, qualifier: int, may_change: Callable[[], bool] = lambda: True, *, optional: bool = True,
+    ) -> None:
         self._store = chip.store
         self._reference = reference
         self._qualifier = qualifier
@@ -55,8 +66,9 @@ class Pin:
         self._verified = False
         chip.on(0x20, self._verify)
         chip.on(0x24, self._change)
-        chip.on(0x26, self._disable)
-        chip.on(0x28, self._enable)
+        if optional:
+            chip.on(0x26, self._disable)
+            chip.on(0x28, self._enable)
         chip.on(0x2C, self._unblock)
 
     @property
@@ -88,6 +100,7 @@ class Pin:
         if not c.data:  # only asks for the state
             return OK if self.satisfied else Answer(sw=0x63C0 | self.tries_left)
         self._verified = False
+        refuse_unless(self.enabled, SW.REFERENCE_DATA_NOT_USABLE)
         return self._compare(c.data, "hash")
 
     def _compare(self, block: bytes, against: str) -> Answer:
@@ -107,7 +120,13 @@ class Pin:
         refuse_unless((c.p1, c.p2) == (1, self._qualifier), SW.WRONG_P1P2)
         refuse_unless(self.satisfied and self._may_change(), SW.SECURITY_STATUS_NOT_SATISFIED)
         refuse_unless(_well_formed(c.data), SW.WRONG_DATA)
-        self._store.commit({f"{self._reference}.hash": _digest(c.data), f"{self._reference}.enabled": b"\x01"})
+        self._store.commit(
+            {
+                f"{self._reference}.hash": _digest(c.data),
+                f"{self._reference}.tries": self._cell("limit"),  # a new PIN has all its tries
+                f"{self._reference}.enabled": b"\x01",
+            }
+        )
         self._verified = True
         return OK
 

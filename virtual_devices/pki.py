@@ -16,12 +16,13 @@ from enum import Enum
 
 import cbor2
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509.oid import NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
+from virtual_devices import cbor
 from virtual_devices.clock import NS, to_datetime
 from virtual_devices.randomness import digest, private_key
 
@@ -30,6 +31,13 @@ _ROLE_ARC = "2.25.187204171391049372418462718463528671829"  # a UUID-based arc (
 _ES256 = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 _ES256_VERIFY = ec.ECDSA(hashes.SHA256())
 DAY_NS = 86_400 * NS
+MAX_CHAIN = 4
+"""Certificates in a chain, at most: leaf, issuing authority, and two to spare. A longer one is not looked into."""
+_UNREADABLE = (
+    ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType, x509.AttributeNotFound,
+)
+"""What reading a certificate raises when its bytes are not one, or hold what nobody here understands."""
 
 
 class Role(Enum):
@@ -217,17 +225,21 @@ class ChainVerifier:
         """
         if not chain:
             return Refused(Trouble.MISSING)
+        if len(chain) > MAX_CHAIN:
+            return Refused(Trouble.MALFORMED, f"{len(chain)} certificates, at most {MAX_CHAIN}")
         try:
             leaf, *others = [x509.load_der_x509_certificate(der) for der in chain]
             key = leaf.public_key()
             role = _role(leaf)
-        except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as e:
+            subject_id, organisation = _text(leaf, NameOID.COMMON_NAME), _text(leaf, NameOID.ORGANIZATION_NAME)
+            begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+        except _UNREADABLE as e:
             return Refused(Trouble.MALFORMED, str(e)[:200])
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             return Refused(Trouble.MALFORMED, "the key is not on P-256")
         now = to_datetime(now_ns)
-        early, late = now < leaf.not_valid_before_utc, now > leaf.not_valid_after_utc
-        at = leaf.not_valid_before_utc if early or late else now
+        early, late = now < begins, now > ends
+        at = begins if early or late else now
         verifier = (
             PolicyBuilder().store(self._store).time(at.replace(tzinfo=None))
             .extension_policies(ca_policy=_CA_POLICY, ee_policy=self._leaf_policy)
@@ -235,18 +247,17 @@ class ChainVerifier:
         )
         try:
             verifier.verify(leaf, others)
-        except VerificationError as e:
+        except (VerificationError, *_UNREADABLE) as e:
             return Refused(Trouble.FORGED, str(e)[:200])
         if late or (early and not clockless):
-            validity = f"valid {leaf.not_valid_before_utc:%F} to {leaf.not_valid_after_utc:%F}"
+            validity = f"valid {begins:%Y-%m-%d} to {ends:%Y-%m-%d}"
             return Refused(Trouble.NOT_YET_VALID if early else Trouble.EXPIRED, validity)
         if role is None or role not in roles:
             return Refused(Trouble.WRONG_ROLE, "no role" if role is None else role.name.lower())
         if leaf.serial_number in revoked:
             return Refused(Trouble.REVOKED)
         return Verified(
-            role, _text(leaf, NameOID.COMMON_NAME), _text(leaf, NameOID.ORGANIZATION_NAME), leaf.serial_number, key,
-            round(leaf.not_valid_before_utc.timestamp()) * NS, round(leaf.not_valid_after_utc.timestamp()) * NS,
+            role, subject_id, organisation, leaf.serial_number, key, round(begins.timestamp()) * NS, round(ends.timestamp()) * NS,
         )
 
     def check_bytes(
@@ -255,11 +266,11 @@ class ChainVerifier:
     ) -> Verified | Refused:
         """The same for a chain in CBOR, as devices hand it over."""
         try:
-            certificates = cbor2.loads(chain)
-        except (cbor2.CBORDecodeError, ValueError, OverflowError, MemoryError, RecursionError):
-            return Refused(Trouble.MALFORMED, "the chain is not CBOR")
-        if not isinstance(certificates, list) or not all(isinstance(c, bytes) for c in certificates) or len(certificates) > 4:
-            return Refused(Trouble.MALFORMED, "the chain is not an array of at most four certificates")
+            certificates = cbor.decode(chain)
+        except cbor.MalformedCbor as e:
+            return Refused(Trouble.MALFORMED, e.what)
+        if not isinstance(certificates, list) or not all(isinstance(c, bytes) for c in certificates):
+            return Refused(Trouble.MALFORMED, "the chain is not an array of certificates")
         return self.check(certificates, roles, now_ns, revoked, clockless=clockless)
 
 

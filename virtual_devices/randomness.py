@@ -25,7 +25,7 @@ def stream(*names: object) -> random.Random:
 
 
 def private_key(*names: object) -> ec.EllipticCurvePrivateKey:
-    """A P-256 key of that name. The bias of the reduction (2**-32) matters to an attacker, not to a test bench."""
+    """A P-256 key of that name. 64 bytes are reduced, so the bias is below 2**-256."""
     wide = digest(*names, "key", 0) + digest(*names, "key", 1)
     return ec.derive_private_key(int.from_bytes(wide, "big") % (P256_ORDER - 1) + 1, ec.SECP256R1())
 

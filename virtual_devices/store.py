@@ -26,7 +26,7 @@ class Store:
         self._cells = dict(cells)
         self._work = work
         self._cut_in: int | None = None
-        self.generation = 0  # grows with each commit; a presenter saves the image when it has grown
+        self.generation = 0  # grows with each act that writes, finished or torn; a presenter saves the image when it has grown
         self.points_passed: list[str] = []
         self.watch_points = False  # tests list the cut points by one run without a cut
 
@@ -50,23 +50,23 @@ class Store:
             return
         if JOURNAL in changes:
             raise UsageError("the journal is not a cell to be written")
+        self.generation += 1  # memory differs from here on, also when power goes in between
         body: bytes = cbor2.dumps(dict(changes))
         self._write(JOURNAL, hashlib.sha256(body).digest()[:_SEAL_BYTES] + body)
         for cell, value in changes.items():
             self._write(cell, value)
         self._write(JOURNAL, b"")
-        self.generation += 1
 
     def recover(self) -> None:
         """What a chip does at power-on: finish a whole journal, drop a torn one. May itself be cut, and repeated."""
         journal = self._cells.get(JOURNAL, b"")
         if not journal:
             return
+        self.generation += 1
         body = journal[_SEAL_BYTES:]
         if hashlib.sha256(body).digest()[:_SEAL_BYTES] == journal[:_SEAL_BYTES]:
             for cell, value in cbor2.loads(body).items():
                 self._write(cell, value)
-            self.generation += 1
         self._write(JOURNAL, b"")
 
     def _write(self, cell: str, value: bytes) -> None:

@@ -68,6 +68,9 @@ AREAS: tuple[Area, ...] = (
 BY_SFI = {area.sfi: area for area in AREAS}
 BY_NAME = {area.name: area for area in AREAS}
 
+DERIVED = frozenset({"basic", "register", "register2"})
+"""Areas without cells of their own: views of the public data and of the cell ``insurance``."""
+
 INSURANCE_BYTES = 21
 """The cell ``insurance``: the tail of the registration record, from the cancel mark to the newborn's birth order."""
 CANCEL, INSURER, IDENTITY_MARK, EXPIRY, AVAILABLE, NEWBORN = (

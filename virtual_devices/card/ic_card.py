@@ -18,9 +18,10 @@ from dataclasses import replace
 from virtual_devices.apdu import SW, Command
 from virtual_devices.authentication import CERTIFICATE, Authenticator, Party
 from virtual_devices.card.areas import BY_SFI, Access, Area
+from virtual_devices.card.draft import Draft
 from virtual_devices.card.image import CardImage
 from virtual_devices.card.profiles import PROFILES
-from virtual_devices.card.writes import Draft, apply
+from virtual_devices.card.writes import apply
 from virtual_devices.chip import OK, Answer, Chip, Refusal, refuse_unless
 from virtual_devices.link import Work
 from virtual_devices.pin import Pin
@@ -47,7 +48,7 @@ class IcCard(Chip):
             self, Party.CARD, image.card_no, image.identity, ChainVerifier(image.root),
             (Party.SAM, Party.HPC, Party.DATA_CENTRE), image.seed,
         )
-        self.pin = Pin(self, "pin", 0x81)
+        self.pin = Pin(self, "pin", 0x81, may_change=lambda: Party.SAM in self.authenticator.proved)
         self.on(0xA4, self._select)
         self.on(0xCA, self._get_data)
         self.on(0xB2, self._read_record)
@@ -89,6 +90,7 @@ class IcCard(Chip):
     def _read_record(self, c: Command) -> Answer:
         area = BY_SFI.get(c.p2 >> 3)
         mode = c.p2 & 0x07
+        refuse_unless(not c.data, SW.WRONG_LENGTH)
         refuse_unless(area is not None, SW.FILE_NOT_FOUND)
         assert area is not None
         refuse_unless(mode in (4, 5), SW.WRONG_P1P2)  # this record; all from this one on

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 import cbor2
 
-from virtual_devices.card.areas import AREAS
+from virtual_devices import cbor
+from virtual_devices.card.areas import AREAS, DERIVED, INSURANCE_BYTES
 from virtual_devices.card.holder import Holder
 from virtual_devices.card.profiles import PROFILES, Profile
 from virtual_devices.errors import UsageError
 from virtual_devices.pin import pin_cells
-from virtual_devices.pki import Identity
+from virtual_devices.pki import ChainVerifier, Identity
 from virtual_devices.records import RECORDS
 
 IMAGE_VERSION = 1
@@ -66,20 +67,39 @@ class CardImage:
     def from_bytes(raw: bytes) -> CardImage:
         """Raises UsageError when the bytes are no image of this version."""
         try:
-            body = cbor2.loads(raw)
+            body = cbor.decode(raw)
             if body["version"] != IMAGE_VERSION or body["profile"] not in PROFILES:
                 raise UsageError(f"card image of version {body['version']}, profile {body['profile']!r}: not known here")
+            _check_cells(body["cells"])
+            ChainVerifier(body["root"])
             return CardImage(
-                body["profile"], body["card_no"], Identity.from_bytes(body["key"], body["chain"]), body["root"], body["seed"],
-                body["cells"],
+                body["profile"], str(body["card_no"]), Identity.from_bytes(body["key"], body["chain"]), body["root"],
+                bytes(body["seed"]), body["cells"],
             )
-        except (cbor2.CBORDecodeError, KeyError, TypeError) as e:
+        except UsageError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as e:
             raise UsageError(f"these {len(raw)} bytes are no card image ({type(e).__name__}); make one with this version") from e
+
+
+def _check_cells(cells: Mapping[str, bytes]) -> None:
+    """The cells that every card has, and their lengths. Raises ValueError, LookupError or TypeError."""
+    lengths = {"public": RECORDS["pcsc_basic"].length, "insurance": INSURANCE_BYTES, "last_seen": 8}
+    for name in ("tries", "limit", "enabled", "puk_tries"):
+        lengths[f"pin.{name}"] = 1
+    if wrong := [name for name, length in lengths.items() if len(cells[name]) != length]:
+        raise ValueError(f"cells of the wrong length: {', '.join(wrong)}")
+    if not {"pin.hash", "pin.puk"} <= cells.keys() or not all(isinstance(cell, bytes) for cell in cells.values()):
+        raise ValueError("a cell is missing, or holds no bytes")
 
 
 def personalise(data: Personalisation, identity: Identity, root: bytes, seed: bytes) -> CardImage:
     """The image of a fresh card. Raises UsageError when a value does not fit its field."""
-    profile = PROFILES[data.profile]
+    profile = PROFILES.get(data.profile)
+    if profile is None:
+        raise UsageError(f"no card profile {data.profile!r}; there are {', '.join(PROFILES)}")
+    if not 0 <= data.last_seen_ns < 1 << 63:
+        raise UsageError(f"last_seen_ns counts from 1970 on, {data.last_seen_ns} does not")
     cells: dict[str, bytes] = {
         "public": _public(data, profile),
         "insurance": _insurance(data),
@@ -88,8 +108,12 @@ def personalise(data: Personalisation, identity: Identity, root: bytes, seed: by
         "last_seen": data.last_seen_ns.to_bytes(8, "big"),
         **pin_cells("pin", data.pin, HOLDER_PIN_TRIES),
     }
+    if unknown := data.records.keys() - {area.name for area in AREAS} | data.records.keys() & DERIVED:
+        raise UsageError(f"no area that holds records of its own: {', '.join(sorted(unknown))}")
     for area in AREAS:
         given = data.records.get(area.name, ())
+        if any(len(record) != area.record_bytes for record in given):
+            raise UsageError(f"a record of area {area.name} has {area.record_bytes} bytes")
         if len(given) > area.count:
             raise UsageError(f"area {area.name} holds {area.count} records, not {len(given)}")
         cells.update({area.cell(i): record for i, record in enumerate(given)})

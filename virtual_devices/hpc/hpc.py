@@ -1,6 +1,7 @@
 """The health professional's card (醫事人員卡, HPC): a physician, pharmacist or nurse proves who they are, and signs.
 
-Nothing leaves it before its PIN has been verified: no proof, no signature. Three wrong PINs lock it, the PUK unlocks it.
+Nothing leaves it before its PIN has been verified: no proof, no signature; and it proves itself only in the reader of a
+SAM that has proved itself to it. Three wrong PINs lock it, the PUK unlocks it.
 Commands as in ``authentication.py`` and ``pin.py``, and:
 
     00 CA 00 5A        10 bytes: the professional's national id
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from virtual_devices import atr
 from virtual_devices.apdu import SW, Command
 from virtual_devices.atr import Transport
-from virtual_devices.authentication import Authenticator, Party
+from virtual_devices.authentication import PROOF_LABEL, Authenticator, Party
 from virtual_devices.chip import Answer, Chip, refuse_unless
 from virtual_devices.link import Work
 from virtual_devices.pin import Pin, pin_cells
@@ -52,10 +53,10 @@ class Hpc(Chip):
         work = Work()
         super().__init__(ATR, Transport.T1, Store(image.cells, work), work)
         self.image = image
-        self.pin = Pin(self, "pin", 0x81)
+        self.pin = Pin(self, "pin", 0x81, optional=False)
         self.authenticator = Authenticator(
             self, Party.HPC, image.professional_id, image.identity, ChainVerifier(image.root), (Party.SAM,), image.seed,
-            may_prove=lambda: self.pin.verified,
+            may_prove=lambda: self.pin.verified and Party.SAM in self.authenticator.proved,
         )
         self.on(0x2A, self._perform_security_operation)
         self.on(0xCA, self._get_data)
@@ -82,4 +83,5 @@ class Hpc(Chip):
         refuse_unless((c.p1, c.p2) == (0x9E, 0x9A), SW.WRONG_P1P2)
         refuse_unless(self.pin.verified, SW.SECURITY_STATUS_NOT_SATISFIED)
         refuse_unless(bool(c.data), SW.WRONG_LENGTH)
+        refuse_unless(not c.data.startswith(PROOF_LABEL), SW.WRONG_DATA)
         return Answer(self.authenticator.sign(c.data), exact=True)

@@ -6,8 +6,8 @@ makes the 40-character signature of a prescription entry. Commands as in ``authe
     00 CA 00 5A        12 bytes SAM id
     00 CA 5F 50        10 bytes institution code (醫療院所代碼)
     00 2A 9E 9A        COMPUTE DIGITAL SIGNATURE: 64 bytes over the data: a COSE Sig_structure, which is how a message to
-                       the data centre begins, or the statement of a visit, before which a patient card must have proved
-                       itself
+                       the data centre begins, or the statement of a visit, before which the patient card that it names
+                       must have proved itself
     00 2A 8E 80        COMPUTE CRYPTOGRAPHIC CHECKSUM: 20 bytes over the data (profile; the field's algorithm is not public)
 """
 
@@ -78,7 +78,7 @@ class Sam(Chip):
             case (0x9E, 0x9A):
                 message = c.data.startswith(MESSAGE)
                 refuse_unless(message or c.data.startswith(VISIT_STATEMENT), SW.WRONG_DATA)
-                refuse_unless(message or Party.CARD in self.authenticator.proved, SW.SECURITY_STATUS_NOT_SATISFIED)
+                refuse_unless(message or self._names_the_card(c.data), SW.SECURITY_STATUS_NOT_SATISFIED)
                 return Answer(self.authenticator.sign(c.data), exact=True)
             case (0x8E, 0x80):
                 refuse_unless(Party.CARD in self.authenticator.proved, SW.SECURITY_STATUS_NOT_SATISFIED)
@@ -87,3 +87,8 @@ class Sam(Chip):
                 return Answer(pki.mac(self._checksum_key, c.data)[:CHECKSUM_BYTES], exact=True)
             case _:
                 return Answer(sw=SW.WRONG_P1P2)
+
+    def _names_the_card(self, statement: bytes) -> bool:
+        """The statement begins with the number of the card that has proved itself."""
+        card = self.authenticator.proved.get(Party.CARD)
+        return card is not None and statement[len(VISIT_STATEMENT) :].startswith(padded_id(card.subject_id))
