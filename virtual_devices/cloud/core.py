@@ -6,19 +6,24 @@ again and not done twice. Codes are the field's, of the space ``cshis``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
-from virtual_devices.clock import NS, roc_date7, roc_datetime13
+from virtual_devices.clock import NS, parse_roc, roc_date7, roc_datetime13
+from virtual_devices.cloud.gathering import Gathering, Stored
 
 OK = "0"
 NOT_INSURED, RESTRICTED, UNKNOWN_CARD, CANCELLED, EXPIRED = "5012", "9129", "9012", "5002", "5003"
 NO_UPDATE_DUE, NO_UPDATE_CANCELLED = "9081", "9082"
-SIZE_MISMATCH, NO_SUCH_VISIT, OTHER_INSTITUTION, ALREADY_ROLLED_BACK, TOO_LATE = "9070", "5150", "5152", "5153", "5154"
+SIZE_MISMATCH, NO_SUCH_VISIT, NOT_NUMERIC, OTHER_INSTITUTION = "9070", "5150", "5151", "5152"
+ALREADY_ROLLED_BACK, TOO_LATE = "5153", "5154"
+NOT_GIVEN, ANOTHER_REQUEST = "5007", "9002"  # no number left this year; an id that belongs to another request
 UPLOAD_DEADLINE_S = 86_400
 ROLL_BACK_WINDOW_S = 86_400
 VISITS_PER_UPDATE = 6
 UPDATE_WHEN_AT_MOST = 3  # manual 3.3: more than three visits left, no update
+VIRTUAL_SEQUENCE_MAX = 999
+SAME_BEGINNING_S = 600  # a visit begun here whose answer was lost, and the record of one begun offline: the same, so close
 
 
 class Insurance(Enum):
@@ -40,7 +45,8 @@ class Person:
     expiry_date: str = "1301231"  # ROC YYYMMDD
     identity_mark: str = "3"
     only_at: str = ""
-    virtual_visits: int = 0  # sequence numbers given to the virtual card this year (W001 to W999)
+    virtual_visits: int = 0  # sequence numbers given to the virtual card in ``virtual_year`` (W001 to W999)
+    virtual_year: str = ""  # ROC
 
 
 @dataclass(slots=True)
@@ -55,7 +61,15 @@ class Visit:
     sequence: str = ""  # of a virtual card: given here; of a physical one: told by the upload
     same_day: bool = False
     rolled_back: bool = False
+    ended_ns: int = -1  # as its record says
     stored_ns: int = -1
+    settled_by: bytes = b""  # key of the record; one without identifier settles a visit by card, place and time only
+    guessed: bool = False
+
+    @property
+    def due_ns(self) -> int:
+        """24 hours after its end; after its beginning, as long as nobody has told of its end."""
+        return (self.begun_ns if self.ended_ns < 0 else self.ended_ns) + UPLOAD_DEADLINE_S * NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +86,11 @@ class VisitRecord:
     content: bytes  # the rest, as handed over
 
 
-class Stored(Enum):
-    """What became of an upload."""
-
-    STORED = "stored"
-    ALREADY = "already"  # the same, stored before
-    PART = "part"  # a part of it, others are missing
-    CONFLICT = "conflict"  # the same id with another content: refused, the first stays
-
-
-@dataclass(slots=True)
-class _Parts:
-    digest: bytes
-    total: int
-    parts: dict[int, bytes] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class Late:
     """A visit whose record is not there after its time, or came after it."""
 
-    identifier: str
+    identifier: str  # "" when it was begun offline
     card_no: str
     institution: str
     due_ns: int
@@ -114,10 +112,11 @@ class DataCentre:
     def __init__(self) -> None:
         self.people: dict[str, Person] = {}
         self.visits: dict[str, Visit] = {}
-        self.records: dict[bytes, VisitRecord] = {}
-        self.stored_ns: dict[bytes, int] = {}
-        self._begun: dict[bytes, str] = {}
-        self._uploads: dict[bytes, _Parts] = {}
+        self.records: dict[tuple[str, bytes], VisitRecord] = {}  # by institution and key
+        self.stored_ns: dict[tuple[str, bytes], int] = {}
+        self.gathering = Gathering()
+        self._begun: dict[tuple[str, bytes], str] = {}
+        self._visits_at: dict[tuple[str, str], list[Visit]] = {}  # by card number and institution
         self._days: dict[tuple[str, str], int] = {}
         self._told: dict[tuple[str, str], set[int]] = {}
 
@@ -139,8 +138,11 @@ class DataCentre:
             return RESTRICTED
         return OK
 
-    def card_update(self, card_no: str, visits_left: int, at_ns: int) -> tuple[str, bytes]:
-        """Code, and the 13 bytes of the card's insurance cell from cancel mark to visits left."""
+    def card_update(self, card_no: str, visits_left: int, at_ns: int, expiry_date: str = "") -> tuple[str, bytes]:
+        """Code, and the 13 bytes of the card's insurance cell from cancel mark to visits left.
+
+        Due when few visits are left, or when the card's ``expiry_date`` (ROC) is earlier than the person's here.
+        """
         person = self.people.get(card_no)
         if person is None:
             return UNKNOWN_CARD, b""
@@ -148,7 +150,7 @@ class DataCentre:
             return NO_UPDATE_CANCELLED, b""
         if person.insurance is not Insurance.INSURED:
             return "9083" if person.insurance is Insurance.NOT_INSURED else person.insurance.value, b""
-        if visits_left > UPDATE_WHEN_AT_MOST:
+        if visits_left > UPDATE_WHEN_AT_MOST and not ("" < expiry_date < person.expiry_date):
             return NO_UPDATE_DUE, b""
         return OK, f"101{person.identity_mark}{person.expiry_date}{VISITS_PER_UPDATE:02d}".encode("ascii")
 
@@ -159,32 +161,47 @@ class DataCentre:
     ) -> tuple[str, Visit | None]:
         """Check eligibility and give the visit its identifier; a virtual card also gets its sequence number here.
 
-        The same ``request_id`` again gives the same visit.
+        The same request again gives the same visit; 9002 when the id belongs to another, 5153 when the visit was rolled back.
         """
-        known = self._begun.get(request_id)
+        known = self._begun.get((institution, request_id))
         if known is not None:
-            return OK, self.visits[known]
+            visit = self.visits[known]
+            if (visit.card_no, visit.visit_type) != (card_no, visit_type):
+                return ANOTHER_REQUEST, None
+            return (ALREADY_ROLLED_BACK, None) if visit.rolled_back else (OK, visit)
         code = self.eligibility(card_no, institution, at_ns)
         if code != OK:
             return code, None
-        day = roc_date7(at_ns)
-        same_day = self._days.get((card_no, day), 0) > 0
-        self._days[(card_no, day)] = self._days.get((card_no, day), 0) + 1
+        sequence = self._virtual_number(self.people[card_no], roc_date7(at_ns)[:3]) if virtual else ""
+        if virtual and not sequence:
+            return NOT_GIVEN, None
+        day = card_no, roc_date7(at_ns)
+        same_day = self._days.get(day, 0) > 0
+        self._days[day] = self._days.get(day, 0) + 1
         identifier = f"{roc_datetime13(at_ns)}{len(self.visits) + 1:07d}"
-        visit = Visit(identifier, card_no, institution, visit_type, at_ns, same_day=same_day)
-        if virtual:
-            person = self.people[card_no]
-            person.virtual_visits += 1
-            visit.sequence = f"W{person.virtual_visits:03d}"
+        visit = Visit(identifier, card_no, institution, visit_type, at_ns, sequence, same_day)
         self.visits[identifier] = visit
-        self._begun[request_id] = identifier
+        self._visits_at.setdefault((card_no, institution), []).append(visit)
+        self._begun[(institution, request_id)] = identifier
         return OK, visit
 
-    def roll_back(self, identifier: str, institution: str, at_ns: int) -> str:
-        """退掛 at the data centre's side: same rules as on the card."""
+    def _virtual_number(self, person: Person, year: str) -> str:
+        """The next of W001 to W999; each year begins anew. Empty when none is left."""
+        if person.virtual_year != year:
+            person.virtual_year, person.virtual_visits = year, 0
+        if person.virtual_visits >= VIRTUAL_SEQUENCE_MAX:
+            return ""
+        person.virtual_visits += 1
+        return f"W{person.virtual_visits:03d}"
+
+    def roll_back(self, identifier: str, institution: str, at_ns: int, sequence: str = "") -> str:
+        """退掛 at the data centre's side: same rules as on the card. ``sequence``: the number that the card will not give
+        again, so that it is not taken for a visit nobody told of."""
         visit = self.visits.get(identifier)
         if visit is None:
             return NO_SUCH_VISIT
+        if not (visit.visit_type.isascii() and visit.visit_type.isdigit()):
+            return NOT_NUMERIC
         if visit.institution != institution:
             return OTHER_INSTITUTION
         if visit.rolled_back:
@@ -192,50 +209,63 @@ class DataCentre:
         if not 0 <= at_ns - visit.begun_ns <= ROLL_BACK_WINDOW_S * NS:
             return TOO_LATE
         visit.rolled_back = True
+        self._days[(visit.card_no, roc_date7(visit.begun_ns))] -= 1
+        self._tell(visit.card_no, roc_date7(visit.begun_ns)[:3], sequence)
         return OK
+
+    def _tell(self, card_no: str, year: str, sequence: str) -> None:
+        if len(sequence) == 4 and sequence.isascii() and sequence.isdigit():
+            self._told.setdefault((card_no, year), set()).add(int(sequence))
 
     # -- uploads
 
-    def take_part(self, batch: bytes, digest: bytes, index: int, total: int, part: bytes) -> tuple[Stored, bytes]:
-        """One part of an upload, in any order, any number of times. Returns the whole once all parts are there.
-
-        ``digest`` belongs to the whole; a part that comes with another digest or total is a conflict.
-        """
-        gathered = self._uploads.setdefault(batch, _Parts(digest, total))
-        if gathered.digest != digest or gathered.total != total or not 0 <= index < total:
-            return Stored.CONFLICT, b""
-        if gathered.parts.setdefault(index, part) != part:
-            return Stored.CONFLICT, b""
-        if len(gathered.parts) < total:
-            return Stored.PART, b""
-        return Stored.STORED, b"".join(gathered.parts[i] for i in range(total))
-
-    def forget_parts(self, batch: bytes) -> None:
-        """Drop what was gathered: the whole did not fit its digest, or it is stored."""
-        self._uploads.pop(batch, None)
-
     def store(self, record: VisitRecord, at_ns: int) -> Stored:
-        """Store one visit's record once. The same key with another content is refused, and the first stays."""
-        known = self.records.get(record.key)
+        """Store one visit's record once. The same key with another content is refused, and the first stays; so is a second
+        record of one visit, and one that names a visit of another card or institution."""
+        name = record.institution, record.key
+        known = self.records.get(name)
         if known is not None:
             return Stored.ALREADY if known == record else Stored.CONFLICT
-        self.records[record.key] = record
-        self.stored_ns[record.key] = at_ns
-        visit = self.visits.get(record.identifier)
-        if visit is not None and visit.card_no == record.card_no:
-            visit.stored_ns = at_ns
+        visit = self._visit_of(record)
+        if record.identifier and (visit is None or (visit.stored_ns >= 0 and not visit.guessed)):
+            return Stored.CONFLICT
+        self.records[name] = record
+        self.stored_ns[name] = at_ns
+        if visit is not None:
+            visit.stored_ns, visit.ended_ns, visit.settled_by = at_ns, record.ended_ns, record.key
+            visit.guessed = not record.identifier
             visit.sequence = visit.sequence or record.sequence
-        if record.sequence.isdigit():
-            self._told.setdefault((record.card_no, record.visited_at[:3]), set()).add(int(record.sequence))
+        self._tell(record.card_no, record.visited_at[:3], record.sequence)
         return Stored.STORED
 
+    def _visit_of(self, record: VisitRecord) -> Visit | None:
+        """The visit that a record tells of: by its identifier; without one, a visit begun here at that time, whose answer
+        never reached the desk."""
+        own = (record.card_no, record.institution)
+        if record.identifier:
+            visit = self.visits.get(record.identifier)
+            return visit if visit is not None and (visit.card_no, visit.institution) == own else None
+        at_ns = parse_roc(record.visited_at)
+        near = [
+            visit for visit in self._visits_at.get(own, ())
+            if visit.stored_ns < 0 and not visit.rolled_back and abs(visit.begun_ns - at_ns) <= SAME_BEGINNING_S * NS
+        ]
+        return min(near, key=lambda visit: abs(visit.begun_ns - at_ns), default=None)
+
     def late(self, at_ns: int) -> list[Late]:
-        """Every visit known here whose record came after 24 hours, or has not come and its time is over."""
+        """Every visit whose record came after 24 hours, or has not come and its time is over; those begun offline too, once
+        their record is there (until then only :meth:`gaps` can show them)."""
         found = []
+        settled = set()
         for visit in self.visits.values():
-            due_ns = visit.begun_ns + UPLOAD_DEADLINE_S * NS
-            if not visit.rolled_back and (visit.stored_ns > due_ns or (visit.stored_ns < 0 and at_ns > due_ns)):
-                found.append(Late(visit.identifier, visit.card_no, visit.institution, due_ns, visit.stored_ns))
+            settled.add((visit.institution, visit.settled_by))
+            over = visit.stored_ns > visit.due_ns or (visit.stored_ns < 0 and at_ns > visit.due_ns)
+            if over and not visit.rolled_back:
+                found.append(Late(visit.identifier, visit.card_no, visit.institution, visit.due_ns, visit.stored_ns))
+        for name, record in self.records.items():
+            due_ns = record.ended_ns + UPLOAD_DEADLINE_S * NS
+            if name not in settled and self.stored_ns[name] > due_ns:
+                found.append(Late("", record.card_no, record.institution, due_ns, self.stored_ns[name]))
         return found
 
     def gaps(self) -> list[Gap]:
@@ -246,3 +276,6 @@ class DataCentre:
             if missing:
                 found.append(Gap(card_no, year, missing))
         return found
+
+
+__all__ = ["DataCentre", "Gap", "Insurance", "Late", "Person", "Stored", "Visit", "VisitRecord"]

@@ -4,6 +4,9 @@ A request is a COSE_Sign1 by the institution's SAM, its chain in ``x5chain``. Th
 
     1 version, 2 operation, 3 request id (16 bytes), 4 institution, 5 SAM id, 6 asker's time (ns), 7 map of arguments
 
+A request whose time is more than a quarter of an hour from the data centre's is refused (9001): a recorded one cannot be
+sent again later, and inside that time it changes nothing that it has not changed before.
+
 The answer is a COSE_Sign1 by the data centre: 1 version, 3 request id, 8 code (space cshis), 9 map. An institution acts only
 for itself: what it says of itself must be what its SAM's certificate says. What cannot be understood is answered too, with
 9001, 9002 or 9020, and changes nothing. The form is the bench's profile; operations mirror the calls named beside them.
@@ -11,21 +14,23 @@ for itself: what it says of itself must be what its SAM's certificate says. What
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import cbor2
 
-from virtual_devices import cose, pki
-from virtual_devices.authentication import Party, proof_message
+from virtual_devices import cbor, cose, pki
+from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, proof_message
 from virtual_devices.card.writes import update_message
+from virtual_devices.clock import NS, parse_roc
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, DataCentre, Stored, VisitRecord
 from virtual_devices.cose import MalformedCose
 from virtual_devices.link import Work
 from virtual_devices.pki import ChainVerifier, Identity, Refused, Role, Trouble, Verified
 
 VERSION = 1
+CLOCK_SKEW_S = 900  # between an asker's clock and this one
+MAX_PARTS, MAX_PART_BYTES, MAX_RECORDS, MAX_KEY_BYTES = 4096, 65536, 4096, 64
 HEADER_REJECTED, SYNTAX_REJECTED, SIGNATURE_REJECTED = "9001", "9002", "9020"
 SAM_CODE: dict[Trouble, str] = {
     Trouble.MISSING: "9013",
@@ -98,10 +103,12 @@ class DataCentreDevice:
             return self._answer(request_id, SIGNATURE_REJECTED, {})
         if payload.get(4) != sam.organisation or payload.get(5) != sam.subject_id:
             return self._answer(request_id, "9014", {})
-        operation = self._operations.get(payload.get(2, ""))
-        arguments = payload.get(7)
-        if operation is None or not isinstance(arguments, Mapping):
+        name, asked_ns, arguments = payload.get(2), payload.get(6), payload.get(7)
+        operation = self._operations.get(name) if isinstance(name, str) else None
+        if operation is None or not isinstance(arguments, Mapping) or not isinstance(asked_ns, int):
             return self._answer(request_id, SYNTAX_REJECTED, {})
+        if abs(now_ns - asked_ns) > CLOCK_SKEW_S * NS:
+            return self._answer(request_id, HEADER_REJECTED, {})
         try:
             code, body = operation(sam, request_id, arguments, now_ns)
         except _BadArguments:
@@ -116,11 +123,9 @@ class DataCentreDevice:
     # -- operations
 
     def _verify_sam(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
-        challenge = _take(a, "challenge", bytes)
-        if len(challenge) != 16:
-            raise _BadArguments("challenge")
+        challenge = _challenge(a)
         self.work.signatures += 1
-        proof = pki.sign(self._identity.key, proof_message(Party.DATA_CENTRE, challenge, sam.subject_id.encode().ljust(12)))
+        proof = pki.sign(self._identity.key, proof_message(Party.DATA_CENTRE, challenge, padded_id(sam.subject_id)))
         return OK, {"proof": proof, "chain": self._identity.chain_bytes(), "time_ns": now_ns}
 
     def _begin_visit(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
@@ -132,11 +137,13 @@ class DataCentreDevice:
         return code, {"identifier": visit.identifier, "sequence": visit.sequence, "same_day": visit.same_day}
 
     def _roll_back(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
-        return self.core.roll_back(_take(a, "identifier", str), sam.organisation, now_ns), {}
+        told = _take(a, "sequence", str) if "sequence" in a else ""
+        return self.core.roll_back(_take(a, "identifier", str), sam.organisation, now_ns, told), {}
 
     def _update_card(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
-        card_no, challenge = _take(a, "card_no", str), _take(a, "challenge", bytes)
-        code, cell = self.core.card_update(card_no, _take(a, "visits_left", int), now_ns)
+        card_no, challenge = _take(a, "card_no", str), _challenge(a)
+        expiry = _take(a, "expiry_date", str) if "expiry_date" in a else ""
+        code, cell = self.core.card_update(card_no, _take(a, "visits_left", int), now_ns, expiry)
         if code != OK:
             return code, {}
         content = cell + now_ns.to_bytes(8, "big")
@@ -148,20 +155,31 @@ class DataCentreDevice:
         """One part of a batch of records; the last missing part makes it whole, and then it is stored."""
         batch, digest, part = (_take(a, name, bytes) for name in ("batch", "digest", "part"))
         index, total = _take(a, "index", int), _take(a, "total", int)
-        if not 1 <= total <= 4096:
-            raise _BadArguments("total")
-        outcome, whole = self.core.take_part(batch, digest, index, total, part)
-        if outcome is Stored.PART:
-            return OK, {"outcome": outcome.value}
-        if outcome is Stored.CONFLICT or hashlib.sha256(whole).digest() != digest:
-            self.core.forget_parts(batch)
-            return SIZE_MISMATCH, {"outcome": Stored.CONFLICT.value}
-        self.core.forget_parts(batch)
-        records = _records(whole, sam.organisation)
-        if records is None:
-            return SYNTAX_REJECTED, {}
-        outcomes = [self.core.store(record, now_ns).value for record in records]
-        return OK, {"outcome": "stored", "outcomes": outcomes, "records": len(records), "received_ns": now_ns}
+        if not (len(batch) == 16 and len(digest) == 32 and 1 <= total <= MAX_PARTS and len(part) <= MAX_PART_BYTES):
+            raise _BadArguments("batch, digest, total or part")
+        outcome, whole = self.core.gathering.take(sam.organisation, batch, digest, index, total, part)
+        match outcome:
+            case Stored.PART:
+                return OK, {"outcome": outcome.value}
+            case Stored.CONFLICT:
+                return SIZE_MISMATCH, {"outcome": outcome.value}
+            case Stored.ALREADY:
+                outcomes = self.core.gathering.outcomes(sam.organisation, batch)
+            case _:
+                records = _records(whole, sam.organisation, now_ns)
+                if records is None:
+                    return SYNTAX_REJECTED, {}
+                outcomes = [self.core.store(record, now_ns) for record in records]
+                self.core.gathering.finish(sam.organisation, batch, digest, outcomes)
+        told = [outcome.value for outcome in outcomes]
+        return OK, {"outcome": "stored", "outcomes": told, "records": len(told), "received_ns": now_ns}
+
+
+def _challenge(arguments: Arguments) -> bytes:
+    challenge: bytes = _take(arguments, "challenge", bytes)
+    if len(challenge) != CHALLENGE_BYTES:
+        raise _BadArguments("challenge")
+    return challenge
 
 
 def encode_records(records: list[VisitRecord]) -> bytes:
@@ -176,16 +194,34 @@ def encode_records(records: list[VisitRecord]) -> bytes:
     return encoded
 
 
-def _records(whole: bytes, institution: str) -> list[VisitRecord] | None:
+def _records(whole: bytes, institution: str, now_ns: int) -> list[VisitRecord] | None:
     """The records of a batch, or None when it is not one of this institution. A whole batch is refused, never a part."""
     try:
-        rows = cbor2.loads(whole)
-    except (cbor2.CBORDecodeError, ValueError, OverflowError, MemoryError, RecursionError):
+        rows = cbor.decode(whole)
+    except cbor.MalformedCbor:
         return None
-    kinds = (bytes, str, str, str, str, str, int, bytes)
-    if not isinstance(rows, list) or not rows:
+    if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_RECORDS:
         return None
     for row in rows:
-        if not isinstance(row, list) or [type(v) for v in row] != list(kinds) or row[3] != institution:
+        if not isinstance(row, list) or [type(v) for v in row] != _KINDS:
             return None
-    return [VisitRecord(*row) for row in rows]
+    records = [VisitRecord(*row) for row in rows]
+    return records if all(_plausible(r) and r.institution == institution and r.ended_ns <= now_ns + CLOCK_SKEW_S * NS
+                          for r in records) else None
+
+
+_KINDS = [bytes, str, str, str, str, str, int, bytes]
+
+
+def _plausible(record: VisitRecord) -> bool:
+    """Fields as long as the card has them, numbers that are numbers."""
+    sequence = record.sequence
+    numbered = sequence == "" or (len(sequence) == 4 and sequence.isascii() and sequence.removeprefix("W").isdigit())
+    try:
+        at_ns = parse_roc(record.visited_at)
+    except ValueError:
+        return False
+    return (
+        1 <= len(record.key) <= MAX_KEY_BYTES and len(record.identifier) in (0, 20) and 1 <= len(record.card_no) <= 12
+        and numbered and len(record.visited_at) == 13 and at_ns - CLOCK_SKEW_S * NS <= record.ended_ns
+    )

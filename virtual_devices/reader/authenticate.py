@@ -16,9 +16,8 @@ from __future__ import annotations
 
 from virtual_devices.apdu import Command
 from virtual_devices.authentication import CERTIFICATE, CHALLENGE_BYTES, SW_TROUBLE, Party, padded_id
-from virtual_devices.errors import UsageError
 from virtual_devices.flow import Ask, Flow
-from virtual_devices.pin import pin_block
+from virtual_devices.pin import BLOCK_BYTES, pin_block
 from virtual_devices.pki import Refused, Trouble, Verified
 from virtual_devices.reader.desk import Desk
 from virtual_devices.reader.transmit import Ended, Handle, get_data, need_ok, power_on, transmit
@@ -65,6 +64,8 @@ def open_sam(desk: Desk) -> Flow[Handle]:
     desk.sam_id = (yield from get_data(handle, 0x005A, "SAM id", SAM_STEP)).decode("ascii", "replace").strip()
     desk.sam_chain = yield from get_data(handle, CERTIFICATE, "SAM certificate", SAM_STEP)
     verified = check_chain(desk, _SAM, desk.sam_chain)
+    if verified.subject_id != desk.sam_id:
+        raise refused(_SAM, Trouble.FORGED, "its certificate names another")
     if verified.organisation != desk.institution.code:
         raise refused(_SAM, Trouble.WRONG_ROLE, f"it belongs to institution {verified.organisation}")
     return handle
@@ -105,10 +106,13 @@ def sam_and_card(desk: Desk, sam: Handle, card: Handle, card_no: str) -> Flow[Ve
 
 def insert_hpc(desk: Desk, sam: Handle, person: str = "physician") -> Flow[Verified]:
     """The professional inserts their card and enters the PIN; SAM and card prove themselves to each other."""
+    desk.hpc_ready = False
     hpc = yield from power_on("hpc", HPC_STEP)
     desk.hpc_id = (yield from get_data(hpc, 0x005A, "professional id", HPC_STEP)).decode("ascii", "replace").strip()
     desk.hpc_chain = yield from get_data(hpc, CERTIFICATE, "HPC certificate", HPC_STEP)
     verified = check_chain(desk, _HPC, desk.hpc_chain)
+    if verified.subject_id != desk.hpc_id:
+        raise refused(_HPC, Trouble.FORGED, "its certificate names another")
     yield from verify_pin(hpc, person)
     yield from prove(sam, _SAM, desk.sam_chain, hpc, padded_id(desk.hpc_id), SAM_STEP)
     yield from prove(hpc, _HPC, desk.hpc_chain, sam, padded_id(desk.sam_id), HPC_STEP)
@@ -119,7 +123,7 @@ def insert_hpc(desk: Desk, sam: Handle, person: str = "physician") -> Flow[Verif
 def hpc_and_card(desk: Desk, hpc: Handle, card: Handle, card_no: str) -> Flow[None]:
     """The professional's card proves itself to the patient's. It must be in and its PIN verified (4014, 4042)."""
     if not desk.hpc_ready:
-        raise UsageError("hpc_and_card before insert_hpc")
+        raise Ended("no professional's card has been accepted at this desk", "4042", "hpc")
     check_chain(desk, _HPC, desk.hpc_chain)
     yield from prove(hpc, _HPC, desk.hpc_chain, card, padded_id(card_no), HPC_STEP)
 
@@ -138,6 +142,8 @@ def verify_pin(handle: Handle, person: str) -> Flow[None]:
     pin = yield Ask(person, "enter PIN")
     if not pin:
         raise Ended("PIN entry was cancelled", "5109", handle.role)
+    if not (pin.isascii() and pin.isdigit() and len(pin) <= BLOCK_BYTES):  # a key pad has digits; no try is spent on it
+        raise Ended("not a PIN", "5102", handle.role)
     compared = yield from transmit(handle, Command(0, 0x20, 0, 0x81, pin_block(pin)), step)
     if not compared.ok:
         raise Ended(f"wrong PIN: {compared}", "5102", handle.role, sw=compared.sw)

@@ -80,7 +80,7 @@ def _believed(desk: Desk, reply: bytes, request_id: bytes) -> CloudAnswer | None
     if centre is None or not message.verify(centre.key):
         return None
     payload = cose.decode_map(message.payload)
-    if payload is None or payload.get(3) != request_id or not isinstance(payload.get(8), str):
+    if payload is None or payload.get(1) != VERSION or payload.get(3) != request_id or not isinstance(payload.get(8), str):
         return None
     body = payload.get(9)
     return CloudAnswer(payload[8], body if isinstance(body, Mapping) else {})
@@ -93,7 +93,7 @@ def _data_centre(desk: Desk, message: Sign1) -> Verified | None:
     known = desk.institution.data_centre
     if known is not None and known[0] == chain and known[1].not_before_ns <= now_ns <= known[1].not_after_ns:
         return known[1]
-    verdict = desk.root.check(message.chain, Party.DATA_CENTRE.roles, now_ns)
+    verdict = desk.root.check(message.chain, Party.DATA_CENTRE.roles, now_ns, desk.revoked)
     if isinstance(verdict, Refused):
         return None
     desk.institution.data_centre = (chain, verdict)

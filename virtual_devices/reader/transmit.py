@@ -68,27 +68,35 @@ def transmit(handle: Handle, command: Command, step: str, timeout_s: float = CAR
     if handle.extended and (len(command.data) > 255 or command.le == 256):
         le = 65536 if command.le == 256 else command.le
         command = Command(command.cla, command.ins, command.p1, command.p2, command.data, le, True)
-    links = [command] if handle.extended else chain(command)
-    response = Response(b"", 0x9000)
-    for link in links:
-        response = yield from _once(handle, link, step, timeout_s)
-        if link.chaining and not response.ok:
-            return response
+    elif handle.t0 and command.data:
+        command = replace(command, le=None)  # T=0 has no way to say it: the card announces its answer by 61xx
+    response = yield from _links(handle, command, step, timeout_s)
     if response.sw1 == 0x6C:
-        response = yield from _once(handle, replace(links[-1], le=response.sw2 or 256, extended=False), step, timeout_s)
+        response = yield from _links(handle, replace(command, le=response.sw2 or 256, extended=False), step, timeout_s)
     if response.sw1 == 0x61:
         response = yield from _rest(handle, response, step, timeout_s)
     return response
 
 
+def _links(handle: Handle, command: Command, step: str, timeout_s: float) -> Flow[Response]:
+    response = Response(b"", 0x9000)
+    for link in [command] if handle.extended else chain(command):
+        response = yield from _once(handle, link, step, timeout_s)
+        if link.chaining and not response.ok:
+            break
+    return response
+
+
 def _rest(handle: Handle, response: Response, step: str, timeout_s: float) -> Flow[Response]:
     data = [response.data]
-    while response.sw1 == 0x61:
-        more = Command(0, 0xC0, 0, 0, le=response.sw2 or 256)
-        response = yield from _once(handle, more, step, timeout_s)
+    again = False
+    while response.sw1 in (0x61, 0x6C):
+        response = yield from _once(handle, Command(0, 0xC0, 0, 0, le=response.sw2 or 256), step, timeout_s)
         data.append(response.data)
-        if sum(map(len, data)) > 65536:
-            raise Ended("more data than a chip may send", READ_WRITE_FAULT, handle.role)
+        stuck = not response.data and response.sw1 in (0x61, 0x6C)
+        if (stuck and again) or sum(map(len, data)) > 65536:
+            raise Ended("a chip that announces data without end", READ_WRITE_FAULT, handle.role)
+        again = stuck
     return Response(b"".join(data), response.sw)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from virtual_devices.cloud.core import Stored, VisitRecord
+from virtual_devices.cloud.core import OK, SIZE_MISMATCH, Stored, VisitRecord
 from virtual_devices.cloud.service import encode_records
 from virtual_devices.flow import Flow
 from virtual_devices.reader.calls import CloudAnswer, call
@@ -57,17 +57,29 @@ def _send(desk: Desk, sam: Handle, pending: Pending) -> Flow[bool]:
     pending.tries += 1
     if pending.first_try_ns < 0:
         pending.first_try_ns = desk.clock.now_ns()
+    answer = yield from _send_parts(desk, sam, pending, digest, parts)
+    if answer is not None and answer.code == SIZE_MISMATCH:  # what it had gathered was another upload's, and is dropped now
+        answer = yield from _send_parts(desk, sam, pending, digest, parts)
+    if answer is None:
+        return False
+    if answer.code != OK:
+        raise Ended("the data centre refuses an upload", answer.code, "cloud")
+    outcomes = answer.body.get("outcomes")
+    if outcomes != [Stored.STORED.value] and outcomes != [Stored.ALREADY.value]:
+        raise Ended(f"the data centre says {outcomes} of an upload", SIZE_MISMATCH, "cloud")
+    pending.stored_ns = desk.clock.now_ns()
+    return True
+
+
+def _send_parts(desk: Desk, sam: Handle, pending: Pending, digest: bytes, parts: list[bytes]) -> Flow[CloudAnswer | None]:
+    """All parts in order, up to the first that is refused. The last answer; None when the line failed."""
     answer: CloudAnswer | None = None
     for index, part in enumerate(parts):
         arguments = {"batch": pending.batch, "digest": digest, "index": index, "total": len(parts), "part": part}
         answer = yield from call(desk, sam, "upload", desk.fresh(16), arguments, STEP)
         if answer is None:
-            return False
+            return None
         pending.code = answer.code
-        if answer.code != "0":
-            raise Ended("the data centre refuses an upload", answer.code, "cloud")
-    outcomes = answer.body.get("outcomes", []) if answer is not None else []
-    if outcomes != [Stored.STORED.value] and outcomes != [Stored.ALREADY.value]:
-        raise Ended(f"the data centre says {outcomes} of an upload", "9070", "cloud")
-    pending.stored_ns = desk.clock.now_ns()
-    return True
+        if answer.code != OK:
+            break
+    return answer

@@ -15,7 +15,7 @@ from virtual_devices.card.areas import AVAILABLE, BY_NAME, EXPIRY
 from virtual_devices.card.ic_card import AID, CARD_NUMBER, PUBLIC_DATA
 from virtual_devices.flow import Flow
 from virtual_devices.reader.authenticate import hpc_and_card, open_sam, sam_and_card, verify_pin
-from virtual_devices.reader.calls import call
+from virtual_devices.reader.calls import DATA_CENTRE_NOT_BELIEVED, NETWORK_DOWN, call
 from virtual_devices.reader.desk import Desk
 from virtual_devices.reader.transmit import Ended, Handle, need_ok, power_on, read_area, transmit
 from virtual_devices.records import RECORDS
@@ -113,16 +113,21 @@ def register(desk: Desk, request: VisitRequest) -> Flow[Registered]:
     """
     sam, card, public = yield from open_card(desk)
     yield from verify_pin(card, "holder")
-    insurance = (yield from read_area(card, BY_NAME["register"].sfi, "registration data", "read registration data", 1, 78))[57:]
+    insurance = yield from _read_insurance(card)
     arguments = {"card_no": public.card_no, "visit_type": request.visit_type}
     answer = yield from call(desk, sam, "begin-visit", request.request_id, arguments, "check eligibility")
     if answer is not None and answer.code != "0":
         raise Ended("the data centre refuses the visit", answer.code, "cloud")
-    left, expired = int(insurance[AVAILABLE]), insurance[EXPIRY].decode() < request.visited_at[:7]
-    if answer is not None and (left <= desk.policy.update_when_at_most or expired):
-        yield from update_card(desk, sam, card, public, left)
-    issued = yield from _issue(desk, card, request)
+    left, expiry = int(insurance[AVAILABLE]), insurance[EXPIRY].decode()
+    if answer is not None and (left <= desk.policy.update_when_at_most or expiry < request.visited_at[:7]):
+        yield from update_card(desk, sam, card, public, left, expiry)
     identifier = str(answer.body.get("identifier", "")) if answer is not None else ""
+    try:
+        issued = yield from _issue(desk, card, request)
+    except Ended as refusal:
+        if identifier and not refusal.torn:  # the visit that the data centre has begun will not take place
+            yield from call(desk, sam, "roll-back", desk.fresh(16), {"identifier": identifier}, "get sequence number")
+        raise
     sequence, same_day = issued[:4].decode("ascii"), issued[4:5] == b"Y"
     statement = VISIT_STATEMENT + public.raw[:12] + request.visited_at.encode() + issued[:4] + desk.institution.code.encode()
     signed = yield from transmit(sam, Command(0, 0x2A, 0x9E, 0x9A, statement, le=64), "sign visit")
@@ -130,17 +135,30 @@ def register(desk: Desk, request: VisitRequest) -> Flow[Registered]:
     return Registered(request, public, sequence, identifier, same_day, signature, SECOND_DEPARTMENT if same_day else "0")
 
 
-def update_card(desk: Desk, sam: Handle, card: Handle, public: PublicData, visits_left: int) -> Flow[str]:
+def _read_insurance(card: Handle) -> Flow[bytes]:
+    """The tail of the registration record. Raises Ended 4043 when dates and numbers in it are none."""
+    data = yield from read_area(card, BY_NAME["register"].sfi, "registration data", "read registration data", 1, 78)
+    insurance = data[57:]
+    if len(data) != RECORDS["register_basic"].length or not (insurance[AVAILABLE] + insurance[EXPIRY]).isdigit():
+        raise Ended("the card's registration data are not as they should be", "4043", "card")
+    return insurance
+
+
+def update_card(
+    desk: Desk, sam: Handle, card: Handle, public: PublicData, visits_left: int, expiry_date: str = "",
+) -> Flow[str]:
     """卡片內容更新 (csUpdateHCContents): returns the data centre's code; the card is updated when it is 0."""
     step = "update card"
     challenge = need_ok((yield from transmit(card, Command(0, 0x84, 0, 0, le=16), step)), "card", "challenge")
-    arguments = {"card_no": public.card_no, "challenge": challenge, "visits_left": visits_left}
+    arguments = {"card_no": public.card_no, "challenge": challenge, "visits_left": visits_left, "expiry_date": expiry_date}
     answer = yield from call(desk, sam, "update-card", desk.fresh(16), arguments, step)
     if answer is None:
-        return "4061"
+        return NETWORK_DOWN
     if answer.code != "0":
         return answer.code
-    content, signature, chain = (answer.body.get(k, b"") for k in ("content", "signature", "chain"))
+    content, signature, chain = (answer.body.get(k) for k in ("content", "signature", "chain"))
+    if not (isinstance(content, bytes) and isinstance(signature, bytes) and isinstance(chain, bytes)):
+        return DATA_CENTRE_NOT_BELIEVED
     act = tlv.encode(writes.UPDATE, _fields({writes.CONTENT: content, writes.SIGNATURE: signature, writes.CHAIN: chain}))
     response = yield from write(card, desk.fresh(16), act, step)
     need_ok(response, "card", "card update", code="5130")
@@ -159,7 +177,10 @@ def _issue(desk: Desk, card: Handle, request: VisitRequest) -> Flow[bytes]:
         ),
     )
     response = yield from write(card, request.act_id, act, "get sequence number")
-    return need_ok(response, "card", "sequence number", code="5007")
+    issued = need_ok(response, "card", "sequence number", code="5007")
+    if len(issued) != 7 or not issued[:4].isdigit():
+        raise Ended("the card's sequence number is none", "5007", "card")
+    return issued
 
 
 def write(card: Handle, act_id: bytes, acts: bytes, step: str) -> Flow[Response]:
@@ -232,9 +253,11 @@ def write_fees(desk: Desk, registered: Registered, act_id: bytes, fees: bytes) -
 def roll_back(desk: Desk, registered: Registered, act_id: bytes, now: str) -> Flow[bool]:
     """退掛 within 24 hours: on the card, then at the data centre. True when the data centre knows too.
 
-    Raises Ended with 5150 to 5154.
+    Raises Ended with 5150 to 5154, or 5020 for another person's card.
     """
-    sam, card, _ = yield from open_card(desk)
+    sam, card, public = yield from open_card(desk)
+    if public.identity != registered.public.identity:
+        raise Ended("the card in the reader is another person's", WRONG_PERSON, "card")
     fields = {
         writes.DATETIME: registered.request.visited_at.encode(), writes.HOSPITAL: desk.institution.code.encode(),
         writes.NOW: now.encode(),
@@ -243,6 +266,6 @@ def roll_back(desk: Desk, registered: Registered, act_id: bytes, now: str) -> Fl
     need_ok(response, "card", "roll-back", code="5130")
     if not registered.identifier:
         return False
-    arguments = {"identifier": registered.identifier}
+    arguments = {"identifier": registered.identifier, "sequence": registered.sequence}
     answer = yield from call(desk, sam, "roll-back", desk.fresh(16), arguments, "cancel visit")
     return answer is not None and answer.code in ("0", "5153")
