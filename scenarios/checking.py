@@ -13,6 +13,7 @@ from typing import Any
 import pydantic
 
 from scenarios.listing import Fault
+from scenarios.mirror import filled
 from scenarios.overrides import key_path, put, toml_value
 from scenarios.positions import Path, Span, dotted
 from scenarios.syntax import Parsed
@@ -61,7 +62,7 @@ class Values:
         self._data |= {table: {} for table in self._added}  # so that what is missing in them is named as well
         self._same_ids()
         try:
-            return model.model_validate_json(json.dumps(self._data, default=_iso), strict=True)
+            return model.model_validate_json(json.dumps(filled(model, self._data), default=_iso), strict=True)
         except pydantic.ValidationError as error:
             self._schema = model.model_json_schema()
             self._translate(error)

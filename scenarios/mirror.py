@@ -21,6 +21,42 @@ CONFIG = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attrib
 """How everything in a scenario file is checked."""
 
 
+class _Table(dict[str, Any]):
+    """A description as a table; a mapping that a description holds stays a plain dict, which is given whole or not at all."""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, pydantic.BaseModel):
+        return _Table({name: _plain(getattr(value, name)) for name in type(value).model_fields})
+    if is_dataclass(value):
+        return _Table({f.name: _plain(getattr(value, f.name)) for f in fields(value)})
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def filled(model: type[pydantic.BaseModel], given: dict[str, Any]) -> dict[str, Any]:
+    """The file's values, with what a part of an inner table leaves out as it is in the *outer* table's default for it.
+
+    Without this, ``consultation.staff = 2`` would take the service times of any station, not the consultation's own. An
+    alternative (a table with ``kind``) is filled only by a default of the same kind.
+    """
+    return {name: _under(_default_of(model, name), value) for name, value in given.items()}
+
+
+def _default_of(model: type[pydantic.BaseModel], name: str) -> Any:
+    if name not in model.model_fields:
+        return None
+    try:
+        return _plain(model.model_fields[name].get_default(call_default_factory=True))
+    except pydantic.ValidationError:  # a situation whose parameters have no defaults
+        return None
+
+
+def _under(default: Any, given: Any) -> Any:
+    if not isinstance(default, _Table) or not isinstance(given, dict) or default.get("kind") != given.get("kind"):
+        return given
+    return {**default, **{name: _under(default.get(name), value) for name, value in given.items()}}
+
+
 def mirrored(kind: Any) -> Any:
     """The type to annotate a pydantic field with so that it takes a table and gives ``kind``."""
     if isinstance(kind, type) and is_dataclass(kind):

@@ -161,3 +161,13 @@ def test_common_random_numbers_keep_the_patients() -> None:
     more = of(played("fault=[]", "params.stations.consultation.staff=6"), VisitRow)
     same = [(v.visit, v.arrived_ns, v.booking, v.carrier) for v in sorted(few, key=lambda v: v.visit)]
     assert same == [(v.visit, v.arrived_ns, v.booking, v.carrier) for v in sorted(more, key=lambda v: v.visit)]
+
+
+def test_part_of_a_table_leaves_the_rest_as_it_was() -> None:
+    """Fewer physicians are as fast as before: setting ``staff`` does not touch the service times."""
+    given = load(MORNING, {"params.stations.consultation.staff": "2", "params.cards.profiles": "{t0 = 1.0}"}).params
+    usual = load(MORNING).params
+    assert given.stations.consultation.service == usual.stations.consultation.service
+    assert given.stations.consultation.staff == 2
+    assert given.cards.profiles == {"t0": 1.0}  # a mapping is given whole
+    assert given.cards.pin_share == usual.cards.pin_share

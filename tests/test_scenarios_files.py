@@ -446,7 +446,7 @@ def test_overrides_replace_values_of_the_file(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (scenario.params.doctors, scenario.run.seed, scenario.title) == (5, 9, "Another title")
     assert (scenario.params.stations, scenario.fault[1].share) == (("a",), 0.5)
-    assert scenario.network.service == Delay(20.0, 500.0)
+    assert scenario.network.service == Delay(35.0, 500.0)  # the median is the data centre's own default
     assert scenario.run.epoch.year == 2027
 
 
