@@ -1,0 +1,63 @@
+"""The documents: links lead somewhere, tables agree with the code, quoted commands exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from bench.cli import main
+from scenarios.files import schema
+from virtual_devices.faults import KINDS
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+COMMAND = re.compile(r"^\s*(?:\$ )?(?:\.venv/bin/)?vhc-bench (.+?)(?: &)?$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_link_leads_to_a_file(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    missing = [t for t in targets if not t.startswith(("http:", "https:", "mailto:")) and not (page.parent / t).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_quoted_command_line_is_one(page: Path) -> None:
+    for line in COMMAND.findall(page.read_text(encoding="utf-8")):
+        words = shlex.split(line.split("#")[0])
+        command: click.Command = main
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            name = words.pop(0)
+            assert name in command.commands, f"{line}: there is no {name}"
+            command = command.commands[name]
+        known = {option for parameter in command.params for option in parameter.opts} | {"-h", "--help"}
+        given = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        assert given <= known, f"{line}: {given - known}"
+
+
+def test_every_fault_kind_is_described() -> None:
+    page = (ROOT / "docs" / "reference" / "faults.md").read_text(encoding="utf-8")
+    for name, kind in KINDS.items():
+        assert f"| `{name}` | {kind.text} |" in page
+        assert f"| `{kind.network_code}` | `{kind.card_code}` |" in page
+
+
+def test_every_command_and_option_is_in_the_reference() -> None:
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    for name, command in main.commands.items():
+        assert name in page
+        commands = command.commands.values() if isinstance(command, click.Group) else [command]
+        for each in commands:
+            missing = [p.opts[0] for p in each.params if isinstance(p, click.Option) and p.opts[0] not in page]
+            assert not missing, f"{name}: {missing}"
+
+
+def test_editor_schema_is_the_one_that_files_are_checked_by() -> None:
+    kept = json.loads((ROOT / "docs" / "reference" / "schema" / "clinic_morning.json").read_text(encoding="utf-8"))
+    assert kept == schema("clinic_morning")  # vhc-bench scenarios --schema clinic_morning
