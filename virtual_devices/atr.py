@@ -55,7 +55,7 @@ def parse(raw: bytes) -> Atr:
         at += 1
     historical = raw[at : at + count]
     third = _third_capability(historical)
-    return Atr(tuple(transports) or (0,), historical, bool(third & 0x80), bool(third & 0x40))
+    return Atr(tuple(dict.fromkeys(transports)) or (0,), historical, bool(third & 0x80), bool(third & 0x40))
 
 
 def _third_capability(historical: bytes) -> int:

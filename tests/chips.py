@@ -1,0 +1,122 @@
+"""Talking to a chip in tests, command by command, past any flow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from virtual_devices import tlv
+from virtual_devices.apdu import Command, Response
+from virtual_devices.card import writes
+from virtual_devices.card.ic_card import IcCard
+from virtual_devices.card.writes import code_of_sw
+from virtual_devices.clock import NS, roc_datetime13
+from virtual_devices.pin import pin_block
+from virtual_devices.reader.authenticate import insert_hpc, open_sam
+from virtual_devices.reader.visit import open_card
+from virtual_devices.records import RECORDS
+
+from .desk import INSTITUTION, NOW_NS, Bench, codes, fees, patient_card
+
+WHEN = roc_datetime13(NOW_NS)
+THIS_YEAR, LAST_YEAR = WHEN[:3], f"{int(WHEN[:3]) - 1}"
+
+
+def say(chip: Any, command: Command | bytes | str) -> Response:
+    """One message and its answer."""
+    raw = command.to_bytes() if isinstance(command, Command) else bytes.fromhex(command) if isinstance(command, str) else command
+    return Response.parse(chip.handle(raw, NOW_NS))
+
+
+def on(chip: Any) -> Any:
+    chip.power_on()
+    return chip
+
+
+def at_desk(bench: Bench, hpc: bool = False) -> IcCard:
+    """The desk's card with a proved SAM, and a proved professional's card when asked for."""
+
+    def flow() -> Any:
+        if hpc:
+            opened = yield from open_sam(bench.desk)
+            yield from insert_hpc(bench.desk, opened)
+        yield from open_card(bench.desk, bench.doctor if hpc else None)
+
+    bench.run(flow())
+    return bench.card
+
+
+def verify(chip: Any, pin: str) -> int:
+    return say(chip, Command(0, 0x20, 0, 0x81, pin_block(pin))).sw
+
+
+def identity(card: IcCard) -> bytes:
+    return card.store["public"][32:49]
+
+
+def issue(when: str, kind: str = "01", mark: str = " ", hospital: str = INSTITUTION, recard: str = "1") -> bytes:
+    fields = {
+        writes.TYPE: kind.encode(), writes.NEWBORN_MARK: mark.encode(), writes.RECARD: recard.encode(),
+        writes.DATETIME: when.encode(), writes.HOSPITAL: hospital.encode(),
+    }
+    return tlv.encode(writes.ISSUE, tlv.encode_all(fields.items()))
+
+
+def _named(card: IcCard, when: str, tag: int, contents: Iterable[tuple[int, bytes]]) -> bytes:
+    named = [(writes.IDENTITY, identity(card)), (writes.DATETIME, when.encode())]
+    return tlv.encode(tag, tlv.encode_all([*named, *contents]))
+
+
+def diagnosis(card: IcCard, when: str) -> bytes:
+    return _named(card, when, writes.DIAGNOSIS, [(writes.CODES, codes())])
+
+
+def fee(card: IcCard, when: str, raw: bytes | None = None) -> bytes:
+    return _named(card, when, writes.FEE, [(writes.FEES, fees() if raw is None else raw)])
+
+
+def prescriptions(card: IcCard, when: str, entries: Iterable[bytes]) -> bytes:
+    return _named(card, when, writes.PRESCRIPTION, [(writes.RX, entry) for entry in entries])
+
+
+def roll_back(when: str, now: str, hospital: str = INSTITUTION) -> bytes:
+    fields = {writes.DATETIME: when.encode(), writes.HOSPITAL: hospital.encode(), writes.NOW: now.encode()}
+    return tlv.encode(writes.ROLL_BACK, tlv.encode_all(fields.items()))
+
+
+def put(acts: bytes, act_id: bytes) -> Command:
+    return Command(0x80, 0xDA, 0x01, 0x00, tlv.encode(writes.ID, act_id) + acts, le=256)
+
+
+def write(bench: Bench, acts: bytes, name: str) -> Response:
+    """One act under an id of that name."""
+    return say(bench.card, put(acts, bench.act(name)))
+
+
+def visit(card: IcCard, slot: int) -> dict[str, Any]:
+    return RECORDS["visit_register"].unpack(card.store[f"visit.{slot}"])
+
+
+def year(card: IcCard, roc: str) -> dict[str, int]:
+    """That year's running totals; empty when the card keeps none."""
+    for slot in (0, 1):
+        record = card.store.get(f"cumulative_year.{slot}")
+        if record[:3] == roc.encode():
+            return {name: int(str(value)) for name, value in RECORDS["cumulative_year"].unpack(record).items()}
+    return {}
+
+
+def bench_with(**more: Any) -> Bench:
+    """A desk whose card, personalised so, has a proved SAM."""
+    bench = Bench()
+    bench.card = patient_card(**more)
+    at_desk(bench)
+    return bench
+
+
+def code(answer: Response) -> str | None:
+    return code_of_sw(answer.sw)
+
+
+def at(seconds: float) -> str:
+    return roc_datetime13(NOW_NS + round(seconds * NS))

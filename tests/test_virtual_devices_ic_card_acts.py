@@ -1,0 +1,85 @@
+"""Acts on a patient card: taken back, repeated, refused whole, in links."""
+
+from __future__ import annotations
+
+import pytest
+
+from virtual_devices import tlv
+from virtual_devices.apdu import Command
+from virtual_devices.card import writes
+from virtual_devices.card.writes import COUNTED
+
+from .chips import THIS_YEAR, WHEN, at, bench_with, code, fee, issue, put, roll_back, say, write, year
+
+
+def test_roll_back_gives_back_the_visit_and_the_money_but_not_the_number() -> None:
+    bench = bench_with(available_visits=4, last_sequence=f"{THIS_YEAR}0007")
+    write(bench, issue(WHEN), "visit")
+    write(bench, fee(bench.card, WHEN), "fee")
+    assert write(bench, roll_back(WHEN, at(86400)), "back").sw == 0x9000
+    assert bench.card.store["insurance"][11:13] == b"04" and bench.card.store["last_seq.0"] == f"{THIS_YEAR}0008".encode()
+    assert set(year(bench.card, THIS_YEAR).values()) == {int(THIS_YEAR), 0}
+    assert bench.card.store["cumulative_fee.0"] == b"0" * 20
+    assert write(bench, issue(WHEN), "anew").data == b"0009N03"
+    assert write(bench, fee(bench.card, WHEN), "fee anew").sw == 0x9000  # finds the visit that stands
+
+
+@pytest.mark.parametrize("kind", ["AC", "BA", "01"])
+def test_roll_back_is_refused_by_the_fields_codes(kind: str) -> None:
+    bench = bench_with(available_visits=9)
+    write(bench, issue(WHEN, kind=kind), "visit")
+    assert code(write(bench, roll_back(at(1), at(2)), "none")) == "5150"
+    if kind.encode() not in COUNTED:
+        assert code(write(bench, roll_back(WHEN, at(2)), "letters")) == "5151"
+        return
+    assert code(write(bench, roll_back(WHEN, at(86401)), "late")) == "5154"
+    assert code(write(bench, roll_back(WHEN, at(-1)), "before")) == "5154"
+    assert write(bench, roll_back(WHEN, at(2)), "once").sw == 0x9000
+    assert code(write(bench, roll_back(WHEN, at(3)), "twice")) == "5153"
+    assert write(bench, roll_back(WHEN, at(9)), "once").sw == 0x9000  # the same act, asked again later
+
+
+def test_visit_of_another_institution_is_not_touched() -> None:
+    other = issue(WHEN)[2:]
+    foreign = b"01 " + WHEN.encode() + b"1" + b"0001" + b"8888888888" + b" " * 38
+    bench = bench_with(records={"visit": (foreign,)})
+    assert other and code(write(bench, roll_back(WHEN, at(2)), "back")) == "5152"
+    assert code(write(bench, fee(bench.card, WHEN), "fee")) == "5022"
+    assert code(write(bench, issue(WHEN), "visit")) == "5007"
+    assert write(bench, issue(at(5), hospital="8888888888"), "as another").sw == 0x6982
+    assert write(bench, roll_back(WHEN, at(2), hospital="8888888888"), "back as another").sw == 0x6982
+
+
+def test_act_again_changes_nothing_and_an_id_serves_one_act() -> None:
+    bench = bench_with()
+    first = write(bench, issue(WHEN), "visit")
+    before = bench.card.store.cells()
+    assert write(bench, issue(WHEN), "visit") == first and bench.card.store.cells() == before
+    assert write(bench, issue(at(1)), "visit").sw == 0x6A80 and bench.card.store.cells() == before
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"\x8e\x10" + b"i" * 16, b"\x8e\x0f" + b"i" * 15 + issue(WHEN), issue(WHEN), b"\xff" * 40,
+        tlv.encode(writes.ID, b"i" * 16) * 2 + issue(WHEN), tlv.encode(writes.ID, b"i" * 16) + tlv.encode(0xE9, b""),
+        tlv.encode(writes.ID, b"i" * 16) + issue(WHEN)[:-1], tlv.encode(writes.ID, b"i" * 16) + issue("1151332000000"),
+        tlv.encode(writes.ID, b"i" * 16) + issue(WHEN, kind="0 "), tlv.encode(writes.ID, b"i" * 16) + issue(WHEN, recard="x"),
+        tlv.encode(writes.ID, b"i" * 16) + tlv.encode(0x84, b"1"), tlv.encode(writes.ID, b"i" * 16) + b"\xe1\x80\x00\x00",
+    ],
+)
+def test_malformed_act_is_refused_and_changes_nothing(data: bytes) -> None:
+    bench = bench_with()
+    before = bench.card.store.cells()
+    assert say(bench.card, Command(0x80, 0xDA, 1, 0, data, le=256)).sw in (0x6A80, 0x6982)
+    assert bench.card.store.cells() == before
+
+
+def test_act_comes_in_links_over_a_chip_without_extended_length() -> None:
+    bench = bench_with()
+    whole = put(issue(WHEN), bench.act("visit"))
+    assert say(bench.card, Command(0x90, 0xDA, 1, 0, whole.data[:20])).sw == 0x9000
+    assert say(bench.card, Command(0x80, 0xDA, 1, 0, whole.data[20:], le=256)).sw == 0x9000
+    assert say(bench.card, Command(0x90, 0xDA, 1, 0, whole.data[:20])).sw == 0x9000
+    assert say(bench.card, "00C0000000").sw == 0x6883  # another command ends the chain
+    assert say(bench.card, Command(0x80, 0xDA, 1, 0, whole.data[20:], le=256)).sw == 0x6A80
