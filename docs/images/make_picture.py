@@ -9,6 +9,7 @@ The same run gives the same bytes. ``--figure`` names another file of ``reports/
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from reports.catalogue import catalogue
@@ -16,6 +17,8 @@ from reports.gallery import found
 from reports.palette import LIGHT
 from reports.picture import WIDE_PX, Blank, Styles, svg
 from reports.run import Run
+
+MARGIN = 24
 
 
 def draw(directory: Path, name: str) -> str:
@@ -32,9 +35,16 @@ def draw(directory: Path, name: str) -> str:
     colours = "".join(f"--{key}:{value};" for key, value in LIGHT.items())
     style = f"<style>svg{{{colours}background:{LIGHT['paper']}}}{styles.css()}</style>"
     head, tail = element.split(">", 1)
+    head = re.sub(r'viewBox="0 0 (\d+) (\d+)"', _with_margin, head)
     if "xmlns=" not in head:
         head += ' xmlns="http://www.w3.org/2000/svg"'
     return f"{head}>{style}{tail}\n"
+
+
+def _with_margin(box: re.Match[str]) -> str:
+    """Room round the figure, as the report's page gives it: labels at the edge stand out a little."""
+    width, height = (int(size) for size in box.groups())
+    return f'viewBox="{-MARGIN} {-MARGIN} {width + 2 * MARGIN} {height + 2 * MARGIN}"'
 
 
 def main() -> None:
