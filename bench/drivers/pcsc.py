@@ -52,7 +52,7 @@ _PROTOCOLS = {1: "T=0", 2: "T=1"}
 _PRESENT, _MUTE = 0x20, 0x200
 _CONTACTLESS = re.compile(r"contactless|picc|nfc|acr122|(?<![a-z])cl(?![a-z])", re.IGNORECASE)
 
-NO_PYSCARD = "pyscard is not installed: pip install 'vhc-bench[pcsc]' (to compile it, Debian's package libpcsclite-dev is needed)"
+NO_PYSCARD = "pyscard is not installed: ./bench.sh setup test, or pip install pyscard with Debian's libpcsclite-dev"
 NO_PCSCD = "no PC/SC service answers: start it with 'systemctl start pcscd.socket', or as root with 'pcscd --foreground'"
 
 _MEANING: Mapping[int, tuple[Outcome, str]] = {

@@ -263,7 +263,7 @@ class VpcdPresenter:
                 transport.other = control.ready
             device = self._source()
             if device is not None:
-                self._slot.put(device)
+                self._slot.put(device, getattr(device, "card_no", ""))
                 transport.insert()
             serve(self._slot, transport, self._rows, clock=self._clock)
         finally:
