@@ -8,6 +8,7 @@ from enum import Enum
 from virtual_devices.errors import UsageError
 
 CARD_CAPABILITIES = 0x7
+GLOBAL = 15  # in TD: interface bytes of no protocol
 
 
 class Transport(Enum):
@@ -55,7 +56,8 @@ def parse(raw: bytes) -> Atr:
         at += 1
     historical = raw[at : at + count]
     third = _third_capability(historical)
-    return Atr(tuple(dict.fromkeys(transports)) or (0,), historical, bool(third & 0x80), bool(third & 0x40))
+    named = tuple(dict.fromkeys(t for t in transports if t != GLOBAL)) or (0,)
+    return Atr(named, historical, bool(third & 0x80), bool(third & 0x40))
 
 
 def _third_capability(historical: bytes) -> int:

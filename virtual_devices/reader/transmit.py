@@ -16,6 +16,7 @@ from virtual_devices.flow import Exchange, Flow
 from virtual_devices.link import RESET, Attempt, Outcome
 from virtual_devices.pki import Trouble
 
+MAX_PIECES = 512  # of one answer: twice what the longest takes, at 256 bytes each
 CARD_TIMEOUT_S = 10.0  # one vendor's client waits so long for the local component
 READER_TIMEOUT, NO_CARD, READ_WRITE_FAULT, LACKS_RIGHT, BAD_ARGUMENT = "4000", "4013", "4043", "4029", "6018"
 ABSENT = {"card": "4013", "sam": "4012", "hpc": "4014", "wallet": "4013"}
@@ -94,7 +95,7 @@ def _rest(handle: Handle, response: Response, step: str, timeout_s: float) -> Fl
         response = yield from _once(handle, Command(0, 0xC0, 0, 0, le=response.sw2 or 256), step, timeout_s)
         data.append(response.data)
         stuck = not response.data and response.sw1 in (0x61, 0x6C)
-        if (stuck and again) or sum(map(len, data)) > 65536:
+        if (stuck and again) or len(data) > MAX_PIECES:
             raise Ended("a chip that announces data without end", READ_WRITE_FAULT, handle.role)
         again = stuck
     return Response(b"".join(data), response.sw)
