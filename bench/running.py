@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from bench.exits import INTERRUPTED, LAW_BROKEN, NOTHING_RAN, PASS
 from bench.record import State, recover, state
@@ -17,6 +18,14 @@ from scenarios.files import Scenario, load
 from virtual_devices.errors import UsageError
 
 err = Console(stderr=True, soft_wrap=True)
+
+
+class Rate(ProgressColumn):
+    """Visits a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.0f}/s" if speed else "", style="progress.data.speed")
 
 
 def command(
@@ -66,8 +75,8 @@ def _play(scenario: Scenario, directory: Path, rig: Rig, *, quiet: bool) -> Resu
     if quiet or not err.is_terminal:
         return play(scenario, directory, rig)
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn(show_speed=True),
-        TextColumn("visits"), TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("visits"), Rate(),
+        TimeRemainingColumn(), TextColumn("left"),
     )
     with Progress(*columns, console=err, transient=True) as progress:
         times = scenario.run.replications
