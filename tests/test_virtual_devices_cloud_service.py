@@ -103,8 +103,8 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 NAMES = (
-    "card_no", "visit_type", "carrier", "identifier", "sequence", "challenge", "visits_left", "expiry_date", "batch", "digest", "part",
-    "index", "total",
+    "card_no", "visit_type", "carrier", "identifier", "sequence", "challenge", "visits_left", "expiry_date", "batch", "digest",
+    "part", "index", "total",
 )
 GOOD = {
     "card_no": st.just(CARD_NO), "batch": st.just(b"b" * 16), "digest": st.just(b"d" * 32), "challenge": st.just(b"c" * 16),
