@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from virtual_devices import tlv
 from virtual_devices.apdu import Command
 from virtual_devices.card import writes
+from virtual_devices.card.areas import AREAS
+from virtual_devices.card.ic_card import IcCard
 from virtual_devices.card.writes import COUNTED
 
-from .chips import THIS_YEAR, WHEN, at, bench_with, code, fee, issue, put, roll_back, say, write, year
+from .chips import THIS_YEAR, WHEN, at, bench_with, code, fee, identity, issue, put, roll_back, say, write, year
+from .desk import INSTITUTION
 
 
 def test_roll_back_gives_back_the_visit_and_the_money_but_not_the_number() -> None:
@@ -83,3 +88,48 @@ def test_act_comes_in_links_over_a_chip_without_extended_length() -> None:
     assert say(bench.card, Command(0x90, 0xDA, 1, 0, whole.data[:20])).sw == 0x9000
     assert say(bench.card, "00C0000000").sw == 0x6883  # another command ends the chain
     assert say(bench.card, Command(0x80, 0xDA, 1, 0, whole.data[20:], le=256)).sw == 0x6A80
+
+
+TAGS = (0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8B, 0x8C, 0x5F20)
+LENGTHS = {
+    0x80: 17, 0x81: 2, 0x82: 1, 0x83: 1, 0x84: 13, 0x85: 10, 0x86: 55, 0x87: 38, 0x88: 61, 0x89: 13, 0x8A: 21, 0x8B: 64, 0x8C: 9,
+}
+
+
+def field(tag: int) -> st.SearchStrategy[tuple[int, bytes]]:
+    length = LENGTHS.get(tag, 4)
+    texts = st.sampled_from([b"0", b" ", b"9", b"1", b"\xff", b"\0", b"A"]).map(lambda b: b * length)
+    good = {0x84: [WHEN.encode()], 0x89: [WHEN.encode()], 0x85: [INSTITUTION.encode()], 0x81: [b"01"], 0x82: [b" "], 0x83: [b"1"]}
+    return st.tuples(
+        st.just(tag), texts | st.sampled_from(good.get(tag, [b"1" * length])) | st.binary(min_size=length, max_size=length)
+    )
+
+
+ACTS = st.lists(
+    st.tuples(st.integers(0xE0, 0xE8), st.lists(st.sampled_from(TAGS).flatmap(field), max_size=7)), min_size=1, max_size=3
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(ACTS, min_size=1, max_size=4))
+def test_no_act_topples_a_card_or_bends_its_records(commands: list[list[tuple[int, list[tuple[int, bytes]]]]]) -> None:
+    """Whatever a proved SAM writes: a status word, records of their lengths, numbers that are numbers."""
+    bench = bench_with(available_visits=9)
+    write(bench, issue(WHEN), "visit")
+    card = bench.card
+    for number, acts in enumerate(commands):
+        body = b"".join(tlv.encode(tag, _with_identity(card, fields)) for tag, fields in acts)
+        before = card.store.cells()
+        answer = write(bench, body, f"act {number}")
+        assert answer.ok or card.store.cells() == before or answer.sw >> 8 == 0x96
+    for area in AREAS:
+        for index in range(area.count):
+            assert len(card.store.get(area.cell(index))) in (0, area.record_bytes), area.name
+    assert card.store["insurance"][11:13].isdigit() and len(card.store["insurance"]) == 21
+    assert card.store["cumulative_fee.0"].isdigit() if card.store.get("cumulative_fee.0") else True
+    assert all(value >= 0 for value in year(card, THIS_YEAR).values())
+
+
+def _with_identity(card: IcCard, fields: list[tuple[int, bytes]]) -> bytes:
+    own = [(tag, identity(card) if tag == 0x80 and value[0] < 0x40 else value) for tag, value in fields]
+    return tlv.encode_all(own)

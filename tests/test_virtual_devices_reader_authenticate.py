@@ -1,0 +1,148 @@
+"""Three-card authentication at the desk: whoever is missing, falls silent or lies at whichever exchange is the one named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from virtual_devices.apdu import Command
+from virtual_devices.clock import NS
+from virtual_devices.hpc.hpc import Hpc
+from virtual_devices.link import Attempt, DirectLink, Outcome
+from virtual_devices.pki import Role, Trouble
+from virtual_devices.reader.authenticate import insert_hpc, open_sam
+from virtual_devices.reader.transmit import Ended
+from virtual_devices.reader.visit import open_card
+from virtual_devices.sam.sam import Sam
+
+from .chips import say
+from .desk import AUTHORITY, INSTITUTION, SAM_ID, Bench, hpc, patient_card, sam
+
+MISSING = {"card": "4013", "sam": "4012", "hpc": "4014"}
+
+
+class Failing(DirectLink):
+    """A slot whose n-th exchange ends so; a restart mends it."""
+
+    def __init__(self, device: Any, bench: Bench, at: int, outcome: Outcome) -> None:
+        super().__init__(device, bench.clock)
+        self._at, self._outcome, self.count = at, outcome, 0
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        number, self.count = self.count, self.count + 1
+        if number == self._at:
+            return Attempt(self._outcome, 0 if self._outcome is Outcome.GONE else round(timeout_s * NS))
+        return super().attempt(message, timeout_s)
+
+
+def whole(bench: Bench) -> Any:
+    opened = yield from open_sam(bench.desk)
+    yield from insert_hpc(bench.desk, opened)
+    yield from open_card(bench.desk, bench.doctor)
+
+
+def devices(bench: Bench) -> dict[str, Any]:
+    return {"card": bench.card, "sam": bench.sam, "hpc": bench.hpc}
+
+
+def refusal(bench: Bench, **links: Any) -> Ended:
+    with pytest.raises(Ended) as caught:
+        bench.run(whole(bench), **links)
+    return caught.value
+
+
+@pytest.mark.parametrize("role", MISSING)
+@pytest.mark.parametrize("outcome", [Outcome.GONE, Outcome.TIMED_OUT, Outcome.GARBLED])
+def test_party_that_fails_at_any_exchange_is_named_and_can_come_again(role: str, outcome: Outcome) -> None:
+    plain = Bench()
+    counting = Failing(devices(plain)[role], plain, -1, outcome)
+    plain.run(whole(plain), **{role: counting})
+    assert counting.count > 5
+    for at in range(counting.count):
+        bench = Bench()
+        end = refusal(bench, **{role: Failing(devices(bench)[role], bench, at, outcome)})
+        code = {Outcome.GONE: MISSING[role], Outcome.TIMED_OUT: "4000", Outcome.GARBLED: "4043"}[outcome]
+        assert (end.role, end.code, end.outcome, end.torn) == (role, code, outcome, True)
+        bench.run(whole(bench))
+        assert set(bench.card.authenticator.proved) == set(plain.card.authenticator.proved)
+
+
+def test_sam_of_another_institution_is_refused() -> None:
+    bench = Bench()
+    bench.sam = sam(AUTHORITY.issue(Role.SAM, SAM_ID, organisation="8801180014"))
+    end = refusal(bench)
+    assert (end.role, end.trouble, end.code) == ("sam", Trouble.WRONG_ROLE, "4032")
+
+
+def test_chip_that_names_itself_other_than_its_certificate_is_forged() -> None:
+    bench = Bench()
+    image = bench.sam.image
+    bench.sam = Sam(type(image)("SAM000000007", INSTITUTION, image.identity, image.root, image.seed))
+    assert (refusal(bench).role, refusal(bench).trouble) == ("sam", Trouble.FORGED)
+    bench = Bench()
+    other = bench.hpc.image
+    bench.hpc = Hpc(type(other)("B123456780", other.name, other.identity, other.root, other.seed, other.cells))
+    assert (refusal(bench).role, refusal(bench).trouble) == ("hpc", Trouble.FORGED)
+    bench = Bench()
+    bench.card = patient_card(card_no="000000000009")  # with the certificate of another
+    assert (refusal(bench).role, refusal(bench).trouble) == ("card", Trouble.FORGED)
+
+
+@pytest.mark.parametrize(("role", "code"), [("sam", "4032"), ("hpc", "4034"), ("card", "4033")])
+def test_wrong_kind_of_card_in_a_slot_is_told(role: str, code: str) -> None:
+    bench = Bench()
+    foreign = {"sam": hpc(), "hpc": sam(), "card": sam()}[role]
+    setattr(bench, role, foreign)
+    end = refusal(bench)
+    assert (end.role, end.code, end.torn) == (role, code, False)
+
+
+def test_professionals_card_taken_out_and_put_back_must_be_opened_again() -> None:
+    bench = Bench()
+    bench.run(whole(bench))
+    bench.hpc.power_on()
+    with pytest.raises(Ended) as caught:
+        bench.run(open_card(bench.desk, bench.doctor))
+    assert (caught.value.role, caught.value.code) == ("hpc", "4042")
+    bench.run(whole(bench))
+
+
+def test_failed_opening_leaves_no_professional_at_the_desk() -> None:
+    bench = Bench()
+    bench.run(whole(bench))
+    assert bench.desk.hpc_ready
+    refusal(bench, hpc=Failing(bench.hpc, bench, 0, Outcome.GONE))
+    assert not bench.desk.hpc_ready
+
+
+def test_proof_is_not_taken_without_naming_certifying_and_asking() -> None:
+    """Each step alone is refused: default deny in the chips, whatever a reader's software leaves out."""
+    bench = Bench()
+    card = bench.card
+    card.power_on()
+    steps = {
+        "name": Command(0, 0x22, 0x81, 0xA4, b"\x83\x01\x02"),
+        "certify": Command(0, 0x2A, 0, 0xBE, bench.sam.image.identity.chain_bytes()),
+        "prove": Command(0, 0x82, 0, 0, b"\0" * 64),
+    }
+    assert say(card, steps["certify"]).sw == 0x6985 and say(card, steps["prove"]).sw == 0x6985
+    assert say(card, steps["name"]).ok and say(card, steps["prove"]).sw == 0x6985  # no challenge
+    say(card, "0084000010")
+    assert say(card, steps["prove"]).sw == 0x6985  # no certificate
+    assert say(card, steps["certify"]).ok
+    say(card, "0084000008")
+    assert say(card, steps["prove"]).sw == 0x6985  # a challenge too short
+    say(card, "0084000010")
+    assert say(card, steps["prove"]).sw == 0x63C2
+    assert say(card, "0082000000").sw == 0x6985 and not card.authenticator.proved
+
+
+def test_new_certificate_takes_back_the_old_proof() -> None:
+    bench = Bench()
+    bench.run(whole(bench))
+    card = bench.card
+    assert say(card, "00B2010C00").ok
+    say(card, Command(0, 0x22, 0x81, 0xA4, b"\x83\x01\x02"))
+    assert say(card, Command(0, 0x2A, 0, 0xBE, b"nonsense")).sw == 0x6A80
+    assert say(card, "00B2010C00").sw == 0x6982
