@@ -92,7 +92,9 @@ def test_altered_request_is_refused(data: st.DataObject) -> None:
         unprotected_only = cose.decode(bytes(raw)).chain == list(SAM.chain)
     except cose.MalformedCose:
         unprotected_only = False
-    code, _ = ask(bench.cloud, bytes(raw))
+    answer = cose.decode_map(cose.decode(bench.cloud.handle(bytes(raw), NOW_NS)).payload)  # the id may be what was altered
+    assert answer is not None
+    code = answer[8]
     assert code != "0" or unprotected_only
     assert len(bench.core.visits) == (code == "0")
 
