@@ -107,8 +107,10 @@ def test_bursty_loss_has_the_same_mean_and_comes_together() -> None:
 def test_loss_state_takes_an_earlier_moment_as_now() -> None:
     """Answers on their way look ahead of other patients' questions; the line does not go back in time for them."""
     state = LossState(BurstyLoss(good_s=1, bad_s=1, share_good=0, share_bad=1), Random(4))
-    state.lost(100 * NS)
-    state.lost(99 * NS)
+    moments = [state.lost(at_s * NS) for at_s in range(40)]
+    assert set(moments) == {True, False}
+    now = state.lost(40 * NS)
+    assert state.lost(3 * NS) == now  # asked of long ago, it answers as it is
 
 
 def test_line_charges_bandwidth() -> None:
