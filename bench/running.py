@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -71,9 +73,41 @@ def report(directory: Path) -> int:
     return PASS
 
 
+class CtrlC:
+    """Ctrl-C, for good: the interrupt is raised at once, and again at the next visit should something have swallowed it.
+
+    Compiled libraries that call back into Python may take an interrupt that arrives there for an error of their own.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._before: Any = None
+
+    def __enter__(self) -> CtrlC:
+        self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, number: int, frame: object) -> None:
+        self._asked = True
+        raise KeyboardInterrupt
+
+    def check(self, replication: int, visits: int) -> None:
+        """Told of each visit."""
+        if self._asked:
+            raise KeyboardInterrupt
+
+
 def _play(scenario: Scenario, directory: Path, rig: Rig, *, quiet: bool) -> Result:
+    with CtrlC() as ctrl_c:
+        return _play_until(ctrl_c, scenario, directory, rig, quiet=quiet)
+
+
+def _play_until(ctrl_c: CtrlC, scenario: Scenario, directory: Path, rig: Rig, *, quiet: bool) -> Result:
     if quiet or not err.is_terminal:
-        return play(scenario, directory, rig)
+        return play(scenario, directory, rig, ctrl_c.check)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("visits"), Rate(),
         TimeRemainingColumn(), TextColumn("left"),
@@ -83,6 +117,7 @@ def _play(scenario: Scenario, directory: Path, rig: Rig, *, quiet: bool) -> Resu
         task = progress.add_task(f"replication 1 of {times}", total=expected_visits(scenario) or None)
 
         def told(replication: int, visits: int) -> None:
+            ctrl_c.check(replication, visits)
             progress.update(task, completed=visits, description=f"replication {replication + 1} of {times}")
 
         return play(scenario, directory, rig, told)

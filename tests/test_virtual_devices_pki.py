@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import cbor2
 import pytest
@@ -149,3 +150,24 @@ def test_everything_follows_from_the_seed() -> None:
     assert AUTHORITY.issue(Role.SAM, "SAM000000009", key_name=2).chain != SAM.chain
     assert mac(b"k", b"m") != mac(b"k", b"n") and len(mac(b"k", b"m")) == 32
     assert Role.NURSE in PROFESSIONALS and Role.SAM not in PROFESSIONALS
+
+
+def test_key_that_may_not_sign_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from virtual_devices import pki as module
+
+    usual = module._key_usage
+
+    def agreement_only(is_ca: bool) -> Any:
+        usage = usual(is_ca)
+        if is_ca:
+            return usage
+        return type(usage)(
+            digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False,
+            key_agreement=True, key_cert_sign=False, crl_sign=False, encipher_only=False, decipher_only=False,
+        )
+
+    monkeypatch.setattr(module, "_key_usage", agreement_only)
+    authority = module.Authority("no signatures", 1_772_409_600 * 10**9)
+    identity = authority.issue(module.Role.SAM, "SAM000000001")
+    verdict = module.ChainVerifier(authority.root_der).check(identity.chain, {module.Role.SAM}, 1_772_409_600 * 10**9)
+    assert verdict == module.Refused(module.Trouble.FORGED, "the key may not sign")

@@ -210,9 +210,9 @@ class ChainVerifier:
     def __init__(self, root_der: bytes) -> None:
         self._root = x509.load_der_x509_certificate(root_der)
         self._store = Store([self._root])
-        self._leaf_policy = ExtensionPolicy.permit_all().require_present(
-            x509.KeyUsage, Criticality.CRITICAL, _may_sign
-        )
+        # No callback of ours in the policy: one is called from inside the verifier, which takes whatever it raises for a bad
+        # certificate, also the KeyboardInterrupt of a Ctrl-C that arrived while it was busy.
+        self._leaf_policy = ExtensionPolicy.permit_all().require_present(x509.KeyUsage, Criticality.CRITICAL, None)
 
     def check(
         self, chain: Sequence[bytes], roles: Collection[Role], now_ns: int, revoked: Collection[int] = frozenset(), *,
@@ -249,6 +249,8 @@ class ChainVerifier:
             verifier.verify(leaf, others)
         except (VerificationError, *_UNREADABLE) as e:
             return Refused(Trouble.FORGED, str(e)[:200])
+        if not leaf.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature:
+            return Refused(Trouble.FORGED, "the key may not sign")
         if late or (early and not clockless):
             validity = f"valid {begins:%Y-%m-%d} to {ends:%Y-%m-%d}"
             return Refused(Trouble.NOT_YET_VALID if early else Trouble.EXPIRED, validity)
@@ -272,11 +274,6 @@ class ChainVerifier:
         if not isinstance(certificates, list) or not all(isinstance(c, bytes) for c in certificates):
             return Refused(Trouble.MALFORMED, "the chain is not an array of certificates")
         return self.check(certificates, roles, now_ns, revoked, clockless=clockless)
-
-
-def _may_sign(policy: object, certificate: x509.Certificate, usage: x509.KeyUsage) -> None:
-    if not usage.digital_signature:
-        raise ValueError("the key may not sign")
 
 
 _CA_POLICY = ExtensionPolicy.webpki_defaults_ca()
