@@ -48,6 +48,7 @@ class Arrivals(BaseModel):
         Band(start="08:30", end="09:00", per_hour=36), Band(start="09:00", end="10:30", per_hour=44),
         Band(start="10:30", end="11:30", per_hour=30), Band(start="11:30", end="12:00", per_hour=14),
     )
+    """The parts of the day in which patients come; nobody comes outside them."""
     booked_share: Share = 0.45
     """Share who booked by telephone or online; they are registered faster and called in first."""
 
@@ -58,10 +59,15 @@ class Stations(BaseModel):
     model_config = CONFIG
 
     registration: Staffed = Staffed(staff=2, service=Service(median_s=50, p95_s=130))
+    """The card is read, the right to treatment checked, the sequence number drawn."""
     preparation: Staffed = Staffed(staff=2, service=Service(median_s=60, p95_s=150))
+    """What comes before the physician, such as blood pressure; the card is not used."""
     consultation: Staffed = Staffed(staff=4, service=Service(median_s=270, p95_s=640))
+    """The physician, who reads the record, and writes diagnosis and prescription to the card."""
     pricing: Staffed = Staffed(staff=1, service=Service(median_s=32, p95_s=80))
+    """Fees are counted and written to the card, the record goes to the upload queue."""
     collection: Staffed = Staffed(staff=2, service=Service(median_s=75, p95_s=200))
+    """Medicines are handed over; the card is not used."""
 
 
 class Cards(BaseModel):
@@ -78,12 +84,17 @@ class Cards(BaseModel):
     }
     """Kinds of physical card, with their weights."""
     pin_share: Share = 0.06
+    """Share of physical cards whose holder has set a PIN."""
     wrong_pin_share: Share = 0.1
     """Chance that a holder asked for the PIN enters a wrong one."""
     not_insured_share: Share = 0.01
+    """Share of patients who are not insured, as the data centre knows."""
     restricted_share: Share = 0.005
+    """Share of patients who may be treated at one other institution only."""
     cancelled_share: Share = 0.005
+    """Share of patients whose card has been cancelled."""
     expired_share: Share = 0.02
+    """Share of physical cards whose validity has run out, and which need an update."""
 
     @pydantic.model_validator(mode="after")
     def _some_profile(self) -> Cards:
@@ -104,8 +115,11 @@ class Acts(BaseModel):
     model_config = CONFIG
 
     enter_pin: Service = Service(median_s=6, p95_s=14)
+    """The holder, or a professional, enters a PIN."""
     insert_again: Service = Service(median_s=5, p95_s=12)
+    """A clerk puts a card into the reader again."""
     tap_again: Service = Service(median_s=3, p95_s=7)
+    """The holder puts the phone to the reader again."""
 
     def by_name(self) -> dict[str, Service]:
         """Act, as flows name it -> its time."""
@@ -124,16 +138,23 @@ class Params(BaseModel):
     journey: tuple[StationName, ...] = ("registration", "preparation", "consultation", "pricing", "collection")
     """The stations in their order."""
     arrivals: Arrivals = pydantic.Field(default_factory=Arrivals)
+    """Who comes when."""
     stations: Stations = pydantic.Field(default_factory=Stations)
+    """The counters: their staff and their times."""
     booked_registration_factor: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.6
     """How much of the registration time a booked patient needs."""
     cards: Cards = pydantic.Field(default_factory=Cards)
+    """What patients carry."""
     acts: Acts = pydantic.Field(default_factory=Acts)
+    """How long people's acts at the reader take."""
     prescriptions_max: Annotated[int, pydantic.Field(ge=0, le=20)] = 4
     """Entries of a prescription are drawn from 0 to this many."""
     contact: mirrored(Contact) = pydantic.Field(default_factory=Contact)  # type: ignore[valid-type]
+    """What contact readers and the chips in them take."""
     virtual_card: mirrored(NfcModel) = pydantic.Field(default_factory=NfcModel)  # type: ignore[valid-type]
+    """What a phone at a contactless reader takes."""
     policy: mirrored(Policy) = pydantic.Field(default_factory=Policy)  # type: ignore[valid-type]
+    """How long a desk waits for the data centre, and how often it tries."""
     retry_uploads_s: Annotated[float, pydantic.Field(gt=0)] = 300.0
     """How long the upload queue rests after the line failed."""
 

@@ -64,7 +64,9 @@ class _File(BaseModel):
     description: str = ""
     """What the scenario is about, in a sentence or two."""
     run: Run = pydantic.Field(default_factory=Run)
+    """How often it is played, and from which moment on."""
     network: mirrored(Network) = pydantic.Field(default_factory=Network)  # type: ignore[valid-type]
+    """What the way to the data centre takes, and what it loses."""
     fault: mirrored(tuple[faults.Fault, ...]) = ()  # type: ignore[valid-type]
     """What goes wrong on purpose; one [[fault]] each."""
 
@@ -107,7 +109,7 @@ def file_model(situation: str, params: type[BaseModel] | None) -> type[BaseModel
         "Scenario",
         __base__=_File,
         situation=(named, pydantic.Field(description="The situation to play.")),
-        params=(params, pydantic.Field(default_factory=lambda: params())),
+        params=(params, pydantic.Field(default_factory=lambda: params(), description="The situation's own parameters.")),
     )
 
 

@@ -4,13 +4,18 @@
 :func:`mirrored` makes, for each, a pydantic model with the same fields that forbids unknown keys and, when all fields
 fit, builds the dataclass itself. A ValueError of its ``__post_init__`` becomes a fault of its table. A union of
 dataclasses is told apart by the one field that is a ``Literal`` in all of them, and that field must then be written.
+
+A field is described by the text under it, in a dataclass as in a pydantic model; editors show it.
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
+import textwrap
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
+from itertools import pairwise
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -73,8 +78,10 @@ def mirrored(kind: Any) -> Any:
 
 @cache
 def _mirror(kind: type, tag: str) -> Any:
-    hints = get_type_hints(kind)
-    definitions: dict[str, Any] = {f.name: (mirrored(hints[f.name]), _default(f, tag)) for f in fields(kind)}
+    hints, said = get_type_hints(kind), described(kind)
+    definitions: dict[str, Any] = {
+        f.name: (mirrored(hints[f.name]), _default(f, tag, said.get(f.name))) for f in fields(kind)
+    }
     model: type[pydantic.BaseModel] = pydantic.create_model(
         kind.__name__,
         __config__=ConfigDict(**CONFIG, title=kind.__name__),
@@ -88,8 +95,22 @@ def _mirror(kind: type, tag: str) -> Any:
     return Annotated[model, AfterValidator(build)]
 
 
-def _default(field: Field[Any], tag: str) -> Any:
-    description = field.metadata.get("description")
+def described(kind: type) -> dict[str, str]:
+    """The text under each field of a class, as pydantic takes it from its own models (``use_attribute_docstrings``).
+
+    OSError when the class's source cannot be read.
+    """
+    (made,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(made, ast.ClassDef)
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in pairwise(made.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }
+
+
+def _default(field: Field[Any], tag: str, description: str | None) -> Any:
     if field.name != tag:
         if field.default is not MISSING:
             return pydantic.Field(field.default, description=description)

@@ -24,6 +24,7 @@ class Service(BaseModel):
     model_config = CONFIG
 
     law: Literal["lognormal", "exponential"] = "lognormal"
+    """Which law: lognormal takes median_s and p95_s, exponential mean_s."""
     median_s: Annotated[float, pydantic.Field(gt=0)] = 60.0
     """Median of the log-normal law."""
     p95_s: Annotated[float, pydantic.Field(gt=0)] = 180.0
@@ -50,7 +51,9 @@ class Staffed(BaseModel):
     model_config = CONFIG
 
     staff: Annotated[int, pydantic.Field(ge=1, le=1000)] = 1
+    """How many people serve there, each one patient at a time."""
     service: Service = pydantic.Field(default_factory=Service)
+    """How long one patient takes, device time not included."""
 
 
 class Station:

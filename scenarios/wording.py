@@ -37,6 +37,9 @@ _LENGTHS = {
 
 def unit_of(key: str) -> str:
     """The unit that a key's name states, in words; empty when it states none. ``wait_s``: seconds."""
+    amount, per, of = key.partition("_per_")
+    if per and unit_of(amount):
+        return f"{unit_of(amount)} per {of.replace('_', ' ')}"
     for suffix, unit in UNITS.items():
         if key == suffix or key.endswith(f"_{suffix}") or (suffix == "share" and key.startswith("share_")):
             return unit if len(suffix) > 1 or key != suffix else ""

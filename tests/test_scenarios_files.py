@@ -300,7 +300,7 @@ x = 1
         ("p95_ms = 30", "p95_ms = 3", "21:10: network.one_way: p95_ms (3.0) must be at least median_ms (10.0), and neither "
          "negative"),
         ('start = "09:40"', 'start = "11:40"', "25:3: fault.0: end (10:05) must be later than start (11:40)"),
-        ('id = "line-down"', "", "25:3: fault.0.id: is missing"),
+        ('id = "line-down"', "", "25:3: fault.0.id: is missing; A name of its own, for rows and reports."),
         ("share = 0.01", "share = 0.01\n[[fault.x]]", "37:9: fault.1.x: unknown key; there are: id, kind, on, share, start, end, "
          "steps, extra_ms, limit"),
     ],
@@ -545,6 +545,23 @@ def test_schema_names_a_unit_for_every_number_of_the_network() -> None:
             assert node.get("type") != "number" or "Unit: " in node["description"], key
 
 
+def _undescribed(made: dict[str, Any]) -> list[str]:
+    """Fields, of the file and of each of its tables, of which nothing is said, or nothing but the unit."""
+    return [
+        f"{name}.{key}"
+        for name, table in (("file", made), *made["$defs"].items())
+        for key, node in table.get("properties", {}).items()
+        if not re.sub(r"\n?Unit: .*\.$", "", node.get("description", ""))
+    ]
+
+
+def test_every_field_of_every_exported_schema_has_a_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Params.virtual_share" in _undescribed(schema("toy"))
+    monkeypatch.undo()
+    for situation in files.situations():
+        assert _undescribed(schema(situation)) == []
+
+
 def test_schema_of_an_unknown_situation_is_refused() -> None:
     with pytest.raises(UsageError, match="no situation 'tow'; there are toy, town_morning"):
         schema("tow")
@@ -587,6 +604,7 @@ def test_union_that_cannot_be_told_apart_is_our_mistake() -> None:
         ("service_s", "seconds"), ("p95_ms", "milliseconds"), ("share", "a share"), ("share_bad", "a share"),
         ("horizon_h", "hours"),
         ("bandwidth_kbit_s", "kbit/s"), ("doctors", ""), ("s", ""), ("arrivals_per_h", "per hour"), ("limit", ""),
+        ("write_ms_per_64_bytes", "milliseconds per 64 bytes"),
     ],
 )  # fmt: skip
 def test_unit_is_read_off_the_name(key: str, unit: str) -> None:

@@ -41,22 +41,26 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault of a scenario.
-
-    ``on`` is the role whose link it strikes. ``share`` is the chance for each exchange that it may strike; ``start`` and
-    ``end`` (``HH:MM`` or ``HH:MM:SS``, Taiwan time of the scenario's day) bound it; ``steps`` keeps it to the named steps;
-    ``limit`` is how often at most it strikes in one replication (0: no limit).
-    """
+    """One fault of a scenario."""
 
     id: str
+    """A name of its own, for rows and reports."""
     kind: FaultKind
+    """What it does to an exchange, or to all in a window of time (outage)."""
     on: str
+    """The role whose link it strikes: card, sam, hpc, cloud, wallet."""
     share: float = 0.0
+    """Chance of each exchange to be struck; every kind but outage needs it."""
     start: str = ""
+    """From when on it may strike, HH:MM or HH:MM:SS, Taiwan time of the epoch's day; 00:00 when left out."""
     end: str = ""
+    """Until when it may strike, HH:MM or HH:MM:SS; 24:00 when left out."""
     steps: tuple[str, ...] = ()
+    """The steps that it is kept to, by name; all when left out."""
     extra_ms: float = 0.0
+    """How late the answer comes; of kind delay, and only there."""
     limit: int = 0
+    """How often at most it strikes in one replication; 0: no limit."""
 
     def __post_init__(self) -> None:
         takes = KINDS[self.kind].takes

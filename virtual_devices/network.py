@@ -23,7 +23,9 @@ class Delay:
     """A log-normal time, by its median and its 95th percentile, in milliseconds. Equal figures mean a constant."""
 
     median_ms: float = 20.0
+    """Half of the times are shorter."""
     p95_ms: float = 60.0
+    """95 % of the times are shorter; equal to the median, the time is constant."""
 
     def __post_init__(self) -> None:
         if self.median_ms < 0 or self.p95_ms < self.median_ms:
@@ -41,7 +43,9 @@ class IndependentLoss:
     """Each message is lost with the same chance, whatever happened to the one before."""
 
     kind: Literal["independent"] = "independent"
-    share: float = 0.0  # of messages, each way
+    """Each message for itself."""
+    share: float = 0.0
+    """Chance of each message, each way, to be lost."""
 
     def __post_init__(self) -> None:
         _share("share", self.share)
@@ -52,10 +56,15 @@ class BurstyLoss:
     """Gilbert-Elliott in continuous time: the line is good or bad for exponential times, and loses more when bad."""
 
     kind: Literal["bursty"] = "bursty"
-    good_s: float = 600.0  # mean time in the good state
-    bad_s: float = 5.0  # mean time in the bad state
-    share_good: float = 0.0  # of messages lost while good
-    share_bad: float = 0.5  # of messages lost while bad
+    """Good and bad stretches by turns."""
+    good_s: float = 600.0
+    """Mean length of a good stretch, above 0."""
+    bad_s: float = 5.0
+    """Mean length of a bad stretch, above 0."""
+    share_good: float = 0.0
+    """Chance of a message to be lost in a good stretch."""
+    share_bad: float = 0.5
+    """Chance of a message to be lost in a bad stretch."""
 
     def __post_init__(self) -> None:
         _share("share_good", self.share_good)
@@ -69,9 +78,13 @@ class Network:
     """The institution's line to the data centre, and the data centre's own time."""
 
     one_way: Delay = field(default_factory=lambda: Delay(12.0, 40.0))
-    service: Delay = field(default_factory=lambda: Delay(35.0, 120.0))  # in the data centre
-    bandwidth_kbit_s: float = 1000.0  # the smallest VPN line in the field is 1 Mbit/s
+    """How long one message takes one way, its bytes' time on the wire not included. Assumed."""
+    service: Delay = field(default_factory=lambda: Delay(35.0, 120.0))
+    """How long the data centre takes for one request. Assumed."""
+    bandwidth_kbit_s: float = 1000.0
+    """What the line carries, each way, above 0. The smallest VPN line in the field has 1 Mbit/s."""
     loss: IndependentLoss | BurstyLoss = field(default_factory=IndependentLoss)
+    """Which messages are lost. Its kind must be written."""
 
     def __post_init__(self) -> None:
         if self.bandwidth_kbit_s <= 0:
@@ -82,14 +95,22 @@ class Network:
 class Contact:
     """A contact reader and the chip in it. Figures are the bench's assumptions, not measurements of any card."""
 
-    byte_us: float = 95.0  # 12 bit times at 125 kbit/s: T=1, as ISO/IEC 7816-3 counts them
-    command: Delay = field(default_factory=lambda: Delay(2.0, 4.5))  # reader, driver and card turnaround
+    byte_us: float = 95.0
+    """One byte on the wire: 12 bit times at 125 kbit/s (T=1, as ISO/IEC 7816-3 counts them)."""
+    command: Delay = field(default_factory=lambda: Delay(2.0, 4.5))
+    """Turnaround of reader, driver and card for one command, beside its bytes and the chip's work."""
     reset_ms: float = 45.0
-    signature_ms: float = 60.0  # ECDSA P-256 on a chip
+    """From power-on to the answer to reset."""
+    signature_ms: float = 60.0
+    """One ECDSA P-256 signature on the chip."""
     verification_ms: float = 70.0
-    chain_ms: float = 150.0  # two certificates
+    """Checking one signature on the chip."""
+    chain_ms: float = 150.0
+    """Checking a chain of two certificates on the chip."""
     mac_ms: float = 4.0
+    """One message authentication code on the chip."""
     write_ms_per_64_bytes: float = 3.0
+    """Writing to the chip's memory, each page of 64 bytes or part of one."""
 
     def __post_init__(self) -> None:
         for name in ("byte_us", "reset_ms", "signature_ms", "verification_ms", "chain_ms", "mac_ms"):

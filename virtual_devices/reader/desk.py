@@ -16,17 +16,18 @@ from virtual_devices.pki import ChainVerifier, Verified
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How long a desk waits and how often it tries.
-
-    ``cloud_timeout_s`` is what one vendor's client allows on its screen; ``hold_off_s`` is how long a line that has just
-    failed is left alone before the next patient is made to wait for it.
-    """
+    """How long a desk waits and how often it tries."""
 
     cloud_timeout_s: float = 10.0
+    """How long an answer of the data centre is waited for: what one vendor's client allows on its screen."""
     cloud_tries: int = 2
+    """How often a request is sent at most, always with the same id."""
     backoff_s: float = 0.5
+    """Pause between two tries."""
     hold_off_s: float = 60.0
-    update_when_at_most: int = 1  # visits left on the card at which an update is asked for
+    """How long a line that has just failed is left alone before the next patient is made to wait for it."""
+    update_when_at_most: int = 1
+    """Visits left on the card at which an update is asked for."""
 
 
 @dataclass(slots=True)

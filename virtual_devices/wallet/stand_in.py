@@ -29,8 +29,11 @@ class NfcModel:
     """Assumed times of a phone at a contactless reader, and the share of taps that fail (moved away too early)."""
 
     present: Delay = field(default_factory=lambda: Delay(900.0, 2200.0))
+    """Presenting the card at registration, one tap."""
     write: Delay = field(default_factory=lambda: Delay(450.0, 1100.0))
+    """Handing the record to the phone at the end of the visit, one tap."""
     failed_taps: float = 0.06
+    """Share of taps that fail, from 0 to 1."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.failed_taps <= 1.0:
