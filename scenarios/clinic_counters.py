@@ -12,6 +12,7 @@ from virtual_devices.clock import roc_datetime13
 from virtual_devices.cloud.core import VisitRecord
 from virtual_devices.flow import Flow
 from virtual_devices.randomness import digest
+from virtual_devices.reader.authenticate import sam_of
 from virtual_devices.reader.transmit import Handle
 from virtual_devices.reader.uploads import enqueue
 from virtual_devices.reader.visit import (
@@ -27,8 +28,6 @@ from virtual_devices.reader.visit import (
 )
 from virtual_devices.records import RECORDS
 from virtual_devices.wallet.stand_in import StandInLink, VirtualVisit, register_virtual, write_virtual
-
-SAM = Handle("sam", True, False, b"")
 
 
 @dataclass(slots=True)
@@ -104,7 +103,8 @@ class Counters:
             if card is None:
                 _, card, _ = yield from open_card(desk, hpc)
             yield from write_consultation(card, registered, self._id(visit, "write"), codes, entries)
-            yield from sign_prescriptions(desk, SAM, entries)
+            sam = yield from sam_of(desk)
+            yield from sign_prescriptions(desk, sam, entries)
 
         def handle_of(result: tuple[Handle, MedicalRecords]) -> Handle:
             return result[0]

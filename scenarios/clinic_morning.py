@@ -21,7 +21,7 @@ from virtual_devices.clock import seconds
 from virtual_devices.faults import day_seconds
 from virtual_devices.flow import Flow
 from virtual_devices.pki import Authority, Role
-from virtual_devices.reader.authenticate import insert_hpc, open_sam
+from virtual_devices.reader.authenticate import insert_hpc, open_sam, sam_of
 from virtual_devices.reader.calls import verify_sam
 from virtual_devices.reader.transmit import Ended, Handle
 from virtual_devices.reader.uploads import drain
@@ -250,7 +250,7 @@ def _switch_on(place: Workplace) -> Flow[None]:
 
 
 def _drain(place: Workplace) -> Flow[int]:
-    sam = yield from open_sam(place.desk)
+    sam = yield from sam_of(place.desk)
     return (yield from drain(place.desk, sam))
 
 

@@ -31,7 +31,6 @@ from virtual_devices.sam.sam import Sam
 from virtual_devices.trace import FaultRow, Record
 
 REINSERTIONS = 3  # how often a clerk puts a card in again before giving up
-WRONG_PIN = "5102"
 
 
 class CardSeat(Protocol):
@@ -213,8 +212,8 @@ class CardContact:
     ) -> Steps[T]:
         """Run ``flow_of(handle)``; a handle of None means that the card must be opened first.
 
-        A card that was torn out or fell silent is put in again, ``REINSERTIONS`` times at most; a wrong PIN may be
-        entered again as often. Raises Ended when that did not help, or the flow refuses.
+        A card that was torn out or fell silent is put in again, ``REINSERTIONS`` times at most. Raises Ended when that did not
+        help, or the flow refuses.
         """
         world = self._world
         for number in range(REINSERTIONS + 1):
@@ -232,7 +231,7 @@ class CardContact:
                 return result
             except Ended as e:
                 self.take_out()
-                if not (e.torn or e.code == WRONG_PIN) or number == REINSERTIONS:
+                if not e.torn or number == REINSERTIONS:
                     raise
                 self._tally.retries += 1
             finally:

@@ -184,6 +184,19 @@ def test_gaps_name_numbers_nobody_told_of_and_not_those_taken_back() -> None:
     assert core.gaps() == [Gap(CARD, roc_datetime13(NOW_NS)[:3], (4, 7))]
 
 
+def test_roll_back_told_by_an_upload_is_neither_a_gap_nor_a_visit() -> None:
+    core = centre()
+    for number in (3, 5):
+        core.store(record(begin(core, str(number)), b"%d" % number, sequence=f"{number:04d}"), NOW_NS)
+    taken_back = begin(core, "back")
+    other_day = roc_datetime13(NOW_NS + DAY_NS)
+    core.store(record(taken_back, b"b", identifier="", sequence="0004", rolled_back=True), NOW_NS)
+    core.store(record(taken_back, b"c", identifier="", sequence="0006", visited_at=other_day, rolled_back=True), NOW_NS)
+    assert core.gaps() == [] and taken_back.rolled_back
+    assert core.roll_back(taken_back.identifier, HERE, NOW_NS) == "5153"
+    assert taken_back.identifier not in {late.identifier for late in core.late(NOW_NS + 3 * DAY_NS)}
+
+
 # -- uploads in parts
 
 WHOLE = bytes(range(100))

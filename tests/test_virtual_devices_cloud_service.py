@@ -133,7 +133,7 @@ def upload(device: DataCentreDevice, whole: bytes, batch: bytes = b"b" * 16, sam
 def row(**more: Any) -> list[Any]:
     fields = {
         "key": b"k" * 16, "identifier": "", "card_no": CARD_NO, "institution": INSTITUTION, "sequence": "0001",
-        "visited_at": roc_datetime13(NOW_NS), "ended_ns": NOW_NS, "content": b"c" * 100, **more,
+        "visited_at": roc_datetime13(NOW_NS), "ended_ns": NOW_NS, "content": b"c" * 100, "rolled_back": False, **more,
     }
     return list(fields.values())
 
@@ -157,6 +157,7 @@ def test_upload_is_stored_whole_and_hears_the_same_again(bench: Bench) -> None:
         {"sequence": "W٠٠١"}, {"visited_at": "1151332000000"}, {"visited_at": "1150302"}, {"visited_at": ""}, {"key": b""},
         {"key": b"k" * 65}, {"card_no": ""}, {"card_no": "0" * 13}, {"identifier": "1"}, {"ended_ns": -1}, {"ended_ns": 10**40},
         {"ended_ns": NOW_NS + DAY_NS}, {"ended_ns": True}, {"key": "text"}, {"content": "text"}, {"content": None},
+        {"rolled_back": 1},
     ],
 )
 def test_batch_with_a_record_that_is_none_is_refused_whole(bench: Bench, wrong: dict[str, Any]) -> None:

@@ -133,6 +133,20 @@ def test_changed_byte_of_a_chain_is_refused(data: st.DataObject) -> None:
     assert trouble((bytes(leaf), SAM.chain[1])) is not None
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+@pytest.mark.parametrize("which", range(2))
+def test_every_flipped_bit_of_a_chain_is_refused(which: int) -> None:
+    """One certificate has one encoding: each bit of the signature's frame too, where a parser may be lenient."""
+    der = SAM.chain[which]
+    believed = []
+    for at in range(len(der) * 8):
+        changed = bytearray(der)
+        changed[at // 8] ^= 1 << at % 8
+        if trouble([bytes(changed) if i == which else c for i, c in enumerate(SAM.chain)]) is None:
+            believed.append(divmod(at, 8))
+    assert believed == []
+
+
 @given(st.binary(max_size=80), st.binary(max_size=80))
 def test_signatures_of_any_length_are_judged_and_never_raise(signature: bytes, message: bytes) -> None:
     assert verify(SAM.key.public_key(), signature, message) is False

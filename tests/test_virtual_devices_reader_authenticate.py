@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,15 +10,15 @@ import pytest
 from virtual_devices.apdu import Command
 from virtual_devices.clock import NS
 from virtual_devices.hpc.hpc import Hpc
-from virtual_devices.link import Attempt, DirectLink, Outcome
-from virtual_devices.pki import Role, Trouble
-from virtual_devices.reader.authenticate import insert_hpc, open_sam
+from virtual_devices.link import RESET, Attempt, DirectLink, Outcome
+from virtual_devices.pki import DAY_NS, Role, Trouble
+from virtual_devices.reader.authenticate import insert_hpc, open_sam, sam_of
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.reader.visit import open_card
 from virtual_devices.sam.sam import Sam
 
 from .chips import say
-from .desk import AUTHORITY, INSTITUTION, SAM_ID, Bench, hpc, patient_card, sam
+from .desk import AUTHORITY, INSTITUTION, NOW_NS, SAM_ID, Bench, hpc, patient_card, sam
 
 MISSING = {"card": "4013", "sam": "4012", "hpc": "4014"}
 
@@ -28,9 +29,11 @@ class Failing(DirectLink):
     def __init__(self, device: Any, bench: Bench, at: int, outcome: Outcome) -> None:
         super().__init__(device, bench.clock)
         self._at, self._outcome, self.count = at, outcome, 0
+        self.messages: list[bytes] = []
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
         number, self.count = self.count, self.count + 1
+        self.messages.append(message)
         if number == self._at:
             return Attempt(self._outcome, 0 if self._outcome is Outcome.GONE else round(timeout_s * NS))
         return super().attempt(message, timeout_s)
@@ -59,13 +62,58 @@ def test_party_that_fails_at_any_exchange_is_named_and_can_come_again(role: str,
     counting = Failing(devices(plain)[role], plain, -1, outcome)
     plain.run(whole(plain), **{role: counting})
     assert counting.count > 5
-    for at in range(counting.count):
+    for at in set(range(counting.count)) - asked_again(counting.messages):
         bench = Bench()
         end = refusal(bench, **{role: Failing(devices(bench)[role], bench, at, outcome)})
         code = {Outcome.GONE: MISSING[role], Outcome.TIMED_OUT: "4000", Outcome.GARBLED: "4043"}[outcome]
         assert (end.role, end.code, end.outcome, end.torn) == (role, code, outcome, True)
         bench.run(whole(bench))
         assert set(bench.card.authenticator.proved) == set(plain.card.authenticator.proved)
+
+
+NAME = bytes.fromhex("00CA005A")
+
+
+def asked_again(messages: list[bytes]) -> set[int]:
+    """Where the SAM's name was asked for without a restart: the desk only looks whether it is still there."""
+    return {i for i, m in enumerate(messages) if m[:4] == NAME and i and messages[i - 1] != RESET}
+
+
+@pytest.mark.parametrize("outcome", [Outcome.GONE, Outcome.TIMED_OUT, Outcome.GARBLED])
+def test_sam_that_does_not_answer_by_its_name_any_more_is_opened_again(outcome: Outcome) -> None:
+    plain = Bench()
+    counting = Failing(plain.sam, plain, -1, outcome)
+    plain.run(whole(plain), sam=counting)
+    (at,) = asked_again(counting.messages)
+    bench = Bench()
+    failing = Failing(bench.sam, bench, at, outcome)
+    bench.run(whole(bench), sam=failing)
+    assert failing.messages.count(RESET) == counting.messages.count(RESET) + 1
+
+
+@pytest.mark.parametrize("change", ["power", "another", "expired", "revoked"])
+def test_sam_is_opened_again_when_it_is_not_what_it_was(change: str) -> None:
+    bench = Bench()
+    bench.run(open_sam(bench.desk))
+    match change:
+        case "power":
+            bench.sam.power_off()
+        case "another":
+            other = AUTHORITY.issue(Role.SAM, "SAM000000007", organisation=INSTITUTION)
+            bench.sam = Sam(replace(bench.sam.image, sam_id="SAM000000007", identity=other))
+            bench.sam.power_on()
+        case "expired":
+            bench.clock.advance_to(NOW_NS + 3000 * DAY_NS)
+        case "revoked":
+            assert bench.desk.sam is not None
+            bench.desk.revoked = frozenset({bench.desk.sam.who.serial})
+    if change in ("expired", "revoked"):
+        with pytest.raises(Ended) as end:
+            bench.run(sam_of(bench.desk))
+        assert end.value.code == {"expired": "9061", "revoked": "9060"}[change] and bench.desk.sam is None
+    else:
+        bench.run(sam_of(bench.desk))
+        assert bench.desk.sam_id == bench.sam.image.sam_id
 
 
 def test_sam_of_another_institution_is_refused() -> None:

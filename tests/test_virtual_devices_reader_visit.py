@@ -180,7 +180,27 @@ def test_wrong_pin_ends_with_the_fields_code_and_what_is_no_pin_costs_no_try(ans
     with pytest.raises(Ended) as end:
         run(register(bench.desk, bench.request()), session)
     assert end.value.code == ("5109" if not answer else "5102")
-    assert bench.card.pin.tries_left == (2 if answer == "0000" else 3) and "visit.0" not in bench.card.store.cells()
+    assert bench.card.pin.tries_left == (1 if answer == "0000" else 3) and "visit.0" not in bench.card.store.cells()
+
+
+def test_wrong_pin_is_asked_for_again_but_the_last_try_is_the_holders() -> None:
+    bench = bench_with(pin=PIN)
+
+    class Forgetful(PromptPeople):
+        said = iter(["0000", PIN])
+
+        def ask(self, person: str, act: str) -> tuple[int, str]:
+            return 0, next(self.said)
+
+    run(register(bench.desk, bench.request()), Session(bench.links(), bench.clock, Forgetful({})))
+    assert bench.card.pin.tries_left == 3  # a right one restores the counter
+    bench.card.power_on()
+    for _ in range(2):
+        verify(bench.card, "0000")
+    asked = PromptPeople({"enter PIN": "1111"})
+    with pytest.raises(Ended) as end:
+        run(register(bench.desk, bench.request("two")), Session(bench.links(), bench.clock, asked))
+    assert end.value.code == "5102" and bench.card.pin.tries_left == 0
 
 
 def test_blocked_pin_is_told_without_asking() -> None:

@@ -228,7 +228,7 @@ class ChainVerifier:
         if len(chain) > MAX_CHAIN:
             return Refused(Trouble.MALFORMED, f"{len(chain)} certificates, at most {MAX_CHAIN}")
         try:
-            leaf, *others = [x509.load_der_x509_certificate(der) for der in chain]
+            leaf, *others = [_read(der) for der in chain]
             key = leaf.public_key()
             role = _role(leaf)
             subject_id, organisation = _text(leaf, NameOID.COMMON_NAME), _text(leaf, NameOID.ORGANIZATION_NAME)
@@ -296,6 +296,15 @@ def _name(common: str, organisation: str = "") -> x509.Name:
     if organisation:
         parts.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation))
     return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _read(der: bytes) -> x509.Certificate:
+    """A certificate in DER. The parser overlooks a number of unused bits in the signature's BIT STRING; DER has none here, and
+    one certificate shall have one encoding."""
+    certificate = x509.load_der_x509_certificate(der)
+    if not der.endswith(b"\0" + certificate.signature):
+        raise ValueError("the signature has unused bits")
+    return certificate
 
 
 def _text(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str:

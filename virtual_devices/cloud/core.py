@@ -84,6 +84,7 @@ class VisitRecord:
     visited_at: str  # ROC YYYMMDDHHMMSS
     ended_ns: int
     content: bytes  # the rest, as handed over
+    rolled_back: bool = False  # 退掛: the number was given, the visit did not take place
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +236,9 @@ class DataCentre:
             visit.stored_ns, visit.ended_ns, visit.settled_by = at_ns, record.ended_ns, record.key
             visit.guessed = not record.identifier
             visit.sequence = visit.sequence or record.sequence
+            if record.rolled_back and not visit.rolled_back:
+                visit.rolled_back = True
+                self._days[(visit.card_no, roc_date7(visit.begun_ns))] -= 1
         self._tell(record.card_no, record.visited_at[:3], record.sequence)
         return Stored.STORED
 

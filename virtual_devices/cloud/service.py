@@ -186,7 +186,7 @@ def encode_records(records: list[VisitRecord]) -> bytes:
     """A batch as it is uploaded."""
     encoded: bytes = cbor2.dumps(
         [
-            [r.key, r.identifier, r.card_no, r.institution, r.sequence, r.visited_at, r.ended_ns, r.content]
+            [r.key, r.identifier, r.card_no, r.institution, r.sequence, r.visited_at, r.ended_ns, r.content, r.rolled_back]
             for r in records
         ],
         canonical=True,
@@ -210,7 +210,7 @@ def _records(whole: bytes, institution: str, now_ns: int) -> list[VisitRecord] |
                           for r in records) else None
 
 
-_KINDS = [bytes, str, str, str, str, str, int, bytes]
+_KINDS = [bytes, str, str, str, str, str, int, bytes, bool]
 
 
 def _plausible(record: VisitRecord) -> bool:

@@ -19,9 +19,10 @@ from virtual_devices.authentication import CERTIFICATE, CHALLENGE_BYTES, SW_TROU
 from virtual_devices.flow import Ask, Flow
 from virtual_devices.pin import BLOCK_BYTES, pin_block
 from virtual_devices.pki import Refused, Trouble, Verified
-from virtual_devices.reader.desk import Desk
+from virtual_devices.reader.desk import Desk, OpenSam
 from virtual_devices.reader.transmit import Ended, Handle, get_data, need_ok, power_on, transmit
 
+PIN_ENTRIES = 2  # of one act; a third wrong one would lock a professional's card
 ROLE = {Party.CARD: "card", Party.SAM: "sam", Party.HPC: "hpc"}
 SAM_STEP, CARD_STEP, HPC_STEP = "authenticate SAM", "authenticate card", "authenticate HPC"
 _SAM, _HPC, _CARD = Party.SAM, Party.HPC, Party.CARD
@@ -58,8 +59,26 @@ def check_chain(desk: Desk, party: Party, chain: bytes) -> Verified:
     return verdict
 
 
+def sam_of(desk: Desk) -> Flow[Handle]:
+    """The desk's SAM, as control software keeps it: open since the morning while it still answers by its name, else opened.
+
+    A SAM that lost its power, was exchanged, fell silent or whose certificate has run out is opened anew.
+    """
+    known, now_ns = desk.sam, desk.clock.now_ns()
+    if known is None or not known.who.not_before_ns <= now_ns <= known.who.not_after_ns or known.who.serial in desk.revoked:
+        return (yield from open_sam(desk))
+    try:
+        name = yield from get_data(known.handle, 0x005A, "SAM id", SAM_STEP)
+    except Ended:
+        name = b""
+    if name != padded_id(known.who.subject_id):
+        return (yield from open_sam(desk))
+    return known.handle
+
+
 def open_sam(desk: Desk) -> Flow[Handle]:
     """Power the SAM on and learn who it is."""
+    desk.sam = None
     handle = yield from power_on("sam", SAM_STEP)
     desk.sam_id = (yield from get_data(handle, 0x005A, "SAM id", SAM_STEP)).decode("ascii", "replace").strip()
     desk.sam_chain = yield from get_data(handle, CERTIFICATE, "SAM certificate", SAM_STEP)
@@ -68,6 +87,7 @@ def open_sam(desk: Desk) -> Flow[Handle]:
         raise refused(_SAM, Trouble.FORGED, "its certificate names another")
     if verified.organisation != desk.institution.code:
         raise refused(_SAM, Trouble.WRONG_ROLE, f"it belongs to institution {verified.organisation}")
+    desk.sam = OpenSam(handle, verified)
     return handle
 
 
@@ -129,9 +149,10 @@ def hpc_and_card(desk: Desk, hpc: Handle, card: Handle, card_no: str) -> Flow[No
 
 
 def verify_pin(handle: Handle, person: str) -> Flow[None]:
-    """Ask the person for the PIN, when the card wants one, and have the card compare it.
+    """Ask the person for the PIN, when the card wants one, and have the card compare it; after a wrong one once more.
 
-    Raises Ended: 5102 wrong, 5109 cancelled (an empty answer), 4029 when it is blocked.
+    The card's last try is never spent here: only its holder may decide that. Raises Ended: 5102 wrong, 5109 cancelled (an
+    empty answer), 4029 when it is blocked.
     """
     step = "verify PIN"
     state = yield from transmit(handle, Command(0, 0x20, 0, 0x81), step)
@@ -139,11 +160,15 @@ def verify_pin(handle: Handle, person: str) -> Flow[None]:
         return
     if state.sw in (0x6983, 0x63C0):
         raise Ended("the PIN is blocked", "4029", handle.role, sw=state.sw)
-    pin = yield Ask(person, "enter PIN")
-    if not pin:
-        raise Ended("PIN entry was cancelled", "5109", handle.role)
-    if not (pin.isascii() and pin.isdigit() and len(pin) <= BLOCK_BYTES):  # a key pad has digits; no try is spent on it
-        raise Ended("not a PIN", "5102", handle.role)
-    compared = yield from transmit(handle, Command(0, 0x20, 0, 0x81, pin_block(pin)), step)
-    if not compared.ok:
-        raise Ended(f"wrong PIN: {compared}", "5102", handle.role, sw=compared.sw)
+    for entry in range(1, PIN_ENTRIES + 1):
+        pin = yield Ask(person, "enter PIN")
+        if not pin:
+            raise Ended("PIN entry was cancelled", "5109", handle.role)
+        if not (pin.isascii() and pin.isdigit() and len(pin) <= BLOCK_BYTES):  # a key pad has digits; no try is spent on it
+            raise Ended("not a PIN", "5102", handle.role)
+        compared = yield from transmit(handle, Command(0, 0x20, 0, 0x81, pin_block(pin)), step)
+        if compared.ok:
+            return
+        more_than_the_last = compared.sw >> 4 == 0x63C and compared.sw & 0xF > 1
+        if entry == PIN_ENTRIES or not more_than_the_last:
+            raise Ended(f"wrong PIN: {compared}", "5102", handle.role, sw=compared.sw)

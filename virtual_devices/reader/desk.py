@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from virtual_devices.clock import NS, Clock
 from virtual_devices.cloud.core import UPLOAD_DEADLINE_S, VisitRecord
 from virtual_devices.pki import ChainVerifier, Verified
+from virtual_devices.reader.transmit import Handle
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,14 @@ class Institution:
     data_centre: tuple[bytes, Verified] | None = None  # chain as received, and what it proved
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSam:
+    """A SAM that has been opened at this desk, and who its certificate says it is."""
+
+    handle: Handle
+    who: Verified
+
+
 @dataclass(slots=True)
 class Desk:
     """One workplace with a reader. ``fresh`` gives bytes for request ids, from the desk's own stream."""
@@ -73,6 +82,7 @@ class Desk:
     fresh: Callable[[int], bytes]
     policy: Policy = Policy()
     revoked: frozenset[int] = frozenset()
+    sam: OpenSam | None = None
     sam_id: str = ""
     sam_chain: bytes = b""
     sam_ready: bool = False

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from virtual_devices import atr
 from virtual_devices.apdu import Command, MalformedApdu, Response, chain
-from virtual_devices.card.writes import code_of_sw
+from virtual_devices.codes import code_of_sw
 from virtual_devices.errors import PeerError
 from virtual_devices.flow import Exchange, Flow
 from virtual_devices.link import RESET, Attempt, Outcome

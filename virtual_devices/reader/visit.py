@@ -14,7 +14,7 @@ from virtual_devices.card import writes
 from virtual_devices.card.areas import AVAILABLE, BY_NAME, EXPIRY
 from virtual_devices.card.ic_card import AID, CARD_NUMBER, PUBLIC_DATA
 from virtual_devices.flow import Flow
-from virtual_devices.reader.authenticate import hpc_and_card, open_sam, sam_and_card, verify_pin
+from virtual_devices.reader.authenticate import hpc_and_card, sam_and_card, sam_of, verify_pin
 from virtual_devices.reader.calls import DATA_CENTRE_NOT_BELIEVED, NETWORK_DOWN, call
 from virtual_devices.reader.desk import Desk
 from virtual_devices.reader.transmit import Ended, Handle, need_ok, power_on, read_area, transmit
@@ -99,7 +99,7 @@ def open_card(desk: Desk, hpc: Handle | None = None) -> Flow[tuple[Handle, Handl
     Returns the SAM's handle, the card's, and the public data.
     """
     card, public = yield from read_public()
-    sam = yield from open_sam(desk)
+    sam = yield from sam_of(desk)
     yield from sam_and_card(desk, sam, card, public.card_no)
     if hpc is not None:
         yield from hpc_and_card(desk, hpc, card, public.card_no)
@@ -251,7 +251,8 @@ def write_fees(desk: Desk, registered: Registered, act_id: bytes, fees: bytes) -
 
 
 def roll_back(desk: Desk, registered: Registered, act_id: bytes, now: str) -> Flow[bool]:
-    """退掛 within 24 hours: on the card, then at the data centre. True when the data centre knows too.
+    """退掛 within 24 hours: on the card, then at the data centre. True when the data centre knows too; False when it must be
+    told by an upload (``VisitRecord.rolled_back``), or the number looks like a visit that nobody told of.
 
     Raises Ended with 5150 to 5154, or 5020 for another person's card.
     """

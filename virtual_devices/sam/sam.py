@@ -13,7 +13,8 @@ makes the 40-character signature of a prescription entry. Commands as in ``authe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from virtual_devices import atr, pki
 from virtual_devices.apdu import SW, Command
@@ -32,13 +33,15 @@ CHECKSUM_BYTES = 20
 
 @dataclass(frozen=True, slots=True)
 class SamImage:
-    """Who a SAM is. ``sam_id``: 12 characters; ``institution``: 10 characters, also in its certificate."""
+    """Who a SAM is. ``sam_id``: 12 characters; ``institution``: 10 characters, also in its certificate. ``cells``: its state,
+    so that one rebuilt asks no question twice."""
 
     sam_id: str
     institution: str
     identity: Identity
     root: bytes
     seed: bytes
+    cells: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Sam(Chip):
@@ -46,7 +49,7 @@ class Sam(Chip):
 
     def __init__(self, image: SamImage) -> None:
         work = Work()
-        super().__init__(ATR, Transport.T1, Store({}, work), work)
+        super().__init__(ATR, Transport.T1, Store(image.cells, work), work)
         self.image = image
         self._checksum_key = digest(image.seed.hex(), "prescription checksum")
         self.authenticator = Authenticator(

@@ -14,7 +14,7 @@ from virtual_devices.clock import seconds
 from virtual_devices.flow import Ask, Exchange, Flow
 from virtual_devices.link import Attempt, Outcome, Provenance
 from virtual_devices.network import Delay
-from virtual_devices.reader.authenticate import open_sam
+from virtual_devices.reader.authenticate import sam_of
 from virtual_devices.reader.calls import call
 from virtual_devices.reader.desk import Desk
 from virtual_devices.reader.transmit import Ended
@@ -84,7 +84,7 @@ def tap(message: bytes, step: str) -> Flow[None]:
 def register_virtual(desk: Desk, request: VisitRequest, card_no: str) -> Flow[VirtualVisit]:
     """Registration with a virtual card: presented, then the sequence number from the data centre."""
     yield from tap(PRESENT, "present virtual card")
-    sam = yield from open_sam(desk)
+    sam = yield from sam_of(desk)
     arguments = {"card_no": card_no, "visit_type": request.visit_type, "carrier": "virtual-card"}
     answer = yield from call(desk, sam, "begin-visit", request.request_id, arguments, "get sequence number online")
     if answer is None:
