@@ -9,8 +9,8 @@ from virtual_devices import tlv
 from virtual_devices.apdu import Command, Response
 from virtual_devices.card import writes
 from virtual_devices.card.ic_card import IcCard
-from virtual_devices.card.writes import code_of_sw
 from virtual_devices.clock import NS, roc_datetime13
+from virtual_devices.codes import code_of_sw
 from virtual_devices.pin import pin_block
 from virtual_devices.reader.authenticate import insert_hpc, open_sam
 from virtual_devices.reader.visit import open_card

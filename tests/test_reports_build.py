@@ -22,9 +22,10 @@ import pytest
 from reports import gallery, palette
 from reports.build import build, page, summary
 from reports.catalogue import LOCALE, Catalogue, ReportError, catalogue
-from reports.fieldcodes import explain
+from reports.fieldcodes import explain, explain_status, status_word
 from reports.formats import interval
 from reports.statistics import Basis, Estimate
+from virtual_devices.authentication import TROUBLE_SW
 
 ROOT = Path(__file__).parents[1]
 
@@ -318,6 +319,37 @@ def test_a_code_known_in_two_spaces_is_given_with_both_meanings() -> None:
     assert both.space == "cshis / upload-api" and " / " in both.en and " / " in both.zh
     assert explain("cshis:5003").space == "cshis" and " / " not in explain("cshis:5003").en
     assert explain("cshis:no-such").en == "" and explain("nowhere:5003").en == ""
+
+
+def test_a_status_word_that_stands_for_a_code_is_explained_as_that_code() -> None:
+    assert explain_status("9420") == explain("cshis:5020") and explain_status("9420").zh == "資料與持卡人不符"
+    assert explain_status("9700").code == "9100"
+    for status in ("9000", "9499", "94FF", "61XX", "6A82", "zz", ""):
+        assert explain_status(status).en == "" and explain_status(status).code == status
+
+
+def test_every_reason_to_refuse_a_party_has_a_text() -> None:
+    assert [sw for sw in TROUBLE_SW.values() if not status_word(f"{sw:04X}")] == []
+
+
+def test_a_cards_own_refusal_is_shown_with_the_text_of_its_code(make: Make) -> None:
+    run = make(visits=3)
+    rows = dict(sample_run.Sample().rows)
+    said = {"card": "9420", "hpc": "9603", "wallet": "9499", "cloud": "5020"}
+    rows["exchanges"] = [
+        sample_run.ExchangeRow(0, "v", "s", "visit", "write", role, "contact", "virtual", "modelled", 0, 1, "replied", b"", b"",
+                               1, 2, status, "")
+        for role, status in said.items()
+    ]
+    sample_run.write_tables(run, rows)
+    made = page(run, Catalogue())
+    line = {role: re.sub(r"<[^>]+>", "|", row) for role in ("card", "HPC", "wallet", "data centre")
+            for row in re.findall(rf"<tr>(<td>{role}</td>.*?)</tr>", made[made.index('id="codes"'):], re.DOTALL)}
+    meaning = "|cshis||entry belongs to another person||資料與持卡人不符||official|"
+    assert meaning in line["card"] and "|9420|5020|" in line["card"]
+    assert meaning in line["data centre"] and "|5020||cshis" in line["data centre"]
+    assert "certificate is revoked" in line["HPC"] and "9603" in line["HPC"]
+    assert "9499" in line["wallet"] and "5099" not in line["wallet"]
 
 
 def test_intervals_show_that_their_ends_differ() -> None:

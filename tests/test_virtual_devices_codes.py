@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtual_devices.codes import CODES, Certainty, Origin, Space, lookup
+from virtual_devices.codes import CODES, Certainty, Origin, Space, code_of_sw, lookup
 from virtual_devices.errors import UsageError
 from virtual_devices.tables import read_table
 
@@ -41,6 +41,16 @@ def test_code_is_found_again_and_speaks(code: object) -> None:
 
 def test_str_of_a_code_has_number_english_and_official_words() -> None:
     assert str(lookup("4061")) == "4061 network down (網路不通)"
+
+
+@pytest.mark.parametrize(("sw", "code"), [(0x9401, "5001"), (0x9420, "5020"), (0x9550, "5150"), (0x9700, "9100")])
+def test_status_word_of_the_profile_stands_for_a_known_code(sw: int, code: str) -> None:
+    assert code_of_sw(sw) == code and lookup(code).known
+
+
+@pytest.mark.parametrize("sw", [0x9000, 0x6985, 0x63C2, 0x940A, 0x94A0, 0x9601, 0x9701, 0x0094, 0])
+def test_other_status_words_stand_for_no_code(sw: int) -> None:
+    assert code_of_sw(sw) is None
 
 
 def test_lookup_takes_numbers_as_calls_return_them() -> None:

@@ -109,4 +109,17 @@ def lookup(code: str | int, space: Space | str = Space.CSHIS) -> Code:
     return Code(where, number, "", "unknown code", Origin.UNKNOWN, "not in any table of the field", "", known=False)
 
 
-__all__ = ["CODES", "Certainty", "Code", "Origin", "Space", "lookup"]
+def code_of_sw(sw: int) -> str | None:
+    """The field's code (csHIS) for which a card's status word stands: 9420 is 5020, 9550 is 5150, 9700 is 9100.
+
+    Source: the bench's profile (``docs/reference/protocol-profile.md``). None for every other status word; the code that is
+    returned need not be in the table.
+    """
+    if sw == 0x9700:
+        return "9100"
+    if sw >> 8 in (0x94, 0x95) and (sw & 0xFF) >> 4 < 10 and sw & 0x0F < 10:
+        return f"5{(sw >> 8) - 0x94}{sw & 0xFF:02X}"
+    return None
+
+
+__all__ = ["CODES", "Certainty", "Code", "Origin", "Space", "code_of_sw", "lookup"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from reports.blocks import Block, Cell, Column, Section, Table, chinese, data, number, text
-from reports.fieldcodes import SPACES, explain, status_word
+from reports.fieldcodes import SPACES, explain, explain_status, status_word
 from reports.run import Run
 from reports.terms import word
 
 NAME = "codes"
-Line = tuple[str, str, int, tuple[str, ...]]  # whose, code, how often, spaces in which a bare code is looked for
+Line = tuple[str, str, int, tuple[str, ...]]  # whose, code, how often, spaces of a bare code; none: a chip's status word
 _FINE = frozenset({"", "0", "0000", "9000", "61XX"})
 _CALLS = ("cshis", "vhc")  # a visit is decided by a call of the control software, never by an upload
 _CARD_ROLES = frozenset({"card", "sam", "hpc", "wallet"})
@@ -62,13 +62,14 @@ def _finding(run: Run, visits: list[tuple[str, str, int]], statuses: list[str]) 
 def _table(run: Run, caption: str, first: str, lines: list[Line]) -> Table:
     body: list[list[Cell]] = []
     for owner, code, n, spaces in lines:
-        known = explain(code, spaces)
-        own = "" if known.en else run.say(status_word(known.code))
+        known = explain(code, spaces) if spaces else explain_status(code)
+        bare = code.partition(":")[2] or code
+        own = "" if known.en else run.say(status_word(bare))
         meaning = text(own) if own else data(known.en or "–")
         body.append(
             [
                 word(run.words, owner),
-                data(known.code, "code"),
+                Cell(bare, data=True, style="code", detail="" if known.code == bare else known.code),
                 data(known.space or "–"),
                 meaning,
                 chinese(known.zh or "–"),

@@ -12,8 +12,9 @@ One command carries one act as BER-TLV and is committed whole. The tags are the 
     E5  roll-back of a visit    84 date-time of the visit, 85 institution, 89 date-time now
     E6  update by the data centre  8A 13 bytes of the insurance cell and 8 bytes of time, 8B signature, 8C chain
 
-Status words 94nn and 95nn stand for the field's codes 50nn and 51nn. A card has no clock: the date-times are the
-reader's, and the SAM that proved itself answers for them. It writes for its own institution and to its own visits only.
+Status words 94nn and 95nn stand for the field's codes 50nn and 51nn (``codes.code_of_sw``). A card has no clock: the
+date-times are the reader's, and the SAM that proved itself answers for them. It writes for its own institution and to its
+own visits only.
 """
 
 from __future__ import annotations
@@ -44,15 +45,6 @@ SEQUENCE_MAX = 1500
 REMEMBERED_ACTS = 8
 _FINGERPRINT_BYTES = 8
 UPDATE_LABEL = b"VHC card update 1"
-
-
-def code_of_sw(sw: int) -> str | None:
-    """The field's code behind a status word of this profile: 9420 is 5020, 9550 is 5150."""
-    if sw == 0x9700:
-        return "9100"
-    if sw >> 8 in (0x94, 0x95) and (sw & 0xFF) >> 4 < 10 and sw & 0x0F < 10:
-        return f"5{(sw >> 8) - 0x94}{sw & 0xFF:02X}"
-    return None
 
 
 Fields = dict[int, list[bytes]]
@@ -309,4 +301,4 @@ def _update(draft: Draft, fields: Fields, authenticator: Authenticator) -> None:
         draft[cell] = value
 
 
-__all__ = ["COUNTED", "Draft", "apply", "code_of_sw", "update_message"]
+__all__ = ["COUNTED", "Draft", "apply", "update_message"]
