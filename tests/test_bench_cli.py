@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from bench.cli import main
 from bench.record import State, state
 
-ROOT = Path(__file__).resolve().parent.parent
-MORNING = ROOT / "scenarios" / "clinic_morning.toml"
+from .places import MORNING, ROOT
+
 BAND = 'params.arrivals.bands=[{start="09:00", end="09:30", per_hour=30}]'
 
 

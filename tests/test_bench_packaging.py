@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from .places import ROOT
+
 PACKAGES = {"bench", "virtual_devices", "scenarios", "conformance", "reports"}
 DATA = ("table.toml", "schema.json", "page.jinja", "page.css", "zh_TW.po", "font.bin")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

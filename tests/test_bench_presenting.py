@@ -7,16 +7,17 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from bench.drivers import pcsc
 from bench.pcscd import PrivatePcscd
-from bench.presenters.vpcd import VpcdPresenter
 from bench.presenting import sample_card
 from virtual_devices.card.profiles import PROFILES
 from virtual_devices.link import Outcome
+
+from . import virtual_readers
+from .virtual_readers import LIMIT_S, presented
 
 SELECT_16 = "00A4040010D1580000010000000000000000001100"
 SELECT_15 = "00A404000FD15800000100000000000000000011 00".replace(" ", "")  # 15 bytes, the last 00 is Le
@@ -25,29 +26,19 @@ NUMBER = "00CA000002000000"
 FOREIGN = "00A4040007A0000000031010"  # a payment application
 
 
+pcscd = virtual_readers.shared_pcscd
+
+
 @contextmanager
-def presented(pcscd: PrivatePcscd, profile: str) -> Iterator[pcsc.PcscLink]:
-    card = sample_card(3, profile)
-    presenter = VpcdPresenter(lambda: card, port=pcscd.ports[0])
-    thread = Thread(target=presenter.run, daemon=True)
-    thread.start()
-    try:
-        with pcsc.open("Virtual PCD 00 00", env=pcscd.env) as link:
-            assert link.connect(5.0).outcome is Outcome.REPLIED, link.last_error
-            yield link
-    finally:
-        presenter.stop()
-        thread.join(5)
-
-
-@pytest.fixture(scope="module")
-def pcscd() -> Iterator[PrivatePcscd]:
-    with PrivatePcscd() as service:
-        yield service
+def reading(pcscd: PrivatePcscd, profile: str) -> Iterator[pcsc.PcscLink]:
+    """A link to the reference card of that profile."""
+    with presented(sample_card(3, profile), pcscd.ports[0]), pcsc.open(pcscd.readers[0], env=pcscd.env) as link:
+        assert link.connect(LIMIT_S).outcome is Outcome.REPLIED, link.last_error
+        yield link
 
 
 def ask(link: pcsc.PcscLink, command: str) -> str:
-    attempt = link.attempt(bytes.fromhex(command), 5.0)
+    attempt = link.attempt(bytes.fromhex(command), LIMIT_S)
     assert attempt.reply is not None, link.last_error
     return attempt.reply.hex().upper()
 
@@ -56,7 +47,7 @@ def ask(link: pcsc.PcscLink, command: str) -> str:
 @pytest.mark.parametrize("profile", ["t1", "t1-nul"])
 def test_public_readers_get_the_bytes_that_they_expect(pcscd: PrivatePcscd, profile: str) -> None:
     card = sample_card(3, profile)
-    with presented(pcscd, profile) as link:
+    with reading(pcscd, profile) as link:
         assert link.protocol == "T=1"
         assert [ask(link, c) for c in (SELECT_16, SELECT_15)] == ["9000", "9000"]
         data = bytes.fromhex(ask(link, READ))
@@ -71,7 +62,7 @@ def test_public_readers_get_the_bytes_that_they_expect(pcscd: PrivatePcscd, prof
 
 @pytest.mark.needs("pcsc")
 def test_t0_card_wants_get_response_and_the_right_le(pcscd: PrivatePcscd) -> None:
-    with presented(pcscd, "t0") as link:
+    with reading(pcscd, "t0") as link:
         assert link.protocol == "T=0"
         assert ask(link, SELECT_16) == "9000"
         assert ask(link, READ) == "6139"
@@ -82,14 +73,14 @@ def test_t0_card_wants_get_response_and_the_right_le(pcscd: PrivatePcscd) -> Non
 
 @pytest.mark.needs("pcsc")
 def test_2025_card_refuses_select_and_serves_the_data(pcscd: PrivatePcscd) -> None:
-    with presented(pcscd, "y2025") as link:
+    with reading(pcscd, "y2025") as link:
         assert ask(link, SELECT_16) == "6D00"
         assert ask(link, READ) == sample_card(3, "y2025").store["public"].hex().upper() + "9000"
 
 
 @pytest.mark.needs("pcsc", "opensc")
 def test_opensc_tool_probes_and_reads(pcscd: PrivatePcscd) -> None:
-    with presented(pcscd, "t1") as link:
+    with reading(pcscd, "t1") as link:
         link.disconnect()
         done = subprocess.run(
             ["opensc-tool", "-r", "0", "-s", SELECT_16, "-s", READ], capture_output=True, text=True, check=False, timeout=60,
@@ -102,11 +93,11 @@ def test_opensc_tool_probes_and_reads(pcscd: PrivatePcscd) -> None:
 
 @pytest.mark.needs("pcsc", "pcsc-tools")
 def test_pcsc_scan_names_reader_and_atr(pcscd: PrivatePcscd, tmp_path: Path) -> None:
-    with presented(pcscd, "t1") as link:
+    with reading(pcscd, "t1") as link:
         link.disconnect()
         done = subprocess.run(
             ["timeout", "3", "pcsc_scan", "-n"], capture_output=True, text=True, check=False, timeout=60,
             env={**os.environ, **pcscd.env, "HOME": str(tmp_path)},
         )
-    assert "Virtual PCD 00 00" in done.stdout
+    assert pcscd.readers[0] in done.stdout
     assert PROFILES["t1"].atr.hex(" ").upper() in done.stdout.replace("\x1b[35m", "").replace("\x1b[0m", "")

@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
+from bench.drivers import pcsc
 from bench.pcscd import PrivatePcscd
 from bench.presenters import control
+from bench.presenting import sample_card
 from bench.rig import Rig
 from bench.run import Result, run
 from reports.build import build
 from scenarios.files import Scenario, load
 from virtual_devices.errors import LinkError, UsageError
 
-MORNING = Path(__file__).resolve().parent.parent / "scenarios" / "clinic_morning.toml"
+from .places import MORNING
+from .processes import wait_until
+from .run_directories import read_table
+from .virtual_readers import presented
+
 READER = "Virtual PCD 00 00"
 needs_pcsc = pytest.mark.needs("pcsc")
 
@@ -51,22 +55,13 @@ class Bench:
         port = str(self.pcscd.ports[0])
         command = [sys.executable, "-m", "bench.cli", "present", "vpcd", "--port", port, "--reader", READER, "--empty"]
         self.presenter = subprocess.Popen(command, env={**os.environ, **self.env}, stdout=subprocess.DEVNULL)
-        self.wait_for(lambda: bool(control.discover()))
+        assert wait_until(lambda: bool(control.discover())), "the presenter did not come"
 
     def kill_presenter(self) -> None:
         assert self.presenter is not None
         self.presenter.kill()
         self.presenter.wait()
         self.presenter = None
-
-    def wait_for(self, there: Callable[[], bool], limit: int = 200) -> None:
-        import time
-
-        for _ in range(limit):
-            if there():
-                return
-            time.sleep(0.05)
-        raise AssertionError("it did not come within 10 s")
 
 
 @pytest.fixture
@@ -83,19 +78,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
                 made.kill_presenter()
 
 
-def rows(directory: Path, table: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table(directory / "tables" / f"{table}.parquet").to_pylist()
-    return found
-
-
 def check_whole(result: Result) -> None:
     """Every law holds: nothing lost, nothing counted twice."""
-    ledger = rows(result.directory, "ledger")
+    ledger = read_table(result.directory, "ledger")
     assert ledger
     assert all(row["holds"] for row in ledger), ledger
-    visits = rows(result.directory, "visits")
+    visits = read_table(result.directory, "visits")
     assert len({row["visit"] for row in visits}) == len(visits) == result.visits
-    uploads = rows(result.directory, "uploads")
+    uploads = read_table(result.directory, "uploads")
     assert all(row["outcome"] == "stored" for row in uploads)
 
 
@@ -104,11 +94,11 @@ def test_rig_runs_every_visit_through_the_reader(desk: Bench, tmp_path: Path) ->
     desk.start_presenter()
     result = run(small_morning(6), tmp_path / "run", Rig("auto", desk.env))
     check_whole(result)
-    card = [row for row in rows(result.directory, "exchanges") if row["role"] == "card"]
+    card = [row for row in read_table(result.directory, "exchanges") if row["role"] == "card"]
     assert card
     assert {row["provenance"] for row in card} == {"measured"}
     assert {row["device"] for row in card} == {f"pcsc:{READER}"}
-    assert {row["provenance"] for row in rows(result.directory, "visits")} == {"measured"}
+    assert {row["provenance"] for row in read_table(result.directory, "visits")} == {"measured"}
 
 
 @needs_pcsc
@@ -130,7 +120,7 @@ def test_rig_survives_presenter_and_service(desk: Bench, tmp_path: Path) -> None
     result = run(small_morning(12), tmp_path / "run", Rig("auto", desk.env), progress)
     assert not acts, f"the run was too short: {result.visits} visits"
     check_whole(result)
-    switches = [(row["was"], row["now"]) for row in rows(result.directory, "switches")]
+    switches = [(row["was"], row["now"]) for row in read_table(result.directory, "switches")]
     assert ("virtual", f"pcsc:{READER}") in switches
     assert switches.count((f"pcsc:{READER}", "virtual")) >= 2  # the presenter killed, the service stopped
     assert switches.count(("virtual", f"pcsc:{READER}")) >= 2  # taken up again
@@ -145,7 +135,7 @@ def test_rig_takes_up_a_reader_that_appears_mid_run(desk: Bench, tmp_path: Path)
 
     result = run(small_morning(8), tmp_path / "run", Rig("auto", desk.env), progress)
     check_whole(result)
-    provenances = [row["provenance"] for row in rows(result.directory, "visits")]
+    provenances = [row["provenance"] for row in read_table(result.directory, "visits")]
     assert provenances[0] == "modelled"
     assert "measured" in provenances
 
@@ -153,33 +143,15 @@ def test_rig_takes_up_a_reader_that_appears_mid_run(desk: Bench, tmp_path: Path)
 @needs_pcsc
 def test_rig_uses_a_foreign_card_as_a_probe_only(desk: Bench, tmp_path: Path) -> None:
     """A card in the reader that nobody can exchange: read once a visit, masked; the visits run on the reference card."""
-    from threading import Thread
-
-    from bench.presenters.vpcd import VpcdPresenter
-    from bench.presenting import sample_card
-
-    card = sample_card(5)
-    presenter = VpcdPresenter(lambda: card, port=desk.pcscd.ports[0])
-    thread = Thread(target=presenter.run, daemon=True)
-    thread.start()
-    try:
-        desk.wait_for(lambda: any(f.has_card for f in _readers(desk)))
+    with presented(sample_card(5), desk.pcscd.ports[0]):
+        assert wait_until(lambda: any(found.has_card for found in pcsc.discover(env=desk.env)))
         result = run(small_morning(4), tmp_path / "run", Rig("auto", desk.env))
-    finally:
-        presenter.stop()
-        thread.join(5)
     check_whole(result)
-    probes = [row for row in rows(result.directory, "exchanges") if row["flow"] == "probe"]
+    probes = [row for row in read_table(result.directory, "exchanges") if row["flow"] == "probe"]
     assert probes
     assert {row["provenance"] for row in probes} == {"measured"}
     assert all(row["request"] == b"" and row["reply"] == b"" and row["reply_bytes"] != 0 for row in probes)
-    assert {row["provenance"] for row in rows(result.directory, "visits")} == {"modelled"}
-
-
-def _readers(desk: Bench) -> Any:
-    from bench.drivers import pcsc
-
-    return pcsc.discover(env=desk.env)
+    assert {row["provenance"] for row in read_table(result.directory, "visits")} == {"modelled"}
 
 
 @needs_pcsc

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -18,7 +17,9 @@ from scenarios.files import Scenario, load, situations
 from virtual_devices.clock import TAIWAN, to_datetime
 from virtual_devices.trace import TABLES
 
-MORNING = Path(__file__).resolve().parent.parent / "scenarios" / "clinic_morning.toml"
+from .places import MORNING
+from .run_directories import read_table
+
 SHORT = {"run.replications": "1", "params.arrivals.bands": '[{start="09:15", end="10:15", per_hour=30}]'}
 
 
@@ -30,11 +31,6 @@ def prints(directory: Path) -> dict[str, str]:
     """Digest of every file that must be the same again."""
     files = [*sorted((directory / "tables").iterdir()), directory / "manifest.json", build(directory)]
     return {f.name: sha256(f.read_bytes()).hexdigest() for f in files}
-
-
-def rows(directory: Path, table: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table(directory / "tables" / f"{table}.parquet").to_pylist()
-    return found
 
 
 def test_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:
@@ -59,13 +55,13 @@ def test_run_under_faults_loses_and_doubles_nothing(tmp_path: Path) -> None:
     ]"""
     scenario = morning(fault=faults, **{"params.cards.virtual_share": "0.2", "run.replications": "2"})
     result = run(scenario, tmp_path / "run", Rig())
-    ledger = rows(result.directory, "ledger")
+    ledger = read_table(result.directory, "ledger")
     assert result.broken == 0
     assert len(ledger) == 10
-    struck = rows(result.directory, "faults")
+    struck = read_table(result.directory, "faults")
     assert {row["fault"] for row in struck} >= {"tear", "lost", "down"}
     assert {row["ended"] for row in struck} <= {"retried", "offline", "settled-later", "refused", "window", "lost"}
-    visits = rows(result.directory, "visits")
+    visits = read_table(result.directory, "visits")
     assert any(row["retries"] for row in visits)
     assert any(not row["online"] and row["outcome"] == "served" for row in visits)
     assert "conservation laws hold" in summary(result.directory)
@@ -106,7 +102,7 @@ def test_run_stopped_by_a_person_is_kept(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(morning(), tmp_path / "run", Rig(), stop)
     assert state(tmp_path / "run") is State.INTERRUPTED
-    assert len(rows(tmp_path / "run", "visits")) == 7
+    assert len(read_table(tmp_path / "run", "visits")) == 7
     assert build(tmp_path / "run").exists()
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from tests.conftest import TOOLS
 
-ROOT = Path(__file__).resolve().parent.parent
+from .places import ROOT
+
 SYSTEM_TOOLS = ("bash", "dirname", "cat", "cksum", "grep", "mkdir", "cp", "rm", "awk", "tail", "cut", "id", "flock", "env")
 
 

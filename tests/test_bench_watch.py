@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,12 +15,15 @@ from bench.pcscd import PrivatePcscd
 from bench.watch import Event, EventKind, PcscSource, Watcher, watch
 from virtual_devices.errors import LinkError
 
-from .toy_card import ATR_T1, ToyCard, presented
+from . import virtual_readers
+from .processes import open_files
+from .toy_card import ATR_T1, ToyCard
+from .virtual_readers import LIMIT_S, presented
 
-LIMIT_S = 5.0
 UP, DOWN = EventKind.SERVICE_UP, EventKind.SERVICE_DOWN
 APPEARED, VANISHED, CARD_IN, CARD_OUT = EventKind.APPEARED, EventKind.VANISHED, EventKind.CARD_IN, EventKind.CARD_OUT
 needs_pcsc = pytest.mark.needs("pcsc")
+daemon = virtual_readers.own_pcscd
 
 
 def take(watcher: Watcher, count: int) -> list[Event]:
@@ -85,12 +88,6 @@ def test_watcher_closes_what_it_started_when_one_cannot_start(monkeypatch: pytes
     with pytest.raises(LinkError, match=r"bench\.sh setup test"), Watcher([first, PcscSource()]):
         pass
     assert first.closed
-
-
-@pytest.fixture
-def daemon() -> Iterator[PrivatePcscd]:
-    with PrivatePcscd(2) as it:
-        yield it
 
 
 @needs_pcsc
@@ -171,10 +168,10 @@ def test_watch_takes_a_new_process_when_its_own_is_killed(daemon: PrivatePcscd) 
 
 @needs_pcsc
 def test_watch_leaves_no_process_and_no_descriptor(daemon: PrivatePcscd) -> None:
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = open_files()
     source = PcscSource(env=daemon.env)
     with Watcher([source]) as watcher:
         take(watcher, 3)
         pid = source.worker_pid
     assert not Path(f"/proc/{pid}").exists()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert open_files() == before

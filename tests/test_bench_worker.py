@@ -8,13 +8,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.worker import FRAME_LIMIT_BYTES, Ended, Worker
 from virtual_devices.errors import UsageError
+
+from .places import ROOT
+from .processes import open_files, wait_until
 
 ECHO, RAISE, HANG, HANG_HARD, EXIT, PRINT, COUNT = range(1, 8)
 CHILD = """
@@ -40,23 +43,12 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
         yield it
 
 
-def wait_until(true: Callable[[], bool], limit_s: float = 5.0) -> bool:
-    deadline = time.monotonic() + limit_s
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return true()
-
-
 def gone(pid: int) -> bool:
     """No such process, or only its zombie, which is its new parent's affair."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
-
-
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 1_000_000])
@@ -186,8 +178,7 @@ def test_child_dies_with_a_parent_that_is_killed(tmp_path: Path, op: int) -> Non
         "import sys; from bench.worker import Worker\n"
         f"w = Worker('worker_child'); w.call({ECHO}); w.post({op}); print(w.pid, flush=True); sys.stdin.read()"
     )
-    root = str(Path(__file__).resolve().parent.parent)
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join((root, str(tmp_path)))}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))}
     with subprocess.Popen([sys.executable, "-c", script], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())

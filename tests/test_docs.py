@@ -14,7 +14,8 @@ from bench.cli import main
 from scenarios.files import schema
 from virtual_devices.faults import KINDS
 
-ROOT = Path(__file__).resolve().parent.parent
+from .places import ROOT
+
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 COMMAND = re.compile(r"^\s*(?:\$ )?(?:\.venv/bin/)?vhc-bench (.+?)(?: &)?$", re.MULTILINE)
 

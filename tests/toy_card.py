@@ -7,17 +7,12 @@ else is refused.
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from bench.presenters.control import ControlServer
-from bench.presenters.serve import Rows
-from bench.presenters.vpcd import REMOVAL_S, VpcdPresenter
+from bench.presenters.vpcd import VpcdPresenter
 
 ATR_T1 = bytes.fromhex("3B80800101")
 ATR_T0 = bytes.fromhex("3B00")
@@ -81,33 +76,6 @@ class ToyCard:
             case b"\x80\xec":
                 return b"\x90"
         return b"\x6d\x00"
-
-
-@contextmanager
-def presented(
-    card: ToyCard | None, port: int, control: ControlServer | None = None, rows: Rows = Rows(), settle_s: float = REMOVAL_S
-) -> Iterator[VpcdPresenter]:
-    """The card in the virtual reader behind ``port``, presented by a thread of this process."""
-    presenter = VpcdPresenter(lambda: card, port=port, control=control, load=ToyCard, rows=rows, settle_s=settle_s)
-    thread = threading.Thread(target=presenter.run)
-    thread.start()
-    try:
-        yield presenter
-    finally:
-        presenter.stop()
-        thread.join()
-
-
-@contextmanager
-def presented_by_a_process(port: int, folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The same in a process of its own, with a control channel named ``toy`` in ``folder``. It may be killed."""
-    root = Path(__file__).resolve().parent.parent
-    command = [sys.executable, "-m", "tests.toy_card", str(port), str(folder), *options]
-    with subprocess.Popen(command, cwd=root) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 if __name__ == "__main__":

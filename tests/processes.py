@@ -1,0 +1,20 @@
+"""Other processes: waiting for what they do, and what is left open."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def wait_until(true: Callable[[], bool], limit_s: float = 10.0) -> bool:
+    """Whether it came true within the limit. For what another process or thread does."""
+    deadline = time.monotonic() + limit_s
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return true()
+
+
+def open_files() -> int:
+    """How many descriptors this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))

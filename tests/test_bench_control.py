@@ -1,0 +1,127 @@
+"""A presenter's control channel and the folder it lies in: private, found by others, and not toppled by garbage."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.presenters.control import Control, ControlServer, discover, last_image, runtime_dir, save_image
+from bench.presenters.vpcd import SEEN_LIMIT_S, VpcdPresenter
+from virtual_devices.errors import LinkError, PeerError, UsageError
+
+from .toy_card import ToyCard
+from .virtual_readers import presented, ready
+
+
+def test_image_is_replaced_whole_and_found_again(tmp_path: Path) -> None:
+    assert last_image(tmp_path, "1") is None
+    for image in (b"first", b"second"):
+        save_image(tmp_path, "1", image)
+        assert last_image(tmp_path, "1") == image
+    (path,) = tmp_path.iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("card_no", ["", "../1", ".hidden", "a/b", "x" * 65, "1\n"])
+def test_card_number_that_is_no_file_name_is_refused(tmp_path: Path, card_no: str) -> None:
+    with pytest.raises(UsageError, match="card number"):
+        save_image(tmp_path, card_no, b"")
+
+
+def test_runtime_folder_is_private_and_where_the_environment_says(tmp_path: Path) -> None:
+    assert runtime_dir({"XDG_RUNTIME_DIR": str(tmp_path)}) == tmp_path / "vhc-bench"
+    other = runtime_dir({"TMPDIR": str(tmp_path)})
+    assert other == tmp_path / f"vhc-bench-{os.getuid()}"
+    assert other.stat().st_mode & 0o777 == 0o700
+
+
+def test_runtime_folder_that_others_could_write_into_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "vhc-bench"
+    folder.mkdir()
+    folder.chmod(0o770)
+    with pytest.raises(LinkError, match="not a private folder"):
+        runtime_dir({"XDG_RUNTIME_DIR": str(tmp_path)})
+    folder.rmdir()
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(LinkError, match="not a private folder"):
+        runtime_dir({"XDG_RUNTIME_DIR": str(tmp_path)})
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[Control]:
+    """The channel of a presenter whose reader does not exist."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        with presented(None, closed.getsockname()[1], ControlServer("toy", tmp_path), settle_s=0):
+            yield ready(tmp_path)
+
+
+def test_control_socket_is_for_this_user_only(control: Control) -> None:
+    assert control.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_control_discovers_live_presenters_and_passes_over_dead_ones(control: Control, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(tmp_path / "dead.sock"))
+    (info,) = discover(tmp_path)
+    assert (info.path, info.pid, info.medium, info.card_no) == (control.path, os.getpid(), "vpcd", "")
+    assert info.last_image("1") is None
+
+
+def test_control_name_of_a_live_presenter_is_refused_and_a_stale_one_taken(control: Control, tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match="runs already"):
+        VpcdPresenter(lambda: None, port=1, control=ControlServer("toy", tmp_path)).run()
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(tmp_path / "stale.sock"))
+    with presented(None, 1, ControlServer("stale", tmp_path)):
+        assert ready(tmp_path, "stale").status()["inserted"] is False
+
+
+def test_insert_without_a_reader_says_so_and_keeps_the_card(control: Control, tmp_path: Path) -> None:
+    began = time.monotonic()
+    assert control.insert(b"data", "42") is False
+    assert time.monotonic() - began < SEEN_LIMIT_S + 1.0
+    status = control.status()
+    assert (status["card_no"], status["inserted"], status["connected"]) == ("42", True, False)
+    assert discover(tmp_path)[0].last_image("42") == b"data"
+    assert control.eject() == b"data"
+
+
+@pytest.mark.parametrize(("ask", "why"), [
+    (lambda it: it.eject(), "slot is empty"), (lambda it: it.insert(b"x", "../x"), "card number"),
+    (lambda it: it.insert(b"x", 3), "missing"), (lambda it: it._ask({"op": "explode"}), "unknown operation"),
+])
+def test_control_refuses_what_cannot_be(control: Control, ask: Callable[[Control], object], why: str) -> None:
+    with pytest.raises(PeerError, match=why):
+        ask(control)
+    assert control.status()["inserted"] is False
+
+
+def test_image_that_is_no_card_is_refused_and_the_card_in_the_slot_stays(tmp_path: Path) -> None:
+    def load(image: bytes) -> ToyCard:
+        raise ValueError("bad magic")
+
+    with presented(ToyCard(), 1, ControlServer("toy", tmp_path), load=load):
+        control = ready(tmp_path)
+        with pytest.raises(PeerError, match="no card: bad magic"):
+            control.insert(b"x", "1")
+        assert control.status()["inserted"] is True
+
+
+@pytest.mark.parametrize("garbage", [b"\0\0\0\x01\xff", b"\0\0\0\x02\x18", b"\xff\xff\xff\xff", b"\0\0\0\0", b"\0"])
+def test_garbage_on_the_control_channel_does_no_harm(control: Control, garbage: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(control.path))
+        client.sendall(garbage)
+        assert control.status()["inserted"] is False
+
+
+def test_control_of_nobody_is_a_link_error(tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match="no presenter answers"):
+        Control(tmp_path / "none.sock").status()
