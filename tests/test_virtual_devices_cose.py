@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cbor2
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtual_devices import cbor, cose
-from virtual_devices.cose import ES256, PROTECTED_ES256, SIGN1_TAG, X5CHAIN, MalformedCose, Sign1, decode, decode_map, sign1
+from virtual_devices import cbor, cose, pki
+from virtual_devices.cose import (
+    ES256,
+    PROTECTED_ES256,
+    SIGN1_TAG,
+    X5CHAIN,
+    MalformedCose,
+    Sign,
+    Sign1,
+    Signature,
+    decode,
+    decode_map,
+    decode_sign,
+    make_mac0,
+    make_sign1,
+    read_mac0,
+    read_sign1,
+    sign1,
+    signer_structure,
+)
 from virtual_devices.randomness import private_key
 
 KEY, OTHER = private_key("cose"), private_key("other")
@@ -44,6 +64,67 @@ def test_flipped_bit_is_refused_wherever_the_signature_reaches(data: st.DataObje
     first = decode(sign1(KEY, b"payload"))
     untouched = (message.protected, message.payload, message.signature) == (first.protected, first.payload, first.signature)
     assert message.verify(KEY.public_key()) == untouched  # only the unprotected header may change unseen
+
+
+# RFC 9052 appendix C: the same payload by the key "11" of appendix C.7.2
+RFC_PAYLOAD = b"This is the content."
+RFC_KEY = ec.EllipticCurvePublicNumbers(
+    0xBAC5B11CAD8F99F9C72B05CF4B9E26D244DC189F745228255A219A86D6A09EFF,
+    0x20138BF82DC1B6D562BE0FA54AB7804A3A64B6D72CCFED6B6FB6ED28BBFC117E, ec.SECP256R1(),
+).public_key()
+RFC_SIGN1 = bytes.fromhex(
+    "d28443a10126a10442313154546869732069732074686520636f6e74656e742e58408eb33e4ca31d1c465ab05aac34cc6b23d58fef5c083106c4d25a"
+    "91aef0b0117e2af9a291aa32e14ab834dc56ed2a223444547e01f11d3b0916e5a4c345cacb36"
+)
+RFC_SIGN = bytes.fromhex(
+    "d8628440a054546869732069732074686520636f6e74656e742e818343a10126a1044231315840e2aeafd40d69d19dfe6e52077c5d7ff4e408282cbe"
+    "fb5d06cbf414af2e19d982ac45ac98b8544c908b4507de1e90b717c3d34816fe926a2b98f53afd2fa0f30a"
+)
+
+
+def test_examples_of_rfc_9052_are_believed_and_come_back() -> None:
+    single, several = decode(RFC_SIGN1), decode_sign(RFC_SIGN)
+    assert single.payload == several.payload == RFC_PAYLOAD
+    assert single.verify(RFC_KEY) and several.verify(0, RFC_KEY)
+    assert single.to_bytes() == RFC_SIGN1 and several.to_bytes() == RFC_SIGN
+    assert not replace(single, payload=b"This is the content!").verify(RFC_KEY)
+    assert not replace(several, payload=b"This is the content!").verify(0, RFC_KEY)
+
+
+@given(st.binary(max_size=300))
+def test_detached_payload_is_handed_in_or_nothing_is_believed(payload: bytes) -> None:
+    message = read_sign1(cbor.decode(cbor2.dumps(make_sign1(KEY, payload, detached=True).item())))
+    assert message.verify(KEY.public_key(), detached=payload) and not message.verify(KEY.public_key())
+    assert not message.verify(KEY.public_key(), detached=payload + b"x") and message.payload_map() is None
+    attached = make_sign1(KEY, payload)
+    assert attached.verify(KEY.public_key()) and not attached.verify(KEY.public_key(), detached=payload)
+    tag = read_mac0(cbor.decode(cbor2.dumps(make_mac0(b"k" * 32, payload, detached=True).item())))
+    assert tag.verify(b"k" * 32, detached=payload) and not tag.verify(b"k" * 32)
+    assert not tag.verify(b"j" * 32, detached=payload) and not tag.verify(b"k" * 32, detached=payload + b"x")
+
+
+def test_several_signers_are_told_apart() -> None:
+    message = Sign(b"", {}, b"payload", ())
+    for key in (KEY, OTHER):
+        signature = pki.sign(key, signer_structure(b"", PROTECTED_ES256, b"payload"))
+        message = message.with_signature(Signature(PROTECTED_ES256, {X5CHAIN: b"leaf"}, signature))
+    back = decode_sign(message.to_bytes())
+    assert back == message and back.signatures[0].chain == [b"leaf"]
+    assert back.verify(0, KEY.public_key()) and back.verify(1, OTHER.public_key()) and not back.verify(1, KEY.public_key())
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [[b"", {}, b"p", []], [b"", {}, None, [[PROTECTED_ES256, {}, b"s"]]], [b"", {}, b"p", [[PROTECTED_ES256, {}]]],
+     [b"", {}, b"p", [[b"", {}, b"s"]]], [b"", {}, b"p", [[PROTECTED_ES256, {}, "s"]]], [b"", {}, b"p"], [b"", [], b"p", [1]], 7],
+)
+def test_several_signatures_that_are_none_are_malformed(whole: object) -> None:
+    with pytest.raises(MalformedCose):
+        decode_sign(cbor2.dumps(cbor2.CBORTag(98, whole)))
+    with pytest.raises(MalformedCose):
+        read_mac0(whole)
+    with pytest.raises(MalformedCose):
+        read_sign1(whole)
 
 
 @pytest.mark.parametrize("raw", [*BOMBS, MESSAGE + b"\0", MESSAGE[:-1], MESSAGE[1:], b"\0" + MESSAGE])

@@ -88,7 +88,7 @@ class DataCentreDevice:
             message = cose.decode(request)
         except MalformedCose:
             return self._answer(b"", HEADER_REJECTED, {})
-        payload = cose.decode_map(message.payload)
+        payload = message.payload_map()
         if payload is None or payload.get(1) != VERSION:
             return self._answer(b"", SYNTAX_REJECTED, {})
         request_id = payload.get(3)

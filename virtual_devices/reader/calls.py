@@ -79,7 +79,7 @@ def _believed(desk: Desk, reply: bytes, request_id: bytes) -> CloudAnswer | None
     centre = _data_centre(desk, message)
     if centre is None or not message.verify(centre.key):
         return None
-    payload = cose.decode_map(message.payload)
+    payload = message.payload_map()
     if payload is None or payload.get(1) != VERSION or payload.get(3) != request_id or not isinstance(payload.get(8), str):
         return None
     body = payload.get(9)
@@ -128,7 +128,7 @@ def verify_sam(desk: Desk, sam: Handle) -> Flow[bool]:
 def cloud_status(reply: bytes) -> str:
     """The code of an answer, for the row: read without believing it."""
     try:
-        payload = cose.decode_map(cose.decode(reply).payload)
+        payload = cose.decode(reply).payload_map()
     except MalformedCose:
         return ""
     code = payload.get(8) if payload is not None else None
