@@ -20,8 +20,6 @@ EXCHANGE = ExchangeRow(
     device="virtual", provenance="modelled", at_ns=1_772_409_600 * NS, duration_ns=12_345_678, outcome="replied",
     request=bytes.fromhex("00a4040c"), reply=b"\x90\x00", request_bytes=4, reply_bytes=2, status="9000", fault="",
 )  # fmt: skip
-
-
 ACT = ActRow(0, "v0", "s0", "holder", "insert card", 5, 6)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from bench.drivers import pcsc
 from bench.pcscd import PrivatePcscd
+from bench.worker import Worker
 from virtual_devices.link import Outcome
 
 from . import virtual_readers
@@ -23,7 +24,7 @@ shared, own = virtual_readers.shared_desk, virtual_readers.own_desk
 
 
 def test_connect_to_a_reader_that_is_not_attached_waits_for_it_and_says_so(shared: Desk) -> None:
-    with pcsc.PcscLink("Unplugged 00 00", pcsc.Worker(pcsc.WORKER, env=shared.daemon.env)) as link:
+    with pcsc.PcscLink("Unplugged 00 00", Worker(pcsc.WORKER, env=shared.daemon.env)) as link:
         began = time.monotonic()
         assert link.connect(0.4).outcome is Outcome.GONE
         assert time.monotonic() - began >= 0.4
@@ -34,7 +35,7 @@ def test_connect_waits_for_a_reader_that_appears_later() -> None:
     daemon = PrivatePcscd(1, name="Late")
     with daemon, presented(ToyCard(), daemon.ports[0], settle_s=0):
         daemon.stop()
-        with pcsc.PcscLink(daemon.readers[0], pcsc.Worker(pcsc.WORKER, env=daemon.env)) as link:
+        with pcsc.PcscLink(daemon.readers[0], Worker(pcsc.WORKER, env=daemon.env)) as link:
             starter = threading.Timer(0.3, daemon.start)
             starter.start()
             assert link.connect(LIMIT_S).outcome is Outcome.REPLIED, link.last_error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.drivers import pcsc
+from bench.worker import Worker
 from virtual_devices.errors import LinkError, UsageError
 
 
@@ -48,4 +49,4 @@ def test_moniker_without_a_name_is_refused() -> None:
     ("Virtual PCD 00 00", "contact"), ("Clinic Terminal 00 00", "contact"), ("ACS ACR39U ICC Reader 00 00", "contact"),
 ])
 def test_channel_follows_from_the_reader_s_name(name: str, channel: str) -> None:
-    assert pcsc.PcscLink(name, pcsc.Worker(pcsc.WORKER)).channel == channel
+    assert pcsc.PcscLink(name, Worker(pcsc.WORKER)).channel == channel
