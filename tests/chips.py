@@ -12,12 +12,17 @@ from virtual_devices.card.ic_card import IcCard
 from virtual_devices.clock import NS, roc_datetime13
 from virtual_devices.codes import code_of_sw
 from virtual_devices.pin import pin_block
-from virtual_devices.reader.authenticate import insert_hpc, open_sam
+from virtual_devices.pki import Identity
 from virtual_devices.reader.visit import open_card
 from virtual_devices.records import RECORDS
 
-from .desk import INSTITUTION, NOW_NS, Bench, codes, fees, patient_card
+from .desk import INSTITUTION, NOW_NS, Bench, bench_of, codes, fees, switch_on
 
+SELECT_16, SELECT_15_LE = "00A4040010D1580000010000000000000000001100", "00A404000FD1580000010000000000000000001100"
+PUBLIC, PUBLIC_LE, CARD_NUMBER = "00CA1100020000", "00CA110002000000", "00CA000002000000"
+"""What clients in the field send, byte for byte. The shorter SELECT leaves the AID's last byte off and asks with Le 00."""
+NAME_SAM = Command(0, 0x22, 0x81, 0xA4, b"\x83\x01\x02")
+"""MSE: SET: the next certificate is a SAM's."""
 WHEN = roc_datetime13(NOW_NS)
 THIS_YEAR, LAST_YEAR = WHEN[:3], f"{int(WHEN[:3]) - 1}"
 
@@ -35,19 +40,32 @@ def on(chip: Any) -> Any:
 
 def at_desk(bench: Bench, hpc: bool = False) -> IcCard:
     """The desk's card with a proved SAM, and a proved professional's card when asked for."""
-
-    def flow() -> Any:
-        if hpc:
-            opened = yield from open_sam(bench.desk)
-            yield from insert_hpc(bench.desk, opened)
-        yield from open_card(bench.desk, bench.doctor if hpc else None)
-
-    bench.run(flow())
+    if hpc:
+        bench.run(switch_on(bench))
+    bench.run(open_card(bench.desk, bench.doctor if hpc else None))
     return bench.card
 
 
 def verify(chip: Any, pin: str) -> int:
     return say(chip, Command(0, 0x20, 0, 0x81, pin_block(pin))).sw
+
+
+def change_pin(chip: Any, new: str) -> int:
+    return say(chip, Command(0, 0x24, 1, 0x81, pin_block(new))).sw
+
+
+def switch_pin(chip: Any, enabled: bool) -> int:
+    return say(chip, Command(0, 0x28 if enabled else 0x26, 1, 0x81)).sw
+
+
+def sign(chip: Any, data: bytes) -> Response:
+    """PSO: COMPUTE DIGITAL SIGNATURE."""
+    return say(chip, Command(0, 0x2A, 0x9E, 0x9A, data, le=64))
+
+
+def certify(holder: Identity) -> Command:
+    """PSO: VERIFY CERTIFICATE, after NAME_SAM or its like."""
+    return Command(0, 0x2A, 0, 0xBE, holder.chain_bytes())
 
 
 def identity(card: IcCard) -> bytes:
@@ -108,8 +126,7 @@ def year(card: IcCard, roc: str) -> dict[str, int]:
 
 def bench_with(**more: Any) -> Bench:
     """A desk whose card, personalised so, has a proved SAM."""
-    bench = Bench()
-    bench.card = patient_card(**more)
+    bench = bench_of(**more)
     at_desk(bench)
     return bench
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from virtual_devices.authentication import Party
 from virtual_devices.card.holder import make_holder
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.card.image import Personalisation, personalise
@@ -18,6 +17,7 @@ from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
 from virtual_devices.link import DirectLink, Link
 from virtual_devices.pki import DAY_NS, Authority, ChainVerifier, Identity, Role
 from virtual_devices.randomness import ByteStream, digest, stream
+from virtual_devices.reader.authenticate import insert_hpc, open_sam
 from virtual_devices.reader.desk import Desk, Institution
 from virtual_devices.reader.transmit import Handle, chip_status
 from virtual_devices.reader.visit import VisitRequest
@@ -52,7 +52,8 @@ class Bench:
 
     def links(self) -> dict[str, Link]:
         devices: dict[str, Any] = {"card": self.card, "sam": self.sam, "hpc": self.hpc, "cloud": self.cloud}
-        return {role: DirectLink(device, self.clock) for role, device in devices.items()}
+        channels = {"cloud": "network"}
+        return {role: DirectLink(it, self.clock, channel=channels.get(role, "contact")) for role, it in devices.items()}
 
     def run(self, flow: Flow[Any], **links: Link) -> Any:
         session = Session(
@@ -79,6 +80,20 @@ def patient_card(profile: str = "t1", *, identity: Identity | None = None, **mor
     }
     chosen = identity or AUTHORITY.issue(Role.PATIENT_CARD, CARD_NO)
     return IcCard(personalise(Personalisation(**{**data, **more}), chosen, AUTHORITY.root_der, digest("tests", "card")))
+
+
+def bench_of(profile: str = "t1", **more: Any) -> Bench:
+    """A desk before a card personalised so."""
+    bench = Bench(profile)
+    bench.card = patient_card(profile, **more)
+    return bench
+
+
+def switch_on(bench: Bench) -> Flow[Handle]:
+    """SAM and professional's card opened, as before the first patient. Returns the SAM."""
+    opened = yield from open_sam(bench.desk)
+    yield from insert_hpc(bench.desk, opened)
+    return opened
 
 
 def sam(identity: Identity | None = None) -> Sam:
@@ -111,6 +126,3 @@ def entry(visited_at: str, order_type: str = "1", number: int = 1) -> bytes:
 
 def fees(fee: int = 450, copay: int = 50) -> bytes:
     return RECORDS["write_fee"].pack({"outpatient_fee": f"{fee:08d}", "outpatient_copay": f"{copay:08d}"})
-
-
-__all__ = ["AUTHORITY", "CARD_NO", "DOCTOR_ID", "INSTITUTION", "NOW_NS", "PIN", "SAM_ID", "STRANGER", "Bench", "Party"]

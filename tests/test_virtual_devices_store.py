@@ -7,31 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virtual_devices.errors import UsageError
-from virtual_devices.link import PowerCut, Work
+from virtual_devices.link import Work
 from virtual_devices.store import JOURNAL, Store
+
+from .memory import meant, points, settled, torn_commit
 
 OLD = {"a": b"old a, and long", "b": b"", "c": b"\0" * 9}
 NEW = {"a": b"A", "b": b"new b, where nothing was", "d": b"d"}
 CELLS = st.dictionaries(st.sampled_from("abcdef"), st.binary(max_size=12), max_size=5)
-
-
-def state(store: Store) -> dict[str, bytes]:
-    return {name: value for name, value in store.cells().items() if name != JOURNAL}
-
-
-def points(old: dict[str, bytes], new: dict[str, bytes]) -> int:
-    store = Store(old, Work())
-    store.watch_points = True
-    store.commit(new)
-    return len(store.points_passed)
-
-
-def cut_commit(old: dict[str, bytes], new: dict[str, bytes], point: int) -> Store:
-    store = Store(old, Work())
-    store.arm_cut(point)
-    with pytest.raises(PowerCut):
-        store.commit(new)
-    return store
 
 
 def test_commit_has_three_cut_points_for_each_write_and_the_journal_is_written_twice() -> None:
@@ -43,44 +26,34 @@ def test_commit_has_three_cut_points_for_each_write_and_the_journal_is_written_t
 def test_cut_anywhere_and_again_in_recovery_leaves_old_or_new(
     old: dict[str, bytes], new: dict[str, bytes], data: st.DataObject
 ) -> None:
-    store = cut_commit(old, new, data.draw(st.integers(0, points(old, new) - 1)))
-    for _ in range(3):
-        store = Store(store.cells(), Work())  # also when it was saved torn and is read again
-        store.arm_cut(data.draw(st.integers(0, 30)))
-        try:
-            store.recover()
-        except PowerCut:
-            continue
-        break
-    store.arm_cut(None)
-    store.recover()
-    assert state(store) in (old, {**old, **new}) and not store.get(JOURNAL)
+    store = torn_commit(old, new, data.draw(st.integers(0, points(old, new) - 1)))
+    cuts = data.draw(st.lists(st.integers(0, 30), max_size=3))
+    assert settled(store, *cuts) in (old, {**old, **new})
 
 
 def test_every_point_before_the_journal_is_whole_keeps_the_old_and_every_later_one_gives_the_new() -> None:
     ends = []
     for point in range(points(OLD, NEW)):
-        store = cut_commit(OLD, NEW, point)
-        store.recover()
-        assert state(store) in (OLD, {**OLD, **NEW})
-        ends.append(state(store) != OLD)
+        after = settled(torn_commit(OLD, NEW, point))
+        assert after in (OLD, {**OLD, **NEW})
+        ends.append(after != OLD)
     assert ends == sorted(ends) and ends.index(True) == 2  # once sealed, never lost
 
 
 def test_generation_grows_with_a_torn_commit_too() -> None:
     """Whoever saves the image when it has grown must not miss what a tear left done."""
     for point in range(points(OLD, NEW)):
-        assert cut_commit(OLD, NEW, point).generation > Store(OLD, Work()).generation
+        assert torn_commit(OLD, NEW, point).generation > Store(OLD, Work()).generation
 
 
 def test_damaged_journal_is_dropped() -> None:
-    sealed = cut_commit(OLD, NEW, 2).cells()
+    sealed = torn_commit(OLD, NEW, 2).cells()
     for at in range(len(sealed[JOURNAL])):
         damaged = bytearray(sealed[JOURNAL])
         damaged[at] ^= 0x10
         store = Store({**sealed, JOURNAL: bytes(damaged)}, Work())
         store.recover()
-        assert state(store) == OLD
+        assert meant(store) == OLD
 
 
 def test_journal_is_no_cell_and_written_bytes_are_counted() -> None:
