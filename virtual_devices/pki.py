@@ -3,7 +3,7 @@
 Every signature and every chain check of a reference device goes through this module, so that what is spent on
 cryptography can be told from what is spent on everything else.
 
-The root and the four issuing authorities belong to the bench. They are nobody's real authority, and their keys follow
+The root and the issuing authorities belong to the bench. They are nobody's real authority, and their keys follow
 from the seed: never trust them outside the bench.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 
 import cbor2
@@ -27,6 +27,8 @@ from virtual_devices.clock import NS, to_datetime
 from virtual_devices.randomness import digest, private_key
 
 READER_AUTHENTICATION = x509.ObjectIdentifier("1.0.18013.5.1.6")  # ISO/IEC 18013-5 B.1.7
+_READER_AUTHENTICATION_2 = x509.ObjectIdentifier("1.0.23220.4.1.6")  # ISO/IEC TS 23220-4
+DOCUMENT_SIGNING = x509.ObjectIdentifier("1.0.18013.5.1.2")  # ISO/IEC 18013-5 B.1.4
 _ROLE_ARC = "2.25.187204171391049372418462718463528671829"  # a UUID-based arc (ITU-T X.667) of the bench's own
 _ES256 = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 _ES256_VERIFY = ec.ECDSA(hashes.SHA256())
@@ -49,6 +51,8 @@ class Role(Enum):
     PHARMACIST = 4  # HPC of a pharmacist
     NURSE = 5  # HPC of a nurse
     DATA_CENTRE = 6
+    DOCUMENT_SIGNER = 7  # signs virtual cards for the data centre
+    OTHER_USE = 8  # a reader outside medical care: reads no medical data
 
     @property
     def oid(self) -> x509.ObjectIdentifier:
@@ -56,6 +60,10 @@ class Role(Enum):
 
 
 PROFESSIONALS = frozenset({Role.PHYSICIAN, Role.PHARMACIST, Role.NURSE})
+READERS = PROFESSIONALS | {Role.SAM, Role.OTHER_USE}
+"""Roles that sign requests to a wallet."""
+READER_CERTIFICATE_H = 72
+"""A wallet that is offline knows of a revoked reader because its certificate is no older: the longest validity, in hours."""
 _BY_OID = {role.oid: role for role in Role}
 
 
@@ -146,10 +154,10 @@ class Authority:
         self.root_key = private_key(seed, "pki", "root")
         self.root = self._certificate(
             subject=_name("NHI bench root (not an authority of anybody)"), issuer=None, key=self.root_key.public_key(),
-            signer=self.root_key, serial="root", days=(-3650, 7300), path_length=1,
+            signer=self.root_key, serial="root", window=self._window((-3650, 7300)), path_length=1,
         )
         self.root_der = self.root.public_bytes(serialization.Encoding.DER)
-        self._issuers = {family: self._issuer(family) for family in ("card", "sam", "hpc", "data centre")}
+        self._issuers = {family: self._issuer(family) for family in _FAMILIES}
 
     def issue(
         self, role: Role, subject_id: str, *, organisation: str = "", days: tuple[int, int] = (-365, 1825),
@@ -157,28 +165,47 @@ class Authority:
     ) -> Identity:
         """A new identity. ``days``: first and last day of validity, counted from the epoch."""
         key = private_key(self._seed, "pki", role.name, subject_id, key_name)
+        serial = f"{role.name} {subject_id} {key_name}"
+        return Identity(key, self._chain(role, subject_id, organisation, key.public_key(), serial, self._window(days)))
+
+    def renew(
+        self, role: Role, subject_id: str, key: ec.EllipticCurvePublicKey, from_ns: int, *, organisation: str = "",
+        hours: float = READER_CERTIFICATE_H,
+    ) -> tuple[bytes, ...]:
+        """A short-lived chain for a key that exists: the reader certificate that a SAM or HPC shows to a wallet."""
+        begins = to_datetime(from_ns // NS * NS)
+        serial = f"{role.name} {subject_id} reader {from_ns}"
+        return self._chain(role, subject_id, organisation, key, serial, (begins, begins + timedelta(hours=hours)))
+
+    def _chain(
+        self, role: Role, subject_id: str, organisation: str, key: ec.EllipticCurvePublicKey, serial: str,
+        window: tuple[datetime, datetime],
+    ) -> tuple[bytes, ...]:
         issuer_key, issuer = self._issuers[_family(role)]
         leaf = self._certificate(
-            subject=_name(subject_id, organisation), issuer=issuer, key=key.public_key(), signer=issuer_key,
-            serial=f"{role.name} {subject_id} {key_name}", days=days, role=role,
+            subject=_name(subject_id, organisation), issuer=issuer, key=key, signer=issuer_key, serial=serial, window=window,
+            role=role,
         )
         encoding = serialization.Encoding.DER
-        return Identity(key, (leaf.public_bytes(encoding), issuer.public_bytes(encoding)))
+        return leaf.public_bytes(encoding), issuer.public_bytes(encoding)
+
+    def _window(self, days: tuple[int, int]) -> tuple[datetime, datetime]:
+        midnight = to_datetime(self._epoch_ns // DAY_NS * DAY_NS)
+        return midnight + timedelta(days=days[0]), midnight + timedelta(days=days[1])
 
     def _issuer(self, family: str) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
         key = private_key(self._seed, "pki", "issuer", family)
         certificate = self._certificate(
             subject=_name(f"NHI bench {family} authority"), issuer=self.root, key=key.public_key(), signer=self.root_key,
-            serial=f"issuer {family}", days=(-3000, 6000), path_length=0,
+            serial=f"issuer {family}", window=self._window((-3000, 6000)), path_length=0,
         )
         return key, certificate
 
     def _certificate(
         self, *, subject: x509.Name, issuer: x509.Certificate | None, key: ec.EllipticCurvePublicKey,
-        signer: ec.EllipticCurvePrivateKey, serial: str, days: tuple[int, int], path_length: int | None = None,
+        signer: ec.EllipticCurvePrivateKey, serial: str, window: tuple[datetime, datetime], path_length: int | None = None,
         role: Role | None = None,
     ) -> x509.Certificate:
-        midnight = to_datetime(self._epoch_ns // DAY_NS * DAY_NS)
         is_ca = role is None
         number = int.from_bytes(digest(self._seed, "pki", "serial", serial)[:16], "big") >> 1 | 1
         builder = (
@@ -187,8 +214,8 @@ class Authority:
             .issuer_name(subject if issuer is None else issuer.subject)
             .public_key(key)
             .serial_number(number)
-            .not_valid_before(midnight + timedelta(days=days[0]))
-            .not_valid_after(midnight + timedelta(days=days[1]))
+            .not_valid_before(window[0])
+            .not_valid_after(window[1])
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=path_length), critical=True)
             .add_extension(_key_usage(is_ca), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
@@ -199,8 +226,9 @@ class Authority:
             builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
         if role is not None:
             builder = builder.add_extension(x509.CertificatePolicies([x509.PolicyInformation(role.oid, None)]), critical=False)
-            if role in PROFESSIONALS or role is Role.SAM:
-                builder = builder.add_extension(x509.ExtendedKeyUsage([READER_AUTHENTICATION]), critical=True)
+            purposes = _purposes(role)
+            if purposes:
+                builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=True)
         return builder.sign(signer, hashes.SHA256(), ecdsa_deterministic=True)
 
 
@@ -251,6 +279,9 @@ class ChainVerifier:
             return Refused(Trouble.FORGED, str(e)[:200])
         if not leaf.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature:
             return Refused(Trouble.FORGED, "the key may not sign")
+        needed = _purposes(role) if role is not None else []
+        if needed and needed[0] not in _extended_key_usage(leaf):
+            return Refused(Trouble.WRONG_ROLE, "the certificate is for another purpose")
         if late or (early and not clockless):
             validity = f"valid {begins:%Y-%m-%d} to {ends:%Y-%m-%d}"
             return Refused(Trouble.NOT_YET_VALID if early else Trouble.EXPIRED, validity)
@@ -279,6 +310,16 @@ class ChainVerifier:
 _CA_POLICY = ExtensionPolicy.webpki_defaults_ca()
 
 
+_FAMILIES = ("card", "sam", "hpc", "data centre", "document", "other use")
+
+
+def _purposes(role: Role) -> list[x509.ObjectIdentifier]:
+    """What its certificate is for (extended key usage), the standard's own first."""
+    if role in READERS:
+        return [READER_AUTHENTICATION, _READER_AUTHENTICATION_2]
+    return [DOCUMENT_SIGNING] if role is Role.DOCUMENT_SIGNER else []
+
+
 def _family(role: Role) -> str:
     match role:
         case Role.PATIENT_CARD:
@@ -287,6 +328,10 @@ def _family(role: Role) -> str:
             return "sam"
         case Role.DATA_CENTRE:
             return "data centre"
+        case Role.DOCUMENT_SIGNER:
+            return "document"
+        case Role.OTHER_USE:
+            return "other use"
         case _:
             return "hpc"
 
@@ -319,6 +364,13 @@ def _role(leaf: x509.Certificate) -> Role | None:
         return None
     found = [_BY_OID[p.policy_identifier] for p in policies if p.policy_identifier in _BY_OID]
     return found[0] if len(found) == 1 else None
+
+
+def _extended_key_usage(leaf: x509.Certificate) -> tuple[x509.ObjectIdentifier, ...]:
+    try:
+        return tuple(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:
+        return ()
 
 
 def _key_usage(is_ca: bool) -> x509.KeyUsage:

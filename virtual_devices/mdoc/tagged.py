@@ -1,0 +1,115 @@
+"""The CBOR habits of ISO/IEC 18013-5: embedded items (#6.24), dates, and what is wrong with a peer's structure.
+
+What was received embedded stays bytes: it is hashed and verified as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import cbor2
+
+from virtual_devices import cbor
+from virtual_devices.clock import from_datetime, to_datetime
+from virtual_devices.errors import PeerError
+
+EMBEDDED, DATE_TIME, FULL_DATE = 24, 0, 1004
+
+
+class MalformedMdoc(PeerError, ValueError):
+    """Bytes that are not the structure they should be. ``clause``: of ISO/IEC 18013-5."""
+
+    def __init__(self, what: str, clause: str = "") -> None:
+        super().__init__(what, clause=f"ISO/IEC 18013-5 {clause}".strip())
+
+
+def dumps(value: object) -> bytes:
+    """Deterministic encoding, for what we make ourselves."""
+    encoded: bytes = cbor2.dumps(value, canonical=True)
+    return encoded
+
+
+def embed(encoded: bytes) -> cbor2.CBORTag:
+    """#6.24(bstr .cbor ...), to stand inside another structure."""
+    return cbor2.CBORTag(EMBEDDED, encoded)
+
+
+def embedded(encoded: bytes) -> bytes:
+    """The same as bytes: what is hashed and signed."""
+    length = len(encoded)
+    if length < 24:
+        return bytes((0xD8, 0x18, 0x40 | length)) + encoded
+    power = next(p for p in range(4) if length < 1 << (8 << p))
+    return bytes((0xD8, 0x18, 0x58 + power)) + length.to_bytes(1 << power, "big") + encoded
+
+
+def unembed(value: object, what: str) -> bytes:
+    """The bytes inside #6.24. Raises MalformedMdoc."""
+    if not isinstance(value, cbor2.CBORTag) or value.tag != EMBEDDED or not isinstance(value.value, bytes):
+        raise MalformedMdoc(f"{what} is not an embedded item (#6.24)")
+    return value.value
+
+
+def read(raw: bytes, what: str) -> Any:
+    """Any item. Raises MalformedMdoc."""
+    try:
+        return cbor.decode(raw)
+    except cbor.MalformedCbor as e:
+        raise MalformedMdoc(f"{what}: {e.what}") from None
+
+
+def read_map(raw: bytes, what: str) -> Mapping[Any, Any]:
+    """A map. Raises MalformedMdoc."""
+    return a_map(read(raw, what), what)
+
+
+def a_map(value: object, what: str) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise MalformedMdoc(f"{what} is not a map")
+    return value
+
+
+def an_array(value: object, what: str) -> list[Any]:
+    if not isinstance(value, (list, tuple)):
+        raise MalformedMdoc(f"{what} is not an array")
+    return list(value)
+
+
+def a_text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise MalformedMdoc(f"{what} is not text")
+    return value
+
+
+def some_bytes(value: object, what: str) -> bytes:
+    if not isinstance(value, bytes):
+        raise MalformedMdoc(f"{what} is not a byte string")
+    return value
+
+
+def a_number(value: object, what: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise MalformedMdoc(f"{what} is not a whole number")
+    return value
+
+
+def tdate(at_ns: int) -> cbor2.CBORTag:
+    """A moment to the second (RFC 3339, UTC, no fraction: 18013-5 clause 9.1.2.4)."""
+    return cbor2.CBORTag(DATE_TIME, f"{to_datetime(at_ns):%Y-%m-%dT%H:%M:%SZ}")
+
+
+def read_tdate(value: object, what: str) -> int:
+    """The moment of a tdate, in ns. Raises MalformedMdoc."""
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise MalformedMdoc(f"{what} is not a date-time (tag 0)")
+    try:
+        return from_datetime(value.astimezone(UTC))
+    except (OverflowError, ValueError):
+        raise MalformedMdoc(f"{what} is out of range") from None
+
+
+def full_date(day: date) -> cbor2.CBORTag:
+    """A day (RFC 8943)."""
+    return cbor2.CBORTag(FULL_DATE, day.isoformat())
