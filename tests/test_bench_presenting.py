@@ -17,12 +17,9 @@ from virtual_devices.card.profiles import PROFILES
 from virtual_devices.link import Outcome
 
 from . import virtual_readers
+from .chips import CARD_NUMBER, PUBLIC, PUBLIC_LE, SELECT_15_LE, SELECT_16
 from .virtual_readers import LIMIT_S, presented
 
-SELECT_16 = "00A4040010D1580000010000000000000000001100"
-SELECT_15 = "00A404000FD15800000100000000000000000011 00".replace(" ", "")  # 15 bytes, the last 00 is Le
-READ, READ_LE = "00CA1100020000", "00CA110002000000"
-NUMBER = "00CA000002000000"
 FOREIGN = "00A4040007A0000000031010"  # a payment application
 pcscd = virtual_readers.shared_pcscd
 
@@ -47,14 +44,14 @@ def test_public_readers_get_the_bytes_that_they_expect(pcscd: PrivatePcscd, prof
     card = sample_card(3, profile)
     with reading(pcscd, profile) as link:
         assert link.protocol == "T=1"
-        assert [ask(link, c) for c in (SELECT_16, SELECT_15)] == ["9000", "9000"]
-        data = bytes.fromhex(ask(link, READ))
-        assert data == bytes.fromhex(ask(link, READ_LE)) == card.store["public"] + b"\x90\x00"
+        assert [ask(link, c) for c in (SELECT_16, SELECT_15_LE)] == ["9000", "9000"]
+        data = bytes.fromhex(ask(link, PUBLIC))
+        assert data == bytes.fromhex(ask(link, PUBLIC_LE)) == card.store["public"] + b"\x90\x00"
         assert len(data) == 59  # what public clients reserve
         name = data[12:32]
         assert name.rstrip(b"\0 ").decode("big5") == sample_card(3).store["public"][12:32].rstrip(b" ").decode("big5")
         assert name[-1:] == PROFILES[profile].name_padding
-        assert ask(link, NUMBER) == card.card_no.encode().hex().upper() + "9000"
+        assert ask(link, CARD_NUMBER) == card.card_no.encode().hex().upper() + "9000"
         assert ask(link, FOREIGN) == "6A82"
 
 
@@ -63,7 +60,7 @@ def test_t0_card_wants_get_response_and_the_right_le(pcscd: PrivatePcscd) -> Non
     with reading(pcscd, "t0") as link:
         assert link.protocol == "T=0"
         assert ask(link, SELECT_16) == "9000"
-        assert ask(link, READ) == "6139"
+        assert ask(link, PUBLIC) == "6139"
         assert ask(link, "00C0000020").endswith("6119")  # 32 of 57 bytes, 25 more
         assert len(bytes.fromhex(ask(link, "00C0000019"))) == 27
         assert ask(link, "00840000FF") == "6700"  # a challenge has 8 to 32 bytes
@@ -73,7 +70,7 @@ def test_t0_card_wants_get_response_and_the_right_le(pcscd: PrivatePcscd) -> Non
 def test_2025_card_refuses_select_and_serves_the_data(pcscd: PrivatePcscd) -> None:
     with reading(pcscd, "y2025") as link:
         assert ask(link, SELECT_16) == "6D00"
-        assert ask(link, READ) == sample_card(3, "y2025").store["public"].hex().upper() + "9000"
+        assert ask(link, PUBLIC) == sample_card(3, "y2025").store["public"].hex().upper() + "9000"
 
 
 @pytest.mark.needs("pcsc", "opensc")
@@ -81,7 +78,7 @@ def test_opensc_tool_probes_and_reads(pcscd: PrivatePcscd) -> None:
     with reading(pcscd, "t1") as link:
         link.disconnect()
         done = subprocess.run(
-            ["opensc-tool", "-r", "0", "-s", SELECT_16, "-s", READ], capture_output=True, text=True, check=False, timeout=60,
+            ["opensc-tool", "-r", "0", "-s", SELECT_16, "-s", PUBLIC], capture_output=True, text=True, check=False, timeout=60,
             env={**os.environ, **pcscd.env},
         )
     assert done.returncode == 0, done.stderr

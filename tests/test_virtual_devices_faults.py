@@ -14,7 +14,9 @@ from virtual_devices.faults import KINDS, Fault, FaultyLink, Injector, Strike, d
 from virtual_devices.link import RESET, Outcome
 from virtual_devices.network import Contact, ContactMedium, ModelledLink
 
-READ = bytes.fromhex("00CA1100020000")
+from .chips import PUBLIC
+
+READ = bytes.fromhex(PUBLIC)
 
 
 class Desk:

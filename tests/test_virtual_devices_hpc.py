@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -11,27 +13,16 @@ from virtual_devices.apdu import Command
 from virtual_devices.authentication import PROOF_LABEL, Party, proof_message
 from virtual_devices.hpc.hpc import Hpc
 from virtual_devices.pki import ChainVerifier, Role, Verified
-from virtual_devices.reader.authenticate import insert_hpc, open_sam
 
-from .chips import on, say, verify
-from .desk import AUTHORITY, DOCTOR_ID, NOW_NS, PIN, Bench, hpc
+from .chips import on, say, sign, verify
+from .desk import AUTHORITY, DOCTOR_ID, NOW_NS, PIN, Bench, hpc, switch_on
 
 QUESTION = b"c" * 16 + b"SAM000000001"
 
 
-def sign(card: Hpc, data: bytes) -> bytes | int:
-    answer = say(card, Command(0, 0x2A, 0x9E, 0x9A, data, le=64))
-    return answer.data if answer.ok else answer.sw
-
-
 def at_desk() -> Hpc:
     bench = Bench()
-
-    def flow() -> object:
-        opened = yield from open_sam(bench.desk)
-        yield from insert_hpc(bench.desk, opened)
-
-    bench.run(flow())  # type: ignore[arg-type]
+    bench.run(switch_on(bench))
     return bench.hpc
 
 
@@ -47,7 +38,7 @@ def test_card_says_who_it_is_to_everybody() -> None:
 
 def test_neither_proof_nor_signature_before_the_pin() -> None:
     card = on(hpc())
-    assert say(card, Command(0, 0x88, 0, 0, QUESTION, le=64)).sw == 0x6982 and sign(card, b"data") == 0x6982
+    assert say(card, Command(0, 0x88, 0, 0, QUESTION, le=64)).sw == 0x6982 and sign(card, b"data").sw == 0x6982
 
 
 def test_proof_wants_a_proved_sam_besides_the_pin() -> None:
@@ -64,7 +55,7 @@ def test_proof_wants_a_proved_sam_besides_the_pin() -> None:
 def test_all_is_forgotten_without_power() -> None:
     card = at_desk()
     card.power_on()
-    assert sign(card, b"data") == 0x6982
+    assert sign(card, b"data").sw == 0x6982
     verify(card, PIN)
     assert say(card, Command(0, 0x88, 0, 0, QUESTION, le=64)).sw == 0x6982
 
@@ -75,8 +66,8 @@ def test_signature_is_over_the_data_and_never_a_proof(data: bytes) -> None:
     card = on(hpc())
     verify(card, PIN)
     signature = sign(card, data)
-    assert isinstance(signature, bytes) and pki.verify(card.image.identity.key.public_key(), signature, data)
-    assert sign(card, PROOF_LABEL + data) == 0x6A80
+    assert signature.ok and pki.verify(card.image.identity.key.public_key(), signature.data, data)
+    assert sign(card, PROOF_LABEL + data).sw == 0x6A80
 
 
 @pytest.mark.parametrize(
@@ -95,10 +86,5 @@ def test_locked_card_stays_locked_in_its_cells() -> None:
     card = on(hpc())
     for _ in range(3):
         verify(card, "0000")
-    again = on(Hpc(type(card.image)(**{**_fields(card), "cells": card.store.cells()})))
+    again = on(Hpc(replace(card.image, cells=card.store.cells())))
     assert verify(again, PIN) == 0x6983
-
-
-def _fields(card: Hpc) -> dict[str, object]:
-    image = card.image
-    return {name: getattr(image, name) for name in ("professional_id", "name", "identity", "root", "seed")}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
 import pytest
+from cryptography.x509 import InvalidVersion
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,12 +23,9 @@ from virtual_devices.randomness import stream
 from virtual_devices.reader.transmit import Handle, read_area, transmit
 from virtual_devices.records import RECORDS
 
-from .chips import at_desk, on, say
+from .chips import CARD_NUMBER, NAME_SAM, PUBLIC, PUBLIC_LE, SELECT_15_LE, SELECT_16, at_desk, on, say
 from .desk import AUTHORITY, CARD_NO, Bench, patient_card
 
-SELECT_16 = "00A4040010 D1580000010000000000000000001100"
-SELECT_15_LE = "00A404000F D15800000100000000000000000011 00"
-PUBLIC, PUBLIC_LE = "00CA1100 02 0000", "00CA1100 02 0000 00"
 T1 = [name for name, profile in PROFILES.items() if profile.transport.value == 1]
 
 
@@ -126,7 +125,7 @@ def test_field_reader_hears(raw: str, sw: int) -> None:
 
 
 def test_card_number_is_the_first_field_of_the_public_data() -> None:
-    assert say(on(patient_card()), "00CA000002000000").data == CARD_NO.encode()
+    assert say(on(patient_card()), CARD_NUMBER).data == CARD_NO.encode()
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -171,19 +170,47 @@ def test_image_returns_the_same_card_and_nothing_else_is_an_image() -> None:
             IcCard.from_image(raw)
 
 
-@settings(max_examples=150)
-@given(st.data())
-def test_damaged_image_is_refused_or_a_card(data: st.DataObject) -> None:
-    raw = bytearray(patient_card().to_image())
-    for _ in range(data.draw(st.integers(1, 3))):
-        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+IMAGE = patient_card().to_image()
+ROOT_VERSION = IMAGE.index(bytes.fromhex("A003020102")) + 4
+REFUSAL = (
+    r"these \d+ bytes are no card image \(\w+\); make one with this version"
+    r"|card image of version .*, profile .*: not known here"
+)
+
+
+def refused_or_a_card(raw: bytes) -> bool:
+    """Whether it is a card, which then answers as one. A refusal says what the bytes are not."""
     try:
-        card = IcCard.from_image(bytes(raw))
-    except UsageError:
-        return
-    card.power_on()
-    for message in (SELECT_16, PUBLIC, "0084000010", "0020008108313233340FFFFFFF"):
-        card.handle(bytes.fromhex(message), 0)
+        card = IcCard.from_image(raw)
+    except UsageError as e:
+        assert re.fullmatch(REFUSAL, str(e), re.DOTALL), e
+        return False
+    assert card.power_on()
+    for message in (SELECT_16, PUBLIC, "0084000010", "0020008108313233340FFFFFFF", NAME_SAM, "002A00BE0130"):
+        assert say(card, message).sw >> 12 in (6, 9), message
+    return True
+
+
+@settings(max_examples=150)
+@given(st.lists(st.tuples(st.integers(0, len(IMAGE) - 1), st.integers(0, 255)), min_size=2, max_size=3))
+def test_damaged_image_is_refused_or_a_card(damage: list[tuple[int, int]]) -> None:
+    raw = bytearray(IMAGE)
+    for at, value in damage:
+        if at != ROOT_VERSION:
+            raw[at] = value
+    refused_or_a_card(bytes(raw))
+
+
+def test_image_with_one_wrong_bit_is_refused_or_a_card() -> None:
+    cards = 0
+    for at in set(range(len(IMAGE))) - {ROOT_VERSION}:
+        cards += refused_or_a_card(IMAGE[:at] + bytes([IMAGE[at] ^ 1 << at % 8]) + IMAGE[at + 1 :])
+    assert 0 < cards < len(IMAGE)
+
+
+@pytest.mark.xfail(raises=InvalidVersion, strict=True, reason="the card's image lets the library's own error through")
+def test_image_whose_root_is_of_an_unknown_version_is_refused() -> None:
+    assert not refused_or_a_card(IMAGE[:ROOT_VERSION] + b"\x11" + IMAGE[ROOT_VERSION + 1 :])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from virtual_devices.clock import NS, roc_datetime13
 from virtual_devices.cloud.core import VisitRecord
 from virtual_devices.cloud.service import DataCentreDevice
 from virtual_devices.flow import Flow
-from virtual_devices.link import Attempt, DirectLink, Outcome
+from virtual_devices.link import Link, Outcome
 from virtual_devices.pki import DAY_NS, Role
 from virtual_devices.reader.authenticate import open_sam
 from virtual_devices.reader.calls import cloud_status, verify_sam
@@ -21,30 +21,12 @@ from virtual_devices.reader.transmit import Ended
 from virtual_devices.reader.uploads import PART_BYTES, drain, enqueue
 
 from .desk import AUTHORITY, CARD_NO, INSTITUTION, NOW_NS, STRANGER, Bench
+from .links import Changed, Failing, Strike, Through
 
 SIZES = (10, 3 * PART_BYTES)  # one part, and several
-Spoil = Callable[[int, bytes], bytes | None]
 
 
-class Line(DirectLink):
-    """The line to the data centre. ``spoil(n, reply)``: what becomes of the n-th reply; None is silence."""
-
-    def __init__(self, bench: Bench, spoil: Spoil, before: bool = False) -> None:
-        super().__init__(bench.cloud, bench.clock, channel="network")
-        self._spoil, self._before, self.count = spoil, before, 0
-
-    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
-        number, self.count = self.count, self.count + 1
-        if self._before and self._spoil(number, b"") is None:
-            return Attempt(Outcome.REQUEST_LOST, round(timeout_s * NS))
-        attempt = super().attempt(message, timeout_s)
-        reply = self._spoil(number, attempt.reply or b"")
-        return attempt if reply == attempt.reply else (
-            Attempt(Outcome.REPLY_LOST, round(timeout_s * NS)) if reply is None else Attempt(Outcome.REPLIED, 0, reply)
-        )
-
-
-def send(bench: Bench, line: DirectLink | None = None) -> int:
+def send(bench: Bench, line: Link | None = None) -> int:
     def flow() -> Flow[int]:
         sam = yield from open_sam(bench.desk)
         return (yield from drain(bench.desk, sam))
@@ -75,16 +57,16 @@ def test_queue_is_sent_oldest_first_and_once() -> None:
     assert_all_stored(bench)
 
 
-@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("outcome", [Outcome.REQUEST_LOST, Outcome.REPLY_LOST])
 @pytest.mark.parametrize("dropped", [1, 2])  # one is made good by the call's second try, two end it
-def test_silence_at_any_exchange_is_made_good(before: bool, dropped: int) -> None:
-    whole = Line(plain := filled(), lambda _, reply: reply)
+def test_silence_at_any_exchange_is_made_good(outcome: Outcome, dropped: int) -> None:
+    plain = filled()
+    whole = Through(plain.links()["cloud"])
     send(plain, whole)
-    assert whole.count == 1 + 4
-    for at in range(whole.count):
+    assert len(whole.messages) == 1 + 4
+    for at in range(len(whole.messages)):
         bench = filled()
-        line = Line(bench, lambda n, r, at=at: None if at <= n < at + dropped else r, before)  # type: ignore[misc]
-        stored = send(bench, line)
+        stored = send(bench, Failing(bench.links()["cloud"], Strike(at, outcome, times=dropped)))
         assert (stored == 2) == (dropped == 1)
         while bench.desk.institution.queue:
             assert send(bench) == 0  # the line that has just failed is left alone
@@ -114,7 +96,7 @@ def unsigned(reply: bytes) -> bytes:
 )
 def test_answer_that_the_data_centre_did_not_sign_is_not_believed(spoil: Callable[[bytes], bytes]) -> None:
     bench = filled()
-    assert send(bench, Line(bench, lambda _, reply: spoil(reply))) == 0
+    assert send(bench, Changed(bench.links()["cloud"], lambda _, reply: spoil(reply))) == 0
     assert bench.desk.line_held_off() and len(bench.desk.institution.queue) == 2
     assert not bench.desk.institution.draining
 
@@ -126,7 +108,7 @@ def test_answer_to_another_request_is_not_believed() -> None:
         kept.append(reply)
         return kept[0]
 
-    assert send(bench, Line(bench, replay)) == 1  # its own answer once, then nothing new is believed
+    assert send(bench, Changed(bench.links()["cloud"], replay)) == 1  # its own answer once, then nothing new is believed
     assert len(bench.desk.institution.queue) == 1
 
 
@@ -169,7 +151,7 @@ def test_suspended_sam_is_told_and_nothing_leaves_the_queue() -> None:
 
 def test_upload_interrupted_half_way_goes_on_a_day_later() -> None:
     bench = filled()
-    send(bench, Line(bench, lambda n, r: r if n < 3 else None))
+    send(bench, Changed(bench.links()["cloud"], lambda n, r: r if n < 3 else None))
     assert len(bench.core.records) == 1
     bench.clock.advance_to(NOW_NS + 2 * DAY_NS)
     assert send(bench) == 1
@@ -183,5 +165,5 @@ def test_two_desks_never_drain_one_queue_at_once() -> None:
     assert send(bench) == 0
     bench.desk.institution.draining = False
     bench.desk.policy = Policy(cloud_tries=1)
-    assert send(bench, Line(bench, lambda *_: None)) == 0 and bench.desk.institution.queue[0].tries == 1
+    assert send(bench, Changed(bench.links()["cloud"], lambda *_: None)) == 0 and bench.desk.institution.queue[0].tries == 1
     assert cloud_status(b"\xff") == "" and not bench.desk.institution.draining

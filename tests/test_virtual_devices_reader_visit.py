@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from virtual_devices.card.ic_card import IcCard
+from virtual_devices.card.profiles import PROFILES
 from virtual_devices.clock import roc_date7, roc_datetime13
 from virtual_devices.cloud.core import Insurance
 from virtual_devices.flow import PromptPeople, Session, run
-from virtual_devices.link import Attempt, DirectLink, Outcome
 from virtual_devices.pki import DAY_NS, Role
-from virtual_devices.reader.authenticate import insert_hpc, open_sam
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.reader.visit import (
     open_card,
@@ -27,38 +25,8 @@ from virtual_devices.reader.visit import (
 )
 
 from .chips import THIS_YEAR, verify, visit, year
-from .desk import AUTHORITY, CARD_NO, NOW_NS, PIN, Bench, codes, entry, fees, patient_card
-
-PROFILES = ("t1", "t1-nul", "t0", "y2025")
-
-
-class Silence:
-    """A line on which nothing comes back."""
-
-    channel, device, provenance = "network", "virtual", DirectLink.provenance
-
-    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
-        return Attempt(Outcome.REQUEST_LOST, round(timeout_s * 1e9))
-
-
-class Change(DirectLink):
-    """A card whose answers to some command are changed."""
-
-    def __init__(self, bench: Bench, begins: bytes, change: Callable[[bytes], bytes]) -> None:
-        super().__init__(bench.card, bench.clock)
-        self._begins, self._change = begins, change
-
-    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
-        attempt = super().attempt(message, timeout_s)
-        if message.startswith(self._begins) and attempt.reply is not None:
-            return Attempt(Outcome.REPLIED, 0, self._change(attempt.reply))
-        return attempt
-
-
-def bench_with(profile: str = "t1", **more: Any) -> Bench:
-    bench = Bench(profile)
-    bench.card = patient_card(profile, **more)
-    return bench
+from .desk import AUTHORITY, CARD_NO, NOW_NS, PIN, Bench, bench_of, codes, entry, fees, patient_card, switch_on
+from .links import Changed, Silence
 
 
 def ended(bench: Bench, flow: Any, **links: Any) -> Ended:
@@ -69,11 +37,10 @@ def ended(bench: Bench, flow: Any, **links: Any) -> Ended:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_whole_visit_is_the_same_on_every_profile(profile: str) -> None:
-    bench = bench_with(profile, pin=PIN)
+    bench = bench_of(profile, pin=PIN)
 
     def whole() -> Any:
-        sam = yield from open_sam(bench.desk)
-        yield from insert_hpc(bench.desk, sam)
+        yield from switch_on(bench)
         registered = yield from register(bench.desk, bench.request())
         when = registered.request.visited_at
         card, records = yield from read_medical(bench.desk, bench.doctor, registered.public)
@@ -95,7 +62,7 @@ def test_whole_visit_is_the_same_on_every_profile(profile: str) -> None:
      ({"card_cancelled": True}, {}, "5002"), ({}, {"cancelled": True}, "5002")],
 )
 def test_refused_patient_leaves_no_visit_behind(person: dict[str, Any], card: dict[str, Any], code: str) -> None:
-    bench = bench_with(**card)
+    bench = bench_of(**card)
     for name, value in person.items():
         setattr(bench.core.people[CARD_NO], name, value)
     end = ended(bench, register(bench.desk, bench.request()))
@@ -108,16 +75,16 @@ def test_refused_patient_leaves_no_visit_behind(person: dict[str, Any], card: di
 def test_card_is_brought_up_to_date_when_few_visits_are_left_or_it_has_expired() -> None:
     expired = {"expiry_date": roc_date7(NOW_NS - DAY_NS), "available_visits": 5}
     for card in ({"available_visits": 0}, {"available_visits": 1}, expired):
-        bench = bench_with(**card)
+        bench = bench_of(**card)
         bench.run(register(bench.desk, bench.request()))
         assert bench.card.store["insurance"][11:13] == b"05" and bench.card.store["insurance"][4:11] == b"1301231"
-    bench = bench_with(available_visits=5)
+    bench = bench_of(available_visits=5)
     bench.run(register(bench.desk, bench.request()))
     assert bench.card.store["insurance"][11:13] == b"04"
 
 
 def test_offline_registration_needs_a_visit_left() -> None:
-    bench = bench_with(available_visits=1)
+    bench = bench_of(available_visits=1)
     registered = bench.run(register(bench.desk, bench.request()), cloud=Silence())
     assert (registered.sequence, registered.identifier, registered.notice) == ("0001", "", "0") and not bench.core.visits
     bench.desk.line_works()
@@ -126,14 +93,14 @@ def test_offline_registration_needs_a_visit_left() -> None:
 
 
 def test_second_visit_of_a_day_is_only_noticed() -> None:
-    bench = bench_with(available_visits=9)
+    bench = bench_of(available_visits=9)
     bench.run(register(bench.desk, bench.request()))
     second = bench.run(register(bench.desk, bench.request("two", NOW_NS + 10**9)))
     assert second.same_day and second.notice == "5010" and second.sequence == "0002"
 
 
 def test_another_persons_card_is_never_written_or_taken_back() -> None:
-    bench = bench_with()
+    bench = bench_of()
     registered = bench.run(register(bench.desk, bench.request()))
     own, bench.card = bench.card, IcCard.from_image(other_card().to_image())
     for flow in (
@@ -141,7 +108,7 @@ def test_another_persons_card_is_never_written_or_taken_back() -> None:
         roll_back(bench.desk, registered, bench.act("back"), roc_datetime13(NOW_NS)),
     ):
         assert ended(bench, flow).code == "5020"
-    bench.run(hpc_in(bench))
+    bench.run(switch_on(bench))
     assert ended(bench, read_medical(bench.desk, bench.doctor, registered.public)).code == "5020"
     bench.card = own
     assert bench.run(roll_back(bench.desk, registered, bench.act("back"), roc_datetime13(NOW_NS))) is True
@@ -155,13 +122,8 @@ def other_card() -> IcCard:
     return card
 
 
-def hpc_in(bench: Bench) -> Any:
-    sam = yield from open_sam(bench.desk)
-    yield from insert_hpc(bench.desk, sam)
-
-
 def test_roll_back_begun_offline_is_told_to_the_data_centre_when_run_again() -> None:
-    bench = bench_with()
+    bench = bench_of()
     registered = bench.run(register(bench.desk, bench.request()))
 
     def back(now_ns: int) -> Any:
@@ -175,7 +137,7 @@ def test_roll_back_begun_offline_is_told_to_the_data_centre_when_run_again() -> 
 
 @pytest.mark.parametrize("answer", ["", "９９", "12", "abcd", "0000"])
 def test_wrong_pin_ends_with_the_fields_code_and_what_is_no_pin_costs_no_try(answer: str) -> None:
-    bench = bench_with(pin=PIN)
+    bench = bench_of(pin=PIN)
     session = Session(bench.links(), bench.clock, PromptPeople({"enter PIN": answer}))
     with pytest.raises(Ended) as end:
         run(register(bench.desk, bench.request()), session)
@@ -184,7 +146,7 @@ def test_wrong_pin_ends_with_the_fields_code_and_what_is_no_pin_costs_no_try(ans
 
 
 def test_wrong_pin_is_asked_for_again_but_the_last_try_is_the_holders() -> None:
-    bench = bench_with(pin=PIN)
+    bench = bench_of(pin=PIN)
 
     class Forgetful(PromptPeople):
         said = iter(["0000", PIN])
@@ -204,7 +166,7 @@ def test_wrong_pin_is_asked_for_again_but_the_last_try_is_the_holders() -> None:
 
 
 def test_blocked_pin_is_told_without_asking() -> None:
-    bench = bench_with(pin=PIN)
+    bench = bench_of(pin=PIN)
     bench.card.power_on()
     for _ in range(3):
         verify(bench.card, "0000")
@@ -213,31 +175,32 @@ def test_blocked_pin_is_told_without_asking() -> None:
 
 @pytest.mark.parametrize("tail", [b"xx", b"", b"  "])
 def test_card_with_odd_registration_data_ends_the_flow(tail: bytes) -> None:
-    bench = bench_with()
+    bench = bench_of()
 
-    def change(reply: bytes) -> bytes:
+    def change(_: int, reply: bytes) -> bytes:
         return reply[:68] + tail + reply[70:] if len(reply) > 70 else reply
 
-    end = ended(bench, register(bench.desk, bench.request()), card=Change(bench, b"\x00\xb2\x01\x15", change))
+    end = ended(bench, register(bench.desk, bench.request()), card=Changed(bench.links()["card"], change, b"\x00\xb2\x01\x15"))
     assert (end.code, end.role) == ("4043", "card")
 
 
 @pytest.mark.parametrize("data", [b"", b"0001", b"\xff" * 7, b"000\xb2N05", b"0001N05" * 9])
 def test_card_with_an_odd_sequence_number_ends_the_flow(data: bytes) -> None:
-    bench = bench_with()
-    end = ended(bench, register(bench.desk, bench.request()), card=Change(bench, b"\x80\xda", lambda _: data + b"\x90\x00"))
+    bench = bench_of()
+    card = Changed(bench.links()["card"], lambda *_: data + b"\x90\x00", b"\x80\xda")
+    end = ended(bench, register(bench.desk, bench.request()), card=card)
     assert (end.code, end.role) == ("5007", "card")
 
 
 def test_foreign_card_is_no_patient_card() -> None:
-    bench = bench_with()
-    foreign = Change(bench, b"\x00", lambda _: b"\x6a\x82")
+    bench = bench_of()
+    foreign = Changed(bench.links()["card"], lambda *_: b"\x6a\x82", b"\x00")
     assert ended(bench, read_public(), card=foreign).code == "4033"
-    short = Change(bench, b"\x00\xca", lambda reply: reply[5:])
+    short = Changed(bench.links()["card"], lambda _, reply: reply[5:], b"\x00\xca")
     assert ended(bench, read_public(), card=short).code == "4043"
 
 
 def test_prescriptions_are_read_by_a_professional_only() -> None:
-    bench = bench_with()
+    bench = bench_of()
     _, _, public = bench.run(open_card(bench.desk))
     assert ended(bench, read_medical(bench.desk, bench.doctor, public)).code == "4042"

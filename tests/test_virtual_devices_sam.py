@@ -11,12 +11,13 @@ from virtual_devices.cose import PROTECTED_ES256, sig_structure
 from virtual_devices.reader.visit import read_public
 from virtual_devices.sam.sam import MESSAGE, VISIT_STATEMENT, Sam
 
-from .chips import at_desk, on, say
+from .chips import at_desk, on, say, sign
 from .desk import CARD_NO, INSTITUTION, SAM_ID, Bench, sam
 
 
-def sign(card: Sam, data: bytes) -> int:
-    answer = say(card, Command(0, 0x2A, 0x9E, 0x9A, data, le=64))
+def signing(card: Sam, data: bytes) -> int:
+    """The status word; what is signed is held to verify."""
+    answer = sign(card, data)
     assert not answer.ok or pki.verify(card.image.identity.key.public_key(), answer.data, data)
     return answer.sw
 
@@ -34,25 +35,25 @@ def test_module_says_whose_it_is() -> None:
 
 def test_message_to_the_data_centre_is_signed_without_a_card() -> None:
     message = sig_structure(PROTECTED_ES256, b"payload")
-    assert message.startswith(MESSAGE) and sign(on(sam()), message) == 0x9000
+    assert message.startswith(MESSAGE) and signing(on(sam()), message) == 0x9000
 
 
 def test_visit_is_stated_of_the_card_that_proved_itself_and_of_no_other() -> None:
     statement = VISIT_STATEMENT + CARD_NO.encode() + b"1150302080000" + b"0001" + INSTITUTION.encode()
-    assert sign(on(sam()), statement) == 0x6982
+    assert signing(on(sam()), statement) == 0x6982
     bench = Bench()
     at_desk(bench)
-    assert Party.CARD in bench.sam.authenticator.proved and sign(bench.sam, statement) == 0x9000
-    assert sign(bench.sam, statement.replace(CARD_NO.encode(), b"000000000001")) == 0x6982
+    assert Party.CARD in bench.sam.authenticator.proved and signing(bench.sam, statement) == 0x9000
+    assert signing(bench.sam, statement.replace(CARD_NO.encode(), b"000000000001")) == 0x6982
     bench.sam.power_on()
-    assert sign(bench.sam, statement) == 0x6982
+    assert signing(bench.sam, statement) == 0x6982
 
 
 @pytest.mark.parametrize("data", [b"x", b"\x84jSignature2", PROOF_LABEL + b"\x02" + b"c" * 28, VISIT_STATEMENT[:-1]])
 def test_nothing_else_is_signed(data: bytes) -> None:
     bench = Bench()
     at_desk(bench)
-    assert sign(bench.sam, data) == 0x6A80
+    assert signing(bench.sam, data) == 0x6A80
 
 
 def test_prescription_checksum_needs_a_proved_card_and_differs_by_entry() -> None:

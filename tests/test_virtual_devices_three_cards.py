@@ -12,36 +12,38 @@ from virtual_devices.authentication import Party, padded_id, proof_message
 from virtual_devices.card.areas import AREAS, Access
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.flow import Flow
-from virtual_devices.link import Attempt, DirectLink, Outcome
 from virtual_devices.pki import Identity, Role, Trouble, sign
-from virtual_devices.reader.authenticate import insert_hpc, open_sam
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.reader.visit import open_card, read_medical, read_public
 
-from .desk import AUTHORITY, CARD_NO, DOCTOR_ID, INSTITUTION, NOW_NS, SAM_ID, STRANGER, Bench, hpc, patient_card, sam
+from .chips import NAME_SAM, certify, on, say
+from .desk import (
+    AUTHORITY,
+    CARD_NO,
+    DOCTOR_ID,
+    INSTITUTION,
+    NOW_NS,
+    SAM_ID,
+    STRANGER,
+    Bench,
+    hpc,
+    patient_card,
+    sam,
+    switch_on,
+)
+from .links import Silence
 
 
 def whole(bench: Bench) -> Flow[None]:
     """All three prove themselves, and the medical areas are read."""
-    opened = yield from open_sam(bench.desk)
-    yield from insert_hpc(bench.desk, opened)
+    yield from switch_on(bench)
     _, public = yield from read_public()
     yield from read_medical(bench.desk, bench.doctor, public)
 
 
-class Nobody:
-    """The line to a data centre that is not there."""
-
-    channel, device = "network", "virtual"
-    provenance = DirectLink.provenance
-
-    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
-        return Attempt(Outcome.REQUEST_LOST, 0)
-
-
 def test_three_cards_need_no_network() -> None:
     bench = Bench()
-    bench.run(whole(bench), cloud=Nobody())
+    bench.run(whole(bench), cloud=Silence())
     assert set(bench.card.authenticator.proved) == {Party.SAM, Party.HPC}
     assert Party.CARD in bench.sam.authenticator.proved
 
@@ -130,45 +132,35 @@ def test_revoked_party_is_refused(party: str, code: str) -> None:
 
 def test_chip_without_a_clock_refuses_what_expired_before_its_last_date() -> None:
     """The desk is fooled by nothing here: it is the card itself that looks."""
-    card = patient_card(last_seen_ns=NOW_NS)
-    card.power_on()
     old = expired(Role.SAM, SAM_ID, organisation=INSTITUTION)
-    assert say(card, Command(0, 0x22, 0x81, 0xA4, b"\x83\x01\x02")) == b"\x90\x00"
-    assert say(card, Command(0, 0x2A, 0x00, 0xBE, old.chain_bytes())) == b"\x96\x01"
-    unaware = patient_card(last_seen_ns=0)
-    unaware.power_on()
-    say(unaware, Command(0, 0x22, 0x81, 0xA4, b"\x83\x01\x02"))
-    assert say(unaware, Command(0, 0x2A, 0x00, 0xBE, old.chain_bytes())) == b"\x90\x00"  # it cannot know: stated, not hidden
-
-
-def say(card: Any, command: Command) -> bytes:
-    answer: bytes = card.handle(command.to_bytes(), 0)
-    return answer
+    card = on(patient_card(last_seen_ns=NOW_NS))
+    assert say(card, NAME_SAM).sw == 0x9000 and say(card, certify(old)).sw == 0x9601
+    unaware = on(patient_card(last_seen_ns=0))
+    assert say(unaware, NAME_SAM).sw == 0x9000
+    assert say(unaware, certify(old)).sw == 0x9000  # it cannot know: stated, not hidden
 
 
 def certified_card() -> tuple[IcCard, Identity]:
-    card, identity = patient_card(), AUTHORITY.issue(Role.SAM, SAM_ID, organisation=INSTITUTION)
-    card.power_on()
-    say(card, Command(0, 0x22, 0x81, 0xA4, b"\x83\x01\x02"))
-    assert say(card, Command(0, 0x2A, 0x00, 0xBE, identity.chain_bytes())) == b"\x90\x00"
+    card, identity = on(patient_card()), AUTHORITY.issue(Role.SAM, SAM_ID, organisation=INSTITUTION)
+    assert say(card, NAME_SAM).ok and say(card, certify(identity)).ok
     return card, identity
 
 
 def challenge_of(card: IcCard) -> bytes:
-    return say(card, Command(0, 0x84, 0, 0, le=16))[:-2]
+    return say(card, Command(0, 0x84, 0, 0, le=16)).data
 
 
-def prove(card: IcCard, proof: bytes) -> bytes:
-    return say(card, Command(0, 0x82, 0, 0, proof))
+def prove(card: IcCard, proof: bytes) -> int:
+    return say(card, Command(0, 0x82, 0, 0, proof)).sw
 
 
 def test_proof_is_good_once_for_its_own_challenge() -> None:
     card, identity = certified_card()
     proof = sign(identity.key, proof_message(Party.SAM, challenge_of(card), padded_id(CARD_NO)))
-    assert prove(card, proof) == b"\x90\x00"
-    assert prove(card, proof) == b"\x69\x85"  # the challenge is used up
+    assert prove(card, proof) == 0x9000
+    assert prove(card, proof) == 0x6985  # the challenge is used up
     challenge_of(card)
-    assert prove(card, proof) == b"\x63\xc2"  # recorded, and played again
+    assert prove(card, proof) == 0x63C2  # recorded, and played again
 
 
 @pytest.mark.parametrize(
@@ -182,7 +174,7 @@ def test_proof_is_good_once_for_its_own_challenge() -> None:
 )
 def test_proof_for_something_else_is_refused(message: Callable[[bytes], bytes]) -> None:
     card, identity = certified_card()
-    assert prove(card, sign(identity.key, message(challenge_of(card)))) == b"\x63\xc2"
+    assert prove(card, sign(identity.key, message(challenge_of(card)))) == 0x63C2
 
 
 def test_altered_proof_is_refused_and_three_of_them_block() -> None:
@@ -192,9 +184,9 @@ def test_altered_proof_is_refused_and_three_of_them_block() -> None:
         proof = bytearray(sign(identity.key, proof_message(Party.SAM, challenge_of(card), padded_id(CARD_NO))))
         proof[10] ^= 1
         answers.append(prove(card, bytes(proof)))
-    assert answers == [b"\x63\xc2", b"\x63\xc1", b"\x63\xc0", b"\x69\x83"]
+    assert answers == [0x63C2, 0x63C1, 0x63C0, 0x6983]
     good = sign(identity.key, proof_message(Party.SAM, challenge_of(card), padded_id(CARD_NO)))
-    assert prove(card, good) == b"\x69\x83"
+    assert prove(card, good) == 0x6983
 
 
 def test_challenges_never_repeat_not_even_after_power_off() -> None:
@@ -207,20 +199,13 @@ def test_challenges_never_repeat_not_even_after_power_off() -> None:
     assert len(set(seen)) == len(seen)
 
 
-def test_professional_proves_nothing_before_the_pin() -> None:
-    card = hpc()
-    card.power_on()
-    assert say(card, Command(0, 0x88, 0, 0, bytes(28), 64)) == b"\x69\x82"
-    assert say(card, Command(0, 0x2A, 0x9E, 0x9A, b"prescription", 64)) == b"\x69\x82"
-
-
 @pytest.mark.parametrize("area", AREAS, ids=lambda a: a.name)
 def test_area_is_read_by_nobody_but_those_it_is_for(area: Any) -> None:
     bench = Bench()
     read = Command(0, 0xB2, 1, area.sfi << 3 | 4, le=256)
 
     def may() -> bool:
-        return say(bench.card, read)[-2:] == b"\x90\x00"
+        return say(bench.card, read).ok
 
     bench.card.power_on()
     bare = may()
@@ -238,5 +223,5 @@ def test_pharmacist_reads_drugs_and_no_key_orders() -> None:
     bench = Bench()
     bench.hpc = hpc(AUTHORITY.issue(Role.PHARMACIST, DOCTOR_ID), Role.PHARMACIST)
     bench.run(whole(bench))
-    denied = [a.name for a in AREAS if say(bench.card, Command(0, 0xB2, 1, a.sfi << 3 | 4, le=256))[-2:] == b"\x97\x00"]
+    denied = [a.name for a in AREAS if say(bench.card, Command(0, 0xB2, 1, a.sfi << 3 | 4, le=256)).sw == 0x9700]
     assert denied == ["critical_illness", "key_order"]
