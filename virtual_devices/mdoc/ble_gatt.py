@@ -35,6 +35,25 @@ class BleUsageError(UsageError):
     """We, not the peer, asked for what BLE data retrieval cannot do."""
 
 
+class Problem(Enum):
+    """Why a peer is refused."""
+
+    EMPTY_CHUNK = "a chunk without first byte, or without content although more follow"
+    UNKNOWN_PREFIX = "a chunk's first byte is neither 00 nor 01"
+    CHUNK_TOO_LONG = "a chunk longer than the link allows"
+    MESSAGE_TOO_LONG = "a message longer than the limit"
+    UNKNOWN_STATE = "a value of State that is neither 01 nor 02"
+    WRONG_CHARACTERISTIC = "a value on a characteristic that does not carry it this way"
+    STATE_BEFORE_SUBSCRIPTION = "a value of State before the subscriptions"
+    START_TWICE = "State 01 when it cannot come"
+    DATA_BEFORE_START = "data before State 01"
+    DATA_AFTER_END = "data or State 01 after the peer had ended the session"
+    UNSUBSCRIBED = "the peer unsubscribed within the session"
+    MISSING_CHARACTERISTIC = "the server lacks a characteristic or one of its properties"
+    WRONG_IDENT = "Ident is not that of this engagement: another reader"
+    OPERATION_FAILED = "the peer's stack refused an operation"
+
+
 class Mode(Enum):
     """The mdoc's part in the connection."""
 
@@ -143,5 +162,5 @@ def ident(device_key_bytes: bytes) -> bytes:
 
 __all__ = [
     "IDENT_BYTES", "STATE_END", "STATE_START", "TABLE", "BleUsageError", "Characteristic", "Direction", "GattRole", "Mode",
-    "Name", "Property", "Side", "by_uuid", "characteristic", "characteristics", "gatt_role", "ident", "service_uuid",
+    "Name", "Problem", "Property", "Side", "by_uuid", "characteristic", "characteristics", "gatt_role", "ident", "service_uuid",
 ]
