@@ -42,6 +42,11 @@ def test_quoted_command_line_is_one(page: Path) -> None:
         assert given <= known, f"{line}: {given - known}"
 
 
+def test_command_lines_are_quoted_where_people_begin() -> None:
+    for page in ("README.md", "docs/tutorial/first-morning.md"):
+        assert COMMAND.findall((ROOT / page).read_text(encoding="utf-8")), page
+
+
 def test_every_fault_kind_is_described() -> None:
     page = (ROOT / "docs" / "reference" / "faults.md").read_text(encoding="utf-8")
     for name, kind in KINDS.items():

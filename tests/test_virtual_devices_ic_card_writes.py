@@ -19,6 +19,7 @@ from .chips import (
     code,
     diagnosis,
     fee,
+    identity,
     issue,
     prescriptions,
     roll_back,
@@ -184,7 +185,7 @@ def test_write_to_another_person_is_5020_and_to_no_visit_5022(tag: int) -> None:
     }[tag]
     assert code(write(bench, make(bench.card, at(1)), "no visit")) == "5022"
     acts = make(bench.card, WHEN)
-    own = bench.card.store["public"][32:49]
+    own = identity(bench.card)
     for wrong in (b"Z" + own[1:], own[:10] + b"0010101"):
         assert code(write(bench, acts.replace(own, wrong), f"other {wrong!r}")) == "5020"
     write(bench, roll_back(WHEN, at(5)), "back")

@@ -122,10 +122,9 @@ def test_every_record_is_part_of_a_buffer() -> None:
 
 
 def test_roc_dates_have_the_width_of_their_encoding() -> None:
-    for record in RECORDS.values():
-        for field in record.fields:
-            if field.encoding in (Encoding.ROC_DATE7, Encoding.ROC_DATETIME13):
-                assert field.length == int(field.encoding.value.removeprefix("roc-date").removeprefix("time")), field.name
+    fields = [field for record in RECORDS.values() for field in record.fields]
+    for encoding, length in ((Encoding.ROC_DATE7, 7), (Encoding.ROC_DATETIME13, 13)):
+        assert {field.length for field in fields if field.encoding is encoding} == {length}
 
 
 @pytest.mark.parametrize(
