@@ -1,5 +1,10 @@
 """What every test shares: the ``needs`` marker for tools of the machine, and hypothesis without a wall clock.
 
+What only some share lies beside it, by subject: ``desk`` (three cards, a data centre, in process), ``chips`` (commands to one
+chip), ``links`` (that fail, lie or tear), ``visits`` (flows that write), ``memory`` (torn commits), ``toy_card`` and
+``virtual_readers`` (cards in a real pcscd), ``run_directories``, ``scenario_text``, ``processes``, ``places``. A fixture of
+theirs is taken into a test module by name: ``shared = virtual_readers.shared_desk``.
+
 ``@pytest.mark.needs("pcsc")`` skips a test where the tool is missing and says how to get it. Where ``CI`` is true, or
 ``BENCH_REQUIRE`` (names with commas) lists the tool, the missing one is an error instead: nothing skips in silence.
 """

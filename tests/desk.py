@@ -27,6 +27,7 @@ from virtual_devices.trace import Row
 
 NOW_NS = 1_772_409_600 * NS  # 2026-03-02 08:00 in Taiwan
 INSTITUTION, SAM_ID, DOCTOR_ID, CARD_NO, PIN = "9901180014", "SAM000000001", "A123456789", "000012345678", "246810"
+PUK = "13579024"
 AUTHORITY = Authority("tests", NOW_NS)
 STRANGER = Authority("somebody else", NOW_NS)
 
@@ -103,7 +104,7 @@ def sam(identity: Identity | None = None) -> Sam:
 
 def hpc(identity: Identity | None = None, role: Role = Role.PHYSICIAN) -> Hpc:
     chosen = identity or AUTHORITY.issue(role, DOCTOR_ID)
-    cells = fresh_cells(PIN, "13579024")
+    cells = fresh_cells(PIN, PUK)
     return Hpc(HpcImage(DOCTOR_ID, "王小明", chosen, AUTHORITY.root_der, digest("tests", "hpc"), cells))
 
 

@@ -13,11 +13,8 @@ from virtual_devices.pin import PUK_TRIES, pin_block, pin_cells
 from virtual_devices.reader.visit import open_card
 
 from .chips import at_desk, bench_with, change_pin, on, say, switch_pin, verify
-from .desk import PIN, hpc, patient_card
+from .desk import PIN, PUK, hpc, patient_card
 from .memory import pulled
-
-PUK = "13579024"
-
 
 def unblock(chip: object, puk: str, new: str) -> int:
     return say(chip, Command(0, 0x2C, 0, 0x81, pin_block(puk) + pin_block(new))).sw
