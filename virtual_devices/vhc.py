@@ -1,0 +1,116 @@
+"""The virtual card's document (profile): its type, its elements, and who must have proved themselves before each is shown.
+
+Element values are of CBOR's own types. Names and field numbers are those of the physical card's layout (``card_layout``);
+what a visit writes later is not the issuer's word and travels as the device's own (:data:`RECORDS`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+DOCTYPE = "tw.nhi.bench.vhc.1"
+BASIC = "tw.nhi.bench.basic.1"
+MEDICAL = "tw.nhi.bench.medical.1"
+RECORDS = "tw.nhi.bench.records.1"
+DELEGATION = "tw.nhi.bench.delegation.1"
+WRITE = "tw.nhi.bench.write.1"
+WRITE_INFO = "tw.nhi.bench.write"
+"""Key of requestInfo under which a batch rides."""
+RECEIPT = "receipt"
+
+
+class Need(Enum):
+    """Whose proof an element needs."""
+
+    READER = "any reader of the bench's root, also outside medical care"
+    SAM = "the institution's SAM"
+    SAM_AND_HPC = "the institution's SAM and a professional's card"
+
+
+class Signer(Enum):
+    """Whose word a value is."""
+
+    ISSUER = "issuer"
+    DEVICE = "device"
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One data element. ``item``: its number in the physical card's layout, "" when it has none there."""
+
+    space: str
+    name: str
+    zh: str
+    en: str
+    need: Need
+    signer: Signer = Signer.ISSUER
+    item: str = ""
+
+
+def _elements() -> tuple[Element, ...]:
+    reader, sam, both, device = Need.READER, Need.SAM, Need.SAM_AND_HPC, Signer.DEVICE
+    return (
+        Element(BASIC, "name", "姓名", "name", reader, item="基2"),
+        Element(BASIC, "birth_date", "出生日期", "birth date", reader, item="基4"),
+        Element(BASIC, "sex", "性別", "sex", reader, item="基5"),
+        Element(BASIC, "portrait", "照片", "photograph (JPEG)", reader, item="基7"),
+        Element(BASIC, "card_no", "卡片號碼", "card number", sam, item="基1"),
+        Element(BASIC, "id_no", "身分證號或身分證明文件號碼", "national id number", sam, item="基3"),
+        Element(BASIC, "issue_date", "發卡日期", "date of issue", sam, item="基6"),
+        Element(BASIC, "expiry_date", "卡片有效期限", "end of validity", sam, item="健3"),
+        Element(BASIC, "identity_mark", "保險對象身分註記", "insured person's status", sam, item="健2"),
+        Element(BASIC, "emergency_tel", "緊急聯絡電話", "emergency telephone", sam, item="健13-14"),
+        Element(MEDICAL, "critical_illness", "重大傷病註記", "critical illnesses, with their dates", both, item="健4"),
+        Element(MEDICAL, "allergies", "過敏藥物", "drug allergies", both, item="醫4"),
+        Element(MEDICAL, "inoculations", "預防接種資料", "vaccinations", both, item="衛1"),
+        Element(MEDICAL, "donation_mark", "同意器官捐贈及安寧緩和醫療註記", "organ donation, palliative care", both, item="衛2"),
+        Element(RECORDS, "visits", "就醫資料登錄", "visits written back", both, device, "健8"),
+        Element(RECORDS, "prescriptions", "處方箋", "prescriptions handed over", both, device, "醫1"),
+        Element(RECORDS, "certificates", "簽章憑證", "chains of those who signed the records", both, device),
+        Element(RECORDS, "generation", "資料版次", "generation of the wallet's store", sam, device),
+        Element(DELEGATION, "authorization", "代理授權", "a guardian's authorization", sam, device),
+        Element(DELEGATION, "proof", "代理人證明", "the guardian's own proof in this session", sam, device),
+        Element(WRITE, RECEIPT, "寫入回條", "receipt of a batch", sam, device),
+    )
+
+
+ELEMENTS = _elements()
+BY_NAME: Mapping[tuple[str, str], Element] = MappingProxyType({(e.space, e.name): e for e in ELEMENTS})
+AUTHORISED: Mapping[str, None] = MappingProxyType(dict.fromkeys((RECORDS, DELEGATION, WRITE)))
+"""Namespaces that the device key may sign in, as the MSO says."""
+
+REGISTRATION = {BASIC: {e.name: False for e in ELEMENTS if e.space == BASIC}, RECORDS: {"generation": False},
+                DELEGATION: {"authorization": True, "proof": True}}
+"""What a counter asks for at registration: namespace -> element -> intent to retain."""
+CONSULTATION = {
+    BASIC: {"name": False, "birth_date": False, "sex": False, "portrait": False, "card_no": True, "id_no": True},
+    MEDICAL: {e.name: False for e in ELEMENTS if e.space == MEDICAL},
+    RECORDS: {e.name: False for e in ELEMENTS if e.space == RECORDS}, DELEGATION: {"authorization": True, "proof": True},
+}
+"""What a physician asks for."""
+OTHER_USE = {BASIC: {"name": False, "birth_date": False, "portrait": False}}
+"""What a reader outside medical care may ask for at most, beside the sex."""
+
+
+def grants(*, sam: bool, hpc: bool, other_use: bool) -> frozenset[Need]:
+    """Which needs are met by those who have proved themselves. A professional alone, without the SAM, meets none."""
+    met = set()
+    if sam or other_use:
+        met.add(Need.READER)
+    if sam:
+        met.add(Need.SAM)
+    if sam and hpc:
+        met.add(Need.SAM_AND_HPC)
+    return frozenset(met)
+
+
+def allowed(wanted: Mapping[str, Collection[str]], met: Collection[Need]) -> dict[str, frozenset[str]]:
+    """The part of what is asked that may be shown to these readers. Elements that nobody knows are not in it."""
+    kept = {
+        space: frozenset(n for n in names if (e := BY_NAME.get((space, n))) is not None and e.need in met)
+        for space, names in wanted.items()
+    }
+    return {space: names for space, names in kept.items() if names}

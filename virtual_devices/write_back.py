@@ -1,0 +1,235 @@
+"""Write-back (profile): a batch of signed records rides in a second request, and a device-signed receipt comes back.
+
+    requestInfo["tw.nhi.bench.write"] = #6.24(bstr .cbor Batch)
+    Batch   = {1: 1, 2: batch id, 3: SHA-256(IssuerAuth seen this session), 4: generation read before, 5: [1*60 RecordBytes]}
+    RecordBytes = #6.24(bstr .cbor COSE_Sign), signers [HPC, SAM]; of a fee record the SAM alone
+    Record  = {1: kind, 2: record id, 3: SHA-256(device key), 4: tdate, 5: {+ uint => any}, ? 6: record it amends}
+    Receipt = {1: batch id, 2: SHA-256(Batch), 3: outcome, 4: generation, 5: tdate, ? 6: [+ number of a record at fault]}
+
+The batch id is what makes writing twice the same as writing once. Each signature of a record names its certificate by its
+SHA-256 (x5t, RFC 9360), which is the certificate shown in the session, so that sixty records do not carry sixty chains.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from virtual_devices.cose import ALG, ES256, MalformedCose, Sign, Signature, decode_sign, encode_protected
+from virtual_devices.mdoc.cose_key import to_cose
+from virtual_devices.mdoc.mso import IssuerSigned
+from virtual_devices.mdoc.tagged import (
+    MalformedMdoc,
+    a_map,
+    a_number,
+    an_array,
+    dumps,
+    embed,
+    read_map,
+    read_tdate,
+    some_bytes,
+    tdate,
+    unembed,
+)
+
+VERSION = 1
+MAX_RECORDS = 60
+ID_BYTES, HASH_BYTES = 16, 32
+X5T, SHA256 = 34, -16
+
+
+class Kind(Enum):
+    """What a record is."""
+
+    VISIT = "visit"
+    FEE = "fee"  # the visit's fees, written at the cashier's: no professional there
+    PRESCRIPTION = "rx"
+    CANCEL = "cancel"
+    AMEND = "amend"
+
+    @property
+    def needs_professional(self) -> bool:
+        return self not in (Kind.FEE, Kind.CANCEL)
+
+
+class WriteOutcome(Enum):
+    """What became of a batch."""
+
+    STORED = 0
+    ALREADY = 1
+    WRONG_HOLDER = -1
+    CONFLICT = -2
+    BAD_SIGNATURE = -3
+    FULL = -4
+
+    @property
+    def code(self) -> str:
+        """The field's code (space cshis); where it has none for a wallet, the nearest (inferred)."""
+        return _CODES[self]
+
+    @property
+    def done(self) -> bool:
+        return self in (WriteOutcome.STORED, WriteOutcome.ALREADY)
+
+
+_CODES = {
+    WriteOutcome.STORED: "0", WriteOutcome.ALREADY: "0", WriteOutcome.WRONG_HOLDER: "5020", WriteOutcome.CONFLICT: "5023",
+    WriteOutcome.BAD_SIGNATURE: "5009", WriteOutcome.FULL: "5033",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record, before its signatures. ``holder``: SHA-256 of the device key that it is written for."""
+
+    kind: Kind
+    id: bytes
+    holder: bytes
+    at_ns: int
+    fields: Mapping[int, Any]
+    amends: bytes | None = None
+
+    def to_bytes(self) -> bytes:
+        body: dict[int, Any] = {1: self.kind.value, 2: self.id, 3: self.holder, 4: tdate(self.at_ns), 5: dict(self.fields)}
+        if self.amends is not None:
+            body[6] = self.amends
+        return dumps(body)
+
+    def unsigned(self) -> Sign:
+        """As a COSE_Sign to which the signatures are still to be added."""
+        return Sign(b"", {}, self.to_bytes(), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """``records``: each an encoded COSE_Sign. ``issuer_auth``: SHA-256 of the credential's IssuerAuth seen this session."""
+
+    id: bytes
+    issuer_auth: bytes
+    generation: int
+    records: tuple[bytes, ...]
+
+    def to_bytes(self) -> bytes:
+        return dumps({1: VERSION, 2: self.id, 3: self.issuer_auth, 4: self.generation, 5: [embed(r) for r in self.records]})
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the device says of a batch; its signature stands in the response that carries it."""
+
+    batch: bytes
+    digest: bytes
+    outcome: WriteOutcome
+    generation: int
+    at_ns: int
+    at_fault: tuple[int, ...] = ()
+
+    def value(self) -> dict[int, Any]:
+        body: dict[int, Any] = {1: self.batch, 2: self.digest, 3: self.outcome.value, 4: self.generation, 5: tdate(self.at_ns)}
+        return body | ({6: list(self.at_fault)} if self.at_fault else {})
+
+
+def holder_of(device_key: ec.EllipticCurvePublicKey) -> bytes:
+    """SHA-256 of the device key as a COSE_Key: whom a record is written for."""
+    return hashlib.sha256(dumps(to_cose(device_key))).digest()
+
+
+def issuer_auth_of(issued: IssuerSigned) -> bytes:
+    """SHA-256 of IssuerAuth: which credential was seen."""
+    return hashlib.sha256(dumps(issued.auth.item())).digest()
+
+
+def signer_header(certificate: bytes) -> bytes:
+    """The protected header of one signature of a record: ES256, and which certificate (DER) it is by."""
+    return encode_protected({ALG: ES256, X5T: [SHA256, hashlib.sha256(certificate).digest()]})
+
+
+def thumbprint(signature: Signature) -> bytes:
+    """SHA-256 of the certificate that a signature names. Raises MalformedMdoc."""
+    header = read_map(signature.protected, "a signature's header")
+    found = an_array(header.get(X5T), "x5t")
+    if len(found) != 2 or found[0] != SHA256:
+        raise MalformedMdoc("x5t is not a SHA-256")
+    return _exactly(found[1], HASH_BYTES, "x5t")
+
+
+# -- reading
+
+def read_batch(raw: bytes) -> Batch:
+    """Raises MalformedMdoc. The records are not looked into: see :func:`read_record`."""
+    body = read_map(raw, "a batch")
+    if body.get(1) != VERSION:
+        raise MalformedMdoc(f"batch version {body.get(1)}")
+    records = an_array(body.get(5), "records")
+    if not 1 <= len(records) <= MAX_RECORDS:
+        raise MalformedMdoc(f"{len(records)} records, 1 to {MAX_RECORDS}")
+    return Batch(
+        _exactly(body.get(2), ID_BYTES, "the batch id"), _exactly(body.get(3), HASH_BYTES, "the IssuerAuth hash"),
+        _not_negative(body.get(4), "the generation"), tuple(unembed(r, "a record") for r in records),
+    )
+
+
+def read_record(raw: bytes) -> tuple[Record, Sign]:
+    """The record in an encoded COSE_Sign, and that. Raises MalformedMdoc."""
+    try:
+        signed = decode_sign(raw)
+    except MalformedCose as e:
+        raise MalformedMdoc(f"a record: {e.what}") from None
+    body = read_map(signed.payload, "a record")
+    try:
+        kind = Kind(body.get(1))
+    except ValueError:
+        raise MalformedMdoc(f"a record of kind {body.get(1)!r}") from None
+    fields = a_map(body.get(5), "a record's fields")
+    if not fields or not all(isinstance(k, int) and not isinstance(k, bool) and k >= 0 for k in fields):
+        raise MalformedMdoc("a record's fields are not numbered")
+    amends = body.get(6)
+    if (amends is None) == (kind in (Kind.AMEND, Kind.CANCEL)):
+        raise MalformedMdoc("an amendment or cancellation names a record, and nothing else does")
+    record = Record(
+        kind, _exactly(body.get(2), ID_BYTES, "a record's id"), _exactly(body.get(3), HASH_BYTES, "a record's holder"),
+        read_tdate(body.get(4), "a record's date"), {int(k): v for k, v in fields.items()},
+        None if amends is None else _exactly(amends, ID_BYTES, "the id of what is amended"),
+    )
+    return record, signed
+
+
+def read_receipt(value: object) -> Receipt:
+    """Raises MalformedMdoc."""
+    body = a_map(value, "a receipt")
+    try:
+        outcome = WriteOutcome(a_number(body.get(3), "the outcome"))
+    except ValueError:
+        raise MalformedMdoc(f"write outcome {body.get(3)}") from None
+    at_fault = tuple(_not_negative(n, "a record's number") for n in an_array(body.get(6, []), "records at fault"))
+    return Receipt(
+        _exactly(body.get(1), ID_BYTES, "the batch id"), _exactly(body.get(2), HASH_BYTES, "the batch's digest"), outcome,
+        _not_negative(body.get(4), "the generation"), read_tdate(body.get(5), "the receipt's date"), at_fault,
+    )
+
+
+def receipt_is_for(receipt: Receipt, batch: Batch) -> bool:
+    """True when a receipt speaks of these very bytes."""
+    return receipt.batch == batch.id and receipt.digest == hashlib.sha256(batch.to_bytes()).digest()
+
+
+def records_of(raw: Sequence[bytes]) -> list[Record]:
+    """The records without their signatures, for people to read. Raises MalformedMdoc."""
+    return [read_record(r)[0] for r in raw]
+
+
+def _exactly(value: object, length: int, what: str) -> bytes:
+    if len(found := some_bytes(value, what)) != length:
+        raise MalformedMdoc(f"{what} has {len(found)} bytes, not {length}")
+    return found
+
+
+def _not_negative(value: object, what: str) -> int:
+    if not 0 <= (number := a_number(value, what)) < 1 << 63:
+        raise MalformedMdoc(f"{what} is out of range")
+    return number
