@@ -72,18 +72,18 @@ class _Entry:
     serial: int
     purpose: Purpose
     policy: Policy
-    sealed: int = 0  # how often it has sealed: the last nonce
+    numbered: int = 0  # the last number given: no nonce under this key is made of the same number twice
     anchor: Anchor = Anchor()
 
     def to_bytes(self) -> bytes:
-        row = [self.serial, int(self.purpose), int(self.policy), self.sealed, self.anchor.generation, self.anchor.digest]
+        row = [self.serial, int(self.purpose), int(self.policy), self.numbered, self.anchor.generation, self.anchor.digest]
         encoded: bytes = cbor2.dumps(row)
         return encoded
 
     @staticmethod
     def from_bytes(raw: bytes) -> _Entry:
-        serial, purpose, policy, sealed, generation, newest = cbor2.loads(raw)
-        return _Entry(serial, Purpose(purpose), Policy(policy), sealed, Anchor(generation, newest))
+        serial, purpose, policy, numbered, generation, newest = cbor2.loads(raw)
+        return _Entry(serial, Purpose(purpose), Policy(policy), numbered, Anchor(generation, newest))
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -211,12 +211,15 @@ class Keystore:
 
     def seal(self, name: str, plain: bytes, associated: bytes = b"") -> bytes:
         """Encrypt under a key that never leaves. The nonce is counted, and written before it is used."""
+        nonce = self.number(name).to_bytes(NONCE_BYTES, "big")
+        return nonce + _SILICON[self].cipher(name, self._entry(name).serial).encrypt(nonce, plain, associated)
+
+    def number(self, name: str) -> int:
+        """A number that never comes again while this sealing key lives, written before it is given. Nonces are made of it."""
         entry = self._may(name, Purpose.SEAL)
-        silicon = _SILICON[self]
-        count = entry.sealed + 1
-        silicon.memory.commit({f"key.{name}": replace(entry, sealed=count).to_bytes()})
-        nonce = count.to_bytes(NONCE_BYTES, "big")
-        return nonce + silicon.cipher(name, entry.serial).encrypt(nonce, plain, associated)
+        number = entry.numbered + 1
+        _SILICON[self].memory.commit({f"key.{name}": replace(entry, numbered=number).to_bytes()})
+        return number
 
     def open(self, name: str, sealed: bytes, associated: bytes = b"") -> bytes:
         """What was sealed. Raises KeyDenied, also when it was sealed by another key or altered."""
