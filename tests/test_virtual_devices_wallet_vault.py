@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -339,6 +340,18 @@ def test_other_branch_of_the_same_generation_is_refused() -> None:
     assert phone.contents() == after({}, OLD)
     phone.vault.commit({"credential": b"other branch"})
     refused(Damage.ROLLED_BACK, phone, unanchored)
+
+
+def test_record_is_never_taken_for_a_head() -> None:
+    """Somebody writes a record that reads like the next head, cuts the power before the anchor, and puts it into the head's place."""
+    names = points(lambda phone: phone.vault.commit({"visit.9": b""}))
+    phone = phone_with()
+    before = phone.vault.backup()
+    poison = cbor2.dumps([phone.vault.generation + 1, {}])
+    cut(phone.power, names.index(f"keystore/{JOURNAL}:before"), lambda: phone.vault.commit({"visit.9": poison}))
+    flash = phone.vault.backup()
+    (cell,) = (c for c in flash if c.startswith("r.") and c not in before)
+    refused(Damage.TAMPERED, phone, {**flash, HEAD: flash[cell]})
 
 
 @pytest.mark.parametrize("body", [b"", b"\x80", b"\xa1\x01\x02", b"\xa1aa\x01", b"\xff", b"\xa1aaaz"])

@@ -7,7 +7,7 @@
 3. The keystore's anchor holds the generation and the digest of the newest head. A whole old image is refused, since an anchor
    cannot be set back.
 4. :meth:`Vault.commit` is all or nothing: records and head in one commit of the store, then the anchor. A cut between the two
-   is settled at power-on: a head one generation ahead that names the anchored one as its predecessor is the newest.
+   is settled at power-on: a head one generation ahead can only have been made on top of the anchored one, and is the newest.
 5. A nonce is a number from the keystore, drawn once after each power-on, and a count. Setting back the flash sets back neither.
 6. A wipe destroys the sealing key first, in one write inside the keystore; then the cells are overwritten. At power-on without
    that key the overwriting is finished.
@@ -111,10 +111,10 @@ class Vault:
             return
         keys = _Keys(self._unwrapped())
         head = self._store.get(HEAD)
-        generation, previous, index = cbor2.loads(keys.decrypt(head, HEAD.encode(), "the vault's head"))
+        generation, index = cbor2.loads(keys.decrypt(head, HEAD.encode(), "the vault's head"))
         newest = Anchor(generation, hashlib.sha256(head).digest())
         if newest != anchor:
-            if (generation, previous) != (anchor.generation + 1, anchor.digest):
+            if generation != anchor.generation + 1:
                 raise VaultRefused(Damage.ROLLED_BACK, f"the vault's generation {generation}")
             self._keystore.move_anchor(SEALING_KEY, newest)
         self._keys, self._anchor, self._index = keys, newest, index
@@ -211,8 +211,8 @@ class Vault:
         return self._boot.to_bytes(6, "big") + self._count.to_bytes(6, "big")
 
     def _write(self, keys: _Keys, index: dict[str, bytes], cells: dict[str, bytes]) -> None:
-        generation, previous = self._anchor.generation + 1, self._anchor.digest
-        head = keys.encrypt(self._nonce(), cbor2.dumps([generation, previous, index]), HEAD.encode())
+        generation = self._anchor.generation + 1
+        head = keys.encrypt(self._nonce(), cbor2.dumps([generation, index]), HEAD.encode())
         self._store.commit({**cells, HEAD: head})
         self._anchor, self._index = Anchor(generation, hashlib.sha256(head).digest()), index
         self._keystore.move_anchor(SEALING_KEY, self._anchor)
