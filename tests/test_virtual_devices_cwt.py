@@ -81,7 +81,8 @@ def test_key_and_place_in_a_status_list_come_back() -> None:
 @pytest.mark.parametrize(
     ("now_s", "skew_s", "timing"),
     [(999.999999999, 0, Timing.TOO_EARLY), (1000, 0, Timing.IN_TIME), (1999.999999, 0, Timing.IN_TIME),
-     (2000, 0, Timing.TOO_LATE), (970, 30, Timing.IN_TIME), (969.999, 30, Timing.TOO_EARLY), (2029.999, 30, Timing.IN_TIME), (2030, 30, Timing.TOO_LATE)],
+     (2000, 0, Timing.TOO_LATE), (970, 30, Timing.IN_TIME), (969.999, 30, Timing.TOO_EARLY),
+     (2029.999, 30, Timing.IN_TIME), (2030, 30, Timing.TOO_LATE)],
 )
 def test_times_are_held_with_the_stated_skew(now_s: float, skew_s: float, timing: Timing) -> None:
     for begins in (NBF, IAT):
