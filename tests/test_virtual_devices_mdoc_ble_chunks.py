@@ -20,7 +20,8 @@ from virtual_devices.mdoc.ble_gatt import BleUsageError, Problem
 from virtual_devices.randomness import ByteStream
 
 MTUS = st.integers(23, 517) | st.sampled_from([23, 24, 185, 247, 514, 515, 516, 517])
-MESSAGES = st.binary(max_size=60) | st.binary(min_size=3000, max_size=7000) | st.integers(0, 20_000).map(lambda n: ByteStream("long", n)(n))
+LONG = st.binary(min_size=3000, max_size=7000)
+MESSAGES = st.binary(max_size=60) | LONG | st.integers(0, 20_000).map(lambda n: ByteStream("long", n)(n))
 
 
 @given(MESSAGES, MTUS)

@@ -45,7 +45,7 @@ class Problem(Enum):
     UNKNOWN_STATE = "a value of State that is neither 01 nor 02"
     WRONG_CHARACTERISTIC = "a value on a characteristic that does not carry it this way"
     STATE_BEFORE_SUBSCRIPTION = "a value of State before the subscriptions"
-    START_TWICE = "State 01 when it cannot come"
+    START_MISPLACED = "State 01 twice, or from the server"
     DATA_BEFORE_START = "data before State 01"
     DATA_AFTER_END = "data or State 01 after the peer had ended the session"
     UNSUBSCRIBED = "the peer unsubscribed within the session"
