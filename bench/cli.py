@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.exits import CONFIGURATION, ENVIRONMENT, USAGE
+from reports.catalogue import languages
 from scenarios.listing import ScenarioFaults
 from virtual_devices.errors import BenchError, LinkError, UsageError
 
@@ -61,6 +62,13 @@ def main() -> None:
     """
 
 
+LANG = click.option(
+    "--lang", "language", type=click.Choice(languages(), case_sensitive=False), metavar=f"[{'|'.join(languages())}]",
+    default="en", show_default=True,
+    help="Language of the report and of the summary. Never taken from the environment: the same run gives the same report.",
+)
+
+
 @main.command()
 @click.argument("scenario", type=click.Path(path_type=Path))
 @click.option("--seed", type=click.IntRange(0), help="Root of all random streams; the file's own when left out.")
@@ -70,10 +78,11 @@ def main() -> None:
               help="Where patients' cards are put: virtual, auto, or pcsc:NAME (a reader's name, with * and ?).")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
               help="Replace a value of the scenario, such as params.stations.consultation.staff=3. Can be given again.")
+@LANG
 @click.option("--quiet", "-q", is_flag=True, help="Print the path of the report only.")
 def run(
     scenario: Path, seed: int | None, replications: int | None, directory: Path | None, card: str, overrides: tuple[str, ...],
-    quiet: bool,
+    language: str, quiet: bool,
 ) -> None:
     """Play SCENARIO, a TOML file, and write its run directory with report.html.
 
@@ -82,13 +91,14 @@ def run(
       vhc-bench run scenarios/clinic_morning.toml
       vhc-bench run scenarios/clinic_morning.toml --seed 7 -n 20 --set params.stations.consultation.staff=3
       vhc-bench run scenarios/clinic_morning.toml -n 1 --card "pcsc:ACS*"
+      vhc-bench run scenarios/clinic_morning.toml --lang zh-TW
 
     The same scenario and seed give the same rows and the same report, byte for byte, as long as every device is virtual.
     Ctrl-C ends the run; what was played is kept and reported. Nothing real is used unless --card says so.
     """
     from bench import running
 
-    sys.exit(running.command(scenario, seed, replications, directory, card, overrides, quiet=quiet))
+    sys.exit(running.command(scenario, seed, replications, directory, card, overrides, language=language, quiet=quiet))
 
 
 @main.command()
@@ -131,11 +141,12 @@ def vpcd(host: str, port: int, profile: str, seed: int, empty: bool, reader: str
 
 @main.command()
 @click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
-def report(run_directory: Path) -> None:
+@LANG
+def report(run_directory: Path, language: str) -> None:
     """Make report.html of a run directory again. A run that was killed is recovered first, and says so."""
     from bench import running
 
-    sys.exit(running.report(run_directory))
+    sys.exit(running.report(run_directory, language))
 
 
 @main.command()

@@ -32,7 +32,7 @@ class Rate(ProgressColumn):
 
 def command(
     path: Path, seed: int | None, replications: int | None, directory: Path | None, card: str, overrides: tuple[str, ...], *,
-    quiet: bool,
+    language: str = "en", quiet: bool,
 ) -> int:
     """``vhc-bench run``. Returns the exit code."""
     rig = Rig(card)
@@ -48,7 +48,7 @@ def command(
             return INTERRUPTED
         interrupted = True
         err.print("interrupted: what was played is kept", markup=False)
-    _tell(target, quiet=quiet)
+    _tell(target, language, quiet=quiet)
     if interrupted:
         return INTERRUPTED
     if not result.visits:
@@ -57,7 +57,7 @@ def command(
     return LAW_BROKEN if result.broken else PASS
 
 
-def report(directory: Path) -> int:
+def report(directory: Path, language: str = "en") -> int:
     """``vhc-bench report``. Returns the exit code."""
     match state(directory):
         case State.NOT_A_RUN:
@@ -69,7 +69,7 @@ def report(directory: Path) -> int:
             err.print(f"this run was killed; recovered: {sum(kept.rows.values()):,} rows", style="yellow", markup=False)
         case _:
             pass
-    _tell(directory, quiet=False)
+    _tell(directory, language, quiet=False)
     return PASS
 
 
@@ -123,15 +123,15 @@ def _play_until(ctrl_c: CtrlC, scenario: Scenario, directory: Path, rig: Rig, *,
         return play(scenario, directory, rig, told)
 
 
-def _tell(directory: Path, *, quiet: bool) -> None:
+def _tell(directory: Path, language: str, *, quiet: bool) -> None:
     """Make the report; print the summary, and the report's path as the last line."""
     from reports.build import build, summary  # takes half a second to load: only when there is something to report
     from reports.catalogue import ReportError
 
     try:
-        page = build(directory)
+        page = build(directory, language)
         if not quiet:
-            print_line(summary(directory))
+            print_line(summary(directory, language))
     except ReportError as e:
         raise UsageError(str(e)) from e
     print_line(str(page))

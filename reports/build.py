@@ -19,7 +19,7 @@ FILE_NAME = "report.html"
 
 
 def build(run_directory: Path, language: str = "en") -> Path:
-    """Write ``report.html`` into the run directory; returns its path.
+    """Write ``report.html`` into the run directory, in ``en`` or ``zh-TW``; returns its path.
 
     ReportError when the directory is no run, or when there is no catalogue of that language. The file is replaced in one
     step: a reader never sees half of it.
@@ -52,7 +52,9 @@ def summary(run_directory: Path, language: str = "en") -> str:
             gave_up=f"{h.gave_up:,}",
             faults=faults.make(run).finding,
         )
-        times = finding(run, h) if h.median.value is None else f"{finding(run, h)} {_interval(run, h.median)}"
+        times = finding(run, h)
+        if h.median.value is not None:
+            times = run.words.sentences(times, _interval(run, h.median))
         stored = (
             run.say("No record was made for upload.")
             if not h.uploads
@@ -63,7 +65,7 @@ def summary(run_directory: Path, language: str = "en") -> str:
                 interval=_interval(run, h.in_time, as_share=True),
             )
         )
-        return "\n".join([f"{title}: {first}", visits, times, stored, laws_sentence(run, h)])
+        return "\n".join([run.say("{name}: {says}", name=title, says=first), visits, times, stored, laws_sentence(run, h)])
 
 
 def _interval(run: Run, estimate: Estimate, *, as_share: bool = False) -> str:

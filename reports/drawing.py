@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
 
 from reports.fonts import width_px
-from reports.formats import DAY_NS, NS, clock, date, round_duration
+from reports.formats import DAY_NS, NS, clock, date, round_duration, share
 from reports.palette import LIGHT
 from reports.picture import Frame
 from reports.run import Run
@@ -115,6 +116,12 @@ def bare(axes: Axes) -> None:
     """No frame and no ticks on the left: the rows name themselves."""
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
+
+
+def share_axis(run: Run, axis: Axis) -> None:
+    """Ticks at the quarters of 1, in percent."""
+    quarters = (0.25, 0.5, 0.75, 1.0)
+    axis.set_ticks([0.0, *quarters], ["0", *(share(run.words, s) for s in quarters)])
 
 
 def time_axis(run: Run, axes: Axes, low: float, high: float, most: int) -> None:

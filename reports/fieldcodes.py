@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reports.catalogue import N_
+from reports.catalogue import N_, Catalogue
 from virtual_devices.codes import code_of_sw, lookup
 
 SPACES = ("cshis", "vhc", "upload-api")
@@ -42,6 +42,10 @@ class CodeText:
     en: str
     zh: str
     certainty: str
+
+    def meaning(self, words: Catalogue) -> str:
+        """What it means in the reader's own language: the official words, or the English for them."""
+        return (self.zh if words.chinese else "") or self.en
 
 
 def explain(code: str, spaces: tuple[str, ...] = SPACES) -> CodeText:

@@ -49,4 +49,4 @@ def hang(figure: FigureFile, run: Run, styles: Styles) -> FigureBlock:
     if isinstance(picture, Blank):
         return FigureBlock(figure.name, title, picture.why, "", "")
     wide, narrow = (svg(picture, figure.name, width, styles) for width in (WIDE_PX, NARROW_PX))
-    return FigureBlock(figure.name, title, picture.finding, caption, units, wide, narrow)
+    return FigureBlock(figure.name, title, picture.finding, caption, run.say("{units}. ", units=units), wide, narrow)

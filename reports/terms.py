@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reports.blocks import Cell
 from reports.catalogue import N_, Catalogue
+from reports.names import NAMES
 from reports.palette import PROVENANCE
 
 TERMS = {
@@ -47,7 +48,13 @@ TERMS = {
     "official": N_("official"),
     "public": N_("public"),
     "inferred": N_("inferred"),
+    # what our own flows and situations call things
+    **{name: name for name in sorted(NAMES)},
 }
+
+
+OURS = frozenset({"virtual", "stand-in"})
+"""Where a role may be put that stays inside the bench."""
 
 
 def term(words: Catalogue, content: str) -> str:

@@ -343,8 +343,9 @@ def test_a_cards_own_refusal_is_shown_with_the_text_of_its_code(make: Make) -> N
     ]
     sample_run.write_tables(run, rows)
     made = page(run, Catalogue())
+    table = made[made.index('id="codes"') : made.index('id="requirements"')]
     line = {role: re.sub(r"<[^>]+>", "|", row) for role in ("card", "HPC", "wallet", "data centre")
-            for row in re.findall(rf"<tr>(<td>{role}</td>.*?)</tr>", made[made.index('id="codes"'):], re.DOTALL)}
+            for row in re.findall(rf"<tr>(<td>{role}</td>.*?)</tr>", table, re.DOTALL)}
     meaning = "|cshis||entry belongs to another person||資料與持卡人不符||official|"
     assert meaning in line["card"] and "|9420|5020|" in line["card"]
     assert meaning in line["data centre"] and "|5020||cshis" in line["data centre"]

@@ -15,6 +15,7 @@ from reports.formats import NS, duration, when
 from reports.palette import LIGHT, category, pale
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
+from reports.terms import term
 
 TITLE = N_("The day, patient by patient")
 CAPTION = N_(
@@ -63,9 +64,8 @@ def draw(run: Run) -> Picture | Blank:
         time=duration(run.words, longest[2] - longest[1]),
     )
     if skip:
-        finding += " " + run.say(
-            "Shown are {shown} of {total} patients, the middle of the day.", shown=len(visits), total=f"{total:,}"
-        )
+        shown = run.say("Shown are {shown} of {total} patients, the middle of the day.", shown=len(visits), total=f"{total:,}")
+        finding = run.words.sentences(finding, shown)
     height = min(720, 120 + 4 * len(visits))
     paint = partial(_paint, run, visits, stages, place, longest, (low, high))
     return Picture(
@@ -111,11 +111,12 @@ def _name_stations(run: Run, frame: Frame) -> None:
     """The stations' names in their colours, above the lines: the picture's own key."""
     x, y, height = 6.0, 8.0, frame.height_px
     for index, station in enumerate(run.stations):
-        wide = width_px(station, 12.5) + 40
+        name = term(run.words, station)
+        wide = width_px(name, 12.5) + 40
         if x + wide > frame.width_px and x > 6:
             x, y = 6.0, y + 20
         for left, colour in ((0, pale(index)), (9, category(index))):
             corner = ((x + left) / frame.width_px, 1 - (y + 12) / height)
             frame.figure.add_artist(Rectangle(corner, 9 / frame.width_px, 7 / height, facecolor=colour))
-        frame.figure.text((x + 23) / frame.width_px, 1 - y / height, station, fontsize=12.5, va="top")
+        frame.figure.text((x + 23) / frame.width_px, 1 - y / height, name, fontsize=12.5, va="top")
         x += wide

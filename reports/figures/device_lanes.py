@@ -12,14 +12,13 @@ from reports.formats import NS, clock
 from reports.palette import LIGHT
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
-from reports.terms import term
+from reports.terms import OURS, term
 
 TITLE = N_("Who held the role")
 CAPTION = N_("The first replication in which a role changed hands. Grey: our virtual device. Green: a device outside the bench.")
 UNITS = N_("Time of day in Taiwan (UTC+8)")
 SECTION = "switches"
 ORDER = 10
-_OURS = frozenset({"virtual", "stand-in"})
 Spell = tuple[int, int, str]  # from, until, device
 
 
@@ -58,7 +57,7 @@ def _paint(run: Run, lanes: dict[str, list[Spell]], span: tuple[int, int], frame
 
 
 def _spell(axes: Any, frame: Frame, left: float, right: float, y: float, device: str) -> None:
-    colour = LIGHT["grey-pale"] if device in _OURS else LIGHT["green-pale"]
+    colour = LIGHT["grey-pale"] if device in OURS else LIGHT["green-pale"]
     axes.barh(y, right - left, left=left, height=22, color=colour, edgecolor=LIGHT["paper"], linewidth=1.5)
     room = (right - left) / axes.get_xlim()[1] * (frame.width_px - 16) - 12
     shown = device if width_px(device, 11.5) <= room else device.partition(":")[0]

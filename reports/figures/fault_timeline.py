@@ -49,7 +49,7 @@ def draw(run: Run) -> Picture | Blank:
         "'{fault}' struck most often: {n} exchange.", "'{fault}' struck most often: {n} exchanges.", strokes, fault=most
     )
     if run.replications > len(lanes):
-        finding += " " + run.say("Shown are the first {n} replications.", n=len(lanes))
+        finding = run.words.sentences(finding, run.say("Shown are the first {n} replications.", n=len(lanes)))
     alt = run.say("Timeline of {n} faults. {finding}", n=len(counts), finding=finding)
     names = [f for f, _ in counts]
     lane_px = 9 if len(lanes) > 2 else 14

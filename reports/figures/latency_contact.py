@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from reports.catalogue import N_
-from reports.drawing import beside, time_axis
+from reports.drawing import beside, share_axis, time_axis
 from reports.formats import duration
 from reports.latency import contacts
 from reports.palette import LIGHT, PROVENANCE, category
@@ -51,7 +51,7 @@ def _paint(run: Run, curves: list[tuple[str, str, int, np.ndarray]], frame: Fram
     low = min(float(np.quantile(q, 0.005)) for *_, q in curves)
     time_axis(run, axes, low * 0.9, max(float(q[-1]) for *_, q in curves) * 1.1, 4 if frame.narrow else 9)
     axes.set_ylim(0, 1.02)
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    share_axis(run, axes.yaxis)
     axes.grid(axis="y")
     axes.spines["left"].set_visible(False)
     channels = sorted({c for c, *_ in curves})

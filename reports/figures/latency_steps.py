@@ -38,13 +38,14 @@ def draw(run: Run) -> Picture | Blank:
     slowest = max(rows, key=lambda r: r.p50.value or 0)
     finding = run.say(
         "The slowest step is '{step}' over {channel} ({provenance}): half take {time} or more.",
-        step=slowest.step or run.say("(unnamed)"),
+        step=term(run.words, slowest.step) or run.say("(unnamed)"),
         channel=term(run.words, slowest.channel),
         provenance=term(run.words, slowest.provenance),
         time=duration(run.words, slowest.p50.value or 0),
     )
     if len(rows) > MOST:
-        finding += " " + run.say("Shown are {shown} of {total} rows; the table has all.", shown=MOST, total=len(rows))
+        shortened = run.say("Shown are {shown} of {total} rows; the table has all.", shown=MOST, total=len(rows))
+        finding = run.words.sentences(finding, shortened)
     shown = rows[:MOST]
     channels = len({r.channel for r in shown})
     alt = run.say("Percentiles of latency of {n} steps. {finding}", n=len(shown), finding=finding)
@@ -95,7 +96,7 @@ def _paint(run: Run, rows: list[StepLatency], frame: Frame) -> None:
 
 def _name(run: Run, row: StepLatency, *, several: bool) -> str:
     """The step's name, with its role where several roles take part in a step of that name."""
-    step = row.step or run.say("(unnamed)")
+    step = term(run.words, row.step) or run.say("(unnamed)")
     return run.say("{step}, {role}", step=step, role=term(run.words, row.role)) if several else step
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from functools import partial
 
 from reports.catalogue import N_
-from reports.drawing import bare, beside
+from reports.drawing import bare, beside, share_axis
 from reports.fonts import width_px
 from reports.palette import LIGHT, PROVENANCE
 from reports.picture import Blank, Frame, Picture
@@ -40,11 +40,12 @@ def draw(run: Run) -> Picture | Blank:
 
 
 def _paint(run: Run, counts: dict[str, dict[str, int]], frame: Frame) -> None:
-    axes = frame.axes(6 if frame.narrow else 100, 12, 8, 34)
+    names = {role: term(run.words, role) for role in counts}
+    axes = frame.axes(6 if frame.narrow else max(100, *(width_px(name, 12.5) + 16 for name in names.values())), 12, 8, 34)
     bare(axes)
     axes.set_xlim(0, 1)
     axes.set_ylim(len(counts) - 0.4, -0.6)
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    share_axis(run, axes.xaxis)
     for y, (role, parts) in enumerate(counts.items()):
         left, total = 0.0, sum(parts.values())
         for provenance in sorted(parts, key=lambda p: (list(PROVENANCE).index(p) if p in PROVENANCE else 99, p)):
@@ -66,6 +67,6 @@ def _paint(run: Run, counts: dict[str, dict[str, int]], frame: Frame) -> None:
                 beside(axes, label, left + size, middle - 0.23, dx=0, dy=1, ha="right", va="bottom", color=LIGHT["soft"])
             left += size
         if frame.narrow:
-            axes.text(0, y - 0.18, term(run.words, role), va="bottom")
+            axes.text(0, y - 0.18, names[role], va="bottom")
         else:
-            axes.text(-0.012, y, term(run.words, role), transform=axes.get_yaxis_transform(), ha="right", va="center")
+            axes.text(-0.012, y, names[role], transform=axes.get_yaxis_transform(), ha="right", va="center")

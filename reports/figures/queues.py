@@ -12,6 +12,7 @@ from reports.formats import NS, round_duration, when
 from reports.palette import LIGHT, category, pale
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
+from reports.terms import term
 
 TITLE = N_("Arrivals and queues over the clock")
 CAPTION = N_(
@@ -39,7 +40,7 @@ def draw(run: Run) -> Picture | Blank:
     at = when(low + int(mean.argmax()) * width, run.span_ns)
     finding = run.say(
         "The longest queue is at {station}: {n} patients on average about {clock}.",
-        station=station,
+        station=term(run.words, station),
         n=f"{mean.max():,.1f}",
         clock=at,
     )
@@ -111,5 +112,6 @@ def _paint(run: Run, arrivals: np.ndarray, queues: dict[str, np.ndarray], grid: 
             axes.set_xticklabels([])
         axes.spines["left"].set_visible(False)
         axes.set_yticks([0, int(peaks[station])] if tall > 24 else [0])
-        axes.set_title(run.say("waiting at {station}", station=station), loc="left", fontsize=12.5, color=LIGHT["ink"], pad=4)
+        name = run.say("waiting at {station}", station=term(run.words, station))
+        axes.set_title(name, loc="left", fontsize=12.5, color=LIGHT["ink"], pad=4)
         shade(axes, windows(run), low)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from reports.catalogue import N_
-from reports.drawing import beside
+from reports.drawing import beside, share_axis
 from reports.formats import NS, round_duration, share
 from reports.palette import LIGHT
 from reports.picture import Blank, Frame, Picture
@@ -75,7 +75,7 @@ def _paint(
     axes.set_xticks(ticks, [round_duration(run.words, t * NS) for t in ticks])
     axes.minorticks_off()
     axes.set_ylim(0, 1.04)
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    share_axis(run, axes.yaxis)
     axes.grid(axis="y")
     axes.spines["left"].set_visible(False)
     for seconds, shares in each if len(each) > 1 else []:

@@ -11,6 +11,7 @@ from reports.formats import duration, share
 from reports.palette import LIGHT, category, pale
 from reports.picture import Blank, Frame, Picture
 from reports.run import Run
+from reports.terms import term
 
 TITLE = N_("Waiting and service by station")
 CAPTION = N_("Mean over all patients of all replications who stood there. Pale: waiting. Strong: being served.")
@@ -37,7 +38,9 @@ def draw(run: Run) -> Picture | Blank:
         finding = run.say("Nobody waited anywhere.")
     else:
         finding = run.say(
-            "{share} of all waiting happens at {station}.", share=share(run.words, waited[station] / waiting), station=station
+            "{share} of all waiting happens at {station}.",
+            share=share(run.words, waited[station] / waiting),
+            station=term(run.words, station),
         )
     alt = run.say("Mean waiting and service time by station. {finding}", finding=finding)
     return Picture(finding, alt, partial(_paint, run, [r[:4] for r in rows]), 60 + 52 * len(rows), 60 + 60 * len(rows))
@@ -53,8 +56,9 @@ def _paint(run: Run, rows: list[Any], frame: Frame) -> None:
         axes.barh(y, wait, height=0.34 if frame.narrow else 0.5, color=pale(index))
         axes.barh(y, work, left=wait, height=0.34 if frame.narrow else 0.5, color=category(index))
         times = run.say("waiting {wait}, service {work}", wait=duration(run.words, wait), work=duration(run.words, work))
+        name = term(run.words, station)
         if frame.narrow:
-            axes.text(0, y - 0.22, f"{station}: {times}", va="bottom", fontsize=12)
+            axes.text(0, y - 0.22, run.say("{name}: {says}", name=name, says=times), va="bottom", fontsize=12)
         else:
-            axes.text(-0.012, y, station, transform=axes.get_yaxis_transform(), ha="right", va="center")
+            axes.text(-0.012, y, name, transform=axes.get_yaxis_transform(), ha="right", va="center")
             beside(axes, times, (wait + work), y, color=LIGHT["soft"])

@@ -54,7 +54,7 @@ def _finding(run: Run, visits: list[tuple[str, str, int]], statuses: list[str]) 
     return run.say(
         "The code met most often at the end of a visit is {code} ({meaning}), {n} times.",
         code=code,
-        meaning=known.en or run.say("meaning unknown"),
+        meaning=known.meaning(run.words) or run.say("meaning unknown"),
         n=f"{n:,}",
     )
 
@@ -65,14 +65,14 @@ def _table(run: Run, caption: str, first: str, lines: list[Line]) -> Table:
         known = explain(code, spaces) if spaces else explain_status(code)
         bare = code.partition(":")[2] or code
         own = "" if known.en else run.say(status_word(bare))
-        meaning = text(own) if own else data(known.en or "–")
+        official = [] if run.words.chinese else [chinese(known.zh or "–")]
         body.append(
             [
                 word(run.words, owner),
                 Cell(bare, data=True, style="code", detail="" if known.code == bare else known.code),
                 data(known.space or "–"),
-                meaning,
-                chinese(known.zh or "–"),
+                text(own) if own else data(known.meaning(run.words) or "–"),
+                *official,
                 word(run.words, known.certainty),
                 number(f"{n:,}"),
             ]
@@ -84,7 +84,7 @@ def _table(run: Run, caption: str, first: str, lines: list[Line]) -> Table:
             Column(run.say("Code")),
             Column(run.say("Space")),
             Column(run.say("Meaning")),
-            Column(run.say("Official text")),
+            *([] if run.words.chinese else [Column(run.say("Official text"))]),
             Column(run.say("Certainty")),
             Column(run.say("Times"), True),
         ),

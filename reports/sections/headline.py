@@ -99,9 +99,10 @@ def make(run: Run) -> Section:
     if h.broken:
         blocks.append(
             Paragraph(
-                laws_sentence(run, h)
-                + " "
-                + run.say("Something was lost or counted twice; do not use these numbers before it is found."),
+                run.words.sentences(
+                    laws_sentence(run, h),
+                    run.say("Something was lost or counted twice; do not use these numbers before it is found."),
+                ),
                 "alarm",
             )
         )

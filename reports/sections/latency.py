@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.blocks import Block, Column, Section, Table, data, number, text
+from reports.blocks import Block, Column, Section, Table, number, text
 from reports.formats import duration, interval, value
 from reports.latency import StepLatency, by_step
 from reports.run import Run
@@ -26,15 +26,14 @@ def _finding(run: Run, rows: list[StepLatency]) -> str:
         if kinds == {"modelled"}
         else run.say("Modelled and measured stand in rows of their own.")
     )
-    return (
+    return run.words.sentences(
         run.say(
             "The slowest twentieth of '{step}' over {channel} takes {time} or more.",
-            step=worst.step or run.say("(unnamed)"),
+            step=term(run.words, worst.step) or run.say("(unnamed)"),
             channel=term(run.words, worst.channel),
             time=duration(run.words, worst.p95.value or 0),
-        )
-        + " "
-        + closing
+        ),
+        closing,
     )
 
 
@@ -43,7 +42,7 @@ def _table(run: Run, rows: list[StepLatency]) -> Block:
     for r in rows:
         line = [
             word(run.words, r.channel),
-            data(r.step) if r.step else text(run.say("(unnamed)"), "soft"),
+            word(run.words, r.step) if r.step else text(run.say("(unnamed)"), "soft"),
             word(run.words, r.role),
             mark(run.words, r.provenance),
             number(f"{r.p50.n:,}"),

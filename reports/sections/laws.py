@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from reports.blocks import Block, Cell, Column, Section, Table, data, number, text
+from reports.blocks import Block, Cell, Column, Section, Table, number, text
 from reports.run import Run
 from reports.sections.headline import headline, laws_sentence
+from reports.terms import word
 
 NAME = "laws"
 
@@ -22,7 +23,7 @@ def make(run: Run) -> Section:
             if broken
             else text(run.say("holds"), "good")
         )
-        body.append([data(law), number(f"{n:,}"), number(f"{left:,}"), number(f"{right:,}"), verdict])
+        body.append([word(run.words, law), number(f"{n:,}"), number(f"{left:,}"), number(f"{right:,}"), verdict])
     blocks: list[Block] = (
         [
             Table(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from reports.blocks import Block, Column, Section, Table, data, number
+from reports.blocks import Block, Column, Section, Table, number
 from reports.formats import duration, interval, share, value
 from reports.quantiles import percentiles
 from reports.run import Run
-from reports.terms import word
+from reports.terms import term, word
 
 NAME = "morning"
 
@@ -36,7 +36,7 @@ def _finding(run: Run) -> str:
         "{waiting} of the time at the stations was waiting, and {share} of that waiting was for {station}.",
         waiting=share(run.words, waiting / (waiting + work)),
         share=share(run.words, longest / waiting),
-        station=station,
+        station=term(run.words, station),
     )
 
 
@@ -53,7 +53,7 @@ def _stations(run: Run) -> Table:
         (half, most), (work, long) = waiting[(station,)], working[(station,)]
         rows.append(
             [
-                data(station),
+                word(run.words, station),
                 number(f"{half.n:,}"),
                 *(number(value(run.words, e), interval(run.words, e)) for e in (half, most, work, long)),
             ]
@@ -80,7 +80,7 @@ def _acts(run: Run) -> Table:
     rows = [
         [
             word(run.words, person),
-            data(act),
+            word(run.words, act),
             number(f"{n:,}"),
             number(duration(run.words, half)),
             number(duration(run.words, most)),

@@ -8,6 +8,7 @@ from typing import Any
 from reports.blocks import Block, Bullets, Cell, Column, Section, Table, data, text
 from reports.formats import NS, clock, date, duration
 from reports.run import Run
+from reports.terms import OURS, term, word
 
 NAME = "settings"
 _UNITS_NS = {"_s": NS, "_ms": 1_000_000, "_us": 1000, "_ns": 1, "_min": 60 * NS, "_h": 3600 * NS}
@@ -17,7 +18,7 @@ def make(run: Run) -> Section:
     m = run.manifest
     doubts = [str(d) for d in m.get("doubts", [])]
     rig = {str(k): str(v) for k, v in m.get("rig", {}).items()}
-    real = [role for role, where in sorted(rig.items()) if where != "virtual"]
+    real = [role for role, where in sorted(rig.items()) if where not in OURS]
     finding = run.say_n(
         "Situation '{situation}', seed {seed}, {n} replication",
         "Situation '{situation}', seed {seed}, {n} replications",
@@ -25,15 +26,22 @@ def make(run: Run) -> Section:
         situation=m.get("situation", ""),
         seed=m.get("seed", ""),
     )
-    finding += "; " + (
-        run.say("asked to be real or found: {roles}.", roles=run.words.join(real)) if real else run.say("every role virtual.")
+    finding = run.say(
+        "{situation}; {rig}",
+        situation=finding,
+        rig=run.say("asked to be real or found: {roles}.", roles=run.words.join([term(run.words, role) for role in real]))
+        if real
+        else run.say("every role virtual."),
     )
     blocks: list[Block] = []
     if doubts:
-        blocks.append(Bullets([data(d) for d in doubts], run.say("What was assumed, and how sure that is")))
+        blocks.append(Bullets([word(run.words, d) for d in doubts], run.say("What was assumed, and how sure that is")))
     blocks += [_facts(run, rig), _scenario(run)]
     if m.get("devices"):
-        rows = [[data(d.get("role", "")), data(d.get("moniker", ""), "code"), data(d.get("detail", ""))] for d in m["devices"]]
+        rows = [
+            [word(run.words, d.get("role", "")), data(d.get("moniker", ""), "code"), data(d.get("detail", ""))]
+            for d in m["devices"]
+        ]
         blocks.append(
             Table(
                 run.say("Devices found at the start"),
@@ -60,7 +68,9 @@ def _facts(run: Run, rig: dict[str, str]) -> Table:
     rows += [
         [text(run.say("Version of {name}", name=name)), data(version)] for name, version in sorted(m.get("versions", {}).items())
     ]
-    rows += [[text(run.say("Role {role}", role=role)), data(where, "code")] for role, where in sorted(rig.items())]
+    rows += [
+        [text(run.say("Role {role}", role=term(run.words, role))), data(where, "code")] for role, where in sorted(rig.items())
+    ]
     return Table(
         run.say("Identity and rig"),
         _columns(run.say("What"), run.say("Value")),
@@ -107,6 +117,6 @@ def _reading(run: Run, key: str, value: Any) -> str:
         return ""
     for part in reversed(key.split(".")):
         for suffix, size in _UNITS_NS.items():
-            if part.endswith(suffix):
+            if part.endswith(suffix) and not part.endswith("bit_s"):
                 return duration(run.words, value * size)
     return ""
