@@ -16,6 +16,7 @@ from .chips import at_desk, bench_with, change_pin, on, say, switch_pin, verify
 from .desk import PIN, PUK, hpc, patient_card
 from .memory import pulled
 
+
 def unblock(chip: object, puk: str, new: str) -> int:
     return say(chip, Command(0, 0x2C, 0, 0x81, pin_block(puk) + pin_block(new))).sw
 
