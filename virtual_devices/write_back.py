@@ -22,7 +22,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from virtual_devices.cose import ALG, ES256, MalformedCose, Sign, Signature, decode_sign, encode_protected
 from virtual_devices.mdoc.cose_key import to_cose
-from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.tagged import (
     MalformedMdoc,
     a_map,
@@ -137,11 +136,6 @@ class Receipt:
 def holder_of(device_key: ec.EllipticCurvePublicKey) -> bytes:
     """SHA-256 of the device key as a COSE_Key: whom a record is written for."""
     return hashlib.sha256(dumps(to_cose(device_key))).digest()
-
-
-def issuer_auth_of(issued: IssuerSigned) -> bytes:
-    """SHA-256 of IssuerAuth: which credential was seen."""
-    return hashlib.sha256(dumps(issued.auth.item())).digest()
 
 
 def signer_header(certificate: bytes) -> bytes:

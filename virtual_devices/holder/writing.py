@@ -32,7 +32,6 @@ from virtual_devices.write_back import (
     Record,
     WriteOutcome,
     holder_of,
-    issuer_auth_of,
     read_batch,
     read_receipt,
     read_record,
@@ -117,7 +116,7 @@ class Records:
         assert credential.auth.payload is not None
         mine = holder_of(read_mso(credential.auth.payload).device_key)
         strangers = _numbers(record.holder != mine for record, _ in parts)
-        if batch.issuer_auth != issuer_auth_of(credential) or strangers:
+        if batch.issuer_auth != credential.auth_hash() or strangers:
             return WriteOutcome.WRONG_HOLDER, strangers
         here = [read_record(raw)[0].id for raw in self.all()]
         seen: set[bytes] = set(here)

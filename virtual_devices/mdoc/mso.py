@@ -92,6 +92,10 @@ class IssuerSigned:
         """Element values by namespace and identifier."""
         return {space: {i.identifier: i.value for i in items} for space, items in self.items.items()}
 
+    def auth_hash(self) -> bytes:
+        """SHA-256 of IssuerAuth: which credential this is."""
+        return hashlib.sha256(dumps(self.auth.item())).digest()
+
     def item(self) -> dict[str, Any]:
         """As it stands in a Document."""
         body: dict[str, Any] = {}

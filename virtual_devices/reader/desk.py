@@ -85,10 +85,13 @@ class Desk:
     sam: OpenSam | None = None
     sam_id: str = ""
     sam_chain: bytes = b""
+    reader_chain: tuple[bytes, ...] = ()
+    """The SAM's reader certificate and its issuer: what it shows to a wallet, for 72 hours."""
     sam_ready: bool = False
     hpc_ready: bool = False
     hpc_id: str = ""
     hpc_chain: bytes = b""
+    hpc_reader_chain: tuple[bytes, ...] = ()
 
     def line_held_off(self) -> bool:
         """True while a line that failed a moment ago is not to be tried again."""

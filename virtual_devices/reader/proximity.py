@@ -1,0 +1,248 @@
+"""A reader's side of a presentation (ISO/IEC 18013-5), at a desk with its SAM and, where there is one, a professional's card.
+
+    engaged = yield from engage_nfc(desk)                     or read_qr() of the code that was scanned
+    session = yield from open_session(desk, engaged, channel)
+    shown   = yield from ask(desk, session, vhc.REGISTRATION)             the SAM signs
+    shown   = yield from ask(desk, session, vhc.CONSULTATION, hpc)        SAM and professional sign
+    yield from end(session)
+
+What comes back is believed when the issuer vouches for it, the device proves the key of this credential in this session, and
+the status list does not say otherwise. Which of the parties the holder's device has refused is told (:class:`Ended`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from virtual_devices import vhc
+from virtual_devices.apdu import Command
+from virtual_devices.authentication import Party
+from virtual_devices.cose import PROTECTED_ES256, X5CHAIN, Sign1, sig_structure
+from virtual_devices.flow import Exchange, Flow
+from virtual_devices.holder.readers import SKEW_S
+from virtual_devices.holder.refusals import No, party_of
+from virtual_devices.link import Attempt, Outcome, Work
+from virtual_devices.mdoc import nfc_reader, response, session
+from virtual_devices.mdoc.engagement import Engagement
+from virtual_devices.mdoc.request import V1_0, V1_1, DeviceRequest, DocRequest, items_request, signed_by_reader
+from virtual_devices.mdoc.response import Believed
+from virtual_devices.mdoc.session import Cipher, SessionData, Side, Transcript
+from virtual_devices.mdoc.tagged import MalformedMdoc
+from virtual_devices.pki import Refused, Trouble
+from virtual_devices.randomness import private_key
+from virtual_devices.reader.authenticate import refused
+from virtual_devices.reader.desk import Desk
+from virtual_devices.reader.transmit import ABSENT, READ_WRITE_FAULT, READER_TIMEOUT, Ended, Handle, need_ok, transmit
+
+ROLE = "wallet"
+TIMEOUT_S = 10.0
+DECLINED, NO_RIGHT, CANCELLED = "5109", "4029", "5002"
+_CODES = {
+    No.NOT_RETURNED: "4043", No.DECLINED: DECLINED, No.CONSENT_NEEDED: DECLINED, No.OTHER_READERS_NEEDED: NO_RIGHT,
+    No.NOT_IN_FORCE: CANCELLED, No.AUTHORIZATION_ENDED: NO_RIGHT, No.VERSION: "4029",
+}
+"""The field's code for what a wallet answers; where it has none for a wallet, the nearest (inferred)."""
+
+
+class Channel(Protocol):
+    """How session messages travel to the holder's device and back."""
+
+    def open(self) -> Flow[None]: ...
+
+    def exchange(self, message: bytes, step: str) -> Flow[bytes]:
+        """One message and its answer, empty when there is none to give. Raises Ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NfcChannel:
+    """ENVELOPE commands to the device in the field. Lengths of data fields: the smaller of both sides."""
+
+    max_command_bytes: int = 255
+    max_response_bytes: int = 256
+
+    def open(self) -> Flow[None]:
+        return nfc_reader.open_retrieval(ROLE)
+
+    def exchange(self, message: bytes, step: str) -> Flow[bytes]:
+        return nfc_reader.retrieve(message, self.max_command_bytes, self.max_response_bytes, ROLE, step)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageChannel:
+    """Whole messages: BLE, whose chunks are the link's own affair."""
+
+    timeout_s: float = TIMEOUT_S
+
+    def open(self) -> Flow[None]:
+        yield from ()
+
+    def exchange(self, message: bytes, step: str) -> Flow[bytes]:
+        attempt: Attempt = yield Exchange(ROLE, message, self.timeout_s, step)
+        match attempt.outcome:
+            case Outcome.REPLIED:
+                assert attempt.reply is not None
+                return attempt.reply
+            case Outcome.GONE:
+                raise Ended("the phone has gone", ABSENT[ROLE], ROLE, outcome=attempt.outcome)
+            case Outcome.GARBLED:
+                raise Ended("the phone's answer is damaged", READ_WRITE_FAULT, ROLE, outcome=attempt.outcome)
+            case _:
+                raise Ended("the phone does not answer", READER_TIMEOUT, ROLE, outcome=attempt.outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Engaged:
+    """A device engagement, and the handover by which it came (None: a QR code)."""
+
+    engagement: Engagement
+    handover: tuple[bytes, bytes | None] | None = None
+
+
+@dataclass(slots=True)
+class ReaderSession:
+    """A session with one holder's device."""
+
+    engaged: Engaged
+    channel: Channel
+    key: ec.EllipticCurvePrivateKey
+    transcript: Transcript
+    cipher: Cipher
+    work: Work = field(default_factory=Work)
+    established: bool = False
+    ended: bool = False
+
+    @property
+    def version(self) -> str:
+        """The best request version that both know."""
+        return V1_1 if self.engaged.engagement.reader_auth_all else V1_0
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the holder's device has shown, believed. ``errors``: namespace -> element -> why it is not there."""
+
+    document: Believed
+    issued_hash: bytes
+    errors: Mapping[str, Mapping[str, int]]
+
+    def value(self, space: str, name: str) -> Any:
+        """An element's value, or None."""
+        values = self.document.device_values if space in vhc.AUTHORISED else self.document.values
+        return values.get(space, {}).get(name)
+
+    def why(self, space: str, name: str) -> str:
+        """Why an element is not there, as a person reads it; empty when it is."""
+        number = self.errors.get(space, {}).get(name)
+        return "" if number is None else describe(number)
+
+
+def describe(number: int) -> str:
+    """A wallet's error code in words."""
+    found = party_of(number)
+    if found is not None:
+        return f"{found[0].name}: {found[1].value}"
+    return No(number).name.lower().replace("_", " ") if number in set(No) else f"error {number}"
+
+
+def open_session(desk: Desk, engaged: Engaged, channel: Channel) -> Flow[ReaderSession]:
+    """A fresh key for this session, never used again. Nothing is sent but what opens the channel."""
+    key = private_key("session", desk.fresh(32).hex())
+    shared = key.exchange(ec.ECDH(), engaged.engagement.key)
+    transcript = Transcript(engaged.engagement.raw, session.key_bytes(key.public_key()), engaged.handover)
+    yield from channel.open()
+    return ReaderSession(engaged, channel, key, transcript, Cipher(shared, transcript, Side.READER))
+
+
+def ask(
+    desk: Desk, opened: ReaderSession, wanted: Mapping[str, Mapping[str, bool]], sam: Handle, *, hpc: Handle | None = None,
+    info: Mapping[str, Any] | None = None, step: str = "present virtual card",
+) -> Flow[Shown]:
+    """One request, signed by the SAM and (a wallet of version "1.1") by the professional's card, and what is believed of its
+    answer. Raises Ended: the party that was refused, the holder's no, a card that is not in force, or the medium's failure."""
+    items = items_request(vhc.DOCTYPE, wanted, info)
+    asked = DeviceRequest(opened.version, (DocRequest(items),))
+    auth = yield from _sign(sam, desk.reader_chain, signed_by_reader(items, opened.transcript))
+    asked = asked.with_auth(0, auth)
+    if opened.version == V1_1 and hpc is not None:
+        signed = asked.signed_by_all(opened.transcript)
+        asked = asked.with_auth_all((yield from _sign(sam, desk.reader_chain, signed)))
+        asked = asked.with_auth_all((yield from _sign(hpc, desk.hpc_reader_chain, signed)))
+    answer = yield from _exchange(opened, asked.to_bytes(), step)
+    return _believe(desk, opened, answer)
+
+
+def end(opened: ReaderSession) -> Flow[None]:
+    """Say that it is over, once. A medium that is gone by now has ended it too."""
+    if opened.established and not opened.ended:
+        opened.ended = True
+        try:
+            yield from opened.channel.exchange(session.TERMINATION, "end session")
+        except Ended:
+            return
+
+
+def _sign(chip: Handle, chain: tuple[bytes, ...], payload: bytes) -> Flow[Sign1]:
+    """A detached signature by a card at the desk, under its reader certificate."""
+    if not chain:
+        raise refused(Party.SAM if chip.role == "sam" else Party.HPC, Trouble.MISSING, "no reader certificate")
+    command = Command(0, 0x2A, 0x9E, 0x9A, sig_structure(PROTECTED_ES256, payload), le=64)
+    signature = need_ok((yield from transmit(chip, command, "sign request")), chip.role, "signature", code="5008")
+    return Sign1(PROTECTED_ES256, {X5CHAIN: list(chain)}, None, signature)
+
+
+def _exchange(opened: ReaderSession, plain: bytes, step: str) -> Flow[bytes]:
+    """One request under the session's keys, and the plain answer."""
+    sealed = opened.cipher.seal(plain)
+    if opened.established:
+        message = SessionData(sealed).to_bytes()
+    else:
+        message = session.establishment(opened.transcript.reader_key_bytes, sealed)
+        opened.established = True
+    raw = yield from opened.channel.exchange(message, step)
+    try:
+        answer = session.read_data(raw)
+        if answer.data is None:
+            opened.ended = True
+            name = "" if answer.status is None else answer.status.name.lower().replace("_", " ")
+            raise Ended(f"the phone ended the session: {name}", READ_WRITE_FAULT, ROLE)
+        return opened.cipher.open(answer.data)
+    except MalformedMdoc as e:
+        opened.ended = True
+        raise Ended(f"the phone's answer: {e.what}", READ_WRITE_FAULT, ROLE) from None
+
+
+def _believe(desk: Desk, opened: ReaderSession, plain: bytes) -> Shown:
+    """Raises Ended for whatever is not as it should be."""
+    try:
+        answer = response.read(plain)
+    except MalformedMdoc as e:
+        raise Ended(f"the phone's answer: {e.what}", READ_WRITE_FAULT, ROLE) from None
+    document = next((d for d in answer.documents if d.doctype == vhc.DOCTYPE), None)
+    if document is None:
+        raise refusal(answer.errors.get(vhc.DOCTYPE, int(No.NOT_RETURNED)))
+    verdict = response.believe(
+        document, opened.transcript, desk.root, desk.clock.now_ns(), opened.work,
+        agree=lambda device: opened.key.exchange(ec.ECDH(), device), skew_s=SKEW_S,
+    )
+    if isinstance(verdict, Refused):
+        raise refused(Party.CARD, verdict.trouble, verdict.text)
+    return Shown(verdict, document.issued.auth_hash(), document.errors)
+
+
+def refusal(number: int) -> Ended:
+    """What a wallet's code for a whole document means to the desk."""
+    found = party_of(number)
+    if found is not None:
+        return refused(found[0], found[1], "says the phone")
+    code = _CODES[No(number)] if number in set(No) else NO_RIGHT
+    return Ended(f"the phone shows nothing: {describe(number)}", code, ROLE)
+
+
+__all__ = [
+    "Channel", "Engaged", "MessageChannel", "NfcChannel", "ReaderSession", "Shown", "ask", "describe", "end", "open_session",
+]
