@@ -359,6 +359,16 @@ def test_intervals_show_that_their_ends_differ() -> None:
     assert interval(Catalogue(), Estimate(90e9, 60e9, 125e9, 9, Basis.OVER_REPLICATIONS)) == "60 to 125 s"
 
 
+def test_a_stand_in_is_not_asked_to_be_real_and_a_rate_is_no_duration(make: Make) -> None:
+    run = make(visits=1)
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    manifest |= {"rig": {"card": "virtual", "wallet": "stand-in"}, "scenario": {"bandwidth_kbit_s": 1000, "rest_s": 300}}
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    settings = page(run, Catalogue()).partition('id="settings"')[2]
+    assert "every role virtual." in settings and "asked to be real" not in settings
+    assert "16.7 min" not in settings and "5 min" in settings
+
+
 # --- figures ------------------------------------------------------------------------------------------------------------
 
 
