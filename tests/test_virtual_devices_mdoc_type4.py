@@ -210,7 +210,8 @@ commands = st.builds(
     st.sampled_from([0, 0, 0, 0x10, 0x80]), st.sampled_from([0xA4, 0xB0, 0xD6, 0xC3]), st.sampled_from([0, 0, 4, 0x7F, 0x80]),
     st.sampled_from([0, 0, 2, 0x0C, 0xFF]),
     st.one_of(
-        st.sampled_from([b"", AID, b"\xe1\x03", b"\xe1\x04", b"\0\0"]), st.binary(max_size=20), st.binary(min_size=256, max_size=400)
+        st.sampled_from([b"", AID, b"\xe1\x03", b"\xe1\x04", b"\0\0"]), st.binary(max_size=20),
+        st.binary(min_size=256, max_size=400),
     ),
     st.one_of(st.none(), st.integers(1, 65536)),
 )
