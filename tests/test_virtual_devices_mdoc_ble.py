@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from virtual_devices.mdoc.ble_chunks import airtime_plan, chunks, value_bytes
@@ -49,6 +49,7 @@ VALUES = (Written, Notified)
 @MODES
 @ENDERS
 @pytest.mark.parametrize("by_status", [False, True])
+@settings(max_examples=30)  # times eight combinations
 @given(request=MESSAGES, response=MESSAGES, mtu=MTUS)
 def test_messages_arrive_and_both_ends_know_who_ended(
     mode: Mode, ender: Side, by_status: bool, request: bytes, response: bytes, mtu: int

@@ -16,6 +16,7 @@ from virtual_devices.mdoc import ble_options
 from virtual_devices.mdoc.ble_gatt import (
     TABLE,
     BleUsageError,
+    Characteristic,
     Direction,
     GattRole,
     Mode,
@@ -55,7 +56,7 @@ def test_each_mode_serves_its_own_characteristics() -> None:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda r: f"{r.mode.name}-{r.name.value}")
-def test_properties_let_values_go_the_stated_way_and_no_other(row: Any) -> None:
+def test_properties_let_values_go_the_stated_way_and_no_other(row: Characteristic) -> None:
     to_server = Property.WRITE_WITHOUT_RESPONSE in row.properties
     to_client = bool(row.properties & {Property.NOTIFY, Property.READ})
     assert (to_server, to_client) == (row.direction is not Direction.TO_CLIENT, row.direction is not Direction.TO_SERVER)
