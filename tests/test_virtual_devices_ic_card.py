@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-from cryptography.x509 import InvalidVersion
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -174,7 +173,8 @@ IMAGE = patient_card().to_image()
 ROOT_VERSION = IMAGE.index(bytes.fromhex("A003020102")) + 4
 REFUSAL = (
     r"these \d+ bytes are no card image \(\w+\); make one with this version"
-    r"|card image of version .*, profile .*: not known here"
+    r"|card image of version .*, profile .*: not known here; make one with this version"
+    r"|the root is no certificate in DER .*; take the one that the bench's authority gives"
 )
 
 
@@ -196,19 +196,17 @@ def refused_or_a_card(raw: bytes) -> bool:
 def test_damaged_image_is_refused_or_a_card(damage: list[tuple[int, int]]) -> None:
     raw = bytearray(IMAGE)
     for at, value in damage:
-        if at != ROOT_VERSION:
-            raw[at] = value
+        raw[at] = value
     refused_or_a_card(bytes(raw))
 
 
 def test_image_with_one_wrong_bit_is_refused_or_a_card() -> None:
     cards = 0
-    for at in set(range(len(IMAGE))) - {ROOT_VERSION}:
+    for at in range(len(IMAGE)):
         cards += refused_or_a_card(IMAGE[:at] + bytes([IMAGE[at] ^ 1 << at % 8]) + IMAGE[at + 1 :])
     assert 0 < cards < len(IMAGE)
 
 
-@pytest.mark.xfail(raises=InvalidVersion, strict=True, reason="the card's image lets the library's own error through")
 def test_image_whose_root_is_of_an_unknown_version_is_refused() -> None:
     assert not refused_or_a_card(IMAGE[:ROOT_VERSION] + b"\x11" + IMAGE[ROOT_VERSION + 1 :])
 

@@ -24,6 +24,7 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyB
 
 from virtual_devices import cbor
 from virtual_devices.clock import NS, to_datetime
+from virtual_devices.errors import UsageError
 from virtual_devices.randomness import digest, private_key
 
 READER_AUTHENTICATION = x509.ObjectIdentifier("1.0.18013.5.1.6")  # ISO/IEC 18013-5 B.1.7
@@ -236,8 +237,12 @@ class ChainVerifier:
     """Checks chains against one root, offline."""
 
     def __init__(self, root_der: bytes) -> None:
-        self._root = x509.load_der_x509_certificate(root_der)
-        self._store = Store([self._root])
+        """Raises UsageError when the root is no certificate."""
+        try:
+            self._root = _read(root_der)
+            self._store = Store([self._root])
+        except _UNREADABLE as e:
+            raise UsageError(f"the root is no certificate in DER ({e}); take the one that the bench's authority gives") from None
         # No callback of ours in the policy: one is called from inside the verifier, which takes whatever it raises for a bad
         # certificate, also the KeyboardInterrupt of a Ctrl-C that arrived while it was busy.
         self._leaf_policy = ExtensionPolicy.permit_all().require_present(x509.KeyUsage, Criticality.CRITICAL, None)

@@ -69,7 +69,8 @@ class CardImage:
         try:
             body = cbor.decode(raw)
             if body["version"] != IMAGE_VERSION or body["profile"] not in PROFILES:
-                raise UsageError(f"card image of version {body['version']}, profile {body['profile']!r}: not known here")
+                what = f"card image of version {body['version']}, profile {body['profile']!r}"
+                raise UsageError(f"{what}: not known here; make one with this version")
             _check_cells(body["cells"])
             ChainVerifier(body["root"])
             return CardImage(

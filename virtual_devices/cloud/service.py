@@ -26,12 +26,12 @@ from virtual_devices.clock import NS, parse_roc
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, DataCentre, Stored, VisitRecord
 from virtual_devices.cose import MalformedCose
 from virtual_devices.link import Work
-from virtual_devices.pki import ChainVerifier, Identity, Refused, Role, Trouble, Verified
+from virtual_devices.pki import PROFESSIONALS, Authority, ChainVerifier, Identity, Refused, Role, Trouble, Verified
 
 VERSION = 1
 CLOCK_SKEW_S = 900  # between an asker's clock and this one
 MAX_PARTS, MAX_PART_BYTES, MAX_RECORDS, MAX_KEY_BYTES = 4096, 65536, 4096, 64
-HEADER_REJECTED, SYNTAX_REJECTED, SIGNATURE_REJECTED = "9001", "9002", "9020"
+HEADER_REJECTED, SYNTAX_REJECTED, OUT_OF_SERVICE, SIGNATURE_REJECTED = "9001", "9002", "9004", "9020"
 SAM_CODE: dict[Trouble, str] = {
     Trouble.MISSING: "9013",
     Trouble.MALFORMED: "9013",
@@ -42,6 +42,10 @@ SAM_CODE: dict[Trouble, str] = {
     Trouble.REVOKED: "9060",
 }
 """The field's code for a SAM that the data centre refuses."""
+HPC_CODE: dict[Trouble, str] = dict.fromkeys(Trouble, "9130") | {
+    Trouble.EXPIRED: "9140", Trouble.NOT_YET_VALID: "9140", Trouble.WRONG_ROLE: "4034",
+}
+"""The same for a professional's card."""
 
 Arguments = Mapping[str, Any]
 Reply = tuple[str, dict[str, Any]]
@@ -63,14 +67,18 @@ class DataCentreDevice:
 
     def __init__(
         self, core: DataCentre, identity: Identity, root: bytes, revoked: Collection[int] = frozenset(),
+        authority: Authority | None = None,
     ) -> None:
+        """``authority``: who issues reader certificates; without one none are given (9004)."""
         self.core = core
         self.work = Work()
         self._identity = identity
         self._root = ChainVerifier(root)
         self._revoked = revoked
+        self._authority = authority
         self._operations: dict[str, Callable[[Verified, bytes, Arguments, int], Reply]] = {
             "verify-sam": self._verify_sam,  # csVerifySAMDC
+            "reader-certificates": self._reader_certificates,  # none in the field: for wallets
             "begin-visit": self._begin_visit,  # SequelNumber/Next, TreatmentNumber/Card
             "roll-back": self._roll_back,  # csUnGetSeqNumber
             "update-card": self._update_card,  # csUpdateHCContents
@@ -127,6 +135,26 @@ class DataCentreDevice:
         self.work.signatures += 1
         proof = pki.sign(self._identity.key, proof_message(Party.DATA_CENTRE, challenge, padded_id(sam.subject_id)))
         return OK, {"proof": proof, "chain": self._identity.chain_bytes(), "time_ns": now_ns}
+
+    def _reader_certificates(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        """Certificates of 72 hours for the asking SAM and the professional whose chain is handed in. They are for the keys that
+        those certify already, so nothing more needs to be proved; one that is revoked gets none."""
+        if self._authority is None:
+            return OUT_OF_SERVICE, {}
+        from_ns = now_ns - CLOCK_SKEW_S * NS
+        body = {"sam": self._renewed(sam, from_ns)}
+        if "hpc" in a:
+            self.work.chains += 1
+            hpc = self._root.check_bytes(_take(a, "hpc", bytes), PROFESSIONALS, now_ns, self._revoked)
+            if isinstance(hpc, Refused):
+                return HPC_CODE[hpc.trouble], {}
+            body["hpc"] = self._renewed(hpc, from_ns)
+        return OK, body
+
+    def _renewed(self, who: Verified, from_ns: int) -> list[bytes]:
+        assert self._authority is not None
+        self.work.signatures += 1
+        return list(self._authority.renew(who.role, who.subject_id, who.key, from_ns, organisation=who.organisation))
 
     def _begin_visit(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
         card_no, visit_type = _take(a, "card_no", str), _take(a, "visit_type", str)

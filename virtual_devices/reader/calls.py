@@ -125,6 +125,23 @@ def verify_sam(desk: Desk, sam: Handle) -> Flow[bool]:
     return True
 
 
+def get_reader_certificates(desk: Desk, sam: Handle) -> Flow[bool]:
+    """What SAM and professional show to wallets for the next 72 hours, from the data centre. False when the line is down: the
+    former ones serve until they end. Raises Ended when the data centre refuses one of the two."""
+    arguments = {"hpc": desk.hpc_chain} if desk.hpc_chain else {}
+    answer = yield from call(desk, sam, "reader-certificates", desk.fresh(16), arguments, "get reader certificates")
+    if answer is None:
+        return False
+    if answer.code != "0":
+        raise Ended("the data centre gives no reader certificate", answer.code, "hpc" if desk.hpc_chain else "sam")
+    for role in ("sam", "hpc"):
+        chain = answer.body.get(role)
+        if chain is not None and not (isinstance(chain, (list, tuple)) and all(isinstance(c, bytes) for c in chain)):
+            raise Ended("the data centre's certificates are none", DATA_CENTRE_NOT_BELIEVED, "cloud")
+    desk.reader_chain, desk.hpc_reader_chain = tuple(answer.body.get("sam") or ()), tuple(answer.body.get("hpc") or ())
+    return True
+
+
 def cloud_status(reply: bytes) -> str:
     """The code of an answer, for the row: read without believing it."""
     try:
