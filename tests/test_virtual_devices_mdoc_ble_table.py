@@ -284,6 +284,18 @@ def test_data_after_the_peers_own_end_is_refused(mode: Mode, side: Side, value: 
 
 
 @pytest.mark.parametrize(("mode", "side"), ALL_ENDS)
+@pytest.mark.parametrize(("value", "problem"), [(b"\x01", Problem.DATA_AFTER_END), (b"junk", Problem.UNKNOWN_STATE)])
+def test_state_after_the_peers_own_end_is_refused(mode: Mode, side: Side, value: bytes, problem: Problem) -> None:
+    link = bring(mode, side, Phase.OPEN)
+    link.handle(spoken(STATE, b"\x02", link))
+    assert link.handle(Failed("the peer has left")) == () and link.phase is Phase.ENDED_BY_PEER
+    assert ended(link.handle(spoken(STATE, value, link))) == Ended(
+        Phase.REFUSED, Signal.STATE if link.role is GattRole.SERVER else Signal.SILENT, problem,
+        "" if problem is Problem.DATA_AFTER_END else "4 bytes: 6a756e6b",
+    )
+
+
+@pytest.mark.parametrize(("mode", "side"), ALL_ENDS)
 def test_session_status_ends_without_state_02(mode: Mode, side: Side) -> None:
     link = bring(mode, side, Phase.OPEN)
     outputs = link.session_ended(by_peer=False)
@@ -321,11 +333,12 @@ USAGE: list[tuple[Mode, Side, Phase, Callable[[BleLink], Any]]] = [
     *((m, s, Phase.OPEN, lambda link: link.handle(IdentRead(b""))) for m, s in ALL_ENDS),
     *((m, s, Phase.OPEN, lambda link: link.handle(Subscribed(UP))) for m, s in ALL_ENDS),
     *((m, s, Phase.OPEN, lambda link: link.send(bytes(MAX_MESSAGE_BYTES + 1))) for m, s in ALL_ENDS),
+    *((m, s, p, lambda link: link.handle(Subscribed(STATE, on=False))) for m, s, p in PLACES if make(m, s).role is GattRole.CLIENT),
     *((m, s, Phase.IDLE, lambda link: link.send(b"x")) for m, s in ALL_ENDS),
     *((m, s, Phase.IDLE, lambda link: link.handle(Disconnected())) for m, s in ALL_ENDS),
     *((m, s, Phase.IDLE, lambda link: link.handle(Failed("x"))) for m, s in ALL_ENDS),
     *((m, s, Phase.IDLE, lambda link: link.handle(spoken(STATE, b"\x01", link))) for m, s in ALL_ENDS),
-    *((m, s, Phase.OPEN, lambda link: link.handle(spoken(STATE, b"\x02", make(link.mode, other(link.side))))) for m, s in ALL_ENDS),
+    *((m, s, Phase.OPEN, lambda link: link.handle(spoken(UP, b"\0", make(link.mode, other(link.side))))) for m, s in ALL_ENDS),
 ]
 
 

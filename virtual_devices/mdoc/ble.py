@@ -98,7 +98,7 @@ class BleLink:
         self._ident = ident(device_key_bytes) if mode is Mode.CENTRAL_CLIENT else None
         self._subscribed: set[Name] = set()
         self._incoming = Assembler()
-        self._leaving = False  # Disconnect has been said: no value after it would go out
+        self._leaving = False  # Disconnect has been said
 
     # what the user wants
 
@@ -282,8 +282,6 @@ class BleLink:
 
     def _can_tell(self) -> bool:
         """The peer can hear State 02: the client has found State and trusts the server, or the server's client listens."""
-        if self._leaving:
-            return False
         if self.role is GattRole.SERVER:
             return Name.STATE in self._subscribed
         return self.phase in (Phase.SUBSCRIBING, Phase.OPEN)

@@ -52,7 +52,8 @@ class Connected:
     """The one connection of this session stands. ``mtu``: ATT_MTU in bytes, 23 until agreed otherwise.
 
     A driver gives the first peer only. Where a stack agrees the MTU by itself, this is that MTU. Some stacks report 23 whatever
-    was agreed: the longest write without response, plus 3, is then the better source.
+    was agreed: the longest write without response, plus 3, is then the better source. It must be known at a server as well:
+    a chunk longer than this MTU allows is refused.
     """
 
     mtu: int = 23
