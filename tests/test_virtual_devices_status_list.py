@@ -243,6 +243,7 @@ def test_lists_are_counted() -> None:
     assert lists.take(published(at_ns=NOW_NS + NS), NOW_NS + NS).outcome is Taking.ACCEPTED
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number:cryptography.utils.CryptographyDeprecationWarning")
 def test_flipped_bit_is_refused_at_every_position() -> None:
     raw = published(Status.INVALID)
     lists = reader()
