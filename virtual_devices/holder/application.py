@@ -65,8 +65,8 @@ class Home(Protocol):
         """The card that is presented, or why none is."""
         ...
 
-    def allowed(self, names: Names, readers: Readers, write: bool, at_ns: int) -> Allowed:
-        """The holder's consent to showing these, and to writing."""
+    def allowed(self, names: Names, readers: Readers, write: bool, transcript: Transcript) -> Allowed:
+        """The holder's consent to showing these, and to writing, in this session."""
         ...
 
     def device_values(self, names: Names, transcript: Transcript, at_ns: int) -> dict[str, dict[str, Any]]:
@@ -126,7 +126,7 @@ class Application:
         batch = asked.items.info.get(vhc.WRITE_INFO)
         met = vhc.grants(sam=readers.sam is not None, hpc=readers.hpc is not None, other_use=readers.other_use is not None)
         may = vhc.allowed(wanted, met)
-        consent = home.allowed(may, readers, batch is not None, at_ns)
+        consent = home.allowed(may, readers, batch is not None, transcript)
         shown = {space: names & consent.names.get(space, frozenset()) for space, names in may.items()}
         issued = credential.select(shown)
         values = home.device_values({s: n for s, n in shown.items() if s in vhc.AUTHORISED and n}, transcript, at_ns)

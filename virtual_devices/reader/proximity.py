@@ -26,7 +26,8 @@ from virtual_devices.flow import Exchange, Flow
 from virtual_devices.holder.readers import SKEW_S
 from virtual_devices.holder.refusals import No, party_of
 from virtual_devices.link import Attempt, Outcome, Work
-from virtual_devices.mdoc import nfc_reader, response, session
+from virtual_devices.mdoc import engagement, nfc_reader, response, session
+from virtual_devices.mdoc.carriers import NfcCarrier
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.request import V1_0, V1_1, DeviceRequest, DocRequest, items_request, signed_by_reader
 from virtual_devices.mdoc.response import Believed
@@ -36,9 +37,11 @@ from virtual_devices.pki import Refused, Trouble
 from virtual_devices.randomness import private_key
 from virtual_devices.reader.authenticate import refused
 from virtual_devices.reader.desk import Desk
-from virtual_devices.reader.transmit import ABSENT, READ_WRITE_FAULT, READER_TIMEOUT, Ended, Handle, need_ok, transmit
+from virtual_devices.reader.transmit import ABSENT, READ_WRITE_FAULT, READER_TIMEOUT, Ended, Handle, need_ok, power_on, transmit
 
-ROLE = "wallet"
+ROLE, SCREEN = "wallet", "screen"
+NFC_CARRIERS = (NfcCarrier(),)
+"""What this reader offers in a negotiated handover."""
 TIMEOUT_S = 10.0
 DECLINED, NO_RIGHT, CANCELLED = "5109", "4029", "5002"
 _CODES = {
@@ -149,6 +152,27 @@ def describe(number: int) -> str:
     return No(number).name.lower().replace("_", " ") if number in set(No) else f"error {number}"
 
 
+def engage_nfc(desk: Desk) -> Flow[Engaged]:
+    """The handover that the phone's tag offers. Raises Ended."""
+    yield from power_on(ROLE, "find phone")
+    found = yield from nfc_reader.handover(NFC_CARRIERS, desk.fresh)
+    try:
+        return Engaged(engagement.read(found.device_engagement), (found.hs, found.hr))
+    except MalformedMdoc as e:
+        raise Ended(f"the phone's engagement: {e.what}", READ_WRITE_FAULT, ROLE) from None
+
+
+def engage_qr() -> Flow[Engaged]:
+    """Scan the QR code that the phone shows. Raises Ended when there is none, or another."""
+    attempt: Attempt = yield Exchange(SCREEN, b"scan", TIMEOUT_S, "scan QR code")
+    if attempt.reply is None:
+        raise Ended("no QR code could be read", ABSENT[ROLE], ROLE, outcome=attempt.outcome)
+    try:
+        return Engaged(engagement.read_qr(attempt.reply.decode("ascii", "replace")))
+    except MalformedMdoc as e:
+        raise Ended(f"the QR code: {e.what}", "4033", ROLE) from None
+
+
 def open_session(desk: Desk, engaged: Engaged, channel: Channel) -> Flow[ReaderSession]:
     """A fresh key for this session, never used again. Nothing is sent but what opens the channel."""
     key = private_key("session", desk.fresh(32).hex())
@@ -244,5 +268,6 @@ def refusal(number: int) -> Ended:
 
 
 __all__ = [
-    "Channel", "Engaged", "MessageChannel", "NfcChannel", "ReaderSession", "Shown", "ask", "describe", "end", "open_session",
+    "Channel", "Engaged", "MessageChannel", "NfcChannel", "ReaderSession", "Shown", "ask", "describe", "end",
+    "engage_nfc", "engage_qr", "open_session",
 ]

@@ -1,0 +1,90 @@
+"""The cards that a phone holds: its holder's own, and those of wards under an authorization (several, each with its own key).
+
+In the vault a card is one record, ``card.<name>``: CBOR {1: issuer-signed, 2: name of its device key, 3: authorization / null,
+4: inner QR credential / null}. Its records that were written back are under ``<name>/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import cbor2
+
+from virtual_devices.mdoc.mso import IssuerSigned, Mso, read_issuer_signed, read_mso
+from virtual_devices.mdoc.tagged import dumps
+from virtual_devices.wallet.vault import Vault
+
+OWN = "own"
+_CARD = "card."
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One card on the phone. ``authorization``: the guardian's, for a ward's card. ``qr``: the issuer's CWT for QR codes."""
+
+    name: str
+    issued: IssuerSigned
+    key: str
+    authorization: bytes | None = None
+    qr: bytes | None = None
+
+    @property
+    def mso(self) -> Mso:
+        assert self.issued.auth.payload is not None
+        return read_mso(self.issued.auth.payload)
+
+    def to_bytes(self) -> bytes:
+        return dumps({1: self.issued.item(), 2: self.key, 3: self.authorization, 4: self.qr})
+
+
+class Cards:
+    """The cards in one vault."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._read: dict[str, tuple[bytes, Held]] = {}  # a card is taken apart once, not at every request
+
+    def names(self) -> list[str]:
+        return [name.removeprefix(_CARD) for name in self._vault.names(_CARD)]
+
+    def get(self, name: str) -> Held | None:
+        raw = self._vault.get(_CARD + name)
+        if raw is None:
+            return None
+        known = self._read.get(name)
+        if known is None or known[0] != raw:
+            body = cbor2.loads(raw)
+            known = raw, Held(name, read_issuer_signed(body[1]), body[2], body[3], body[4])
+            self._read[name] = known
+        return known[1]
+
+    def put(self, card: Held) -> None:
+        """Take a card in, or in place of the one of that name: one commit."""
+        self._vault.commit({_CARD + card.name: card.to_bytes()})
+
+    def remove(self, name: str) -> None:
+        """A card and all that was written to it."""
+        left = list(self._vault.names(f"{name}/"))
+        self._vault.commit({_CARD + name: None, **dict.fromkeys(left)})
+        self._read.pop(name, None)
+
+
+class Folder:
+    """The part of the vault that belongs to one card: what :class:`~virtual_devices.holder.writing.Records` keeps there."""
+
+    def __init__(self, vault: Vault, name: str) -> None:
+        self._vault = vault
+        self._prefix = f"{name}/"
+
+    def get(self, name: str) -> bytes | None:
+        return self._vault.get(self._prefix + name)
+
+    def names(self, prefix: str) -> Collection[str]:
+        return [name.removeprefix(self._prefix) for name in self._vault.names(self._prefix + prefix)]
+
+    def commit(self, changes: Mapping[str, bytes | None]) -> None:
+        """Names that begin with a slash are the phone's own (its log), in the same act."""
+        self._vault.commit(
+            {n.removeprefix("/") if n.startswith("/") else self._prefix + n: value for n, value in changes.items()}
+        )

@@ -1,0 +1,237 @@
+"""A phone with the reference wallet: keystore, encrypted data, holder, consent, cards, and what it shows to readers.
+
+    phone = Phone(seed, "p1", root, maker=batch)
+    phone.start(now_ns); phone.format()          power, and an empty wallet
+    phone.holder.set_pin("2580", now_ns)
+    phone.install(card)                          a credential that came from the issuer
+    phone.holder.enter_pin(...); phone.arm(...)  the holder's acts
+    session = phone.engage(now_ns)               one presentation (``HolderSession``)
+
+Time: a phone has a clock that may be wrong (``clock_error_s``) and a steady one, which nobody can set. ``now_ns`` handed in is
+the true time; consent and delays count on the steady clock, certificates are judged by the wrong one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from virtual_devices import vhc
+from virtual_devices.authorization import make_proof, read
+from virtual_devices.clock import NS
+from virtual_devices.holder.application import Act, Allowed, Application, Names
+from virtual_devices.holder.readers import SKEW_S, ReaderCheck, Readers
+from virtual_devices.holder.refusals import No
+from virtual_devices.holder.session import Handover, HolderSession
+from virtual_devices.holder.writing import Records
+from virtual_devices.link import Work
+from virtual_devices.mdoc import engagement
+from virtual_devices.mdoc.engagement import Engagement
+from virtual_devices.mdoc.mso import IssuerSigned
+from virtual_devices.mdoc.session import Transcript
+from virtual_devices.pki import ChainVerifier, Identity, Role
+from virtual_devices.randomness import private_key
+from virtual_devices.wallet.consent import Answer, Consent, Element, Use
+from virtual_devices.wallet.held import OWN, Cards, Folder, Held
+from virtual_devices.wallet.holder import Holder
+from virtual_devices.wallet.keystore import Keystore, Policy, Purpose
+from virtual_devices.wallet.power import Memory, Power
+from virtual_devices.wallet.vault import Vault
+from virtual_devices.write_back import Kind, Receipt
+
+CAPACITY = 600
+"""Records that one card on a phone holds."""
+
+
+class Phone:
+    """One phone. ``maker``: the production batch that attests its keys; ``cells``: flash and keystore of a phone that was."""
+
+    def __init__(
+        self, seed: object, name: str, root: bytes, *, maker: Identity | None = None, clock_error_s: float = 0.0,
+        flash: Mapping[str, bytes] | None = None, keystore: Mapping[str, bytes] | None = None,
+    ) -> None:
+        self.name = name
+        self.work = Work()
+        self.power = Power()
+        self.clock_error_ns = round(clock_error_s * NS)
+        self.root = ChainVerifier(root)
+        self.revoked: frozenset[int] = frozenset()  # of readers, as far as the phone has heard while it was online
+        self.keystore = Keystore(seed, name, batch=maker, cells=keystore, work=self.work, power=self.power)
+        self.vault = Vault(Memory("flash", flash or {}, self.work, self.power), self.keystore)
+        self.holder = Holder(self.vault, self.keystore)
+        self.consent = Consent(self.holder)
+        self.cards = Cards(self.vault)
+        self.shown = OWN  # the card that is presented
+        self.session: HolderSession | None = None
+
+    # -- power and life
+
+    def start(self, now_ns: int) -> None:
+        """Power on: what a cut left is settled, every consent forgotten. Raises PowerCut, VaultRefused as the vault does."""
+        self.end_session()
+        self.keystore.power_on()
+        self.keystore.set_gate(self.consent.gate)
+        self.vault.power_on()
+        self.consent.power_on()
+        self.holder.power_on(now_ns)
+
+    def format(self) -> None:
+        """An empty wallet."""
+        self.vault.format()
+
+    def new_key(self, name: str = OWN) -> str:
+        """A device key for a card of that name: it signs, only with the holder's consent, and is never seen."""
+        number = 1 + max((int(k.rsplit(".", 1)[1]) for k in self.keystore.names() if k.startswith(f"device.{name}.")), default=0)
+        key = f"device.{name}.{number}"
+        self.keystore.make(key, Purpose.SIGN, Policy.HOLDER)
+        return key
+
+    def install(self, card: Held) -> None:
+        """Take in a card from the issuer, bound to a key of this phone."""
+        self.cards.put(card)
+
+    def wipe(self) -> None:
+        """Nothing of any card can be read on this phone again: keys first, then data."""
+        self.end_session()
+        for key in sorted(self.keystore.names()):
+            if key.startswith("device."):
+                self.keystore.delete(key)
+        self.vault.wipe()
+
+    # -- what the holder does
+
+    def arm(self, use: Use, names: Names, now_ns: int, *, write: bool = True) -> bool:
+        """Consent in advance, after a proof, for one session that begins within a minute."""
+        return self.consent.arm(use, elements(names, write), now_ns)
+
+    def approve(self, use: Use, now_ns: int) -> bool:
+        """Give all that is asked, after a proof."""
+        return self.consent.give(use, self.consent.asked.elements(use), now_ns)
+
+    # -- presenting
+
+    def engage(self, methods: list[list[Any]] | None = None, handover: Handover = None, *, legacy: bool = False) -> HolderSession:
+        """A new presentation with a key of its own; the former one ends. ``legacy``: as a wallet that knows version 1.0 only."""
+        key, shown = self.new_engagement(methods, legacy=legacy)
+        return self.engaged(shown, key, handover)
+
+    def new_engagement(
+        self, methods: list[list[Any]] | None = None, *, legacy: bool = False,
+    ) -> tuple[ec.EllipticCurvePrivateKey, Engagement]:
+        """What a presentation begins with. The key is used for one session and never again."""
+        self.end_session()
+        key = private_key("session", self.keystore.random(32).hex())
+        return key, engagement.make(key.public_key(), methods, reader_auth_all=not legacy)
+
+    def engaged(self, shown: Engagement, key: ec.EllipticCurvePrivateKey, handover: Handover = None) -> HolderSession:
+        """The engagement has been shown: wait for a reader."""
+        self.session = HolderSession(shown, key, Application(_Home(self, self.shown)).answer, handover)
+        return self.session
+
+    def end_session(self) -> None:
+        """The phone is put away, or something else begins."""
+        if self.session is not None:
+            if self.session.transcript is not None:
+                self.consent.end(self.session.transcript.hash)
+            self.session.close()
+        self.session = None
+
+    def records(self, card: str = OWN) -> Records:
+        return Records(Folder(self.vault, card), CAPACITY, self.work)
+
+
+def elements(names: Names, write: bool = False) -> list[Element]:
+    """As consent counts them. Writing is an element too: the receipt."""
+    found = [(space, name) for space, some in names.items() for name in some]
+    return [*found, (vhc.WRITE, vhc.RECEIPT)] if write else found
+
+
+def use_of(readers: Readers) -> Use:
+    """What a request is for, by who asks."""
+    if readers.other_use is not None:
+        return Use.NON_MEDICAL
+    if readers.hpc is None:
+        return Use.REGISTRATION
+    return Use.DISPENSING if readers.hpc.who.role is Role.PHARMACIST else Use.TREATMENT
+
+
+class _Home:
+    """The phone, as the card application sees it, for one card."""
+
+    def __init__(self, phone: Phone, card: str) -> None:
+        self._phone = phone
+        self._card = card
+        self._now_ns = 0
+        self.work = phone.work
+
+    def _held(self) -> Held | None:
+        vault = self._phone.vault
+        return self._phone.cards.get(self._card) if vault.ready else None
+
+    def reader_check(self, now_ns: int) -> ReaderCheck:
+        self._now_ns = now_ns
+        return ReaderCheck(self._phone.root, now_ns + self._phone.clock_error_ns, self._phone.revoked)
+
+    def credential(self, at_ns: int) -> IssuerSigned | No:
+        held = self._held()
+        if held is None or at_ns > held.mso.valid_until_ns + SKEW_S * NS:
+            return No.NOT_IN_FORCE
+        if held.authorization is not None and at_ns >= read(held.authorization)[1].expires_ns:
+            return No.AUTHORIZATION_ENDED
+        return held.issued
+
+    def allowed(self, names: Names, readers: Readers, write: bool, transcript: Transcript) -> Allowed:
+        consent, use = self._phone.consent, use_of(readers)
+        wanted = elements(names, write)
+        answer = consent.ask(transcript.hash, use, wanted, self._now_ns)
+        given = consent.allows(transcript.hash, use, wanted, self._now_ns)
+        allowed = {space: frozenset(n for n in some if (space, n) in given) for space, some in names.items()}
+        rest = No.CONSENT_NEEDED if answer is Answer.WAIT else No.DECLINED
+        return Allowed(allowed, rest, not write or (vhc.WRITE, vhc.RECEIPT) in given)
+
+    def device_values(self, names: Names, transcript: Transcript, at_ns: int) -> dict[str, dict[str, Any]]:
+        records, held = self._phone.records(self._card), self._held()
+        assert held is not None
+        makers: dict[Element, Callable[[], Any]] = {
+            (vhc.RECORDS, "generation"): lambda: records.generation,
+            (vhc.RECORDS, "visits"): lambda: records.of(*(set(Kind) - {Kind.PRESCRIPTION})) or None,
+            (vhc.RECORDS, "prescriptions"): lambda: records.of(Kind.PRESCRIPTION) or None,
+            (vhc.RECORDS, "certificates"): lambda: records.chains() or None,
+            (vhc.DELEGATION, "authorization"): lambda: held.authorization,
+            (vhc.DELEGATION, "proof"): lambda: self._proof(held, transcript),
+        }
+        values: dict[str, dict[str, Any]] = {}
+        for space, some in names.items():
+            for name in sorted(some):
+                value = makers[space, name]() if (space, name) in makers else None
+                if value is not None:
+                    values.setdefault(space, {})[name] = value
+        return values
+
+    def _proof(self, held: Held, transcript: Transcript) -> Any:
+        if held.authorization is None:
+            return None
+        cti = read(held.authorization)[1].cti
+        return make_proof(self.sign, transcript.encoded, cti).item()
+
+    def sign(self, message: bytes) -> bytes:
+        held = self._held()
+        assert held is not None
+        return self._phone.keystore.sign(held.key, message)
+
+    def write(self, raw: bytes, credential: IssuerSigned, act: Act) -> Receipt:
+        return self._phone.records(self._card).write(raw, credential, act.readers, act.at_ns, self._noted(act))
+
+    def seen(self, readers: Readers) -> None:
+        return
+
+    def note(self, act: Act) -> None:
+        Folder(self._phone.vault, self._card).commit(self._noted(act))
+
+    def _noted(self, act: Act) -> dict[str, bytes | None]:
+        return {}
+
+
+__all__ = ["CAPACITY", "Phone", "elements", "use_of"]
