@@ -44,11 +44,11 @@ _CODE: dict[Party, dict[Trouble, str]] = {
 """The field's code for each party and trouble. Where the field has none for a forged card, "not such a card" (inferred)."""
 
 
-def refused(party: Party, trouble: Trouble, text: str = "", sw: int = 0) -> Ended:
+def refused(party: Party, trouble: Trouble, text: str = "", sw: int = 0, said: int = 0) -> Ended:
     """The party did not prove itself: an Ended that says which and why."""
     role = ROLE.get(party, "cloud")
     what = f"{role} refused: {trouble.value}" + (f" ({text})" if text else "")
-    return Ended(what, _CODE[party][trouble], role, sw=sw, trouble=trouble)
+    return Ended(what, _CODE[party][trouble], role, sw=sw, trouble=trouble, said=said)
 
 
 def check_chain(desk: Desk, party: Party, chain: bytes) -> Verified:

@@ -13,6 +13,8 @@ from virtual_devices.clock import NS, Clock
 from virtual_devices.cloud.core import UPLOAD_DEADLINE_S, VisitRecord
 from virtual_devices.pki import ChainVerifier, Verified
 from virtual_devices.reader.transmit import Handle
+from virtual_devices.status_list import StatusLists
+from virtual_devices.write_back import Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Institution:
     line_down_until_ns: int = 0
     draining: bool = False
     data_centre: tuple[bytes, Verified] | None = None  # chain as received, and what it proved
+    lists: StatusLists | None = None  # how virtual cards and authorizations stand, as last fetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ class Desk:
     hpc_id: str = ""
     hpc_chain: bytes = b""
     hpc_reader_chain: tuple[bytes, ...] = ()
+    batches: dict[bytes, Batch] = field(default_factory=dict)
+    """Batches for wallets whose receipt has not come, by their id."""
 
     def line_held_off(self) -> bool:
         """True while a line that failed a moment ago is not to be tried again."""

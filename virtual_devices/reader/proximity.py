@@ -27,7 +27,7 @@ from virtual_devices.holder.readers import SKEW_S
 from virtual_devices.holder.refusals import No, party_of
 from virtual_devices.link import Attempt, Outcome, Work
 from virtual_devices.mdoc import engagement, nfc_reader, response, session
-from virtual_devices.mdoc.carriers import NfcCarrier
+from virtual_devices.mdoc.carriers import Carrier, NfcCarrier
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.request import V1_0, V1_1, DeviceRequest, DocRequest, items_request, signed_by_reader
 from virtual_devices.mdoc.response import Believed
@@ -100,10 +100,16 @@ class MessageChannel:
 
 @dataclass(frozen=True, slots=True)
 class Engaged:
-    """A device engagement, and the handover by which it came (None: a QR code)."""
+    """A device engagement, and the handover by which it came (None: a QR code). ``carriers``: what the handover offers."""
 
     engagement: Engagement
     handover: tuple[bytes, bytes | None] | None = None
+    carriers: tuple[Carrier, ...] = ()
+
+    def nfc_limits(self) -> tuple[int, int] | None:
+        """Longest data fields of command and response over NFC, as the device says; None when it offers no NFC."""
+        carrier = next((c for c in self.carriers if isinstance(c, NfcCarrier)), None)
+        return None if carrier is None else (carrier.max_command_bytes or 255, carrier.max_response_bytes or 256)
 
 
 @dataclass(slots=True)
@@ -157,7 +163,7 @@ def engage_nfc(desk: Desk) -> Flow[Engaged]:
     yield from power_on(ROLE, "find phone")
     found = yield from nfc_reader.handover(NFC_CARRIERS, desk.fresh)
     try:
-        return Engaged(engagement.read(found.device_engagement), (found.hs, found.hr))
+        return Engaged(engagement.read(found.device_engagement), (found.hs, found.hr), found.carriers)
     except MalformedMdoc as e:
         raise Ended(f"the phone's engagement: {e.what}", READ_WRITE_FAULT, ROLE) from None
 
@@ -262,9 +268,9 @@ def refusal(number: int) -> Ended:
     """What a wallet's code for a whole document means to the desk."""
     found = party_of(number)
     if found is not None:
-        return refused(found[0], found[1], "says the phone")
+        return refused(found[0], found[1], "says the phone", said=number)
     code = _CODES[No(number)] if number in set(No) else NO_RIGHT
-    return Ended(f"the phone shows nothing: {describe(number)}", code, ROLE)
+    return Ended(f"the phone shows nothing: {describe(number)}", code, ROLE, said=number)
 
 
 __all__ = [

@@ -27,17 +27,20 @@ class Ended(PeerError):
     """A flow ended before its aim.
 
     ``code``: the field's code (space cshis). ``role``: where. ``outcome``: how the medium ended, None when the peer
-    answered and refused. ``sw``: the chip's status word, 0 when none came. ``trouble``: why a party was refused.
+    answered and refused. ``sw``: the chip's status word, 0 when none came. ``trouble``: why a party was refused. ``said``: the
+    error code by which a wallet refused, 0 when it was nothing of the kind.
     """
 
     def __init__(
         self, what: str, code: str, role: str, *, outcome: Outcome | None = None, sw: int = 0, trouble: Trouble | None = None,
+        said: int = 0,
     ) -> None:
         super().__init__(what, code=code)
         self.role = role
         self.outcome = outcome
         self.sw = sw
         self.trouble = trouble
+        self.said = said
 
     @property
     def torn(self) -> bool:

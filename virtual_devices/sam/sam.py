@@ -5,9 +5,9 @@ makes the 40-character signature of a prescription entry. Commands as in ``authe
 
     00 CA 00 5A        12 bytes SAM id
     00 CA 5F 50        10 bytes institution code (醫療院所代碼)
-    00 2A 9E 9A        COMPUTE DIGITAL SIGNATURE: 64 bytes over the data: a COSE Sig_structure, which is how a message to
-                       the data centre begins, or the statement of a visit, before which the patient card that it names
-                       must have proved itself
+    00 2A 9E 9A        COMPUTE DIGITAL SIGNATURE: 64 bytes over the data: a COSE Sig_structure (a message to the data
+                       centre, a request to a wallet, a record written back), or the statement of a visit, before which
+                       the patient card that it names must have proved itself
     00 2A 8E 80        COMPUTE CRYPTOGRAPHIC CHECKSUM: 20 bytes over the data (profile; the field's algorithm is not public)
 """
 
@@ -27,7 +27,7 @@ from virtual_devices.randomness import digest
 from virtual_devices.store import Store
 
 ATR = atr.make(b"\x80\x73\xc0\x01\xc0\x53SAM", Transport.T1)
-MESSAGE, VISIT_STATEMENT = b"\x84jSignature1", b"VHC visit 1"
+MESSAGES, VISIT_STATEMENT = (b"\x84jSignature1", b"\x85iSignature"), b"VHC visit 1"
 CHECKSUM_BYTES = 20
 
 
@@ -79,7 +79,7 @@ class Sam(Chip):
             case (0x00, 0xBE):
                 return self.authenticator.perform_security_operation(c)
             case (0x9E, 0x9A):
-                message = c.data.startswith(MESSAGE)
+                message = c.data.startswith(MESSAGES)
                 refuse_unless(message or c.data.startswith(VISIT_STATEMENT), SW.WRONG_DATA)
                 refuse_unless(message or self._names_the_card(c.data), SW.SECURITY_STATUS_NOT_SATISFIED)
                 return Answer(self.authenticator.sign(c.data), exact=True)

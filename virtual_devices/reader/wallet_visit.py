@@ -1,0 +1,252 @@
+"""A visit as the desks' control software runs it on a virtual card: the same steps, and the same results, as ``visit.py`` has
+for a physical one. What comes after reading does not know which card it was.
+
+A presentation is a *tap*: the holder's act (open the app, prove to be there), the engagement, and one session in which the desk
+asks and writes. Each flow can be run again after a phone that was taken away too early: ids of requests and batches stay.
+
+How a credential stands is looked up in the status lists at hand. Suspended or revoked is refused (1009); unknown, because
+the list is missing or past its end, is served, marked, and left to reconciliation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from virtual_devices import vhc
+from virtual_devices.authorization import Purpose, Scope
+from virtual_devices.authorization_check import Checker, Use
+from virtual_devices.cose import MalformedCose, read_sign1
+from virtual_devices.flow import Ask, Flow
+from virtual_devices.holder.refusals import No
+from virtual_devices.reader.authenticate import sam_of
+from virtual_devices.reader.calls import call
+from virtual_devices.reader.desk import Desk
+from virtual_devices.reader.proximity import (
+    ROLE,
+    Channel,
+    Engaged,
+    MessageChannel,
+    NfcChannel,
+    ReaderSession,
+    Shown,
+    ask,
+    end,
+    engage_nfc,
+    engage_qr,
+    open_session,
+)
+from virtual_devices.reader.transmit import READ_WRITE_FAULT, Ended, Handle
+from virtual_devices.reader.visit import SECOND_DEPARTMENT, WRONG_PERSON, VisitRequest
+from virtual_devices.reader.write_back import prepare, sign_records, target_of, write
+from virtual_devices.status_list import Status
+from virtual_devices.write_back import Receipt, Record
+
+T = TypeVar("T")
+OPEN_APP, APPROVE, TAP_AGAIN = "open the wallet", "approve on the phone", "tap again"
+"""What a holder is asked to do, as the rows name it."""
+REVOKED = "5002"
+
+
+class Medium(Enum):
+    """How the virtual card is presented: engagement and retrieval."""
+
+    NFC = "nfc"  # tap, and messages in the same field
+    QR_BLE = "ble"  # the code on the screen, then messages over BLE
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What a desk needs for virtual cards: by which medium, and the longest data fields of its contactless reader."""
+
+    medium: Medium = Medium.NFC
+    max_command_bytes: int = 65535
+    max_response_bytes: int = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom the desk has before it. ``issuer_auth``: which credential was seen; ``status``: what is known of it, and the age of
+    that knowledge in ns (-1: none); ``on_behalf``: who presented it for whom, when a guardian did (DLG-03)."""
+
+    card_no: str
+    name: str
+    issuer_auth: bytes
+    status: Status
+    status_age_ns: int
+    on_behalf: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualRegistered:
+    """A visit registered with a virtual card. ``sequence`` and ``identifier`` are empty when the line was down."""
+
+    request: VisitRequest
+    person: Person
+    sequence: str
+    identifier: str
+    notice: str
+
+    @property
+    def online(self) -> bool:
+        return bool(self.identifier)
+
+
+def present(
+    desk: Desk, counter: Counter, act: str, body: Callable[[ReaderSession, Handle], Flow[T]],
+) -> Flow[T]:
+    """One presentation, from the holder's act to the end of the session."""
+    yield Ask("holder", act)
+    engaged: Engaged = yield from (engage_nfc(desk) if counter.medium is Medium.NFC else engage_qr())
+    sam = yield from sam_of(desk)
+    opened = yield from open_session(desk, engaged, _channel(engaged, counter))
+    result = yield from body(opened, sam)
+    yield from end(opened)
+    return result
+
+
+def register_wallet(desk: Desk, counter: Counter, request: VisitRequest) -> Flow[VirtualRegistered]:
+    """Registration with a virtual card: presented and believed, then eligibility and sequence number from the data centre.
+
+    Raises Ended with the code that refuses the patient, with the party that a wallet has refused, or a medium's failure.
+    """
+
+    def body(opened: ReaderSession, sam: Handle) -> Flow[Person]:
+        shown = yield from ask_again(desk, opened, vhc.REGISTRATION, sam)
+        return identify(desk, opened, shown, frozenset({Scope.BASIC}))
+
+    person = yield from present(desk, counter, OPEN_APP, body)
+    sam = yield from sam_of(desk)
+    arguments = {"card_no": person.card_no, "visit_type": request.visit_type, "carrier": "virtual-card"}
+    answer = yield from call(desk, sam, "begin-visit", request.request_id, arguments, "get sequence number online")
+    if answer is None:
+        return VirtualRegistered(request, person, "", "", "0")
+    if answer.code != "0":
+        raise Ended("the data centre refuses the visit", answer.code, "cloud")
+    notice = SECOND_DEPARTMENT if answer.body.get("same_day") else "0"
+    return VirtualRegistered(
+        request, person, str(answer.body.get("sequence", "")), str(answer.body.get("identifier", "")), notice
+    )
+
+
+def read_medical_wallet(desk: Desk, counter: Counter, hpc: Handle, registered: VirtualRegistered) -> Flow[Shown]:
+    """What the physician reads before the consultation. Raises Ended 5020 for another person's card."""
+
+    def body(opened: ReaderSession, sam: Handle) -> Flow[Shown]:
+        shown = yield from ask_again(desk, opened, vhc.CONSULTATION, sam, hpc)
+        _same(identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.MEDICAL})), registered)
+        return shown
+
+    return (yield from present(desk, counter, OPEN_APP, body))
+
+
+def write_wallet(
+    desk: Desk, counter: Counter, registered: VirtualRegistered, records_for: Callable[[bytes], Sequence[Record]],
+    batch_id: bytes, hpc: Handle | None = None,
+) -> Flow[Receipt]:
+    """Write records back, in one presentation: read what the wallet holds, sign, write. ``records_for`` makes the records for
+    the holder's key (its SHA-256).
+
+    Run again after a receipt that never came, it sends the very same batch, which the desk has kept: stored is then told as
+    already stored. Raises Ended: 5020 for another person's card, or what the wallet has against the batch.
+    """
+
+    def body(opened: ReaderSession, sam: Handle) -> Flow[Receipt]:
+        shown = yield from ask_again(desk, opened, _BEFORE_WRITING, sam, hpc)
+        _same(identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.WRITE})), registered)
+        target = target_of(shown)
+        kept = desk.batches.get(batch_id)
+        if kept is None or kept.issuer_auth != target.issuer_auth:
+            signed = yield from sign_records(desk, records_for(target.holder), sam, hpc)
+            kept = desk.batches[batch_id] = prepare(target, signed, batch_id)
+        receipt = yield from _consented(lambda: write(desk, opened, kept, sam, hpc=hpc))
+        del desk.batches[batch_id]
+        return receipt
+
+    return (yield from present(desk, counter, OPEN_APP, body))
+
+
+_BEFORE_WRITING = {
+    vhc.BASIC: {"card_no": False, "name": False}, vhc.RECORDS: {"generation": False},
+    vhc.DELEGATION: {"authorization": True, "proof": True},
+}
+
+
+def ask_again(
+    desk: Desk, opened: ReaderSession, wanted: dict[str, dict[str, bool]], sam: Handle, hpc: Handle | None = None,
+) -> Flow[Shown]:
+    """Ask; when the holder has not been asked for all of it, have them asked on the phone and ask once more."""
+    shown = yield from _consented(lambda: ask(desk, opened, wanted, sam, hpc=hpc))
+    if any(c == No.CONSENT_NEEDED for codes in shown.errors.values() for c in codes.values()):
+        yield Ask("holder", APPROVE)
+        shown = yield from ask(desk, opened, wanted, sam, hpc=hpc)
+    return shown
+
+
+def _consented(request: Callable[[], Flow[T]]) -> Flow[T]:
+    """A request; when the wallet says that its holder has not been asked, once more after they have been. Raises Ended."""
+    try:
+        return (yield from request())
+    except Ended as e:
+        if e.said != No.CONSENT_NEEDED:
+            raise
+    yield Ask("holder", APPROVE)
+    return (yield from request())
+
+
+def identify(desk: Desk, opened: ReaderSession, shown: Shown, scope: frozenset[Scope]) -> Person:
+    """Who this is, how the credential stands, and who presents it for whom. Raises Ended for what may not be served."""
+    card_no, name = shown.value(vhc.BASIC, "card_no"), shown.value(vhc.BASIC, "name")
+    if not isinstance(card_no, str) or not isinstance(name, str):
+        raise Ended(f"the phone shows no card number: {shown.why(vhc.BASIC, 'card_no')}", "4043", ROLE)
+    now_ns, mso, lists = desk.clock.now_ns(), shown.document.mso, desk.institution.lists
+    status, age_ns = Status.UNKNOWN, -1
+    if mso.status is not None and lists is not None:
+        found = lists.look(mso.status.uri, mso.status.index, now_ns)
+        status, age_ns = found.status, -1 if found.age_ns is None else found.age_ns
+    if status not in (Status.VALID, Status.UNKNOWN):
+        raise Ended(f"the card is {status.name.lower()}, says the status list", REVOKED, ROLE)
+    return Person(card_no, name, shown.issued_hash, status, age_ns, _on_behalf(desk, opened, shown, card_no, scope))
+
+
+def _on_behalf(desk: Desk, opened: ReaderSession, shown: Shown, card_no: str, scope: frozenset[Scope]) -> str:
+    raw = shown.value(vhc.DELEGATION, "authorization")
+    if raw is None:
+        return ""
+    try:
+        proof = read_sign1(shown.value(vhc.DELEGATION, "proof"))
+    except MalformedCose:
+        proof = None
+    checker = Checker(desk.root, _lookup(desk), desk.revoked)
+    use = Use(card_no, scope, Purpose.CARE, shown.document.mso.device_key)
+    presented = raw if isinstance(raw, bytes) else b""
+    verdict = checker.check_presented(presented, proof, opened.transcript.encoded, use, desk.clock.now_ns())
+    if not verdict.holds:
+        raise Ended(f"the guardian's authorization: {verdict.reason.value} {verdict.text}".rstrip(), verdict.code.number, ROLE)
+    assert verdict.authorization is not None
+    return verdict.authorization.says()
+
+
+def _lookup(desk: Desk) -> Callable[[str, int], int | None]:
+    def look(uri: str, index: int) -> int | None:
+        lists = desk.institution.lists
+        found = None if lists is None else lists.look(uri, index, desk.clock.now_ns()).status
+        return None if found is None or found is Status.UNKNOWN else found.value
+
+    return look
+
+
+def _same(person: Person, registered: VirtualRegistered) -> None:
+    if person.card_no != registered.person.card_no:
+        raise Ended("the phone in the field is another person's", WRONG_PERSON, ROLE)
+
+
+def _channel(engaged: Engaged, counter: Counter) -> Channel:
+    if counter.medium is Medium.QR_BLE:
+        return MessageChannel()
+    limits = engaged.nfc_limits()
+    if limits is None:
+        raise Ended("the phone offers no retrieval over NFC", READ_WRITE_FAULT, ROLE)
+    return NfcChannel(min(counter.max_command_bytes, limits[0]), min(counter.max_response_bytes, limits[1]))
