@@ -343,7 +343,7 @@ def test_other_branch_of_the_same_generation_is_refused() -> None:
 
 
 def test_record_is_never_taken_for_a_head() -> None:
-    """Somebody writes a record that reads like the next head, cuts the power before the anchor, and puts it into the head's place."""
+    """A record that reads like the next head, the power cut before the anchor moves, and the record put into the head's place."""
     names = points(lambda phone: phone.vault.commit({"visit.9": b""}))
     phone = phone_with()
     before = phone.vault.backup()
