@@ -17,10 +17,12 @@ from virtual_devices.pki import ChainVerifier, Identity, Role
 from virtual_devices.qr.card import CardData, Signer, Term, issue, show
 from virtual_devices.qr.challenge import Challenge
 from virtual_devices.qr.check import Issuers, QrReader
+from virtual_devices.qr.prescription import Entry, Prescription, SigningParty, sign, to_text
 from virtual_devices.randomness import ByteStream, private_key
 from virtual_devices.status_list import Status, StatusList, StatusLists
+from virtual_devices.write_back import holder_of
 
-from .desk import AUTHORITY, CARD_NO, NOW_NS
+from .desk import AUTHORITY, CARD_NO, DOCTOR_ID, INSTITUTION, NOW_NS, SAM_ID
 
 DAY_NS = 86_400 * NS
 SIGNER, CENTRE = AUTHORITY.issue(Role.DOCUMENT_SIGNER, "document signer"), AUTHORITY.issue(Role.DATA_CENTRE, "IDC")
@@ -70,3 +72,24 @@ def reader(name: str = READER, status: Status | None = Status.VALID, work: Work 
     if status is not None:
         lists.take(published(status), NOW_NS)
     return QrReader(name, issuers, lists, work, **more)
+
+
+# -- prescriptions
+
+DOCTOR = AUTHORITY.issue(Role.PHYSICIAN, DOCTOR_ID)
+CLINIC = AUTHORITY.issue(Role.SAM, SAM_ID, organisation=INSTITUTION)
+AUTHORITIES = (DOCTOR.chain[1], CLINIC.chain[1])
+ENTRIES = tuple(
+    Entry("1", f"AC{n}4917100", "", usage, 28, total, "01") for n, (usage, total) in enumerate((
+        ("1T QD PO", 280), ("1T BID PC PO", 560), ("0.5T HS PO", 140), ("1C TID PC PO", 840), ("1T QOD PO", 145)))
+)
+RX = Prescription(bytes(range(16)), holder_of(KEY.public_key()), NOW_NS, INSTITUTION, ENTRIES, date(2026, 5, 24))
+
+
+def party(identity: Identity) -> SigningParty:
+    return SigningParty(identity.chain[0], signer(identity.key))
+
+
+def prescribed(rx: Prescription = RX, doctor: Identity = DOCTOR, clinic: Identity = CLINIC, **more: Any) -> str:
+    """The code of a prescription signed by these."""
+    return to_text(sign(rx, party(doctor), party(clinic), **more))

@@ -206,7 +206,7 @@ MALFORMED = [
         {1: 7}, {2: b"x"}, {4: "1958-07-04"}, {4: 19581340}, {4: 0}, {4: True}, {7: 1 << 70}, {9: b"short"}, {9: "x"}, {10: 1})),
     pack(CARD, b""), pack(CARD, bytes(8193)), pack(CARD, b"\xd8\x3d" + unpack(CARD, Phone().show())), CARD, CARD + "A",
     CARD + "GGW", Phone().show() + "0", Phone().show() + "00", Phone().show()[:-1], Phone().show().lower().replace("vhc1:", CARD),
-    CARD + "0" * 4292, CARD + base45.encode(strip(CARD, Phone().show()) + b"\0"),
+    CARD + "0" * 12_291, CARD + base45.encode(strip(CARD, Phone().show()) + b"\0"),
 ]
 
 

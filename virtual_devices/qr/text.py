@@ -14,9 +14,9 @@ from virtual_devices.status_list import MalformedStatusList, inflate
 
 CARD, CHALLENGE, PRESCRIPTION, PART = "VHC1:", "VHR1:", "VHP1:", "VHM1:"
 """Card, a reader's challenge, prescription, one of several parts (profile)."""
-MAX_CHARACTERS = 4296
-"""What the largest QR code holds in alphanumeric mode (ISO/IEC 18004, version 40-L)."""
 MAX_BYTES = 8192
+MAX_CHARACTERS = 5 + MAX_BYTES * 3 // 2
+"""Of a content, which may have come in several codes: a single one holds 4296 at most (ISO/IEC 18004, version 40-L)."""
 
 
 class MalformedCode(PeerError, ValueError):

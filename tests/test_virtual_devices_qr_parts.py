@@ -1,0 +1,183 @@
+"""Several codes for one content, in any order and with anything between; codes that change while they are shown."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from virtual_devices import base45
+from virtual_devices.clock import NS
+from virtual_devices.errors import UsageError
+from virtual_devices.qr.parts import COMFORTABLE_CHARACTERS, MAX_PARTS, Added, Collector, Part, read_part, split
+from virtual_devices.qr.rotation import Carousel, Rotation
+from virtual_devices.qr.text import PART, MalformedCode
+from virtual_devices.randomness import ByteStream, stream
+
+from .desk import NOW_NS
+from .qr_desk import Phone, prescribed, reader
+
+
+def fresh(name: str = "set") -> ByteStream:
+    return ByteStream("tests", name)
+
+
+def content(length: int, prefix: str = "VHP1:") -> str:
+    return prefix + base45.encode(stream("tests", length).randbytes(length))
+
+
+@given(st.integers(0, 4000), st.integers(450, 1000), st.data())
+def test_parts_come_back_in_any_order_and_doubled(length: int, most: int, data: st.DataObject) -> None:
+    text = content(length)
+    parts = split(text, fresh(), most)
+    assert all(len(part) <= most for part in parts)
+    if parts == [text]:
+        return
+    seen = data.draw(st.permutations(parts + parts[:3]))
+    collector = Collector()
+    outcomes = [collector.add(part) for part in seen]
+    assert collector.whole == text and not collector.missing
+    assert outcomes.count(Added.COMPLETE) == 1 and outcomes.count(Added.AGAIN) == len(seen) - len(parts)
+    assert outcomes.count(Added.KEPT) == len(parts) - 1
+
+
+def test_prescription_with_its_certificates_goes_in_a_few_codes() -> None:
+    text = prescribed()
+    parts = split(text, fresh())
+    assert len(parts) == 3 and max(map(len, parts)) <= COMFORTABLE_CHARACTERS
+    assert max(map(len, parts)) - min(map(len, parts)) <= 4  # as equal as can be
+    assert split(Phone().show(), fresh()) == [Phone().show()]
+    collector = Collector()
+    assert [collector.add(part) for part in reversed(parts)] == [Added.KEPT] * 2 + [Added.COMPLETE] and collector.whole == text
+
+
+def test_what_is_missing_is_told() -> None:
+    collector = Collector()
+    assert collector.missing == ()
+    parts = split(content(2000), fresh())
+    collector.add(parts[2])
+    assert collector.missing == tuple(n for n in range(len(parts)) if n != 2) and collector.whole is None
+
+
+def test_parts_of_others_are_named_and_change_nothing() -> None:
+    text = content(2000)
+    mine, others = split(text, fresh()), split(content(2000), fresh("another"))
+    collector = Collector()
+    assert collector.add(mine[0]) is Added.KEPT
+    assert collector.add(others[1]) is Added.OTHER_SET
+    assert collector.add(Phone().show()) is collector.add("") is collector.add("https://example") is Added.FOREIGN
+    assert collector.add(PART + "A") is collector.add(PART) is Added.MALFORMED
+    assert [collector.add(part) for part in mine[1:]][-1] is Added.COMPLETE and collector.whole == text
+    assert collector.add(others[0]) is Added.OTHER_SET and collector.whole == text
+    collector.forget()
+    assert collector.whole is None and collector.add(others[0]) is Added.KEPT
+
+
+def test_part_that_contradicts_is_refused() -> None:
+    text = content(2000)
+    parts = split(text, fresh())
+    first, second = read_part(parts[0]), read_part(parts[1])
+    collector = Collector()
+    assert collector.add(parts[0]) is Added.KEPT
+    for wrong in (
+        Part(first.of, 0, first.total, first.checksum, first.piece + b"x"),
+        Part(first.of, 1, first.total + 1, first.checksum, b"x"),
+        Part(first.of, 1, first.total, bytes(8), second.piece),
+    ):
+        assert collector.add(wrong.to_text()) is Added.CONTRADICTS
+    assert [collector.add(part) for part in parts[1:]][-1] is Added.COMPLETE and collector.whole == text
+
+
+def test_corrupt_whole_is_forgotten_and_can_begin_again() -> None:
+    text = content(2000)
+    parts = split(text, fresh())
+    last = read_part(parts[-1])
+    lie = Part(last.of, last.number, last.total, last.checksum, last.piece[:-1] + bytes((last.piece[-1] ^ 1,))).to_text()
+    collector = Collector()
+    for part in parts[:-1]:
+        collector.add(part)
+    assert collector.add(lie) is Added.CORRUPT and collector.whole is None and collector.missing == ()
+    assert [collector.add(part) for part in parts][-1] is Added.COMPLETE and collector.whole == text
+
+
+def test_flipped_bit_of_a_part_never_makes_another_whole() -> None:
+    text = content(1500)
+    parts = split(text, fresh())
+    raw = base45.decode(parts[0].removeprefix(PART))
+    for position in range(len(raw) * 8):
+        other = bytearray(raw)
+        other[position // 8] ^= 1 << position % 8
+        collector = Collector()
+        for part in (*parts[1:], PART + base45.encode(bytes(other))):
+            collector.add(part)
+        assert collector.whole is None
+
+
+@pytest.mark.parametrize(
+    "head", ["00000000 0001", "00000000 0202", "00000000 0302", "00000000 0011", "00000000 0000", "00000000 ff02"],
+)
+def test_part_with_numbers_that_cannot_be_is_malformed(head: str) -> None:
+    assert Collector().add(PART + base45.encode(bytes.fromhex(head) + bytes(8) + b"piece")) is Added.MALFORMED
+
+
+@given(st.text(max_size=40) | st.binary(max_size=60).map(lambda b: PART + base45.encode(b)))
+def test_any_text_is_a_part_or_refused(text: str) -> None:
+    collector = Collector()
+    try:
+        part = read_part(text)
+    except MalformedCode:
+        assert collector.add(text) in (Added.FOREIGN, Added.MALFORMED)
+        return
+    assert part.to_text() == text and collector.add(text) is Added.KEPT
+
+
+def test_memory_of_a_collector_is_bounded() -> None:
+    collector, piece = Collector(), bytes(3000)
+    outcomes = [collector.add(Part(b"aset", n, 16, bytes(8), piece).to_text()) for n in range(4)]
+    assert outcomes == [Added.KEPT, Added.KEPT, Added.MALFORMED, Added.MALFORMED]
+
+
+@pytest.mark.parametrize(("length", "most"), [(8200, 734), (4000, 100), (1000, 26), (1000, 5), (1000, 0)])
+def test_content_that_needs_too_many_parts_is_the_callers_slip(length: int, most: int) -> None:
+    with pytest.raises(UsageError):
+        split(content(length), fresh(), most)
+    assert MAX_PARTS == 16
+
+
+# -- codes that change
+
+@given(st.integers(0, 10**12), st.integers(1, 59), st.data())
+def test_rotation_is_a_function_of_time(begun_ns: int, period_s: int, data: st.DataObject) -> None:
+    turn = Rotation(begun_ns, period_s, data.draw(st.integers(period_s + 1, 60)))
+    now_ns = begun_ns + data.draw(st.integers(0, 10**12))
+    shown = turn.shown(now_ns)
+    assert shown.from_ns <= now_ns < shown.until_ns < shown.dies_ns and shown == turn.slot(shown.number)
+    assert turn.slot(shown.number + 1).from_ns == shown.until_ns  # no gap, no code twice
+    assert shown.dies_ns - shown.until_ns == turn.overlap_s * NS
+    every = [turn.slot(n) for n in range(shown.number + 1)][-80:]
+    assert turn.good(now_ns) == tuple(s for s in every if s.from_ns <= now_ns < s.dies_ns)
+
+
+def test_code_scanned_in_the_last_moment_is_still_believed() -> None:
+    turn, phone, at = Rotation(NOW_NS), Phone(), reader()
+    texts = {n: phone.show(turn.slot(n).from_ns) for n in range(4)}
+    assert [turn.shown(NOW_NS + s * NS).number for s in (0, 19, 20, 59, 60)] == [0, 0, 1, 2, 3]
+    late_ns = turn.slot(1).until_ns - 1 + 2 * NS  # on the screen until now, read two seconds later
+    assert turn.shown(late_ns).number == 2 and at.check(texts[1], late_ns).believed
+    assert [s.number for s in turn.good(late_ns)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("period_s", "lifetime_s"), [(0, 60), (60, 60), (20, 61), (30, 20), (-1, 20)])
+def test_rotation_without_overlap_or_end_is_the_callers_slip(period_s: int, lifetime_s: int) -> None:
+    with pytest.raises(UsageError):
+        Rotation(0, period_s, lifetime_s)
+
+
+def test_carousel_shows_every_part_in_turn() -> None:
+    turn = Carousel(NOW_NS, 4, 250)
+    assert [turn.shown(NOW_NS + ms * 1_000_000) for ms in (0, 249, 250, 999, 1000, 1250)] == [0, 0, 1, 3, 0, 1]
+    assert turn.round_ms == 1000
+    slips = (lambda: turn.shown(NOW_NS - 1), lambda: Rotation(NOW_NS).shown(NOW_NS - 1), lambda: Carousel(0, 0))
+    for slip in (*slips, lambda: Carousel(0, 1, 0)):
+        with pytest.raises(UsageError):
+            slip()
