@@ -170,9 +170,10 @@ class Consent:
                 return self._begin(session, wanted, steady_ns)
             case State.GIVEN if session == self._session:
                 return self._more(wanted)
-            case State.ASKED | State.ASKED_MORE if session == self._session and wanted.parts - self._settled == self._asked.parts:
-                return Answer.WAIT
-            case _:  # declined, another session, or another question while the holder reads this one
+            case State.ASKED | State.ASKED_MORE if session == self._session:
+                new = wanted.parts - self._settled
+                return Answer.GIVEN if not new else Answer.WAIT if new == self._asked.parts else Answer.REFUSED
+            case _:  # declined, or another session
                 return Answer.REFUSED
 
     def allows(self, session: bytes, use: Use, elements: Iterable[Element], steady_ns: int) -> frozenset[Element]:
