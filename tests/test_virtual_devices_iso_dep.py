@@ -94,6 +94,13 @@ def test_losses_below_the_limit_change_nothing(
         assert len(frame) + 2 <= max(FRAME_SIZES[fsci], FRAME_SIZES[fsdi])
 
 
+def test_limit_of_losses_is_each_blocks_own() -> None:
+    picc = card(ats=Ats(0), request=rats(0))
+    message = bytes(130)  # ten blocks each way
+    lost = [True, False, False, False, False, False] * 20  # the block; then R(NAK), R(ACK), the block again, its answer
+    assert Air(picc, lost).run(Pcd(picc.ats, 0, retries=1).exchange(message)) == message
+
+
 @given(contents.filter(bool), contents, codes, st.integers(0, 3), st.lists(st.booleans(), max_size=200))
 def test_losses_of_any_kind_never_deliver_twice_or_in_part(
     command: bytes, answer: bytes, size: int, late: int, lost: list[bool],

@@ -139,7 +139,8 @@ def test_negotiated_handover_gives_both_sides_the_same(offered: list[Carrier], e
         return chosen
 
     wallet = NegotiatedHandover(engagement, choose)
-    found, _ = tap(NfcWallet(Type4Tag(wallet)), nfc_reader.handover(offered, DRAW))
+    found, rows = tap(NfcWallet(Type4Tag(wallet)), nfc_reader.handover(offered, DRAW))
+    assert max(len(row.request) for row in rows) <= 5 + 255  # short commands only, whatever the tag would take
     assert seen == [tuple(offered)]
     assert found == wallet.handover
     assert found.carriers == (chosen,)
@@ -174,15 +175,27 @@ def test_reader_waits_as_the_tag_asks() -> None:
     assert rows[-1].at_ns == 6 * 32_000_000  # 2 ** (24 / 4 - 1) ms, three times for each of two answers
 
 
-@pytest.mark.parametrize("extensions", [0, 15])
+class Counting(NfcWallet):
+    """Counts how often the length of the message is read."""
+
+    polls = 0
+
+    def handle(self, request: bytes, now_ns: int) -> bytes:
+        self.polls += request == b"\x00\xb0\x00\x00\x02"
+        return super().handle(request, now_ns)
+
+
+@pytest.mark.parametrize("extensions", [0, 7, 15])
 def test_reader_gives_up_on_an_answer_that_never_comes(extensions: int) -> None:
     class Never(NegotiatedHandover):
         def written(self, message: bytes) -> bytes | None:
             return b""
 
     wallet = Never(ENGAGEMENT, lambda found: found[0], tnep.ServiceParameter(SERVICE, extensions=extensions))
+    device = Counting(Type4Tag(wallet))
     with pytest.raises(Ended, match="holds no message"):
-        tap(NfcWallet(Type4Tag(wallet)), nfc_reader.handover([NfcCarrier()], DRAW))
+        tap(device, nfc_reader.handover([NfcCarrier()], DRAW))
+    assert device.polls == 1 + 1 + extensions  # the offer, then the answer
 
 
 def test_wallet_without_a_carrier_in_common_says_so_and_the_reader_ends() -> None:
@@ -199,6 +212,28 @@ def test_one_engagement_makes_one_handover() -> None:
     with pytest.raises(Ended):
         tap(device, nfc_reader.handover([NfcCarrier()], DRAW))
     assert wallet.handover == first
+
+
+def test_reader_ends_when_the_service_is_not_opened() -> None:
+    class Closed(NegotiatedHandover):
+        def written(self, message: bytes) -> bytes | None:
+            return tnep.status_message(0x80)
+
+    with pytest.raises(Ended, match="status 128"):
+        tap(NfcWallet(Type4Tag(Closed(ENGAGEMENT, lambda found: found[0]))), nfc_reader.handover([NfcCarrier()], DRAW))
+
+
+def test_reader_ends_at_more_than_it_asked_for() -> None:
+    with pytest.raises(Ended, match="6 bytes read where 3 were asked for"):
+        tap(Saying(*_SELECTED, "00039000", "0102030405069000"), nfc_reader.handover([NfcCarrier()], DRAW))
+
+
+def test_negotiated_tag_that_cannot_be_written_ends_the_reader() -> None:
+    class ReadOnly(NegotiatedHandover):
+        writable = False
+
+    with pytest.raises(Ended, match="does not take"):
+        tap(NfcWallet(Type4Tag(ReadOnly(ENGAGEMENT, lambda found: found[0]))), nfc_reader.handover([NfcCarrier()], DRAW))
 
 
 @pytest.mark.parametrize(

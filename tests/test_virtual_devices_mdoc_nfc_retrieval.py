@@ -107,7 +107,7 @@ def test_message_and_answer_arrive_whole(message: bytes, answer: bytes, command:
     assert len(sent) - links <= -(-len(wrap(answer)) // response)
 
 
-@given(st.integers(0, 1500), st.integers(1, 256), st.integers(1, 400))
+@given(st.integers(0, 1500), st.integers(1, 400), st.integers(1, 400))
 def test_status_word_says_how_much_waits(length: int, first: int, following: int) -> None:
     retrieval = selected(Retrieval(lambda _: bytes(length), max_response_bytes=300))
     waiting = len(wrap(bytes(length)))

@@ -27,8 +27,6 @@ from virtual_devices.reader.transmit import (
 
 STEP_HANDOVER, STEP_RETRIEVAL = "engage by NFC", "retrieve over NFC"
 _SHORT_DATA = 255
-_MAX_POLLS = 16
-"""Times that a written tag is read again for its answer: the first, and TNEP's 15 extensions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +132,8 @@ class _Tag:
         return container
 
     def read(self, container: Container, service: tnep.ServiceParameter | None = None) -> Flow[bytes]:
-        """The message in the file; after a write, when it has come."""
-        for _ in range(_MAX_POLLS if service is None else service.extensions + 1):
+        """The message in the file; after a write, when it has come: looked for once, and as often again as the tag may ask."""
+        for _ in range(1 if service is None else 1 + service.extensions):
             if service is not None:
                 yield Sleep(service.wait_s)
             raw = yield from self._do(type4.read_binary(0, 2), "the length of the message")
@@ -144,8 +142,6 @@ class _Tag:
                 raise MalformedHandover(f"a message of {length} bytes, announced in {len(raw)}", "Type 4 Tag 2.0, 5.2")
             if length:
                 return (yield from self._rest(container, length))
-            if service is None:
-                break
         raise Ended(f"the {self._role}'s tag holds no message", READ_WRITE_FAULT, self._role)
 
     def _rest(self, container: Container, length: int) -> Flow[bytes]:

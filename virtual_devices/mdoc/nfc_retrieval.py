@@ -164,7 +164,6 @@ class Retrieval:
         return Response()
 
     def _envelope(self, command: Command) -> Response | None:
-        self._outgoing = memoryview(b"")
         sw = self._refused(command)
         if sw:
             return self._refuse(sw)

@@ -145,7 +145,7 @@ class Type4Tag:
         content = self._current()
         if offset >= len(content):
             return Response(sw=SW.WRONG_PARAMETERS)
-        end = min(offset + min(command.le, MAX_FILE_BYTES), len(content))
+        end = min(offset + command.le, len(content))
         if self._file == NDEF_FILE and self._written is None and offset <= self._read_up_to:
             self._read_up_to = max(end, self._read_up_to)
         return Response(content[offset:end])
