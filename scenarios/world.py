@@ -42,7 +42,8 @@ class CardSeat(Protocol):
         ...
 
     def insert(self, card: IcCard, visit: str) -> Link:
-        """Put the card in and give the link to it. Never raises for what the slot does: a link may lead nowhere."""
+        """Put the card in and give the link to it. What the slot does is the link's affair: it may lead nowhere. LinkError
+        only when the run cannot go on, because a device that was asked for by name did not come back."""
         ...
 
     def remove(self, card: IcCard, visit: str) -> IcCard:

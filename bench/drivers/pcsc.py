@@ -140,17 +140,21 @@ def _choose(spec: str, readers: Sequence[Found]) -> str:
         return spec
     if not spec:
         raise UsageError("pcsc: needs a reader's name or a pattern, for example 'pcsc:ACS*'")
-    pattern = spec.casefold().replace("[", "[[]")  # reader names have brackets of their own
-    matches = [found for found, name in zip(readers, names, strict=True) if fnmatchcase(name.casefold(), pattern)]
-    if not matches:
+    matching = [found for found, name in zip(readers, names, strict=True) if matches(spec, name)]
+    if not matching:
         there = ", ".join(map(repr, names)) or "no reader at all"
         raise LinkError(f"no reader matches 'pcsc:{spec}'; attached now: {there}")
-    holding = [found for found in matches if found.has_card]
-    chosen = matches if len(matches) == 1 else holding
+    holding = [found for found in matching if found.has_card]
+    chosen = matching if len(matching) == 1 else holding
     if len(chosen) != 1:
-        which = ", ".join(repr(found.moniker) for found in matches)
+        which = ", ".join(repr(found.moniker) for found in matching)
         raise UsageError(f"'pcsc:{spec}' matches several readers, and not just one holds a card: name one of {which}")
     return chosen[0].moniker.removeprefix("pcsc:")
+
+
+def matches(spec: str, name: str) -> bool:
+    """Whether a moniker's part after ``pcsc:`` means the reader of this name."""
+    return fnmatchcase(name.casefold(), spec.casefold().replace("[", "[[]"))  # reader names have brackets of their own
 
 
 def _channel(name: str) -> str:
