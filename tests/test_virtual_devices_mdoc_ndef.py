@@ -9,16 +9,10 @@ from hypothesis import strategies as st
 from virtual_devices.errors import PeerError, UsageError
 from virtual_devices.mdoc.ndef import MAX_RECORDS, MalformedNdef, NdefProblem, Record, Tnf, decode, encode
 
+from .handover_messages import HS
+
 URI_RECORD = bytes.fromhex("D1010C55016578616D706C652E636F6D")
 """The NFC Forum's URI record with prefix 01, ``http://www.``, and "example.com"."""
-HS = bytes.fromhex(
-    "91020F487315D10209616301013001046D646F63"
-    "1A200C016170706C69636174696F6E2F766E642E626C7565746F6F74682E6C652E6F6F6230081B28128B37282801021C01"
-    "5C1E580469736F2E6F72673A31383031333A646576696365656E676167656D656E746D646F63"
-    "A20063312E30018201D818584BA4010220012158205A88D182BCE5F42EFA59943F33359D2E8A968FF289D93E5FA444B624343167FE"
-    "225820B16E8CF858DDC7690407BA61D4C338237A8CFCF3DE6AA672FC60A557AA32FC67"
-)
-"""The Handover Select message inside the session transcript of ISO/IEC 18013-5:2021, annex D."""
 
 ids = st.one_of(st.none(), st.binary(max_size=12), st.binary(min_size=200, max_size=255))
 types = st.one_of(st.binary(min_size=1, max_size=12), st.binary(min_size=200, max_size=255))
