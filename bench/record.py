@@ -30,7 +30,7 @@ from typing import Any, BinaryIO, Self
 
 from bench.clock import WallClock
 from bench.journal import Adder, Journal, JournalError, journal_to_parquet, parquet_rows
-from virtual_devices.clock import NS, Clock
+from virtual_devices.clock import NS, Clock, seconds
 from virtual_devices.errors import BenchError, UsageError
 from virtual_devices.trace import TABLES, Row
 
@@ -86,12 +86,14 @@ def canonical_json(value: Any) -> bytes:
 class Recorder:
     """Writes one run's directory. Use it as a context manager; call ``record`` from one thread.
 
-    All tables are flushed together when ``flush_rows`` rows wait in memory, so a kill loses fewer rows than that.
+    All tables are flushed together when ``flush_rows`` rows wait in memory, or with the first row that comes ``flush_s`` after
+    the last flush, so a kill loses fewer rows than that, and of a slow run about a second.
     Raises RecordError as soon as a row cannot be kept, and UsageError for a directory that already has a run in it.
     """
 
     def __init__(
-        self, directory: Path, manifest: Mapping[str, Any], *, flush_rows: int = 20_000, clock: Clock | None = None
+        self, directory: Path, manifest: Mapping[str, Any], *, flush_rows: int = 20_000, flush_s: float = 1.0,
+        clock: Clock | None = None,
     ) -> None:
         if flush_rows < 1:
             raise UsageError(f"flush_rows must be at least 1, is {flush_rows}")
@@ -101,7 +103,9 @@ class Recorder:
         self._closed = False
         self._broken: RecordError | None = None
         self._clock = clock or WallClock()
+        self._flush_ns = seconds(flush_s)
         self._started_ns = self._clock.now_ns()
+        self._flush_due_ns = self._started_ns + self._flush_ns
         self._hold = _claim(directory, canonical_json({"schema": SCHEMA, **manifest}))
         self._adders: dict[type, Adder] = {}
         self._journals = {name: Journal(directory / JOURNAL / f"{name}.arrows", name, self._adders) for name in TABLES}
@@ -114,7 +118,7 @@ class Recorder:
             raise self._refusal(row) from None
         add(row)
         self._pending += 1
-        if self._pending >= self._flush_rows:
+        if self._pending >= self._flush_rows or self._clock.now_ns() >= self._flush_due_ns:
             self.flush()
 
     def flush(self) -> None:
@@ -129,6 +133,7 @@ class Recorder:
             self._broken = RecordError(f"{self.directory}: rows cannot be written: {error}. What was flushed can be recovered.")
             raise self._broken from error
         self._pending = 0
+        self._flush_due_ns = self._clock.now_ns() + self._flush_ns
 
     def rows(self) -> dict[str, int]:
         """Rows recorded so far, a table."""

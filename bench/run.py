@@ -51,6 +51,7 @@ def run(scenario: Scenario, directory: Path, rig: Rig, progress: Progress = lamb
 
         for replication in range(scenario.run.replications):
             play(scenario, replication, record, seat=rig.seat, epoch_ns=epoch_ns)
+            recorder.flush()  # a replication that has ended is whole, also when the next is killed
     return result
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from bench import journal
 from bench.record import Recorder, RecordError, canonical_json
+from virtual_devices.clock import NS, VirtualClock
 from virtual_devices.errors import UsageError
 from virtual_devices.trace import TABLES, ExchangeRow, Row
 
@@ -71,6 +72,33 @@ def test_all_tables_are_flushed_together(tmp_path: Path) -> None:
         recorder.record(row)
     assert {p.name for p in (tmp_path / "run" / "journal").iterdir()} == {"exchanges.arrows", "acts.arrows"}
     assert recorder.rows()["exchanges"] == 2
+
+
+def test_rows_of_a_slow_run_are_flushed_after_a_second(tmp_path: Path) -> None:
+    clock = VirtualClock(1_772_409_600 * NS)
+    recorder = Recorder(tmp_path / "run", {}, clock=clock)
+    journal_bytes = []
+    for _ in range(5):
+        recorder.record(EXCHANGE)
+        path = tmp_path / "run" / "journal" / "exchanges.arrows"
+        journal_bytes.append(path.stat().st_size if path.exists() else 0)
+        clock.advance_to(clock.now_ns() + NS // 2)
+    assert journal_bytes[:2] == [0, 0]
+    assert 0 < journal_bytes[2] == journal_bytes[3] < journal_bytes[4]
+
+
+def test_parquet_bytes_do_not_depend_on_when_time_made_them_flush(tmp_path: Path) -> None:
+    def recorded(name: str, step_ns: int) -> Path:
+        clock = VirtualClock(1_772_409_600 * NS)
+        with Recorder(tmp_path / name, {}, clock=clock) as recorder:
+            for row in some_rows(300):
+                recorder.record(row)
+                clock.advance_to(clock.now_ns() + step_ns)
+        return tmp_path / name
+
+    runs = [recorded("fast", 0), recorded("slow", NS // 7), recorded("slower", 2 * NS)]
+    for table in TABLES:
+        assert len({(run / "tables" / f"{table}.parquet").read_bytes() for run in runs}) == 1, table
 
 
 def test_parquet_bytes_follow_from_the_rows_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

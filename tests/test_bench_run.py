@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -108,8 +109,6 @@ def test_run_stopped_by_a_person_is_kept(tmp_path: Path) -> None:
 
 def test_killed_run_is_recovered_and_says_so(tmp_path: Path) -> None:
     """As SIGKILL leaves it: the journal without an end (bench.record's tests kill a real process)."""
-    import os
-
     directory = tmp_path / "run"
     child = os.fork()
     if child == 0:
@@ -127,6 +126,26 @@ def test_killed_run_is_recovered_and_says_so(tmp_path: Path) -> None:
     kept = recover(directory)
     assert kept.rows["exchanges"] >= 400
     assert "killed" in build(directory).read_text(encoding="utf-8")
+
+
+def test_replication_that_has_ended_survives_the_kill_of_the_next(tmp_path: Path) -> None:
+    """Neither the number of rows nor the clock flushes here: the replication's end does."""
+    directory = tmp_path / "run"
+    child = os.fork()
+    if child == 0:
+        def die(replication: int, visits: int) -> None:
+            if replication == 1:
+                os.kill(os.getpid(), 9)
+
+        from bench import record
+
+        record.Recorder.__init__.__kwdefaults__.update(flush_rows=10**9, flush_s=1e9)
+        run(morning(**{"run.replications": "2"}), directory, Rig(), die)
+        os._exit(1)
+    os.waitpid(child, 0)
+    recover(directory)
+    assert {row["replication"] for row in read_table(directory, "ledger")} == {0}
+    assert {row["replication"] for row in read_table(directory, "visits")} == {0}
 
 
 def test_real_device_sets_the_day_to_today() -> None:
