@@ -27,7 +27,9 @@ class Air:
     """Carries frames between a reader's generator and a card. ``lost`` says of each frame, either way, whether it is lost;
     ``late`` how often the card asks for time before each answer."""
 
-    def __init__(self, picc: Picc, lost: Iterable[bool] = (), late: int = 0, answer: bytes = b"") -> None:
+    def __init__(
+        self, picc: Picc, lost: Iterable[bool] = (), late: int = 0, answer: bytes | Callable[[], bytes] = b"",
+    ) -> None:
         self.picc = picc
         self.frames: list[bytes] = []
         self._lost: Iterator[bool] = chain(lost, repeat(False))
@@ -59,4 +61,4 @@ class Air:
             self._asked += 1
             return self.picc.extend(self._asked)
         self._asked = 0
-        return self.picc.reply(self._answer)
+        return self.picc.reply(self._answer() if callable(self._answer) else self._answer)
