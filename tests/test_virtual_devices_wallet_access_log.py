@@ -114,7 +114,8 @@ def test_log_goes_with_a_wipe_and_is_nothing_to_others() -> None:
      "2026-05-29 04:26  physician D220000001, institution 3501200000, read over NFC: name, drug allergies "
      "(treatment; consent by PIN)"),
     (GUARDED,
-     "2026-05-29 04:26　機構 3501200000 的醫師 D220000001 經 NFC 讀取：姓名、過敏藥物（診療；事先以生物特徵同意；由王大明代王小寶）",
+     "2026-05-29 04:26　機構 3501200000 的醫師 D220000001 經 NFC 讀取：姓名、過敏藥物"
+     "（診療；事先以生物特徵同意；由王大明代王小寶）",
      "2026-05-29 04:26  physician D220000001, institution 3501200000, read over NFC: name, drug allergies "
      "(treatment; consent by biometric in advance; by 王大明 for 王小寶)"),
     (Entry(WHEN, Deed.DECLINED, "qr", Use.NON_MEDICAL, ((vhc.BASIC, "name"),)),

@@ -167,6 +167,16 @@ def test_given_elements_leave_in_their_session_for_their_use_and_no_others() -> 
     assert phone.leaves() == set() and not phone.signs()
 
 
+def test_what_was_given_in_one_session_is_not_given_in_the_next() -> None:
+    phone = in_state(State.OVER)
+    assert phone.ask(TWO, (NAME, PHOTO)) is Answer.WAIT
+    assert phone.give(PHOTO)
+    assert phone.leaves(TWO) == {PHOTO}
+    phone.consent.end(TWO)
+    phone.arm(BIRTH)
+    assert phone.ask(b"three", ALL) is Answer.GIVEN and phone.leaves(b"three") == {BIRTH}
+
+
 def test_without_a_proof_nothing_is_given_or_armed() -> None:
     phone = Phone()
     phone.ask()
@@ -287,10 +297,10 @@ def test_locking_the_screen_disarms_and_forgets_a_proof() -> None:
     phone = Phone()
     phone.arm(NAME)
     phone.consent.lock_screen()
-    assert phone.consent.state is State.NONE and phone.ask() is Answer.WAIT
+    assert phone.consent.state is State.NONE
     phone.prove()
     phone.consent.lock_screen()
-    assert not phone.consent.give(USE, (NAME,), phone.now)
+    assert phone.ask() is Answer.WAIT and not phone.consent.give(USE, (NAME,), phone.now)
 
 
 def test_locking_the_screen_leaves_a_session_under_way_alone() -> None:
