@@ -84,6 +84,7 @@ class WalletBench(Bench):
     """A desk whose SAM and physician have reader certificates, and a phone."""
 
     counter: Counter = field(default_factory=Counter)
+    sam_handle: Handle = field(init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
