@@ -94,7 +94,9 @@ NO_KEY = {1: 2, -1: 1, -2: bytes(32), -3: bytes(32)}
 WRONG = [
     {ISS: b"x"}, {ISS: None}, {SUB: 1}, {AUD: 1}, {AUD: []}, {AUD: ["a", 1]}, {AUD: None}, {EXP: "1"}, {EXP: True}, {EXP: -1},
     {EXP: float("nan")}, {EXP: float("inf")}, {EXP: None}, {EXP: 1 << 41}, {NBF: b"1"}, {IAT: [1]}, {IAT: cbor2.CBORTag(1, 5)},
-    {CTI: "text"}, {CTI: None}, {NONCE: 7}, {CNF: 1}, {CNF: {}}, {CNF: {1: 7}}, {CNF: {1: NO_KEY}}, {CNF: {1: {1: 2, -1: 2}}},
+    {CTI: "text"}, {CTI: None}, {NONCE: 7}, {CNF: 1}, {CNF: {}}, {CNF: {1: 7}}, {CNF: {1: NO_KEY | {-2: [1]}}},
+    {CNF: {1: NO_KEY | {-3: b"short"}}},
+    {CNF: {1: NO_KEY | {1: [2]}}}, {CNF: {1: NO_KEY}}, {CNF: {1: {1: 2, -1: 2}}},
     {STATUS: 1}, {STATUS: {}}, {STATUS: {"status_list": {"idx": -1, "uri": "u"}}},
     {STATUS: {"status_list": {"idx": True, "uri": "u"}}},
     {STATUS: {"status_list": {"idx": 1, "uri": b"u"}}}, {TTL: 0}, {TTL: 1.5}, {TTL: "1"}, {True: "x"}, {1.0: "x"}, {b"1": 1}, [],

@@ -186,6 +186,21 @@ def test_issuer_must_be_known_and_in_time() -> None:
     assert issuers.find(read(Phone().show()).kid) is None
 
 
+def test_card_older_than_its_issuers_certificate_is_forged() -> None:
+    for days, reason in ((364, Reason.BELIEVED), (366, Reason.FORGED_CARD)):
+        term = replace(TERM, issued_ns=NOW_NS - days * DAY_NS)
+        assert reader().check(Phone(card=card(term=term)).show(), NOW_NS).reason is reason
+
+
+def test_issuer_that_was_revoked_is_forgotten() -> None:
+    issuers, kid = Issuers(pki.ChainVerifier(AUTHORITY.root_der), Work()), read(Phone().show()).kid
+    found = issuers.take(SIGNER.chain, NOW_NS)
+    assert isinstance(found, pki.Verified) and issuers.find(kid) == found
+    cut_short = issuers.take(SIGNER.chain[:1], NOW_NS)
+    assert isinstance(cut_short, Refused) and issuers.find(kid) == found  # which is no news of the issuer
+    assert isinstance(issuers.take(SIGNER.chain, NOW_NS, {found.serial}), Refused) and issuers.find(kid) is None
+
+
 def lacking(claims: dict[Any, Any], *keys: int) -> dict[Any, Any]:
     return {k: v for k, v in claims.items() if k not in keys}
 

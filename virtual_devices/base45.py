@@ -11,9 +11,9 @@ import struct
 from virtual_devices.errors import PeerError
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
-_VALUE = {character: value for value, character in enumerate(ALPHABET)}
 _PAIRS = [low + high for high in ALPHABET for low in ALPHABET]  # the first two characters of a group, by their value
-_PAIR_VALUE = {pair: value for value, pair in enumerate(_PAIRS)}
+_NONE = 0xFF
+_VALUES = bytes(ALPHABET.find(chr(code)) & _NONE for code in range(256))  # find's -1 becomes _NONE
 
 
 class MalformedBase45(PeerError, ValueError):
@@ -35,11 +35,13 @@ def decode(text: str) -> bytes:
     whole, rest = divmod(len(text), 3)
     if rest == 1:
         raise MalformedBase45(f"{len(text)} characters: one is left over")
+    values = text.encode("ascii", "replace").translate(_VALUES)  # "?", which replaces, is outside the alphabet as well
+    if _NONE in values:
+        raise MalformedBase45("a character outside the alphabet")
+    groups = zip(values[: 3 * whole : 3], values[1 : 3 * whole : 3], values[2 : 3 * whole : 3], strict=True)
     try:
-        words = [_PAIR_VALUE[text[i : i + 2]] + 2025 * _VALUE[text[i + 2]] for i in range(0, 3 * whole, 3)]
-        return struct.pack(f">{whole}H", *words) + (bytes((_PAIR_VALUE[text[-2:]],)) if rest else b"")
-    except KeyError:
-        raise MalformedBase45("a character outside the alphabet") from None
+        raw = struct.pack(f">{whole}H", *[low + 45 * middle + 2025 * high for low, middle, high in groups])
+        return raw + bytes((values[-2] + 45 * values[-1],)) if rest else raw
     except (struct.error, ValueError):
         raise MalformedBase45("a group above its range") from None
 

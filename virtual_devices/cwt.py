@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -24,7 +25,7 @@ from virtual_devices.clock import NS
 from virtual_devices.cose import MalformedCose, Sign1, make_sign1
 from virtual_devices.cose import decode as decode_cose
 from virtual_devices.errors import PeerError
-from virtual_devices.mdoc.cose_key import from_cose, to_cose
+from virtual_devices.mdoc.cose_key import CRV, EC2, KTY, P256, X, Y, from_cose, to_cose
 from virtual_devices.mdoc.mso import StatusReference
 from virtual_devices.mdoc.tagged import MalformedMdoc
 
@@ -97,10 +98,11 @@ class Claims:
         """The holder's key (``cnf``), which must be given as a COSE_Key on P-256."""
         if CNF not in self.values:
             return None
-        try:
-            return from_cose(_map(self.values[CNF], CNF).get(COSE_KEY), "cnf")
-        except MalformedMdoc as e:
-            raise MalformedCwt(e.what) from None
+        value = _map(_map(self.values[CNF], CNF).get(COSE_KEY), CNF)
+        x, y = value.get(X), value.get(Y)
+        if value.get(KTY) != EC2 or value.get(CRV) != P256 or not (isinstance(x, bytes) and isinstance(y, bytes)):
+            raise MalformedCwt("claim 8 (cnf) holds no COSE_Key on P-256")
+        return _point(x, y)
 
     @property
     def status(self) -> StatusReference | None:
@@ -204,6 +206,15 @@ def read_claims(raw: bytes) -> Claims:
     claims = Claims(MappingProxyType(dict(values)))
     _check_types(claims)
     return claims
+
+
+@lru_cache(maxsize=64)
+def _point(x: bytes, y: bytes) -> ec.EllipticCurvePublicKey:
+    """Whether a point lies on the curve costs as much as half a signature: asked once for each key."""
+    try:
+        return from_cose({KTY: EC2, CRV: P256, X: x, Y: y}, "cnf")
+    except MalformedMdoc as e:
+        raise MalformedCwt(e.what) from None
 
 
 def _check_types(claims: Claims) -> None:

@@ -185,8 +185,9 @@ def _inner(outer: Sign1) -> Sign1:
     if not isinstance(tagged, cbor2.CBORTag) or tagged.tag != SIGN1_TAG:
         raise MalformedCode("the wrapper holds no card (header 13)")
     inner = read_sign1(tagged.value)
-    kid = inner.header.get(KID)
-    if set(inner.header) != {ALG, KID} or not isinstance(kid, bytes) or len(kid) != KID_BYTES or inner.unprotected:
+    named = inner.header
+    kid = named.get(KID)
+    if set(named) != {ALG, KID} or not isinstance(kid, bytes) or len(kid) != KID_BYTES or inner.unprotected:
         raise MalformedCode("the card's headers are not those of a card")
     return inner
 

@@ -10,7 +10,7 @@ offline, is believed here; the rows of both (``qr.used``) tell it later.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -19,7 +19,7 @@ from virtual_devices.codes import Space
 from virtual_devices.cwt import Timing
 from virtual_devices.lifecycle import OK, FieldCode
 from virtual_devices.link import Work
-from virtual_devices.pki import ChainVerifier, Refused, Role, Verified
+from virtual_devices.pki import ChainVerifier, Refused, Role, Trouble, Verified
 from virtual_devices.qr.card import MAX_LIFETIME_NS, Shown, key_id, lifetime_ns, read
 from virtual_devices.qr.challenge import Challenge
 from virtual_devices.qr.text import MalformedCode
@@ -133,12 +133,14 @@ class Issuers:
         self._work = work
         self._known: dict[bytes, Verified] = {}
 
-    def take(self, chain: Sequence[bytes], now_ns: int) -> Verified | Refused:
-        """Check a chain, leaf first, and keep it."""
+    def take(self, chain: Sequence[bytes], now_ns: int, revoked: Collection[int] = frozenset()) -> Verified | Refused:
+        """Check a chain, leaf first, and keep it. One that was revoked since is forgotten. ``revoked``: serial numbers."""
         self._work.chains += 1
-        found = self._root.check(chain, {Role.DOCUMENT_SIGNER}, now_ns)
+        found = self._root.check(chain, {Role.DOCUMENT_SIGNER}, now_ns, revoked)
         if isinstance(found, Verified):
             self._known[key_id(chain[0])] = found
+        elif found.trouble is Trouble.REVOKED:
+            self._known.pop(key_id(chain[0]), None)
         return found
 
     def find(self, kid: bytes) -> Verified | None:
@@ -180,7 +182,8 @@ class QrReader:
         if not issuer.not_before_ns <= now_ns <= issuer.not_after_ns:
             return Reason.ISSUER_EXPIRED
         self._work.verifications += 1
-        if not shown.inner.verify(issuer.key):
+        issued_ns = shown.card.issued_ns
+        if not shown.inner.verify(issuer.key) or issued_ns is None or issued_ns < issuer.not_before_ns:
             return Reason.FORGED_CARD
         self._work.verifications += 1
         return None if shown.outer.verify(shown.holder_key) else Reason.FORGED_WRAPPER
