@@ -22,10 +22,13 @@ from virtual_devices.reader.wallet_visit import (
 )
 from virtual_devices.reader.write_back import target_of
 from virtual_devices.status_list import Status
+from virtual_devices.wallet.access_log import Deed, Language, describe
+from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.faces import NfcFace
+from virtual_devices.wallet.holder import Means
 from virtual_devices.write_back import Kind, Record, WriteOutcome, read_record, records_of
 
-from .desk import CARD_NO, INSTITUTION, NOW_NS, entry, fees
+from .desk import CARD_NO, DOCTOR_ID, INSTITUTION, NOW_NS, entry, fees
 from .links import Failing, Silence, Strike
 from .wallets import WalletBench, card_holder, phone
 
@@ -87,6 +90,31 @@ def test_whole_visit_ends_with_the_records_on_the_phone(counter: Counter) -> Non
     _, signed = read_record(prescriptions[0])
     for number, who in enumerate((bench.hpc, bench.sam)):
         assert signed.verify(number, who.image.identity.key.public_key())
+
+
+@pytest.mark.parametrize("counter", MEDIA[::2], ids=lambda c: c.medium.value)
+def test_holder_can_read_who_read_what(counter: Counter) -> None:
+    """IDN-03: the log on the phone, newest first, in two languages."""
+    bench = bench_at(counter)
+    visit = registered(bench)
+    bench.run(read_medical_wallet(bench.desk, counter, bench.doctor, visit))
+    bench.run(write(bench, visit))
+    bench.people.willing = False
+    with pytest.raises(Ended):
+        if counter.medium is Medium.QR_BLE:
+            bench.screen.text = bench.phone.engage().engagement.qr_text()
+        registered(bench, "not wanted")
+    entries = bench.phone.log.entries()
+    deeds = [entry.deed for entry in reversed(entries)]
+    assert deeds[0] is Deed.SHOWN and Deed.WRITTEN in deeds
+    written = next(entry for entry in entries if entry.deed is Deed.WRITTEN)
+    assert (written.institution, written.professional, written.channel) == (INSTITUTION, DOCTOR_ID, counter.medium.value)
+    assert (vhc.WRITE, vhc.RECEIPT) in written.elements and written.means is Means.PIN
+    text = describe(written, Language.EN)
+    assert "physician A123456789, institution 9901180014, wrote" in text and "consent by PIN" in text
+    assert "寫入回條" in describe(written, Language.ZH)
+    read = next(entry for entry in entries if (vhc.MEDICAL, "allergies") in entry.elements)
+    assert "過敏藥物" in describe(read, Language.ZH) and read.use is Use.TREATMENT
 
 
 def test_holder_is_asked_on_the_phone_when_more_is_wanted_than_was_armed() -> None:

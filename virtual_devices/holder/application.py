@@ -49,6 +49,8 @@ class Act:
     shown: Names
     at_ns: int
     writes: bool = False
+    declined: bool = False
+    """Nothing leaves: the holder does not want it."""
 
 
 class Home(Protocol):
@@ -142,6 +144,8 @@ class Application:
             values.setdefault(vhc.WRITE, {})[vhc.RECEIPT] = receipt.value()
         errors = _reasons(wanted, issued, values, readers, may, consent)
         if not issued.items and not values:
+            if consent.rest is No.DECLINED and any(may.values()):
+                home.note(Act(readers, may, at_ns, declined=True))
             return min((c for codes in errors.values() for c in codes.values()), default=int(No.NOT_RETURNED))
         if batch is None:
             home.note(act)

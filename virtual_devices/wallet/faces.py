@@ -42,7 +42,7 @@ class NfcFace:
         phone = self._phone
         key, shown = phone.new_engagement()
         tag = StaticHandover(shown.raw, [NfcCarrier(MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES)])
-        phone.engaged(shown, key, (tag.handover.hs, None))
+        phone.engaged(shown, key, (tag.handover.hs, None), "nfc")
         self._applications = Applications(Type4Tag(tag), Retrieval(self._answer, MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES))
         return NFC_ATR
 

@@ -33,6 +33,7 @@ from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.pki import ChainVerifier, Identity, Role
 from virtual_devices.randomness import private_key
+from virtual_devices.wallet.access_log import AccessLog, Deed, Entry
 from virtual_devices.wallet.consent import Answer, Consent, Element, Use
 from virtual_devices.wallet.held import OWN, Cards, Folder, Held
 from virtual_devices.wallet.holder import Holder
@@ -65,6 +66,8 @@ class Phone:
         self.cards = Cards(self.vault)
         self.shown = OWN  # the card that is presented
         self.session: HolderSession | None = None
+        self.channel = ""  # of the session: nfc, ble
+        self.log = AccessLog(self.vault)
 
     # -- power and life
 
@@ -125,8 +128,11 @@ class Phone:
         key = private_key("session", self.keystore.random(32).hex())
         return key, engagement.make(key.public_key(), methods, reader_auth_all=not legacy)
 
-    def engaged(self, shown: Engagement, key: ec.EllipticCurvePrivateKey, handover: Handover = None) -> HolderSession:
-        """The engagement has been shown: wait for a reader."""
+    def engaged(
+        self, shown: Engagement, key: ec.EllipticCurvePrivateKey, handover: Handover = None, channel: str = "ble",
+    ) -> HolderSession:
+        """The engagement has been shown: wait for a reader on this channel."""
+        self.channel = channel
         self.session = HolderSession(shown, key, Application(_Home(self, self.shown)).answer, handover)
         return self.session
 
@@ -231,7 +237,20 @@ class _Home:
         Folder(self._phone.vault, self._card).commit(self._noted(act))
 
     def _noted(self, act: Act) -> dict[str, bytes | None]:
-        return {}
+        """The log's entry, as part of the commit that it tells of."""
+        phone, held, readers = self._phone, self._held(), act.readers
+        given = phone.consent.given
+        guardian = None if held is None or held.authorization is None else read(held.authorization)[1]
+        entry = Entry(
+            act.at_ns, Deed.DECLINED if act.declined else Deed.WRITTEN if act.writes else Deed.SHOWN, phone.channel,
+            use_of(readers), tuple(sorted(elements(act.shown, act.writes))),
+            institution="" if readers.sam is None else readers.sam.who.organisation,
+            professional="" if readers.hpc is None else readers.hpc.who.subject_id,
+            role=None if readers.hpc is None else readers.hpc.who.role,
+            means=None if given is None else given.means, armed=given is not None and given.armed,
+            by="" if guardian is None else guardian.guardian_name, holder="" if guardian is None else guardian.ward,
+        )
+        return {f"/{name}": value for name, value in phone.log.changes(entry).items()}
 
 
 __all__ = ["CAPACITY", "Phone", "elements", "use_of"]
