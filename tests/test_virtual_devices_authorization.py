@@ -15,9 +15,7 @@ from virtual_devices import pki
 from virtual_devices.authorization import (
     BOUNDS,
     EVERYTHING,
-    EXP,
     GRANT,
-    ISS,
     MEDIA_TYPE,
     Authorization,
     MalformedAuthorization,
@@ -32,10 +30,12 @@ from virtual_devices.authorization import (
 from virtual_devices.authorization_check import CLOCK_SKEW_S, CODES, Checker, Reason, Use
 from virtual_devices.clock import NS
 from virtual_devices.cose import TYP, X5CHAIN, Sign1, make_sign1
+from virtual_devices.cwt import EXP, ISS
 from virtual_devices.errors import UsageError
 from virtual_devices.mdoc.mso import StatusReference
 from virtual_devices.pki import DAY_NS, ChainVerifier, Identity, Role
 from virtual_devices.randomness import private_key
+from virtual_devices.status_list import Status, StatusVerdict
 
 from .desk import AUTHORITY, NOW_NS, STRANGER
 
@@ -51,8 +51,12 @@ GRANTED = Authorization(
 READ = Use(WARD, frozenset({Scope.BASIC}), Purpose.OUTPATIENT, GUARDIAN_KEY.public_key())
 
 
-def checker(status: int | None = 0, revoked: frozenset[int] = frozenset()) -> Checker:
-    return Checker(ChainVerifier(AUTHORITY.root_der), lambda uri, index: status if (uri, index) == (LIST, 7) else None, revoked)
+def checker(status: Status = Status.VALID, revoked: frozenset[int] = frozenset()) -> Checker:
+    """Of a reader whose list says this at place 7 and knows nothing else."""
+    def look(uri: str, index: int, now_ns: int) -> StatusVerdict:
+        return StatusVerdict(status if (uri, index) == (LIST, 7) else Status.UNKNOWN, 0)
+
+    return Checker(ChainVerifier(AUTHORITY.root_der), look, revoked)
 
 
 def signer(key: Any = GUARDIAN_KEY) -> Callable[[bytes], bytes]:
@@ -106,7 +110,7 @@ def test_holding_authorization_is_paid_for_in_counted_cryptography() -> None:
 
 
 def test_unknown_status_serves_and_is_marked() -> None:
-    verdict = checker(None).check(issue(GRANTED, CENTRE), READ, NOW_NS)
+    verdict = checker(Status.UNKNOWN).check(issue(GRANTED, CENTRE), READ, NOW_NS)
     assert verdict.holds and not verdict.status_known
 
 
@@ -167,6 +171,8 @@ ATTACKS: list[tuple[str, Any, Use, Reason, str]] = [
     ("without end", signed_by(CENTRE, changed={EXP: None}), READ, Reason.MALFORMED, "1520"),
     ("with a scope nobody knows", signed_by(CENTRE, changed={GRANT: {**claims(GRANTED)[GRANT], 4: [1, 99]}}), READ,
      Reason.MALFORMED, "1520"),
+    ("with a scope twice", signed_by(CENTRE, changed={GRANT: {**claims(GRANTED)[GRANT], 4: [1, 1]}}), READ,
+     Reason.MALFORMED, "1520"),
     ("payload widened", with_payload(GOOD, scope=EVERYTHING), replace(READ, scope=MEDICAL), Reason.FORGED, "1523"),
     ("payload prolonged", with_payload(GOOD, expires_ns=GRANTED.expires_ns + DAY_NS), READ, Reason.FORGED, "1523"),
     ("payload for another ward", with_payload(GOOD, ward=OTHER_WARD), replace(READ, ward=OTHER_WARD), Reason.FORGED, "1523"),
@@ -198,8 +204,8 @@ def test_misuse_is_refused_with_its_reason(raw: bytes | None, use: Use, reason: 
     assert not verdict.holds and verdict.code.code.known
 
 
-@pytest.mark.parametrize("status", [1, 2, 3])
-def test_withdrawn_is_refused_offline(status: int) -> None:
+@pytest.mark.parametrize("status", [Status.INVALID, Status.SUSPENDED, Status.APPLICATION])
+def test_withdrawn_is_refused_offline(status: Status) -> None:
     verdict = checker(status).check(GOOD, READ, NOW_NS)
     assert (verdict.reason, verdict.code.number) == (Reason.WITHDRAWN, "3240")
 
@@ -225,7 +231,7 @@ def test_authorization_without_the_guardians_own_proof_is_refused(proof: Sign1 |
 
 def test_proof_does_not_mend_a_refused_authorization() -> None:
     proof = make_proof(signer(), TRANSCRIPT, GRANTED.cti)
-    assert checker(1).check_presented(GOOD, proof, TRANSCRIPT, READ, NOW_NS).reason is Reason.WITHDRAWN
+    assert checker(Status.INVALID).check_presented(GOOD, proof, TRANSCRIPT, READ, NOW_NS).reason is Reason.WITHDRAWN
 
 
 def test_several_wards_of_one_guardian_are_kept_apart() -> None:
@@ -233,8 +239,8 @@ def test_several_wards_of_one_guardian_are_kept_apart() -> None:
     for raw, ward, cti in ((GOOD, WARD, GRANTED.cti), (CHILD_OF_ANOTHER, OTHER_WARD, b"authorization 02")):
         use = replace(READ, ward=ward)
         proof = make_proof(signer(), TRANSCRIPT, cti)
-        assert checker(0).check_presented(raw, proof, TRANSCRIPT, use, NOW_NS).holds
-        assert not checker(0).check_presented(CHILD_OF_ANOTHER if raw is GOOD else GOOD, proof, TRANSCRIPT, use, NOW_NS).holds
+        assert checker().check_presented(raw, proof, TRANSCRIPT, use, NOW_NS).holds
+        assert not checker().check_presented(CHILD_OF_ANOTHER if raw is GOOD else GOOD, proof, TRANSCRIPT, use, NOW_NS).holds
 
 
 @pytest.mark.parametrize("position", range(0, len(GOOD), 7))

@@ -136,6 +136,14 @@ def test_one_time_code_is_used_once_and_in_its_time() -> None:
     assert office.cards.activate(office.by(ANNA), card.name, FIRST.key, given).code.number == "1013"  # used
 
 
+def test_one_time_code_is_sent_to_one_who_knows_the_facts_and_the_number() -> None:
+    office = Office()
+    for known, code in ((facts(ANNA), "1057"), (Given(phone_no=ANNA.phone_no), "1057"),
+                        (replace(facts(ANNA), phone_no=BO.phone_no), "5020")):
+        refused, digits = office.identification.send_code(ANNA.card_no, known, office.at_ns)
+        assert (refused.number, digits) == (code, "")
+
+
 def test_one_time_code_is_of_no_use_after_three_tries() -> None:
     office = Office()
     given = office.reached(ANNA)
@@ -340,6 +348,14 @@ def test_what_the_data_centre_stopped_is_not_got_round_by_a_new_phone() -> None:
     assert office.cards.apply(office.by(ANNA), ANNA.card_no, certified(ANNA), THIRD).code.number == "9011"
 
 
+def test_what_the_data_centre_lets_go_on_is_free_again() -> None:
+    office = Office()
+    card = office.with_phone(ANNA, FIRST)
+    office.cards.suspend(office.officer(), card.name)
+    office.cards.resume(office.officer(), card.name)
+    assert office.cards.rebind(office.by(ANNA), ANNA.card_no, certified(ANNA), SECOND).ok
+
+
 def test_physical_card_is_never_suspended() -> None:
     office = Office()
     assert office.cards.suspend(office.officer(), office.physical(ANNA).name).code.number == "1527"
@@ -350,7 +366,8 @@ def test_card_expires_by_its_date_and_a_chip_is_renewed_by_an_update() -> None:
     card, chip = office.with_phone(ANNA, FIRST), office.physical(ANNA)
     assert office.cards.renew(office.by(ANNA), card.name, card.expires_ns + DAY_NS).code.number == "4029"
     assert office.cards.renew(office.officer(), card.name, card.expires_ns).code.number == "1059"
-    assert office.cards.renew(office.officer(), card.name, card.expires_ns + DAY_NS).ok
+    renewed = office.cards.renew(office.officer(), card.name, card.expires_ns + DAY_NS)
+    assert renewed.ok and renewed.changes == ()  # valid it was
     office.later(days=366)
     assert office.standing(card) == "3201" and office.standing(chip) == "0"
     office.later(days=3650)

@@ -17,7 +17,7 @@ from virtual_devices.cloud.card_ledger import DAY_NS, Card, Phone
 from virtual_devices.cloud.guardians import Ground, Wish
 from virtual_devices.cloud.identification import Given, Registered
 from virtual_devices.cloud.journal import Answer, Request
-from virtual_devices.lifecycle import REVOKED, Carrier, Party, State, Status
+from virtual_devices.lifecycle import REVOKED, Carrier, State, Status
 
 from .card_office import ANNA, BO, CHILD, Office, at_counter, certified, facts, phone
 
@@ -226,8 +226,3 @@ def test_machine_would_notice_a_second_valid_card() -> None:
     except AssertionError:
         return
     raise AssertionError("two valid cards of one person passed")
-
-
-def test_machine_asks_as_the_parties_of_the_table() -> None:
-    machine = AnyHistory()
-    assert machine.office.by(ANNA).asker.party is Party.HOLDER and machine.office.officer().asker.party is Party.DATA_CENTRE

@@ -8,16 +8,21 @@ from typing import Any
 
 import pytest
 
-from virtual_devices.authorization import BOUNDS, EVERYTHING, Purpose, Relation, Scope
+from virtual_devices.authorization import BOUNDS, EVERYTHING, Authorization, Purpose, Relation, Scope, issue
+from virtual_devices.authorization_check import Checker, Reason, Use
 from virtual_devices.clock import NS, roc_datetime13
 from virtual_devices.cloud.card_ledger import DAY_NS, Card
 from virtual_devices.cloud.guardians import GROUNDS, Ground, Wish, majority_ns
 from virtual_devices.cloud.identification import Given
 from virtual_devices.cloud.restoring import Prescription
 from virtual_devices.lifecycle import Party, State, Status
+from virtual_devices.link import Work
+from virtual_devices.pki import ChainVerifier, Role
+from virtual_devices.randomness import private_key
+from virtual_devices.status_list import StatusList, StatusLists
 
 from .card_office import ANNA, BABY, BO, CHILD, OLD, Office, at_counter, certified, facts, own_phone, phone
-from .desk import NOW_NS
+from .desk import AUTHORITY, NOW_NS
 
 HERS, HIS, NEW = phone("anna's"), phone("bo's"), phone("anna's new one")
 BASIC = frozenset({Scope.BASIC})
@@ -96,10 +101,12 @@ def test_ward_grants_for_themselves_and_a_court_by_an_officer() -> None:
         ({"given": facts(ANNA)}, "4029"),
         ({"given": Given()}, "1057"),
         ({"ward": BABY.card_no, "guardian": CHILD.card_no}, "4029"),
+        ({"ward": OLD.card_no, "guardian": CHILD.card_no, "relation": Relation.FAMILY, "ground": Ground.WARD,
+          "given": certified(OLD)}, "4029"),
     ],
     ids=["no end", "ended", "ends when it begins", "no whole second", "too long", "oneself", "for nothing", "unknown ward",
          "unknown guardian", "medical outside care", "a child grants", "no ground", "a child as its own", "messenger for all",
-         "not the parent", "asked by another", "too weakly known", "not known at all", "guardian under age"],
+         "not the parent", "asked by another", "too weakly known", "not known at all", "a child as parent", "guardian under age"],
 )
 def test_grant_is_refused_with_its_code(change: dict[str, Any], code: str) -> None:
     office, _ = with_guardian()
@@ -205,6 +212,34 @@ def test_authorizations_are_listed_by_ward_and_by_guardian() -> None:
 
 # -- withdrawing
 
+def test_withdrawal_reaches_a_reader_that_is_offline_with_the_next_list() -> None:
+    """All of it in bytes: the grant becomes a credential, the changes become a list, the reader has no line."""
+    office, _ = with_guardian()
+    key = private_key("tests", "anna's phone's key")
+    cti = granted(office)
+    g = office.guardians.grants[cti]
+    credential = Authorization(
+        g.cti, g.ward, g.guardian, g.guardian_name, key.public_key(), g.relation, g.scope, g.purpose, g.granted_ns, g.begins_ns,
+        g.ends_ns, g.place,
+    )
+    issuer, root = AUTHORITY.issue(Role.DATA_CENTRE, "IDC"), ChainVerifier(AUTHORITY.root_der)
+    published, lists = StatusList(g.place.uri, 4096), StatusLists(root, Work())
+    reader, use = Checker(root, lists.look), Use(CHILD.card_no, BASIC, Purpose.OUTPATIENT, key.public_key())
+
+    def publish_and_ask() -> Reason:
+        for change in office.ledger.journal.changes:
+            if change.place.uri == published.uri:
+                published[change.place.index] = change.status
+        lists.take(published.sign(issuer, office.at_ns, office.at_ns + DAY_NS, 3600), office.at_ns)
+        return reader.check(issue(credential, issuer), use, office.at_ns).reason
+
+    assert publish_and_ask() is Reason.HOLDS
+    office.guardians.withdraw(office.by(ANNA), cti)
+    assert reader.check(issue(credential, issuer), use, office.at_ns).reason is Reason.HOLDS  # the old list, inside its age
+    office.later(seconds=3600)
+    assert publish_and_ask() is Reason.WITHDRAWN
+
+
 @pytest.mark.parametrize("who", ["ward", "guardian", "guardian's phone", "officer"])
 def test_withdrawn_by_those_whose_it_is_ends_at_once_with_the_wards_card(who: str) -> None:
     office, own = with_guardian()
@@ -247,6 +282,14 @@ def test_ward_without_any_device_has_a_card_on_the_guardians_phone_until_the_end
     assert office.cards.renew(office.officer(), card.name, NOW_NS + 800 * DAY_NS).code.number == "1059"
     office.later(days=365)
     assert (office.standing(card), office.standing(own)) == ("3201", "0")
+
+
+def test_wards_card_ends_with_a_short_authorization() -> None:
+    office, _ = with_guardian()
+    _, card = holding(office, replace(FOR_CHILD, ends_ns=NOW_NS + 10 * DAY_NS))
+    assert card.expires_ns == NOW_NS + 10 * DAY_NS
+    office.later(days=10)
+    assert office.standing(card) == "3201"
 
 
 @pytest.mark.parametrize(
@@ -327,6 +370,35 @@ def test_guardians_new_phone_takes_the_wards_along_in_the_same_act() -> None:
         Status.INVALID, Status.INVALID, Status.VALID, Status.VALID,
     ]
     assert set(office.ledger.wipe_orders(HERS.device)) == {own.name, card.name}
+
+
+def test_new_phone_moves_what_was_there_and_makes_nothing_new() -> None:
+    office, _ = with_guardian()
+    never_held = granted(office)
+    ended = granted(office, replace(FOR_CHILD, ward=BABY.card_no, ends_ns=NOW_NS + DAY_NS))
+    office.later(days=1)
+    assert office.cards.rebind(office.by(ANNA), ANNA.card_no, certified(ANNA), NEW).ok
+    [again] = office.guardians.listed(office.at_ns)
+    assert again.ward == CHILD.card_no and office.ledger.held(again.cti, CHILD.card_no) is None
+    assert len(office.guardians.grants) == 3
+    assert [office.guardians.grants[cti].withdrawn_ns for cti in (never_held, ended)] == [office.at_ns] * 2
+
+
+def test_wards_card_that_the_data_centre_stopped_does_not_move_along() -> None:
+    office, own = with_guardian()
+    _, card = holding(office)
+    assert office.cards.suspend(office.officer(), card.name).ok and office.standing(own) == "0"
+    assert office.cards.suspend(office.by(ANNA), own.name, facts(ANNA)).ok
+    assert office.cards.resume(office.by(ANNA), own.name, own_phone(ANNA, HERS)).ok
+    assert (office.standing(own), office.standing(card)) == ("0", "9011")  # resumed is what she suspended
+    assert office.cards.rebind(office.by(ANNA), ANNA.card_no, certified(ANNA), NEW).ok
+    assert card.state is State.RECALLED
+    [again] = office.guardians.listed(office.at_ns)
+    assert office.ledger.held(again.cti, CHILD.card_no) is None
+    assert office.guardians.hold(office.guardian(ANNA), again.cti, NEW).code.number == "9011"
+    assert office.cards.lift(office.by(ANNA), CHILD.card_no).code.number == "4029"
+    assert office.cards.lift(office.officer(), CHILD.card_no).ok
+    assert office.guardians.hold(office.guardian(ANNA), again.cti, NEW).ok
 
 
 def test_suspending_the_guardians_card_suspends_the_wards_with_it() -> None:

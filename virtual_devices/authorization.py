@@ -22,21 +22,19 @@ from typing import Any
 import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from virtual_devices import cwt
 from virtual_devices.clock import NS
-from virtual_devices.cose import PROTECTED_ES256, TYP, X5CHAIN, MalformedCose, Sign1, make_sign1, sig_structure
-from virtual_devices.cose import decode as decode_sign1
+from virtual_devices.cose import PROTECTED_ES256, TYP, X5CHAIN, Sign1, sig_structure
+from virtual_devices.cwt import CNF, CTI, EXP, IAT, ISS, NBF, STATUS, SUB, Claims, MalformedCwt, confirmation, seconds, status_at
 from virtual_devices.errors import PeerError, UsageError
-from virtual_devices.mdoc.cose_key import from_cose, to_cose
 from virtual_devices.mdoc.mso import StatusReference
-from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.pki import Identity
 
 MEDIA_TYPE = "application/tw.nhi.bench.authorization+cwt"
 PROOF_CONTEXT = "tw.nhi.bench.delegation.1"
 ISSUER = "tw.nhi.bench"
-ISS, SUB, EXP, NBF, IAT, CTI, CNF, STATUS, GRANT = 1, 2, 4, 5, 6, 7, 8, 65535, -65601
+GRANT = -65601  # private use (RFC 8392 clause 9.1)
 CTI_BYTES, NAME_CHARACTERS, CARD_NO_CHARACTERS = 16, 60, 12
-_LATEST_S = 1 << 36
 DAY_S = 86_400
 
 
@@ -132,89 +130,70 @@ class Authorization:
 
 # -- making and reading
 
-def claims(a: Authorization) -> dict[int, Any]:
+def claims(a: Authorization) -> dict[int | str, Any]:
     """The claims map."""
     return {
-        ISS: ISSUER, SUB: a.ward, EXP: a.expires_ns // NS, NBF: a.not_before_ns // NS, IAT: a.issued_ns // NS, CTI: a.cti,
-        CNF: {1: to_cose(a.guardian_key)},
-        STATUS: {"status_list": {"idx": a.status.index, "uri": a.status.uri}},
+        ISS: ISSUER, SUB: a.ward, EXP: seconds(a.expires_ns), NBF: seconds(a.not_before_ns), IAT: seconds(a.issued_ns),
+        CTI: a.cti, CNF: confirmation(a.guardian_key), STATUS: status_at(a.status),
         GRANT: {1: a.guardian, 2: a.guardian_name, 3: a.relation.value, 4: sorted(int(s) for s in a.scope), 5: a.purpose.value},
     }
 
 
 def issue(a: Authorization, issuer: Identity) -> bytes:
     """The signed credential. Raises UsageError when what it would say cannot be read back."""
-    payload: bytes = cbor2.dumps(claims(a), canonical=True)
+    found = claims(a)
     try:
-        if read_claims(cose_map(payload)) != a:
+        if read_claims(Claims(found)) != a:
             raise UsageError("times of an authorization are whole seconds")
     except MalformedAuthorization as e:
         raise UsageError(f"this authorization would be refused: {e.what}") from None
-    return make_sign1(issuer.key, payload, {X5CHAIN: list(issuer.chain)}, protected={TYP: MEDIA_TYPE}).to_bytes()
-
-
-def cose_map(payload: bytes) -> Mapping[Any, Any]:
-    """The claims in a payload. Raises MalformedAuthorization."""
-    found = Sign1(b"", {}, payload, b"").payload_map()
-    if found is None:
-        raise MalformedAuthorization("the payload is not a map of claims")
-    return found
+    return cwt.make(issuer.key, found, protected={TYP: MEDIA_TYPE}, unprotected={X5CHAIN: list(issuer.chain)}).to_bytes()
 
 
 def read(raw: bytes) -> tuple[Sign1, Authorization]:
     """The message and what it says, before anything is verified. Raises MalformedAuthorization, nothing else."""
     try:
-        message = decode_sign1(raw)
-    except MalformedCose as e:
+        token = cwt.decode(raw)
+    except MalformedCwt as e:
         raise MalformedAuthorization(e.what) from None
-    if message.header.get(TYP) != MEDIA_TYPE:
+    if token.message.header.get(TYP) != MEDIA_TYPE:
         raise MalformedAuthorization("a message of another type")
-    assert message.payload is not None  # decode_sign1 refuses a detached one
-    return message, read_claims(cose_map(message.payload))
+    return token.message, read_claims(token.claims)
 
 
-def read_claims(found: Mapping[Any, Any]) -> Authorization:
+def read_claims(found: Claims) -> Authorization:
     """What the claims say. A scope, relation or purpose that is not known here is refused: it would grant nobody knows what."""
-    grant, cnf = _map(found.get(GRANT), "grant"), _map(found.get(CNF), "cnf")
-    listed = _map(_map(found.get(STATUS), "status").get("status_list"), "status list")
-    cti, uri, scopes = found.get(CTI), listed.get("uri"), grant.get(4)
-    if found.get(ISS) != ISSUER:
+    if found.issuer != ISSUER:
         raise MalformedAuthorization("of another issuer")
-    if not isinstance(cti, bytes) or len(cti) != CTI_BYTES:
+    if found.token_id is None or len(found.token_id) != CTI_BYTES:
         raise MalformedAuthorization(f"the id is not {CTI_BYTES} bytes")
-    if not isinstance(uri, str) or not isinstance(scopes, list) or not scopes or len(set(map(repr, scopes))) != len(scopes):
-        raise MalformedAuthorization("status list or scopes are missing, or a scope stands twice")
+    issued_ns, begins_ns, ends_ns = found.issued_ns, found.not_before_ns, found.expires_ns
+    if issued_ns is None or begins_ns is None or ends_ns is None:
+        raise MalformedAuthorization("issue, beginning or end is missing")
+    if found.key is None or found.status is None:
+        raise MalformedAuthorization("the guardian's key or the place in the status list is missing")
+    grant = found.values.get(GRANT)
+    if not isinstance(grant, Mapping):
+        raise MalformedAuthorization("the grant is not a map")
+    scopes = grant.get(4)
+    if not isinstance(scopes, list) or not scopes or not all(type(s) is int for s in scopes) or len(set(scopes)) != len(scopes):
+        raise MalformedAuthorization("scopes are missing, are no numbers, or stand twice")
     try:
-        key = from_cose(cnf.get(1), "the guardian's key")
-        return Authorization(
-            cti, _text(found.get(SUB), CARD_NO_CHARACTERS), _text(grant.get(1), CARD_NO_CHARACTERS),
-            _text(grant.get(2), NAME_CHARACTERS), key, Relation(_text(grant.get(3), 20)),
-            frozenset(Scope(_number(s)) for s in scopes), Purpose(_text(grant.get(5), 20)), _number(found.get(IAT)) * NS,
-            _number(found.get(NBF)) * NS, _number(found.get(EXP)) * NS, StatusReference(uri, _number(listed.get("idx"))),
-        )
-    except MalformedMdoc as e:
-        raise MalformedAuthorization(e.what) from None
+        relation, purpose = Relation(_text(grant.get(3), 20)), Purpose(_text(grant.get(5), 20))
+        scope = frozenset(Scope(s) for s in scopes)
     except MalformedAuthorization:
         raise
     except ValueError as e:  # of an enum
         raise MalformedAuthorization(str(e)) from None
-
-
-def _map(value: object, what: str) -> Mapping[Any, Any]:
-    if not isinstance(value, Mapping):
-        raise MalformedAuthorization(f"{what} is not a map")
-    return value
+    return Authorization(
+        found.token_id, _text(found.subject, CARD_NO_CHARACTERS), _text(grant.get(1), CARD_NO_CHARACTERS),
+        _text(grant.get(2), NAME_CHARACTERS), found.key, relation, scope, purpose, issued_ns, begins_ns, ends_ns, found.status,
+    )
 
 
 def _text(value: object, most: int) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= most:
         raise MalformedAuthorization(f"not a text of 1 to {most} characters")
-    return value
-
-
-def _number(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _LATEST_S:
-        raise MalformedAuthorization("not a number in range")
     return value
 
 

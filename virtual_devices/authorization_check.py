@@ -16,14 +16,14 @@ from virtual_devices.clock import NS
 from virtual_devices.codes import Space
 from virtual_devices.cose import Sign1
 from virtual_devices.lifecycle import NOT_ALLOWED, OK, FieldCode
-from virtual_devices.lifecycle import Status as ListStatus
 from virtual_devices.link import Work
 from virtual_devices.pki import ChainVerifier, Refused, Role, Trouble
+from virtual_devices.status_list import Status, StatusVerdict
 
 CLOCK_SKEW_S = 30  # between the phone's clock and the reader's
 
-StatusLookup = Callable[[str, int], int | None]
-"""What the status list at that address says at that place; None when there is no list, or one past its date."""
+StatusLookup = Callable[[str, int, int], StatusVerdict]
+"""What is known of a place, by the list's address, the place and the moment: ``StatusLists.look``."""
 
 
 class Reason(Enum):
@@ -112,10 +112,10 @@ class Checker:
         refused = self._signed(message, now_ns) or _in_force(a, now_ns) or _covers(a, use)
         if refused is not None:
             return refused
-        status = self._status(a.status.uri, a.status.index)
-        if status is not None and status != ListStatus.VALID.value:
-            return Verdict(Reason.WITHDRAWN, f"status {status}", a)
-        return Verdict(Reason.HOLDS, a.says(), a, status is not None)
+        told = self._status(a.status.uri, a.status.index, now_ns).status
+        if told not in (Status.VALID, Status.UNKNOWN):
+            return Verdict(Reason.WITHDRAWN, told.name.lower(), a)
+        return Verdict(Reason.HOLDS, a.says(), a, told is Status.VALID)
 
     def check_presented(self, raw: bytes | None, proof: Sign1 | None, transcript: bytes, use: Use, now_ns: int) -> Verdict:
         """The authorization, and the guardian's proof in this session, as a reader takes them."""

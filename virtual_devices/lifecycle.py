@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from virtual_devices.codes import Code, Space, lookup
+from virtual_devices.status_list import Status
 from virtual_devices.tables import Certainty
 
 
@@ -67,14 +68,6 @@ class Party(Enum):
     DATA_CENTRE = "data centre"
     DEVICE = "device"  # the phone itself, once the erasure is done
     CLOCK = "clock"  # nobody: a date has passed
-
-
-class Status(Enum):
-    """What the card's index says in the status list (draft-ietf-oauth-status-list, clause 7.1)."""
-
-    VALID = 0
-    INVALID = 1  # for ever
-    SUSPENDED = 2
 
 
 @dataclass(frozen=True, slots=True)

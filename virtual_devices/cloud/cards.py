@@ -269,6 +269,17 @@ class Cards:
         whole = self.ledger.with_key(card.phone) if card.held is None else [card]
         return Answer(cards=self.ledger.move_all(request, [c for c in whole if c.suspended_by == by], Event.RESUME))
 
+    def lift(self, request: Request, card_no: str) -> Answer:
+        """The data centre's stop is over: the person may apply again in every way, and guardians may hold their card again."""
+        def act() -> Answer:
+            if request.asker.party is not Party.DATA_CENTRE:
+                return Answer(NOT_ALLOWED, "the data centre stopped it, and lifts it")
+            self.ledger.barred.discard(card_no)
+            self.journal.write(request, "lift", card_no)
+            return Answer()
+
+        return self.journal.once(request, ("lift", card_no), act)
+
     def renew(self, request: Request, name: str, until_ns: int) -> Answer:
         """A later end: of a chip by a card update, of a virtual card with its credential made anew. Insurance is the caller's."""
         return self.journal.once(request, ("renew", name, until_ns), lambda: self._renew(request, name, until_ns))

@@ -15,7 +15,7 @@ from enum import Enum
 from virtual_devices.authorization import BOUNDS, CTI_BYTES, Purpose, Relation, Scope
 from virtual_devices.authorization_check import CODES, Reason
 from virtual_devices.clock import NS, TAIWAN, from_datetime
-from virtual_devices.cloud.card_ledger import DAY_NS, NO_SUCH_CARD, WRONG_KEY, Card, Held, Ledger, Phone
+from virtual_devices.cloud.card_ledger import DAY_NS, NO_SUCH_CARD, STOPPED, WRONG_KEY, Card, Held, Ledger, Phone
 from virtual_devices.cloud.identification import Act, Given, Registered
 from virtual_devices.cloud.journal import Answer, Request
 from virtual_devices.cloud.places import Place, Places
@@ -198,6 +198,8 @@ class Guardians:
         code = self.check(cti, grant.ward, phone.key, frozenset({Scope.BASIC}), grant.purpose, request.at_ns)
         if code != OK:
             return Answer(code)
+        if grant.ward in self._ledger.barred:
+            return Answer(STOPPED, "the data centre has stopped this person's card")
         own = self._ledger.own(grant.guardian)
         if own is None or own.state is not State.ACTIVE or own.phone != phone:
             return Answer(WRONG_KEY, "not the phone that has the guardian's own card")
@@ -270,7 +272,7 @@ class Guardians:
 
 def _unfit(wish: Wish, ward: Registered, guardian: Registered, at_ns: int) -> Answer | None:
     """What no proof of identity mends."""
-    bounds, under_age = BOUNDS[wish.relation], at_ns < majority_ns(ward.birth_date)
+    bounds = BOUNDS[wish.relation]
     if wish.ward == wish.guardian or not wish.scope:
         return Answer(DATA_WRONG, "a guardian is another person, and for something")
     if wish.ends_ns is None or not max(wish.begins_ns, at_ns) < wish.ends_ns:
@@ -286,9 +288,9 @@ def _unfit(wish: Wish, ward: Registered, guardian: Registered, at_ns: int) -> An
     if wish.ground is Ground.PARENT:
         if wish.guardian not in ward.parents:
             return Answer(NOT_ALLOWED, "the household register knows no parental authority")
-        if not under_age or wish.ends_ns > majority_ns(ward.birth_date):
+        if wish.ends_ns > majority_ns(ward.birth_date):
             return Answer(PERIOD_WRONG, "parental authority ends at eighteen")
-    if wish.ground is Ground.WARD and under_age:
+    if wish.ground is Ground.WARD and at_ns < majority_ns(ward.birth_date):
         return Answer(NOT_ALLOWED, "a ward under age cannot grant")
     return None
 

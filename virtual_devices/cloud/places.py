@@ -3,18 +3,10 @@ or of the order of issue."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from random import Random
 
 from virtual_devices.errors import UsageError
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a status list says how a credential stands."""
-
-    uri: str
-    index: int
+from virtual_devices.mdoc.mso import StatusReference as Place
 
 
 class Places:
