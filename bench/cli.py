@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -11,11 +12,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.exits import CONFIGURATION, ENVIRONMENT, USAGE
+from bench.exits import CONFIGURATION, ENVIRONMENT, INTERRUPTED, USAGE
+from bench.interrupt import CtrlC
 from reports.catalogue import languages
 from scenarios.listing import ScenarioFaults
 from virtual_devices.errors import BenchError, LinkError, UsageError
 
+LARGEST_SEED = 2**63 - 1  # as a scenario file's run.seed: it is kept in 64 bits
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
 
@@ -27,8 +30,22 @@ class Commands(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> object:
+        if ctx.parent is not None or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background job is left alone
+            return self._invoke(ctx)
+        with CtrlC() as ctrl_c:
+            try:
+                return self._invoke(ctx)
+            except Exception:
+                if ctrl_c.asked:  # what a library made of an interrupt while it was being loaded
+                    sys.exit(INTERRUPTED)
+                raise
+
+    def _invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            err.print("interrupted")
+            sys.exit(INTERRUPTED)
         except ScenarioFaults as e:
             _fail(str(e), CONFIGURATION)
         except LinkError as e:
@@ -71,7 +88,7 @@ LANG = click.option(
 
 @main.command()
 @click.argument("scenario", type=click.Path(path_type=Path))
-@click.option("--seed", type=click.IntRange(0), help="Root of all random streams; the file's own when left out.")
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), help="Root of all random streams; the file's own when left out.")
 @click.option("--replications", "-n", type=click.IntRange(1, 10_000), help="How often the scenario is played.")
 @click.option("--out", "directory", type=click.Path(path_type=Path), help="Run directory to make.  [default: runs/NAME-SEED-N]")
 @click.option("--card", default="virtual", show_default=True, metavar="MONIKER",
@@ -93,7 +110,8 @@ def run(
       vhc-bench run scenarios/clinic_morning.toml -n 1 --card "pcsc:ACS*"
       vhc-bench run scenarios/clinic_morning.toml --lang zh-TW
 
-    The same scenario and seed give the same rows and the same report, byte for byte, as long as every device is virtual.
+    The same scenario and seed give the same rows and the same report, byte for byte, with --card virtual. Any other --card
+    plays today's date, whether a reader is there or not.
     Ctrl-C ends the run; what was played is kept and reported. Nothing real is used unless --card says so.
     """
     from bench import running

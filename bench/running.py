@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import signal
 import sys
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from bench.exits import INTERRUPTED, LAW_BROKEN, NOTHING_RAN, PASS
-from bench.record import State, recover, state
+from bench.interrupt import CtrlC
+from bench.record import RecordError, State, recover, state
 from bench.rig import Rig
 from bench.run import Result, expected_visits, with_overrides
 from bench.run import run as play
 from scenarios.files import Scenario, load
-from virtual_devices.errors import UsageError
+from virtual_devices.errors import BenchError, UsageError
 
 err = Console(stderr=True, soft_wrap=True)
 
@@ -27,7 +28,12 @@ class Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:.0f}/s" if speed else "", style="progress.data.speed")
+        return Text(rate(speed) if speed else "", style="progress.data.speed")
+
+
+def rate(per_s: float) -> str:
+    """A real reader takes three seconds for a visit: below ten a second a decimal tells."""
+    return f"{per_s:.1f}/s" if per_s < 9.95 else f"{per_s:.0f}/s"
 
 
 def command(
@@ -35,20 +41,36 @@ def command(
     language: str = "en", quiet: bool,
 ) -> int:
     """``vhc-bench run``. Returns the exit code."""
-    rig = Rig(card)
-    scenario = with_overrides(load(path, _overrides(overrides)), seed=seed, replications=replications)
-    rig.check()
-    target = directory or _free_directory(Path("runs"), f"{path.stem}-{scenario.run.seed}")
+    target: Path | None = None
+    with CtrlC() as ctrl_c:
+        try:
+            rig = Rig(card)
+            scenario = with_overrides(load(path, _overrides(overrides)), seed=seed, replications=replications)
+            rig.check()
+            target = directory or _claim_directory(Path("runs"), f"{path.stem}-{scenario.run.seed}")
+            return _run(scenario, target, rig, ctrl_c, language, quiet=quiet)
+        except BaseException as e:
+            if directory is None and target is not None:
+                with suppress(OSError):  # it goes only when nothing is in it
+                    target.rmdir()
+            if ctrl_c.asked or isinstance(e, KeyboardInterrupt):
+                return _interrupted(target)
+            if target is not None and isinstance(e, BenchError) and state(target) is State.FAILED:
+                err.print(f"what was played is kept; its report: vhc-bench report {target}", markup=False)
+            raise
+
+
+def _run(scenario: Scenario, target: Path, rig: Rig, ctrl_c: CtrlC, language: str, *, quiet: bool) -> int:
     interrupted = False
     result = Result(target)
     try:
-        result = _play(scenario, target, rig, quiet=quiet)
+        result = _play_until(ctrl_c, scenario, target, rig, quiet=quiet)
     except KeyboardInterrupt:
         if state(target) is not State.INTERRUPTED:
-            return INTERRUPTED
-        interrupted = True
+            raise
+        interrupted, ctrl_c.asked = True, False
         err.print("interrupted: what was played is kept", markup=False)
-    _tell(target, language, quiet=quiet)
+    _tell(target, language, ctrl_c, quiet=quiet)
     if interrupted:
         return INTERRUPTED
     if not result.visits:
@@ -57,8 +79,30 @@ def command(
     return LAW_BROKEN if result.broken else PASS
 
 
+def _interrupted(target: Path | None) -> int:
+    """Ctrl-C outside the play: before there is a run, or when it has been written and its report has not."""
+    if target is None or state(target) is State.NOT_A_RUN:
+        err.print("interrupted: nothing was played", markup=False)
+    elif state(target) is State.COMPLETE:
+        err.print(f"interrupted: the run is whole; its report: vhc-bench report {target}", markup=False)
+    else:
+        err.print(f"interrupted: what was played is kept; its report: vhc-bench report {target}", markup=False)
+    return INTERRUPTED
+
+
 def report(directory: Path, language: str = "en") -> int:
     """``vhc-bench report``. Returns the exit code."""
+    with CtrlC() as ctrl_c:
+        try:
+            return _report(directory, language, ctrl_c)
+        except BaseException as e:
+            if ctrl_c.asked or isinstance(e, KeyboardInterrupt):
+                err.print(f"interrupted: nothing is lost; again: vhc-bench report {directory}", markup=False)
+                return INTERRUPTED
+            raise
+
+
+def _report(directory: Path, language: str, ctrl_c: CtrlC) -> int:
     match state(directory):
         case State.NOT_A_RUN:
             raise UsageError(f"{directory} is not a run directory: it has no manifest.json")
@@ -69,40 +113,8 @@ def report(directory: Path, language: str = "en") -> int:
             err.print(f"this run was killed; recovered: {sum(kept.rows.values()):,} rows", style="yellow", markup=False)
         case _:
             pass
-    _tell(directory, language, quiet=False)
+    _tell(directory, language, ctrl_c, quiet=False)
     return PASS
-
-
-class CtrlC:
-    """Ctrl-C, for good: the interrupt is raised at once, and again at the next visit should something have swallowed it.
-
-    Compiled libraries that call back into Python may take an interrupt that arrives there for an error of their own.
-    """
-
-    def __init__(self) -> None:
-        self._asked = False
-        self._before: Any = None
-
-    def __enter__(self) -> CtrlC:
-        self._before = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    def _note(self, number: int, frame: object) -> None:
-        self._asked = True
-        raise KeyboardInterrupt
-
-    def check(self, replication: int, visits: int) -> None:
-        """Told of each visit."""
-        if self._asked:
-            raise KeyboardInterrupt
-
-
-def _play(scenario: Scenario, directory: Path, rig: Rig, *, quiet: bool) -> Result:
-    with CtrlC() as ctrl_c:
-        return _play_until(ctrl_c, scenario, directory, rig, quiet=quiet)
 
 
 def _play_until(ctrl_c: CtrlC, scenario: Scenario, directory: Path, rig: Rig, *, quiet: bool) -> Result:
@@ -123,13 +135,14 @@ def _play_until(ctrl_c: CtrlC, scenario: Scenario, directory: Path, rig: Rig, *,
         return play(scenario, directory, rig, told)
 
 
-def _tell(directory: Path, language: str, *, quiet: bool) -> None:
+def _tell(directory: Path, language: str, ctrl_c: CtrlC, *, quiet: bool) -> None:
     """Make the report; print the summary, and the report's path as the last line."""
     from reports.build import build, summary  # takes half a second to load: only when there is something to report
     from reports.catalogue import ReportError
 
     try:
         page = build(directory, language)
+        ctrl_c.check()
         if not quiet:
             print_line(summary(directory, language))
     except ReportError as e:
@@ -153,10 +166,15 @@ def _overrides(given: tuple[str, ...]) -> dict[str, str]:
     return values
 
 
-def _free_directory(folder: Path, name: str) -> Path:
-    """The next directory of that name that is not there yet."""
-    number = 1
-    while (folder / f"{name}-{number:03d}").exists():
-        number += 1
-    return folder / f"{name}-{number:03d}"
-
+def _claim_directory(folder: Path, name: str) -> Path:
+    """The next directory of that name that is not there yet, made at once: of two runs that begin together each has its own."""
+    for number in count(1):
+        target = folder / f"{name}-{number:03d}"
+        try:
+            target.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as e:
+            raise RecordError(f"{target} cannot become a run directory: {e}") from e
+        return target
+    raise AssertionError("unreachable")
