@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from virtual_devices.mdoc import nfc_reader, tnep
+from virtual_devices.mdoc import tnep
 from virtual_devices.mdoc.carriers import (
     MalformedHandover,
     NfcCarrier,
@@ -14,8 +14,9 @@ from virtual_devices.mdoc.handover import (
     NegotiatedHandover,
 )
 from virtual_devices.mdoc.ndef import Record, Tnf
-from virtual_devices.mdoc.nfc_reader import read_container
 from virtual_devices.mdoc.type4 import Type4Tag
+from virtual_devices.reader import nfc
+from virtual_devices.reader.nfc import read_container
 from virtual_devices.reader.transmit import Ended
 
 from .handover_messages import DRAW, ENGAGEMENT
@@ -46,7 +47,7 @@ def test_malformed_service_parameter_is_refused(payload: str) -> None:
 )
 def test_malformed_capability_container_is_refused(container: str) -> None:
     found = read_container(bytes.fromhex("000F207FFF7FFF0406E1047FFF00FF"))
-    assert found == nfc_reader.Container(0xE104, 0x7FFF, 0x7FFF, 0x7FFD, False)
+    assert found == nfc.Container(0xE104, 0x7FFF, 0x7FFF, 0x7FFD, False)
     with pytest.raises(MalformedHandover):
         read_container(bytes.fromhex(container))
 
@@ -66,7 +67,7 @@ _SELECTED = ["9000", "9000", _CONTAINER, "9000"]
 def test_reader_ends_at_a_tag_that_cannot_be(replies: list[str]) -> None:
     device = Saying(*replies)
     with pytest.raises(Ended):
-        tap(device, nfc_reader.handover([NfcCarrier()], DRAW))
+        tap(device, nfc.handover([NfcCarrier()], DRAW))
     assert device.replies == []
 
 
@@ -92,7 +93,7 @@ def test_reader_waits_as_the_tag_asks() -> None:
                     tag.put(wallet.held)
             return super().handle(request, now_ns)
 
-    found, rows = tap(Polled(tag), nfc_reader.handover([NfcCarrier()], DRAW))
+    found, rows = tap(Polled(tag), nfc.handover([NfcCarrier()], DRAW))
     assert found == wallet.handover
     assert rows[-1].at_ns == 6 * 32_000_000  # 2 ** (24 / 4 - 1) ms, three times for each of two answers
 
@@ -116,14 +117,14 @@ def test_reader_gives_up_on_an_answer_that_never_comes(extensions: int) -> None:
     wallet = Never(ENGAGEMENT, lambda found: found[0], tnep.ServiceParameter(SERVICE, extensions=extensions))
     device = Counting(Type4Tag(wallet))
     with pytest.raises(Ended, match="holds no message"):
-        tap(device, nfc_reader.handover([NfcCarrier()], DRAW))
+        tap(device, nfc.handover([NfcCarrier()], DRAW))
     assert device.polls == 1 + 1 + extensions  # the offer, then the answer
 
 
 def test_wallet_without_a_carrier_in_common_says_so_and_the_reader_ends() -> None:
     wallet = NegotiatedHandover(ENGAGEMENT, lambda _: None)
     with pytest.raises(Ended, match="in common"):
-        tap(NfcWallet(Type4Tag(wallet)), nfc_reader.handover([NfcCarrier()], DRAW))
+        tap(NfcWallet(Type4Tag(wallet)), nfc.handover([NfcCarrier()], DRAW))
     assert wallet.handover is None
 
 
@@ -133,12 +134,12 @@ def test_reader_ends_when_the_service_is_not_opened() -> None:
             return tnep.status_message(0x80)
 
     with pytest.raises(Ended, match="status 128"):
-        tap(NfcWallet(Type4Tag(Closed(ENGAGEMENT, lambda found: found[0]))), nfc_reader.handover([NfcCarrier()], DRAW))
+        tap(NfcWallet(Type4Tag(Closed(ENGAGEMENT, lambda found: found[0]))), nfc.handover([NfcCarrier()], DRAW))
 
 
 def test_reader_ends_at_more_than_it_asked_for() -> None:
     with pytest.raises(Ended, match="6 bytes read where 3 were asked for"):
-        tap(Saying(*_SELECTED, "00039000", "0102030405069000"), nfc_reader.handover([NfcCarrier()], DRAW))
+        tap(Saying(*_SELECTED, "00039000", "0102030405069000"), nfc.handover([NfcCarrier()], DRAW))
 
 
 def test_negotiated_tag_that_cannot_be_written_ends_the_reader() -> None:
@@ -146,4 +147,4 @@ def test_negotiated_tag_that_cannot_be_written_ends_the_reader() -> None:
         writable = False
 
     with pytest.raises(Ended, match="does not take"):
-        tap(NfcWallet(Type4Tag(ReadOnly(ENGAGEMENT, lambda found: found[0]))), nfc_reader.handover([NfcCarrier()], DRAW))
+        tap(NfcWallet(Type4Tag(ReadOnly(ENGAGEMENT, lambda found: found[0]))), nfc.handover([NfcCarrier()], DRAW))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from virtual_devices.apdu import CHAINING, SW, Command, Response
 from virtual_devices.errors import UsageError
-from virtual_devices.mdoc import nfc_reader, type4
+from virtual_devices.mdoc import type4
 from virtual_devices.mdoc.nfc_applications import Applications
 from virtual_devices.mdoc.nfc_retrieval import (
     AID,
@@ -22,6 +22,7 @@ from virtual_devices.mdoc.nfc_retrieval import (
     wrap,
 )
 from virtual_devices.mdoc.type4 import Fixed, Type4Tag
+from virtual_devices.reader import nfc
 from virtual_devices.reader.transmit import Ended
 
 from .nfc_wallet import NfcWallet, Saying, tap
@@ -89,13 +90,13 @@ def test_message_and_answer_arrive_whole(message: bytes, answer: bytes, command:
         return None if later else answer
 
     wallet = NfcWallet(Retrieval(hear), later=lambda: answer)
-    tap(wallet, nfc_reader.open_retrieval())
+    tap(wallet, nfc.open_retrieval())
     links = -(-len(wrap(message)) // command)
     if links > MAX_LINKS:
         with pytest.raises(Ended):
-            tap(wallet, nfc_reader.retrieve(message, command, response))
+            tap(wallet, nfc.retrieve(message, command, response))
         return
-    found, rows = tap(wallet, nfc_reader.retrieve(message, command, response))
+    found, rows = tap(wallet, nfc.retrieve(message, command, response))
     assert heard == [message]
     assert found == answer
     sent = [Command.parse(row.request) for row in rows]
@@ -127,9 +128,9 @@ def test_status_word_says_how_much_waits(length: int, first: int, following: int
 
 def test_several_messages_go_in_one_session() -> None:
     wallet = NfcWallet(Retrieval(lambda message: message[::-1]))
-    tap(wallet, nfc_reader.open_retrieval())
+    tap(wallet, nfc.open_retrieval())
     for message in (b"abc" * 400, b"", bytes(range(200))):
-        assert tap(wallet, nfc_reader.retrieve(message))[0] == message[::-1]
+        assert tap(wallet, nfc.retrieve(message))[0] == message[::-1]
 
 
 def test_answer_that_comes_later_is_taken_once_and_not_after_another_command() -> None:
@@ -266,26 +267,26 @@ def test_wallet_answers_whatever_is_sent(commands: list[Command]) -> None:
 def test_reader_ends_at_an_answer_that_cannot_be(replies: list[str]) -> None:
     device = Saying(*replies)
     with pytest.raises(Ended):
-        tap(device, nfc_reader.retrieve(b"hello"))
+        tap(device, nfc.retrieve(b"hello"))
     assert device.replies == []
 
 
 @pytest.mark.parametrize("replies", [["6700"], ["6100"], ["009000"]])
 def test_reader_ends_at_a_link_that_is_not_taken(replies: list[str]) -> None:
     with pytest.raises(Ended):
-        tap(Saying(*replies), nfc_reader.retrieve(bytes(600)))
+        tap(Saying(*replies), nfc.retrieve(bytes(600)))
 
 
 def test_reader_ends_at_an_answer_longer_than_it_takes() -> None:
     wallet = NfcWallet(Retrieval(lambda _: bytes(3000)))
-    tap(wallet, nfc_reader.open_retrieval())
+    tap(wallet, nfc.open_retrieval())
     with pytest.raises(Ended, match="without end"):
-        tap(wallet, nfc_reader.retrieve(b"x", max_message_bytes=2000))
+        tap(wallet, nfc.retrieve(b"x", max_message_bytes=2000))
 
 
 def test_answer_without_data_is_an_empty_message() -> None:
-    assert tap(Saying("9000"), nfc_reader.retrieve(b"end"))[0] == b""
-    assert tap(Saying("53009000"), nfc_reader.retrieve(b"end"))[0] == b""
+    assert tap(Saying("9000"), nfc.retrieve(b"end"))[0] == b""
+    assert tap(Saying("53009000"), nfc.retrieve(b"end"))[0] == b""
 
 
 @pytest.mark.parametrize(("command", "response"), [(0, 256), (65536, 256), (255, 0), (255, 65537)])

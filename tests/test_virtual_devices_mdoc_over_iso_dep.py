@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from virtual_devices.iso_dep import Ats, Picc
 from virtual_devices.iso_dep_reader import RETRIES, Pcd, rats
-from virtual_devices.mdoc import nfc_reader
 from virtual_devices.mdoc.carriers import NfcCarrier
 from virtual_devices.mdoc.handover import NegotiatedHandover
 from virtual_devices.mdoc.nfc_retrieval import Retrieval
 from virtual_devices.mdoc.type4 import Type4Tag
+from virtual_devices.reader import nfc as nfc_reader
 
 from .handover_messages import DRAW, ENGAGEMENT
 from .iso_dep_air import Air

@@ -26,7 +26,7 @@ from virtual_devices.flow import Exchange, Flow
 from virtual_devices.holder.readers import SKEW_S
 from virtual_devices.holder.refusals import No, party_of
 from virtual_devices.link import Attempt, Outcome, Work
-from virtual_devices.mdoc import engagement, nfc_reader, response, session
+from virtual_devices.mdoc import engagement, response, session
 from virtual_devices.mdoc.carriers import Carrier, NfcCarrier
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.request import V1_0, V1_1, DeviceRequest, DocRequest, items_request, signed_by_reader
@@ -35,6 +35,7 @@ from virtual_devices.mdoc.session import Cipher, SessionData, Side, Transcript
 from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.pki import Refused, Trouble
 from virtual_devices.randomness import private_key
+from virtual_devices.reader import nfc
 from virtual_devices.reader.authenticate import refused
 from virtual_devices.reader.desk import Desk
 from virtual_devices.reader.transmit import ABSENT, READ_WRITE_FAULT, READER_TIMEOUT, Ended, Handle, need_ok, power_on, transmit
@@ -69,10 +70,10 @@ class NfcChannel:
     max_response_bytes: int = 256
 
     def open(self) -> Flow[None]:
-        return nfc_reader.open_retrieval(ROLE)
+        return nfc.open_retrieval(ROLE)
 
     def exchange(self, message: bytes, step: str) -> Flow[bytes]:
-        return nfc_reader.retrieve(message, self.max_command_bytes, self.max_response_bytes, ROLE, step)
+        return nfc.retrieve(message, self.max_command_bytes, self.max_response_bytes, ROLE, step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ def describe(number: int) -> str:
 def engage_nfc(desk: Desk) -> Flow[Engaged]:
     """The handover that the phone's tag offers. Raises Ended."""
     yield from power_on(ROLE, "find phone")
-    found = yield from nfc_reader.handover(NFC_CARRIERS, desk.fresh)
+    found = yield from nfc.handover(NFC_CARRIERS, desk.fresh)
     try:
         return Engaged(engagement.read(found.device_engagement), (found.hs, found.hr), found.carriers)
     except MalformedMdoc as e:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from virtual_devices import vhc
 from virtual_devices.authorization import Purpose, Scope
-from virtual_devices.authorization_check import Checker, Use
+from virtual_devices.authorization_check import Checker, StatusLookup, Use
 from virtual_devices.cose import MalformedCose, read_sign1
 from virtual_devices.flow import Ask, Flow
 from virtual_devices.holder.refusals import No
@@ -41,7 +41,7 @@ from virtual_devices.reader.proximity import (
 from virtual_devices.reader.transmit import READ_WRITE_FAULT, Ended, Handle
 from virtual_devices.reader.visit import SECOND_DEPARTMENT, WRONG_PERSON, VisitRequest
 from virtual_devices.reader.write_back import prepare, sign_records, target_of, write
-from virtual_devices.status_list import Status
+from virtual_devices.status_list import Status, StatusVerdict
 from virtual_devices.write_back import Receipt, Record
 
 T = TypeVar("T")
@@ -229,13 +229,9 @@ def _on_behalf(desk: Desk, opened: ReaderSession, shown: Shown, card_no: str, sc
     return verdict.authorization.says()
 
 
-def _lookup(desk: Desk) -> Callable[[str, int], int | None]:
-    def look(uri: str, index: int) -> int | None:
-        lists = desk.institution.lists
-        found = None if lists is None else lists.look(uri, index, desk.clock.now_ns()).status
-        return None if found is None or found is Status.UNKNOWN else found.value
-
-    return look
+def _lookup(desk: Desk) -> StatusLookup:
+    lists = desk.institution.lists
+    return lists.look if lists is not None else lambda *_: StatusVerdict(Status.UNKNOWN, None, "no status lists here")
 
 
 def _same(person: Person, registered: VirtualRegistered) -> None:

@@ -42,6 +42,8 @@ from virtual_devices.wallet.power import Memory, Power
 from virtual_devices.wallet.vault import Vault
 from virtual_devices.write_back import Kind, Receipt
 
+DEVICE = "device."
+"""How the names of cards' keys begin."""
 CAPACITY = 600
 """Records that one card on a phone holds."""
 
@@ -77,6 +79,8 @@ class Phone:
         self.keystore.power_on()
         self.keystore.set_gate(self.consent.gate)
         self.vault.power_on()
+        if not self.vault.ready:  # never formatted, or a wipe was cut short
+            self._drop_keys()
         self.consent.power_on()
         self.holder.power_on(now_ns)
 
@@ -86,8 +90,8 @@ class Phone:
 
     def new_key(self, name: str = OWN) -> str:
         """A device key for a card of that name: it signs, only with the holder's consent, and is never seen."""
-        number = 1 + max((int(k.rsplit(".", 1)[1]) for k in self.keystore.names() if k.startswith(f"device.{name}.")), default=0)
-        key = f"device.{name}.{number}"
+        number = 1 + max((int(k.rsplit(".", 1)[1]) for k in self.keystore.names() if k.startswith(f"{DEVICE}{name}.")), default=0)
+        key = f"{DEVICE}{name}.{number}"
         self.keystore.make(key, Purpose.SIGN, Policy.HOLDER)
         return key
 
@@ -96,12 +100,18 @@ class Phone:
         self.cards.put(card)
 
     def wipe(self) -> None:
-        """Nothing of any card can be read on this phone again: keys first, then data."""
+        """Nothing of any card can be read on this phone again: the data's key goes first, then the data, then the cards' keys.
+
+        Raises PowerCut at an armed cut point; a wipe that had begun is finished at the next :meth:`start`.
+        """
         self.end_session()
-        for key in sorted(self.keystore.names()):
-            if key.startswith("device."):
-                self.keystore.delete(key)
         self.vault.wipe()
+        self._drop_keys()
+
+    def _drop_keys(self) -> None:
+        for key in sorted(self.keystore.names()):
+            if key.startswith(DEVICE):
+                self.keystore.delete(key)
 
     # -- what the holder does
 
