@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import pydantic
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationInfo
 
 from scenarios.clinic import CardMix
+from scenarios.fitting import Moment, TimeOfDay, unfit
 from scenarios.mirror import CONFIG, mirrored
 from scenarios.stations import Service, Staffed
+from virtual_devices.checks import Unfit
 from virtual_devices.faults import day_seconds
 from virtual_devices.network import Contact
 from virtual_devices.reader.desk import Policy
@@ -25,18 +27,20 @@ class Band(BaseModel):
 
     model_config = CONFIG
 
-    start: str
+    start: Moment
     """Time of day, HH:MM."""
-    end: str
+    end: TimeOfDay
     """Time of day, HH:MM."""
     per_hour: Annotated[float, pydantic.Field(ge=0, le=100_000)]
     """Patients an hour, on average."""
 
-    @pydantic.model_validator(mode="after")
-    def _in_order(self) -> Band:
-        if day_seconds(self.end) <= day_seconds(self.start):
-            raise ValueError(f"end ({self.end}) must be later than start ({self.start})")
-        return self
+    @pydantic.field_validator("end")
+    @classmethod
+    def _in_order(cls, end: str, info: ValidationInfo) -> str:
+        start = info.data.get("start")
+        if start is not None and day_seconds(end) <= day_seconds(start):
+            raise unfit(Unfit(f"end ({end}) must be later than start ({start})", "end", "start"))
+        return end
 
 
 class Arrivals(BaseModel):
@@ -96,11 +100,12 @@ class Cards(BaseModel):
     expired_share: Share = 0.02
     """Share of physical cards whose validity has run out, and which need an update."""
 
-    @pydantic.model_validator(mode="after")
-    def _some_profile(self) -> Cards:
-        if not sum(self.profiles.values()) > 0:
-            raise ValueError("profiles needs at least one kind of card with a weight above 0")
-        return self
+    @pydantic.field_validator("profiles")
+    @classmethod
+    def _some_profile(cls, profiles: dict[ProfileName, float]) -> dict[ProfileName, float]:
+        if not sum(profiles.values()) > 0:
+            raise unfit(Unfit("needs at least one kind of card with a weight above 0", "profiles"))
+        return profiles
 
     def mix(self) -> CardMix:
         return CardMix(
@@ -133,18 +138,20 @@ class Params(BaseModel):
 
     institution: Annotated[str, pydantic.Field(pattern=r"^[0-9A-Z]{10}$")] = "9901180014"
     """Institution code, 10 characters (this one is nobody's)."""
-    opens: str = "08:20"
-    """When the staff switch on, HH:MM: SAMs are verified online, professionals insert their cards."""
-    journey: tuple[StationName, ...] = ("registration", "preparation", "consultation", "pricing", "collection")
-    """The stations in their order."""
     arrivals: Arrivals = pydantic.Field(default_factory=Arrivals)
     """Who comes when."""
+    opens: Annotated[Moment, pydantic.Field(validate_default=True)] = "08:20"
+    """When the staff switch on, HH:MM: SAMs are verified online, professionals insert their cards."""
     stations: Stations = pydantic.Field(default_factory=Stations)
     """The counters: their staff and their times."""
     booked_registration_factor: Annotated[float, pydantic.Field(gt=0, le=1)] = 0.6
     """How much of the registration time a booked patient needs."""
     cards: Cards = pydantic.Field(default_factory=Cards)
     """What patients carry."""
+    journey: Annotated[tuple[StationName, ...], pydantic.Field(min_length=1, validate_default=True)] = (
+        "registration", "preparation", "consultation", "pricing", "collection"
+    )
+    """The stations in their order."""
     acts: Acts = pydantic.Field(default_factory=Acts)
     """How long people's acts at the reader take."""
     prescriptions_max: Annotated[int, pydantic.Field(ge=0, le=20)] = 4
@@ -158,11 +165,25 @@ class Params(BaseModel):
     retry_uploads_s: Annotated[float, pydantic.Field(gt=0)] = 300.0
     """How long the upload queue rests after the line failed."""
 
-    @pydantic.model_validator(mode="after")
-    def _sensible(self) -> Params:
-        day_seconds(self.opens)
-        if len(set(self.journey)) != len(self.journey) or not self.journey:
-            raise ValueError("journey names each station once, and at least one")
-        if self.cards.exchanged and not {"registration", "consultation", "pricing"} <= set(self.journey):
-            raise ValueError("a journey on which cards are exchanged needs registration, consultation and pricing")
-        return self
+    @pydantic.field_validator("opens")
+    @classmethod
+    def _while_patients_come(cls, opens: str, info: ValidationInfo) -> str:
+        bands = info.data["arrivals"].bands if "arrivals" in info.data else ()
+        last = max((band.end for band in bands if band.per_hour), key=day_seconds, default="")
+        if last and day_seconds(opens) >= day_seconds(last):
+            raise unfit(Unfit(f"{opens} is too late: the last patient comes before {last}", "opens", "arrivals"))
+        return opens
+
+    @pydantic.field_validator("journey")
+    @classmethod
+    def _leads_through(cls, journey: tuple[StationName, ...], info: ValidationInfo) -> tuple[StationName, ...]:
+        if len(set(journey)) != len(journey):
+            raise unfit(Unfit("names a station twice", "journey"))
+        needed = [name for name in _CARD_STATIONS if name not in journey]
+        if needed and "cards" in info.data and info.data["cards"].exchanged:
+            wants = f"needs {' and '.join(needed)} as well, unless cards.exchanged is false"
+            raise unfit(Unfit(wants, "journey", "cards"))
+        return journey
+
+
+_CARD_STATIONS: tuple[StationName, ...] = ("registration", "consultation", "pricing")

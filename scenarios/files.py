@@ -95,8 +95,9 @@ def situations() -> Mapping[str, ModuleType]:
 
 
 @cache
-def file_model(situation: str, params: type[BaseModel] | None) -> type[BaseModel]:
-    """The whole file as a pydantic model. Without ``params``, for a file whose situation is unknown, any are taken.
+def file_model(situation: str, params: type[BaseModel] | None, *, guessed: bool = False) -> type[BaseModel]:
+    """The whole file as a pydantic model. Without ``params``, for a file whose situation is unknown, any are taken;
+    with a ``guessed`` situation, whatever the file calls it.
 
     TypeError when a situation's Params would take unknown keys or could be changed: that is our mistake, not the file's.
     """
@@ -104,7 +105,7 @@ def file_model(situation: str, params: type[BaseModel] | None) -> type[BaseModel
         return pydantic.create_model("Scenario", __base__=_File, params=(dict[str, Any], {}))
     if params.model_config.get("extra") != "forbid" or not params.model_config.get("frozen"):
         raise TypeError(f"scenarios.{situation}.Params must be frozen and forbid extra keys (use scenarios.mirror.CONFIG)")
-    named: Any = Literal[situation]
+    named: Any = str if guessed else Literal[situation]
     return pydantic.create_model(
         "Scenario",
         __base__=_File,
@@ -120,8 +121,8 @@ def load(path: Path, overrides: Mapping[str, str] = NO_OVERRIDES) -> Scenario:
     values = checking.Values(parsed)
     if not parsed.opaque:
         values.override(overrides)
-        name = values.situation(situations())
-        checked = values.check(file_model(name, situations()[name].Params if name else None))
+        name, guessed = values.situation(situations(), file_model("", None))
+        checked = values.check(file_model(name, situations()[name].Params if name else None, guessed=guessed))
         if checked is not None and not parsed.found:
             return from_model(checked)
     raise parsed.refusal()

@@ -2,8 +2,9 @@
 
 ``virtual_devices`` imports nothing of ours and no pydantic, so its descriptions (``Network``, ``Fault``) are dataclasses.
 :func:`mirrored` makes, for each, a pydantic model with the same fields that forbids unknown keys and, when all fields
-fit, builds the dataclass itself. A ValueError of its ``__post_init__`` becomes a fault of its table. A union of
-dataclasses is told apart by the one field that is a ``Literal`` in all of them, and that field must then be written.
+fit, builds the dataclass itself. Its bounds become the model's own, and its ``check_field`` (``virtual_devices.checks``) is
+asked for each field by itself, so that every fault is named at its own place. A union of dataclasses is told apart by the one
+field that is a ``Literal`` in all of them, and that field must then be written.
 
 A field is described by the text under it, in a dataclass as in a pydantic model; editors show it.
 """
@@ -20,7 +21,10 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pydantic
-from pydantic import AfterValidator, ConfigDict, Discriminator
+from pydantic import AfterValidator, ConfigDict, Discriminator, ValidationInfo
+
+from scenarios.fitting import unfit
+from virtual_devices.checks import Checked
 
 CONFIG = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 """How everything in a scenario file is checked."""
@@ -86,6 +90,7 @@ def _mirror(kind: type, tag: str) -> Any:
         kind.__name__,
         __config__=ConfigDict(**CONFIG, title=kind.__name__),
         __doc__=inspect.cleandoc(kind.__doc__ or ""),
+        __validators__=_field_checks(kind),
         **definitions,
     )
 
@@ -93,6 +98,20 @@ def _mirror(kind: type, tag: str) -> Any:
         return kind(**{name: getattr(checked, name) for name in type(checked).model_fields})
 
     return Annotated[model, AfterValidator(build)]
+
+
+def _field_checks(kind: type) -> dict[str, Any]:
+    if not isinstance(kind, Checked):
+        return {}
+
+    def check(value: Any, info: ValidationInfo) -> Any:
+        try:
+            kind.check_field(str(info.field_name), value, info.data)
+        except ValueError as error:
+            raise unfit(error) from error
+        return value
+
+    return {"check": pydantic.field_validator("*", mode="after")(check)}
 
 
 def described(kind: type) -> dict[str, str]:
@@ -113,10 +132,11 @@ def described(kind: type) -> dict[str, str]:
 def _default(field: Field[Any], tag: str, description: str | None) -> Any:
     if field.name != tag:
         if field.default is not MISSING:
-            return pydantic.Field(field.default, description=description)
+            checked = not is_dataclass(field.default)  # a default may be wrong beside what was written
+            return pydantic.Field(field.default, description=description, validate_default=checked, **field.metadata)
         if field.default_factory is not MISSING:
             return pydantic.Field(default_factory=field.default_factory, description=description)
-    return pydantic.Field(description=description)
+    return pydantic.Field(description=description, **field.metadata)
 
 
 def _tag(members: tuple[Any, ...]) -> str:

@@ -63,6 +63,10 @@ class Positions:
         self.duplicates: list[Duplicate] = []
         self._document(Parser(_LANGUAGE).parse(text.encode()).root_node)
 
+    def has(self, path: Path) -> bool:
+        """Whether the text itself has a value at the path."""
+        return path in self._keys or path in self._values
+
     def key(self, path: Path) -> Span:
         """The key that ends the path, or a table's header; failing that, the nearest thing round it."""
         while path:

@@ -9,10 +9,12 @@ from typing import Annotated, Literal
 
 import pydantic
 import simpy
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationInfo
 
+from scenarios.fitting import unfit
 from scenarios.mirror import CONFIG
 from scenarios.runner import SimClock, Steps, T
+from virtual_devices.checks import Unfit
 from virtual_devices.clock import seconds
 from virtual_devices.network import Z95
 from virtual_devices.trace import Record, StageRow
@@ -27,16 +29,18 @@ class Service(BaseModel):
     """Which law: lognormal takes median_s and p95_s, exponential mean_s."""
     median_s: Annotated[float, pydantic.Field(gt=0)] = 60.0
     """Median of the log-normal law."""
-    p95_s: Annotated[float, pydantic.Field(gt=0)] = 180.0
+    p95_s: Annotated[float, pydantic.Field(gt=0, validate_default=True)] = 180.0
     """95th percentile of the log-normal law."""
     mean_s: Annotated[float, pydantic.Field(gt=0)] = 60.0
     """Mean of the exponential law."""
 
-    @pydantic.model_validator(mode="after")
-    def _in_order(self) -> Service:
-        if self.p95_s < self.median_s:
-            raise ValueError(f"p95_s ({self.p95_s:g}) must be at least median_s ({self.median_s:g})")
-        return self
+    @pydantic.field_validator("p95_s")
+    @classmethod
+    def _in_order(cls, p95_s: float, info: ValidationInfo) -> float:
+        median_s = info.data.get("median_s", p95_s)
+        if p95_s < median_s:
+            raise unfit(Unfit(f"p95_s ({p95_s:g}) must be at least median_s ({median_s:g})", "p95_s", "median_s"))
+        return p95_s
 
     def draw_ns(self, rng: Random) -> int:
         if self.law == "exponential":

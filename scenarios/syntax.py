@@ -31,8 +31,8 @@ def read(path: Path, situations: Iterable[str]) -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        near = nearest(path.name, [p.name for p in path.parent.glob("*.toml")]) if path.parent.is_dir() else ""
-        raise _whole(path, "there is no such file", f"did you mean {path.parent / near}?" if near else "") from None
+        near = nearest(path.stem, [p.stem for p in path.parent.glob("*.toml")]) if path.parent.is_dir() else ""
+        raise _whole(path, "there is no such file", f"did you mean {path.parent / near}.toml?" if near else "") from None
     except IsADirectoryError:
         raise _whole(path, "is a directory, not a scenario file", "name a .toml file in it") from None
     except (OSError, ValueError) as error:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
+from scenarios.fitting import UNFIT
+
 UNITS = {
     "kbit_s": "kbit/s", "per_h": "per hour", "percent": "percent", "share": "a share", "bytes": "bytes", "days": "days",
     "min": "minutes", "ns": "nanoseconds", "us": "microseconds", "ms": "milliseconds", "s": "seconds", "h": "hours",
@@ -83,6 +85,8 @@ def said(error: Mapping[str, Any], key: str, value: Any, choices: list[Any]) -> 
     kind, context = str(error["type"]), error.get("ctx", {})
     if kind == "missing":
         return "is missing", ""
+    if kind == UNFIT:
+        return str(context["said"]), ""
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", "")) or str(error["msg"]), ""
     if kind in _BOUNDS:

@@ -38,8 +38,8 @@ def test_overrides_replace_values_of_the_file(tmp_path: Path) -> None:
         ("params.doctors", "many", '--set params.doctors: must be a whole number, is the text "many"'),
         ("params.doctors", "0", "--set params.doctors: must be at least 1, is 0"),
         ("run.seed", '"7"', '--set run.seed: must be a whole number, is the text "7"; remove the quotes'),
-        ("network.one_way.p95_ms", "1", "--set network.one_way.p95_ms: p95_ms (1.0) must be at least median_ms (10.0), and "
-         "neither negative"),
+        ("network.one_way.p95_ms", "1", "--set network.one_way.p95_ms: p95_ms (1) must be at least median_ms (10)"),
+        ("network.one_way.median_ms", "50", "--set network.one_way.median_ms: p95_ms (30) must be at least median_ms (50)"),
         ("fault.2.share", "1", "--set fault.2.share: fault has 2 entries, counted from 0; '2' is none of them"),
         ("fault.x.share", "1", "--set fault.x.share: fault has 2 entries, counted from 0; 'x' is none of them"),
         ("title.x", "1", "--set title.x: title is a single value and has nothing inside it"),

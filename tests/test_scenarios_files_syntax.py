@@ -97,3 +97,9 @@ def test_file_that_is_not_utf8_is_pointed_at_where_it_stops_being(tmp_path: Path
 def test_path_with_a_null_character_is_a_fault() -> None:
     with pytest.raises(ScenarioFaults, match="cannot be read"):
         load(Path("a\0b.toml"))
+
+
+def test_file_that_is_not_there_suggests_none_that_only_ends_alike(tmp_path: Path) -> None:
+    (tmp_path / "bin.toml").write_text("")
+    with pytest.raises(ScenarioFaults, match=r"there is no such file$|there is no such file\n"):
+        load(tmp_path / "nope.toml")

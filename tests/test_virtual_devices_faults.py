@@ -124,16 +124,18 @@ def test_kind_has_a_code_of_the_field(kind: str, role: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"kind": "tear", "share": 1.5}, "share of 1"),
+        ({"kind": "tear", "share": 1.5}, "share must be at most 1"),
         ({"kind": "tear"}, "needs share"),
         ({"kind": "outage", "share": 0.5, "start": "09:00", "end": "10:00"}, "takes no share"),
-        ({"kind": "outage"}, "needs start and end"),
-        ({"kind": "delay", "share": 0.1}, "extra_ms"),
-        ({"kind": "tear", "share": 0.1, "extra_ms": 5.0}, "extra_ms"),
+        ({"kind": "outage"}, "needs start"),
+        ({"kind": "outage", "start": "09:00"}, "needs end"),
+        ({"kind": "delay", "share": 0.1}, "needs extra_ms"),
+        ({"kind": "delay", "share": 0.1, "extra_ms": -4.0}, "extra_ms must be at least 0, is -4"),
+        ({"kind": "tear", "share": 0.1, "extra_ms": 5.0}, "takes no extra_ms"),
         ({"kind": "tear", "share": 0.1, "start": "10:00", "end": "09:00"}, "later than start"),
         ({"kind": "tear", "share": 0.1, "start": "9"}, "HH:MM"),
         ({"kind": "tear", "share": 0.1, "end": "25:00"}, "hours 00 to 24"),
-        ({"kind": "tear", "share": 0.1, "limit": -1}, "limit"),
+        ({"kind": "tear", "share": 0.1, "limit": -1}, "limit must be at least 0"),
     ],
 )
 def test_fault_that_cannot_be_is_refused(wrong: dict[str, object], says: str) -> None:

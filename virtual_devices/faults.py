@@ -7,15 +7,17 @@ loopback, and (where hands are not needed) on a real one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
+from virtual_devices.checks import Unfit, bounded, check
 from virtual_devices.clock import Clock, seconds
 from virtual_devices.link import Attempt, Link, Outcome, Provenance, Tearable
 
 FaultKind = Literal["loss_before", "loss_after", "delay", "garble", "hang", "outage", "tear"]
+RoleName = Literal["card", "sam", "hpc", "cloud", "wallet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,9 @@ class Fault:
     """A name of its own, for rows and reports."""
     kind: FaultKind
     """What it does to an exchange, or to all in a window of time (outage)."""
-    on: str
+    on: RoleName
     """The role whose link it strikes: card, sam, hpc, cloud, wallet."""
-    share: float = 0.0
+    share: float = bounded(0.0, ge=0, le=1)
     """Chance of each exchange to be struck; every kind but outage needs it."""
     start: str = ""
     """From when on it may strike, HH:MM or HH:MM:SS, Taiwan time of the epoch's day; 00:00 when left out."""
@@ -57,28 +59,35 @@ class Fault:
     """Until when it may strike, HH:MM or HH:MM:SS; 24:00 when left out."""
     steps: tuple[str, ...] = ()
     """The steps that it is kept to, by name; all when left out."""
-    extra_ms: float = 0.0
+    extra_ms: float = bounded(0.0, ge=0)
     """How late the answer comes; of kind delay, and only there."""
-    limit: int = 0
+    limit: int = bounded(0, ge=0)
     """How often at most it strikes in one replication; 0: no limit."""
 
     def __post_init__(self) -> None:
-        takes = KINDS[self.kind].takes
-        if not 0.0 <= self.share <= 1.0:
-            raise ValueError(f"share is a share of 1, from 0 to 1, not {self.share}")
-        if "share" in takes and self.share == 0.0:
-            raise ValueError(f"a fault of kind {self.kind!r} needs share, the chance that it strikes an exchange")
-        if "share" not in takes and self.share != 0.0:
-            raise ValueError(f"a fault of kind {self.kind!r} takes no share: it strikes everything in its window")
-        if ("extra_ms" in takes) != (self.extra_ms > 0):
-            raise ValueError("extra_ms above 0 belongs to kind 'delay', and only there")
-        if self.kind == "outage" and not (self.start and self.end):
-            raise ValueError("an outage needs start and end")
-        if self.limit < 0:
-            raise ValueError("limit must not be negative")
-        start_s, end_s = day_seconds(self.start or "00:00"), day_seconds(self.end or "24:00")
-        if end_s <= start_s:
-            raise ValueError(f"end ({self.end}) must be later than start ({self.start})")
+        check(self)
+
+    @staticmethod
+    def check_field(name: str, value: Any, before: Mapping[str, Any]) -> None:
+        kind = before.get("kind")
+        match name:
+            case "share" if kind in KINDS and ("share" in KINDS[kind].takes) != (value > 0):
+                if value:
+                    raise Unfit(f"a fault of kind {kind!r} takes no share: it strikes everything in its window", "share")
+                raise Unfit(f"a fault of kind {kind!r} needs share above 0, the chance that it strikes an exchange", "share")
+            case "extra_ms" if kind in KINDS and ("extra_ms" in KINDS[kind].takes) != (value > 0):
+                if value:
+                    raise Unfit(f"a fault of kind {kind!r} takes no extra_ms: only 'delay' does", "extra_ms")
+                raise Unfit(f"a fault of kind {kind!r} needs extra_ms above 0: how late the answer comes", "extra_ms")
+            case "start" | "end" if not value:
+                if kind == "outage":
+                    raise Unfit(f"an outage needs {name}", name)
+            case "start":
+                day_seconds(value)
+            case "end":
+                start, end_s = before.get("start"), day_seconds(value)
+                if start is not None and end_s <= day_seconds(start or "00:00"):
+                    raise Unfit(f"end ({value}) must be later than start ({start or '00:00'})", "end", "start")
 
     def window_ns(self, midnight_ns: int) -> tuple[int, int]:
         """Start and end of the window in nanoseconds, for a day that began at ``midnight_ns``."""

@@ -8,10 +8,12 @@ here is an assumption of the bench, and reports say so.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from virtual_devices.checks import Unfit, bounded, check
 from virtual_devices.clock import Clock, seconds
 from virtual_devices.link import Attempt, Device, Outcome, PowerCut, Provenance, Tearable, Work
 
@@ -22,14 +24,18 @@ Z95 = 1.6448536269514722  # standard normal quantile of 0.95
 class Delay:
     """A log-normal time, by its median and its 95th percentile, in milliseconds. Equal figures mean a constant."""
 
-    median_ms: float = 20.0
+    median_ms: float = bounded(20.0, ge=0)
     """Half of the times are shorter."""
-    p95_ms: float = 60.0
+    p95_ms: float = bounded(60.0, ge=0)
     """95 % of the times are shorter; equal to the median, the time is constant."""
 
     def __post_init__(self) -> None:
-        if self.median_ms < 0 or self.p95_ms < self.median_ms:
-            raise ValueError(f"p95_ms ({self.p95_ms}) must be at least median_ms ({self.median_ms}), and neither negative")
+        check(self)
+
+    @staticmethod
+    def check_field(name: str, value: Any, before: Mapping[str, Any]) -> None:
+        if name == "p95_ms" and value < before.get("median_ms", value):
+            raise Unfit(f"p95_ms ({value:g}) must be at least median_ms ({before['median_ms']:g})", "p95_ms", "median_ms")
 
     def draw_ns(self, rng: Random) -> int:
         if self.p95_ms == self.median_ms or self.median_ms == 0:
@@ -44,11 +50,11 @@ class IndependentLoss:
 
     kind: Literal["independent"] = "independent"
     """Each message for itself."""
-    share: float = 0.0
+    share: float = bounded(0.0, ge=0, le=1)
     """Chance of each message, each way, to be lost."""
 
     def __post_init__(self) -> None:
-        _share("share", self.share)
+        check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +63,17 @@ class BurstyLoss:
 
     kind: Literal["bursty"] = "bursty"
     """Good and bad stretches by turns."""
-    good_s: float = 600.0
+    good_s: float = bounded(600.0, gt=0)
     """Mean length of a good stretch, above 0."""
-    bad_s: float = 5.0
+    bad_s: float = bounded(5.0, gt=0)
     """Mean length of a bad stretch, above 0."""
-    share_good: float = 0.0
+    share_good: float = bounded(0.0, ge=0, le=1)
     """Chance of a message to be lost in a good stretch."""
-    share_bad: float = 0.5
+    share_bad: float = bounded(0.5, ge=0, le=1)
     """Chance of a message to be lost in a bad stretch."""
 
     def __post_init__(self) -> None:
-        _share("share_good", self.share_good)
-        _share("share_bad", self.share_bad)
-        if self.good_s <= 0 or self.bad_s <= 0:
-            raise ValueError("good_s and bad_s must be above 0")
+        check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,41 +84,38 @@ class Network:
     """How long one message takes one way, its bytes' time on the wire not included. Assumed."""
     service: Delay = field(default_factory=lambda: Delay(35.0, 120.0))
     """How long the data centre takes for one request. Assumed."""
-    bandwidth_kbit_s: float = 1000.0
+    bandwidth_kbit_s: float = bounded(1000.0, gt=0)
     """What the line carries, each way, above 0. The smallest VPN line in the field has 1 Mbit/s."""
     loss: IndependentLoss | BurstyLoss = field(default_factory=IndependentLoss)
     """Which messages are lost. Its kind must be written."""
 
     def __post_init__(self) -> None:
-        if self.bandwidth_kbit_s <= 0:
-            raise ValueError("bandwidth_kbit_s must be above 0")
+        check(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
     """A contact reader and the chip in it. Figures are the bench's assumptions, not measurements of any card."""
 
-    byte_us: float = 95.0
+    byte_us: float = bounded(95.0, ge=0)
     """One byte on the wire: 12 bit times at 125 kbit/s (T=1, as ISO/IEC 7816-3 counts them)."""
     command: Delay = field(default_factory=lambda: Delay(2.0, 4.5))
     """Turnaround of reader, driver and card for one command, beside its bytes and the chip's work."""
-    reset_ms: float = 45.0
+    reset_ms: float = bounded(45.0, ge=0)
     """From power-on to the answer to reset."""
-    signature_ms: float = 60.0
+    signature_ms: float = bounded(60.0, ge=0)
     """One ECDSA P-256 signature on the chip."""
-    verification_ms: float = 70.0
+    verification_ms: float = bounded(70.0, ge=0)
     """Checking one signature on the chip."""
-    chain_ms: float = 150.0
+    chain_ms: float = bounded(150.0, ge=0)
     """Checking a chain of two certificates on the chip."""
-    mac_ms: float = 4.0
+    mac_ms: float = bounded(4.0, ge=0)
     """One message authentication code on the chip."""
-    write_ms_per_64_bytes: float = 3.0
+    write_ms_per_64_bytes: float = bounded(3.0, ge=0)
     """Writing to the chip's memory, each page of 64 bytes or part of one."""
 
     def __post_init__(self) -> None:
-        for name in ("byte_us", "reset_ms", "signature_ms", "verification_ms", "chain_ms", "mac_ms"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative")
+        check(self)
 
     def work_ns(self, work: Work) -> int:
         """What the chip's work costs, by these prices."""
@@ -128,11 +128,6 @@ class Contact:
             + pages * self.write_ms_per_64_bytes
         )
         return round(total_ms * 1e6)
-
-
-def _share(name: str, value: float) -> None:
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name} is a share of 1, from 0 to 1, not {value}")
 
 
 class Medium(Protocol):

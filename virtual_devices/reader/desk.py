@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from virtual_devices.checks import bounded, check
 from virtual_devices.clock import NS, Clock
 from virtual_devices.cloud.core import UPLOAD_DEADLINE_S, VisitRecord
 from virtual_devices.pki import ChainVerifier, Verified
@@ -21,16 +22,19 @@ from virtual_devices.write_back import Batch
 class Policy:
     """How long a desk waits and how often it tries."""
 
-    cloud_timeout_s: float = 10.0
+    cloud_timeout_s: float = bounded(10.0, gt=0)
     """How long an answer of the data centre is waited for: what one vendor's client allows on its screen."""
-    cloud_tries: int = 2
+    cloud_tries: int = bounded(2, ge=1)
     """How often a request is sent at most, always with the same id."""
-    backoff_s: float = 0.5
+    backoff_s: float = bounded(0.5, ge=0)
     """Pause between two tries."""
-    hold_off_s: float = 60.0
+    hold_off_s: float = bounded(60.0, ge=0)
     """How long a line that has just failed is left alone before the next patient is made to wait for it."""
-    update_when_at_most: int = 1
+    update_when_at_most: int = bounded(1, ge=0)
     """Visits left on the card at which an update is asked for."""
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
+from virtual_devices.checks import bounded, check
 from virtual_devices.clock import seconds
 from virtual_devices.flow import Ask, Exchange, Flow
 from virtual_devices.link import Attempt, Outcome, Provenance
@@ -32,12 +33,11 @@ class NfcModel:
     """Presenting the card at registration, one tap."""
     write: Delay = field(default_factory=lambda: Delay(450.0, 1100.0))
     """Handing the record to the phone at the end of the visit, one tap."""
-    failed_taps: float = 0.06
+    failed_taps: float = bounded(0.06, ge=0, le=1)
     """Share of taps that fail, from 0 to 1."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.failed_taps <= 1.0:
-            raise ValueError(f"failed_taps is a share of 1, from 0 to 1, not {self.failed_taps}")
+        check(self)
 
 
 class StandInLink:
