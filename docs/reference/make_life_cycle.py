@@ -1,16 +1,21 @@
-"""Writes the page of a card's life from the table that the data centre obeys.
+"""Writes the page of a card's life from the tables that the data centre obeys.
 
     .venv/bin/python docs/reference/make_life_cycle.py docs/reference/life-cycle.md
 
-A test holds the page to the table.
+A test holds the page to the tables.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from enum import Enum
 from pathlib import Path
 
+from virtual_devices.authorization import BOUNDS, Scope
+from virtual_devices.cloud.card_ledger import ACTIVATION_DAYS
+from virtual_devices.cloud.guardians import GROUNDS, MAJORITY_YEARS
+from virtual_devices.cloud.identification import CODE_LIFE_S, CODE_TRIES, EFFORT, LEVELS, LOCKED_S, SESSION_LIFE_S, WRONG_ANSWERS
 from virtual_devices.lifecycle import (
     LIFE,
     NOT_ALLOWED,
@@ -29,10 +34,25 @@ from virtual_devices.lifecycle import (
 INTRODUCTION = """\
 # The life of a card
 
-Made by `docs/reference/make_life_cycle.py` from `virtual_devices/lifecycle.py`; change the table there, then make the page again.
+Made by `docs/reference/make_life_cycle.py` from `virtual_devices/lifecycle.py`, `virtual_devices/authorization.py` and the tables
+of `virtual_devices/cloud/`; change them there, then make the page again.
 
 A *card* is one carrier of a person's card number: a chip, or a credential bound to one phone's key. A new phone or a new chip is
 a new card with a life of its own. The states are the bench's profile; the codes are the field's.
+"""
+
+
+LIMITS = f"""
+The minutes and journeys are assumed, for comparison; a scenario brings its own. A one-time code lives {CODE_LIFE_S} s and
+bears {CODE_TRIES} tries; after {WRONG_ANSWERS} wrong answers the ways that can be guessed are closed for
+{LOCKED_S // 3600} h (9043), those with a proof are not. A session with the physical card counts once, within {SESSION_LIFE_S} s.
+A card never activated ends after {ACTIVATION_DAYS} days. After the data centre itself stopped a card, the next is given at a
+counter.
+"""
+GUARDIANS = f"""
+Every authorization has an end; a parent's is the child's birthday of {MAJORITY_YEARS} years at the latest. Outside medical
+care only the basic data are shown. Withdrawn: online at once, offline with the reader's next list. The guardian's lost phone ends
+all of them; a new phone takes them along, made anew for its key, in the act of re-binding.
 """
 
 
@@ -124,8 +144,31 @@ def page() -> str:
             ["", *(event.value for event in Event)],
             [[f"**{state.value}**", *(_cell(state, event) for event in Event)] for state in states],
         ),
-        "",
+        "\n## Which information is enough\n",
+        "How well the asker is known, and what that entitles to. Profile. One piece that is wrong refuses the whole (5020).\n",
+        _table(
+            ["known by", "pieces, all of them", "may", "holder", "officer", "journeys"],
+            [[level.value, _words(rule.needs), _words(rule.may), f"{EFFORT[level].holder_min:g} min",
+              f"{EFFORT[level].officer_min:g} min", str(EFFORT[level].journeys)] for level, rule in LEVELS.items()],
+        ),
+        LIMITS,
+        "## What a guardian may be given\n",
+        _table(
+            ["relation", "by right of", "scope, at most", "days, at most"],
+            [[relation.value, _words(GROUNDS[relation]), _names(bounds.scope), str(bounds.days)] for relation, bounds in BOUNDS.items()],
+        ),
+        GUARDIANS,
     ])
+
+
+def _words(of: Iterable[Enum]) -> str:
+    """In the order in which they are defined."""
+    members = frozenset(of)
+    return ", ".join(str(one.value) for one in type(next(iter(members))) if one in members)
+
+
+def _names(scopes: Iterable[Scope]) -> str:
+    return ", ".join(scope.name.lower() for scope in sorted(scopes))
 
 
 def _cell(state: State, event: Event) -> str:

@@ -37,7 +37,7 @@ class Act(Enum):
     APPLY = "apply"
     ACTIVATE = "activate"
     REBIND = "re-bind"
-    REISSUE = "re-issue a lost physical card, or both"
+    REISSUE = "re-issue (the physical card or both)"
     SUSPEND = "suspend"
     RESUME = "resume"
     REPORT_LOST = "report lost"
