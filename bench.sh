@@ -204,14 +204,7 @@ cmd_run() {
     setup run
     [ $# = 0 ] || exec "$venv/bin/vhc-bench" run "$@"
     cd "$root"
-    mkdir -p "$cache"
-    touch "$cache/run.began"
-    local code=0 report
-    "$venv/bin/vhc-bench" run scenarios/clinic_morning.toml || code=$?
-    report=$(find runs -name report.html -newer "$cache/run.began" 2>/dev/null | tail -n 1) || true
-    [ -n "$report" ] || { say "the run left no report.html"; [ "$code" != 0 ] || code=1; }
-    [ -z "$report" ] || printf '%s\n' "$root/$report"
-    return "$code"
+    exec "$venv/bin/vhc-bench" run scenarios/clinic_morning.toml  # its last line is the report's path
 }
 
 cmd_test() {
@@ -243,9 +236,9 @@ END
 }
 
 cmd_bench() {
-    setup run
+    setup test
     cd "$root"
-    local list name failed=()
+    local list name code failed=() unmeasured=()
     list=$(benchmarks)
     [ -n "$list" ] || fail 3 "benchmarks/ holds no program"
     case "${1:-}" in
@@ -260,9 +253,16 @@ cmd_bench() {
     printf '%s\n' "$list" | column_of_two >&2
     for name in $(cut -f 1 <<<"$list"); do
         printf '\n== %s\n' "$name" >&2
-        "$venv/bin/python" -m "benchmarks.$name" "$@" || failed+=("$name")
+        code=0
+        "$venv/bin/python" -m "benchmarks.$name" "$@" || code=$?
+        case $code in
+            0) ;;
+            3) unmeasured+=("$name") ;;  # it has said what this machine lacks
+            *) failed+=("$name") ;;
+        esac
     done
     [ ${#failed[@]} = 0 ] || fail 1 "failed: ${failed[*]}"
+    [ ${#unmeasured[@]} = 0 ] || fail 3 "not measured: ${unmeasured[*]}; what is missing stands above"
 }
 
 column_of_two() { while IFS=$'\t' read -r name line; do printf '  %-24s %s\n' "$name" "$line"; done; }

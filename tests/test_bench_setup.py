@@ -40,6 +40,18 @@ class Machine:
         path.write_text(f"#!/usr/bin/env bash\n{body}\n")
         path.chmod(0o755)
 
+    def made_up(self, level: str, python: str) -> None:
+        """A .venv/ that is up to date for this level, with a stand-in for its Python."""
+        venv = self.checkout / ".venv"
+        (venv / "bin").mkdir(parents=True)
+        (venv / "bin" / "activate").write_text(f"VIRTUAL_ENV={venv}\n")
+        for name in ("python", "vhc-bench"):
+            (venv / "bin" / name).write_text(f"#!/usr/bin/env bash\n{python}\n")
+            (venv / "bin" / name).chmod(0o755)
+        locked = [self.checkout / "requirements" / f"{'run' if level == 'run' else 'test'}.txt", self.checkout / "pyproject.toml"]
+        stamp = subprocess.run(["cksum", *map(str, locked)], capture_output=True, text=True, check=True).stdout
+        (venv / f"{level}.stamp").write_text(stamp)
+
     def run(self, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": str(self.bin), **environ}
         command = ["bash", "bench.sh", *args]
@@ -115,6 +127,40 @@ def test_packages_are_installed_by_root(machine: Machine) -> None:
     assert update.endswith(" update")
     assert install.endswith("install -y --no-install-recommends vsmartcard-vpcd pcsc-tools libpcsclite-dev python3-dev")
     assert "installing Debian packages for the tests: vsmartcard-vpcd pcsc-tools" in done.stderr
+
+
+BENCHMARKS = """case "$*" in
+    -\\ *) printf 'one\\tfirst\\ntwo\\tsecond\\n' ;;
+    *benchmarks.one*) exit {one} ;;
+    *benchmarks.two*) exit {two} ;;
+esac"""
+
+
+@pytest.mark.parametrize(("one", "two", "code", "says"), [
+    (0, 0, 0, ""), (3, 0, 3, "not measured: one; what is missing"), (3, 1, 1, "failed: two"), (2, 3, 1, "failed: one"),
+])
+def test_bench_tells_what_could_not_be_measured_from_what_failed(
+    machine: Machine, one: int, two: int, code: int, says: str
+) -> None:
+    machine.made_up("test", BENCHMARKS.format(one=one, two=two))
+    done = machine.run("bench")
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+
+
+def test_bench_makes_what_every_benchmark_needs(machine: Machine) -> None:
+    """With what `run` installs alone, pyscard is missing."""
+    machine.made_up("run", "exit 0")
+    assert "installing the packages of level 'test'" in machine.run("bench").stderr
+
+
+@pytest.mark.parametrize("code", [0, 1, 5])
+def test_run_prints_what_the_command_prints_and_nothing_more(machine: Machine, code: int) -> None:
+    machine.made_up("run", f'echo "$@"; echo runs/x-1-001/report.html; exit {code}')
+    done = machine.run("run")
+    assert done.returncode == code
+    assert done.stdout.splitlines() == ["run scenarios/clinic_morning.toml", "runs/x-1-001/report.html"]
+    assert done.stderr == ""
 
 
 def test_unknown_command_is_wrong_use(machine: Machine) -> None:
