@@ -155,7 +155,7 @@ def page() -> str:
         "## What a guardian may be given\n",
         _table(
             ["relation", "by right of", "scope, at most", "days, at most"],
-            [[relation.value, _words(GROUNDS[relation]), _names(most.scope), str(most.days)] for relation, most in BOUNDS.items()],
+            [[who.value, _words(GROUNDS[who]), _names(most.scope), str(most.days)] for who, most in BOUNDS.items()],
         ),
         GUARDIANS,
     ])
