@@ -104,6 +104,8 @@ class Guardians:
     def __init__(self, ledger: Ledger, places: Places, fresh: Callable[[int], bytes]) -> None:
         self.grants: dict[bytes, Grant] = {}
         self._presented: list[Presented] = []
+        self._of: dict[str, list[bytes]] = {}  # by the card number of the ward, and of the guardian
+        self._with: dict[bytes, list[bytes]] = {}  # by the guardian's key
         self._ledger, self._places, self._fresh = ledger, places, fresh
         self._journal = ledger.journal
         ledger.followers.append(self)
@@ -113,11 +115,16 @@ class Guardians:
         return tuple(self._presented)
 
     def listed(self, at_ns: int, *, ward: str = "", guardian: str = "") -> list[Grant]:
-        """What is in force or will be, of a ward or of a guardian."""
+        """What is in force or will be, of a ward or of a guardian; of everybody when neither is named."""
+        names = self._of.get(ward or guardian, []) if ward or guardian else self.grants
         return [
-            g for g in self.grants.values()
+            g for g in map(self.grants.__getitem__, names)
             if g.withdrawn_ns < 0 and at_ns < g.ends_ns and ward in ("", g.ward) and guardian in ("", g.guardian)
         ]
+
+    def _under(self, key: bytes) -> list[Grant]:
+        """What a key has and was not withdrawn."""
+        return [g for g in map(self.grants.__getitem__, self._with.get(key, [])) if g.withdrawn_ns < 0]
 
     # -- granting and withdrawing
 
@@ -173,6 +180,9 @@ class Guardians:
 
     def _put(self, request: Request, grant: Grant, what: str, detail: str = "") -> None:
         self.grants[grant.cti] = grant
+        self._with.setdefault(grant.key, []).append(grant.cti)
+        for person in (grant.ward, grant.guardian):
+            self._of.setdefault(person, []).append(grant.cti)
         self._journal.publish(grant.place, Status.VALID)
         self._journal.write(request, what, grant.ward, under=grant.cti, detail=detail)
 
@@ -214,13 +224,13 @@ class Guardians:
 
     def key_gone(self, request: Request, key: bytes) -> None:
         """The guardian's phone is lost or their card recalled: whoever has the key has no authorization any more."""
-        for grant in [g for g in self.grants.values() if g.key == key and g.withdrawn_ns < 0]:
+        for grant in self._under(key):
             self._end(request, grant, Event.RECALL)
 
     def key_moved(self, request: Request, old: bytes, phone: Phone) -> None:
         """The guardian has changed phones: each authorization is made anew for the new key, with what it allowed and its end, and
         the ward's card moves along."""
-        for grant in [g for g in self.grants.values() if g.key == old and g.withdrawn_ns < 0]:
+        for grant in self._under(old):
             card = self._ledger.held(grant.cti, grant.ward)
             own = self._ledger.own(grant.guardian)
             moves = card is not None and card.state is State.ACTIVE
