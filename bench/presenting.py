@@ -43,6 +43,13 @@ def vpcd(host: str, port: int, profile: str, seed: int, *, empty: bool, reader: 
     what = "an empty slot" if card is None else f"card {card.card_no} ({PROFILES[profile].text})"
     sys.stdout.write(f"presenting {what} to the vpcd driver at {host}:{port}; Ctrl-C ends it\n")
     sys.stdout.flush()
+
+    def unanswered() -> None:
+        sys.stderr.write(
+            f"no vpcd driver answers at {host}:{port}: is pcscd running, with the package vsmartcard-vpcd? Still trying.\n"
+        )
+        sys.stderr.flush()
+
     with suppress(KeyboardInterrupt):
-        present(lambda: card, host, port, control, load=IcCard.from_image, reader=reader)
+        present(lambda: card, host, port, control, load=IcCard.from_image, reader=reader, unanswered=unanswered)
     return PASS

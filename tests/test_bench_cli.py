@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +126,21 @@ def test_named_device_that_is_not_there_ends_before_the_run(tmp_path: Path) -> N
     )
     assert child.returncode == 3
     assert not (tmp_path / "run").exists()
+
+
+def test_present_says_that_no_driver_listens(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        command = [sys.executable, "-m", "bench.cli", "present", "vpcd", "--port", str(port)]
+        environ = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environ) as child:
+            assert child.stdout and child.stderr
+            assert child.stdout.readline().startswith("presenting card ")
+            assert child.stderr.readline() == (
+                f"no vpcd driver answers at 127.0.0.1:{port}: is pcscd running, with the package vsmartcard-vpcd? Still trying.\n"
+            )
+            child.kill()
 
 
 def test_scenarios_are_listed_and_checked() -> None:

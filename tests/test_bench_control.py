@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from bench.presenters.control import Control, ControlServer, discover, last_imag
 from bench.presenters.vpcd import SEEN_LIMIT_S, VpcdPresenter
 from virtual_devices.errors import LinkError, PeerError, UsageError
 
+from .processes import wait_until
 from .toy_card import ToyCard
 from .virtual_readers import presented, ready
 
@@ -112,6 +115,92 @@ def test_image_that_is_no_card_is_refused_and_the_card_in_the_slot_stays(tmp_pat
         with pytest.raises(PeerError, match="no card: bad magic"):
             control.insert(b"x", "1")
         assert control.status()["inserted"] is True
+
+
+def test_image_goes_when_the_card_has_been_given_back(control: Control, tmp_path: Path) -> None:
+    control.insert(b"data", "42")
+    assert control.eject() == b"data"
+    assert wait_until(lambda: not list((tmp_path / "toy.state").iterdir()))
+    control.insert(b"first", "1")
+    control.insert(b"second", "2")
+    assert last_image(tmp_path / "toy.state", "1") == b"first", "nobody was given that card: its image is the only one"
+
+
+def test_image_stays_when_nobody_waited_for_the_card(tmp_path: Path) -> None:
+    server = ControlServer("toy", tmp_path)
+    server.state_folder = tmp_path
+    presenter = VpcdPresenter(lambda: None, port=1, control=server, load=ToyCard)
+    presenter._slot.put(ToyCard(b"data"), "42")
+    presenter._asked({"op": "eject"}, lambda _: False)
+    assert last_image(tmp_path, "42") == b"data"
+
+
+def test_state_folder_that_was_removed_is_made_again(control: Control, tmp_path: Path) -> None:
+    control.insert(b"data", "42")
+    shutil.rmtree(tmp_path / "toy.state")
+    control.insert(b"other", "43")
+    assert last_image(tmp_path / "toy.state", "43") == b"other"
+    assert (tmp_path / "toy.state").stat().st_mode & 0o777 == 0o700
+
+
+def test_image_that_cannot_be_kept_is_a_link_error(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    with pytest.raises(LinkError, match=r"cannot keep the card's image in .*42\.new"):
+        save_image(tmp_path / "state", "42", b"data")
+    (tmp_path / "folder" / "42.image").mkdir(parents=True)
+    with pytest.raises(LinkError, match="cannot keep"):
+        save_image(tmp_path / "folder", "42", b"data")
+
+
+def _asked_raw(control: Control, frame: bytes) -> bytes:
+    """What comes back until the presenter closes the connection, or a whole answer is there."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(5.0)
+        client.connect(str(control.path))
+        client.sendall(frame)
+        return client.recv(1000)
+
+
+@pytest.mark.parametrize(("frame", "says"), [
+    (b"\0\0\0\0", b"not a CBOR map"), (b"\xff\xff\xff\xff", b"at most 16777216 bytes"),
+    (b"\0\0\0\x09abc", b"no whole frame within 0.2 s"), (b"\0", b"no whole frame within 0.2 s"),
+])
+def test_frame_that_is_empty_too_long_or_cut_short_is_answered(
+    control: Control, monkeypatch: pytest.MonkeyPatch, frame: bytes, says: bytes
+) -> None:
+    monkeypatch.setattr("bench.presenters.control.ANSWER_LIMIT_S", 0.2)
+    assert says in _asked_raw(control, frame)
+
+
+def test_connection_on_which_nothing_comes_is_closed_and_one_that_is_answered_late_is_not(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An insert without a reader is answered after two seconds, long after the limit of this test."""
+    monkeypatch.setattr("bench.presenters.control.ANSWER_LIMIT_S", 0.2)
+    with socket.socket(socket.AF_UNIX) as idle:
+        idle.settimeout(5.0)
+        idle.connect(str(control.path))
+        assert Control(control.path, timeout_s=5.0).insert(b"data", "42") is False
+        assert idle.recv(1) == b""
+
+
+def test_driver_that_nobody_listens_for_is_told_of_once_a_spell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.presenters.vpcd.UNANSWERED_S", 0.2)
+    told: list[float] = []
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        presenter = VpcdPresenter(
+            ToyCard, port=closed.getsockname()[1], settle_s=0, unanswered=lambda: told.append(time.monotonic())
+        )
+        thread = threading.Thread(target=presenter.run)
+        began = time.monotonic()
+        thread.start()
+        assert wait_until(lambda: bool(told))
+        time.sleep(0.6)
+        presenter.stop()
+        thread.join()
+    assert len(told) == 1
+    assert told[0] - began >= 0.2
 
 
 @pytest.mark.parametrize("garbage", [b"\0\0\0\x01\xff", b"\0\0\0\x02\x18", b"\xff\xff\xff\xff", b"\0\0\0\0", b"\0"])

@@ -4,7 +4,7 @@ A Unix socket in a private folder. One frame is a length (4 bytes, big endian) a
 "card_no"}``, ``{"op": "eject"}``, ``{"op": "status"}``; the answer is a map, with ``error`` when it was refused. The
 presenter also keeps the image of the inserted card in its state folder, renewed before every answer that follows a commit:
 a presenter that is killed leaves a card torn before or after its commit, and nothing is lost (a power cut of the machine
-is not covered: nothing is flushed to the disk's surface).
+is not covered: nothing is flushed to the disk's surface). It is removed when the card has been taken out and given back.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import select
 import socket
 import stat
 import struct
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,8 @@ _HEAD = struct.Struct(">I")
 _CARD_NO = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,63}")
 
 Message = dict[str, Any]
-Respond = Callable[[Message], None]
+Respond = Callable[[Message], bool]
+"""Answers one request; True when the answer went out to somebody who still waited."""
 
 
 def runtime_dir(environ: Mapping[str, str] | None = None) -> Path:
@@ -58,16 +61,24 @@ def image_path(state_folder: Path, card_no: str) -> Path:
 
 
 def save_image(state_folder: Path, card_no: str, image: bytes) -> None:
-    """Replace the image in one step: a reader sees the old one or the new one, whole."""
+    """Replace the image in one step: a reader sees the old one or the new one, whole. A folder that somebody removed is made
+    again. LinkError when the image cannot be kept."""
     path = image_path(state_folder, card_no)
     fresh = path.with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        for folder in (state_folder.parent, state_folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(image)
+        fresh.replace(path)
     except OSError as error:
         raise LinkError(f"cannot keep the card's image in {fresh}: {error.strerror}") from error
-    fresh.replace(path)
+
+
+def forget_image(state_folder: Path, card_no: str) -> None:
+    """Remove the image: the card has left the presenter, and whoever took it has the newest one."""
+    with suppress(OSError):
+        image_path(state_folder, card_no).unlink()
 
 
 def last_image(state_folder: Path, card_no: str) -> bytes | None:
@@ -156,8 +167,17 @@ def _receive(client: socket.socket, count: int) -> bytes:
     return bytes(data)
 
 
+@dataclass(slots=True)
+class _Client:
+    """One connection. ``due_s``: when it is closed unless a whole frame has come; None while a request is under way."""
+
+    socket: socket.socket
+    due_s: float | None
+    data: bytearray = field(default_factory=bytearray)
+
+
 class ControlServer:
-    """The presenter's side, without a thread: the presenter's own poll loop calls :meth:`ready`.
+    """The presenter's side, without a thread: the presenter's own poll loop calls :meth:`ready`, and :meth:`tidy` in time.
 
     ``handle(request, respond)`` must call ``respond`` once, now or later. ``state_folder`` is made beside the socket.
     """
@@ -168,7 +188,7 @@ class ControlServer:
         self._name = name
         self._folder = folder
         self._listener: socket.socket | None = None
-        self._clients: dict[int, tuple[socket.socket, bytearray]] = {}
+        self._clients: dict[int, _Client] = {}
         self._poll: select.poll = select.poll()
         self._handle: Callable[[Message, Respond], None] = _refuse
         self.path = Path()
@@ -207,49 +227,67 @@ class ControlServer:
     def ready(self, fd: int) -> bool:
         """Deal with a readable descriptor; False when it is none of ours."""
         if self._listener is not None and fd == self._listener.fileno():
-            client, _ = self._listener.accept()
-            client.settimeout(ANSWER_LIMIT_S)
-            self._clients[client.fileno()] = (client, bytearray())
-            self._poll.register(client.fileno(), select.POLLIN)
+            connection, _ = self._listener.accept()
+            connection.settimeout(ANSWER_LIMIT_S)
+            self._clients[connection.fileno()] = _Client(connection, time.monotonic() + ANSWER_LIMIT_S)
+            self._poll.register(connection.fileno(), select.POLLIN)
             return True
         if fd not in self._clients:
             return False
-        client, data = self._clients[fd]
+        client = self._clients[fd]
         try:
-            part = client.recv(1 << 16)
+            part = client.socket.recv(1 << 16)
         except OSError:
             part = b""
-        data += part
-        length = _HEAD.unpack_from(data)[0] if len(data) >= _HEAD.size else 0
-        if not part or length > FRAME_LIMIT_BYTES:
+        client.data += part
+        if part:
+            self._frame(fd, client)
+        else:
             self._drop(fd)
-        elif len(data) >= _HEAD.size + length > _HEAD.size:
-            request = bytes(data[_HEAD.size : _HEAD.size + length])
-            del data[: _HEAD.size + length]
-            self._request(fd, client, request)
         return True
 
-    def _request(self, fd: int, client: socket.socket, request: bytes) -> None:
-        def respond(answer: Message) -> None:
-            body = cbor2.dumps(answer)
-            try:
-                client.sendall(_HEAD.pack(len(body)) + body)
-            except OSError:  # the client did not wait; what it asked for has been done all the same
-                pass
+    def _frame(self, fd: int, client: _Client) -> None:
+        """Answer the frame that has come, once it is whole."""
+        if len(client.data) < _HEAD.size:
+            return
+        end = _HEAD.size + _HEAD.unpack_from(client.data)[0]
+        if end > FRAME_LIMIT_BYTES:
+            _answer(client.socket, {"error": f"a frame has at most {FRAME_LIMIT_BYTES} bytes"})
+            self._drop(fd)
+        elif len(client.data) >= end:
+            request = bytes(client.data[_HEAD.size : end])
+            del client.data[:end]
+            self._request(client, request)
+
+    def _request(self, client: _Client, request: bytes) -> None:
+        def respond(answer: Message) -> bool:
+            client.due_s = time.monotonic() + ANSWER_LIMIT_S
+            return _answer(client.socket, answer)
 
         try:
             message = cbor2.loads(request)
         except (cbor2.CBORDecodeError, ValueError):
             message = None
         if isinstance(message, dict):
+            client.due_s = None
             self._handle(message, respond)
         else:
             respond({"error": "the request is not a CBOR map"})
 
+    def tidy(self) -> float | None:
+        """Close the connections on which no whole frame came in time; how many seconds until the next is due."""
+        now_s = time.monotonic()
+        for fd, client in list(self._clients.items()):
+            if client.due_s is not None and now_s >= client.due_s:
+                if client.data:
+                    _answer(client.socket, {"error": f"no whole frame within {ANSWER_LIMIT_S:g} s"})
+                self._drop(fd)
+        return min((c.due_s - now_s for c in self._clients.values() if c.due_s is not None), default=None)
+
     def _drop(self, fd: int) -> None:
-        client, _ = self._clients.pop(fd)
+        client = self._clients.pop(fd)
         self._poll.unregister(fd)
-        client.close()
+        client.socket.close()
 
     def close(self) -> None:
         """Stop listening and remove the socket; the state folder stays."""
@@ -262,10 +300,21 @@ class ControlServer:
             self.path.unlink(missing_ok=True)
 
 
+def _answer(client: socket.socket, answer: Message) -> bool:
+    """False when the client did not wait; what it asked for has been done all the same."""
+    body = cbor2.dumps(answer)
+    try:
+        client.sendall(_HEAD.pack(len(body)) + body)
+    except OSError:
+        return False
+    return True
+
+
 def _refuse(request: Message, respond: Respond) -> None:
     respond({"error": "nobody is listening yet"})
 
 
 __all__ = [
-    "Control", "ControlInfo", "ControlServer", "discover", "image_path", "last_image", "runtime_dir", "save_image",
+    "Control", "ControlInfo", "ControlServer", "discover", "forget_image", "image_path", "last_image", "runtime_dir",
+    "save_image",
 ]

@@ -8,6 +8,7 @@ without it, the driver's two writes wait for a delayed acknowledgement (44 to 88
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import struct
@@ -19,7 +20,7 @@ from os import close as close_fd
 from os import eventfd, eventfd_read, eventfd_write, getpid
 from pathlib import Path
 
-from bench.presenters.control import ControlServer, Message, Respond, image_path, save_image
+from bench.presenters.control import ControlServer, Message, Respond, forget_image, image_path, save_image
 from bench.presenters.serve import Persistent, Rows, Signal, Slot, serve
 from virtual_devices.clock import Clock
 from virtual_devices.link import Device
@@ -41,6 +42,8 @@ LEAVE_LIMIT_S = 1.0
 SEEN_LIMIT_S = 2.0
 """Longest wait for the driver to notice a card that was put in, before ``insert`` answers that nobody looked."""
 CONNECT_LIMIT_S = 1.0
+UNANSWERED_S = 2.0
+"""A driver that could not be reached for so long is told of; the presenter goes on trying."""
 
 _HEAD = struct.Struct(">H")
 _SIGNALS = {b"\0": Signal.POWER_OFF, b"\1": Signal.POWER_ON, b"\2": Signal.RESET, b"\4": Signal.ATR}
@@ -68,6 +71,9 @@ class VpcdTransport:
         self._wake = eventfd(0)
         self.poll.register(self._wake, select.POLLIN)
         self.other: Callable[[int], object] | None = None  # for the descriptors that others put into the same poll
+        self.tidy: Callable[[], float | None] = lambda: None  # what others do in time: seconds until it is to be called again
+        self.unanswered: Callable[[], None] | None = None  # called once a spell of UNANSWERED_S without a driver
+        self._tried_s: float | None = None  # when the spell began
         self._socket: socket.socket | None = None
         self._seat = _Seat.OUT
         self._at_s = time.monotonic() + settle_s  # AWAY: when to try; LEAVING: when to give up; OUT: not to come back before
@@ -87,6 +93,7 @@ class VpcdTransport:
         """Want the card in the slot. ``seen`` is told True once the driver has looked, False after SEEN_LIMIT_S."""
         self._seat, self._at_s = _Seat.AWAY, max(self._at_s, time.monotonic())
         self._seen, self._seen_limit_s = seen, time.monotonic() + SEEN_LIMIT_S
+        self._tried_s = None
 
     def remove(self, left: Callable[[], None]) -> None:
         """Take the card out; ``left`` is called once the driver has noticed, or never will.
@@ -140,8 +147,7 @@ class VpcdTransport:
 
     def _timeout_ms(self) -> float | None:
         """Until the next thing that time alone brings about; what is due already is done here."""
-        if self._seat is _Seat.IN and self._seen is None:
-            return None
+        tidy_s = self.tidy()
         now_s = time.monotonic()
         if self._seen is not None and now_s >= self._seen_limit_s:
             self._tell_seen(False)
@@ -149,6 +155,7 @@ class VpcdTransport:
             self._due()
         due_s = [self._at_s] if self._seat in (_Seat.AWAY, _Seat.LEAVING) else []
         due_s += [self._seen_limit_s] if self._seen is not None else []
+        due_s += [now_s + tidy_s] if tidy_s is not None else []
         if self._signals:
             return 0
         return max(0.0, min(due_s) - time.monotonic()) * 1000 + 1 if due_s else None
@@ -165,15 +172,25 @@ class VpcdTransport:
         try:
             fresh = socket.create_connection(self._address, CONNECT_LIMIT_S)
         except OSError:
-            self._at_s = time.monotonic() + self._pause_s
-            self._pause_s = min(2 * self._pause_s, RECONNECT_S)
+            self._missed()
             return
         fresh.settimeout(None)
         fresh.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         fresh.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-        self._socket, self._seat, self._pause_s = fresh, _Seat.IN, FIRST_RETRY_S
+        self._socket, self._seat, self._pause_s, self._tried_s = fresh, _Seat.IN, FIRST_RETRY_S, None
         self._data.clear()
         self.poll.register(fresh.fileno(), select.POLLIN)
+
+    def _missed(self) -> None:
+        """Nobody listens: try again later, and say so once."""
+        now_s = time.monotonic()
+        self._at_s, self._pause_s = now_s + self._pause_s, min(2 * self._pause_s, RECONNECT_S)
+        if self._tried_s is None:
+            self._tried_s = now_s
+        elif now_s - self._tried_s >= UNANSWERED_S:
+            self._tried_s = math.inf  # said
+            if self.unanswered is not None:
+                self.unanswered()
 
     def _read(self, connection: socket.socket) -> None:
         try:
@@ -239,18 +256,21 @@ class VpcdPresenter:
 
     ``source`` gives the card that is in at the start, or None for an empty slot. ``load`` makes a device from an image;
     without it cards can be taken out, not put in. ``reader`` is the name under which PC/SC shows the slot.
-    ``settle_s`` may be 0 where pcscd is younger than every card before this one.
+    ``settle_s`` may be 0 where pcscd is younger than every card before this one. ``unanswered`` is called when nobody listens
+    at the driver's port, once a spell.
     """
 
     def __init__(
         self, source: Callable[[], Device | None], host: str = "127.0.0.1", port: int = PORT,
         control: ControlServer | None = None, *, load: Callable[[bytes], Persistent] | None = None,
         rows: Rows = Rows(), clock: Clock | None = None, reader: str = "", settle_s: float = REMOVAL_S,
+        unanswered: Callable[[], None] | None = None,
     ) -> None:
         self._source, self._load, self._rows, self._clock = source, load, rows, clock
         self._control = control
         self._reader = reader or (f"Virtual PCD 00 {port - PORT:02X}" if port in (PORT, PORT + 1) else "")
         self._transport = VpcdTransport(host, port, settle_s=settle_s)
+        self._transport.unanswered = unanswered
         self._slot = Slot(self._save)
         self._busy = False
 
@@ -260,7 +280,7 @@ class VpcdPresenter:
         try:
             if control is not None:
                 control.open(transport.poll, self._asked)
-                transport.other = control.ready
+                transport.other, transport.tidy = control.ready, control.tidy
             device = self._source()
             if device is not None:
                 self._slot.put(device, getattr(device, "card_no", ""))
@@ -289,10 +309,19 @@ class VpcdPresenter:
         elif op == "insert":
             self._insert(request, respond)
         elif op == "eject" and self._slot.occupied:
-            image = self._slot.take()
-            self._exchange(lambda: self._done(respond, {"image": image}))
+            self._eject(respond)
         else:
             respond({"error": "the slot is empty" if op == "eject" else f"unknown operation {op!r}"})
+
+    def _eject(self, respond: Respond) -> None:
+        card_no = self._slot.card_no
+        image = self._slot.take()
+
+        def given() -> None:
+            if self._done(respond, {"image": image}) and card_no and self._control is not None:
+                forget_image(self._control.state_folder, card_no)
+
+        self._exchange(given)
 
     def _insert(self, request: Message, respond: Respond) -> None:
         image, card_no = request.get("image"), request.get("card_no")
@@ -307,9 +336,12 @@ class VpcdPresenter:
             return
         self._slot.take()
 
+        def seen(by_driver: bool) -> None:
+            self._done(respond, {"seen": by_driver})
+
         def put() -> None:
             self._slot.put(device, card_no)
-            self._transport.insert(lambda seen: self._done(respond, {"seen": seen}))
+            self._transport.insert(seen)
 
         self._exchange(put)
 
@@ -317,9 +349,9 @@ class VpcdPresenter:
         self._busy = True
         self._transport.remove(then)
 
-    def _done(self, respond: Respond, answer: Message) -> None:
+    def _done(self, respond: Respond, answer: Message) -> bool:
         self._busy = False
-        respond(answer)
+        return respond(answer)
 
     def _status(self) -> Message:
         folder = self._control.state_folder if self._control is not None else ""
@@ -333,10 +365,12 @@ class VpcdPresenter:
 def present(
     device_source: Callable[[], Device | None], host: str = "127.0.0.1", port: int = PORT,
     control: ControlServer | None = None, *, load: Callable[[bytes], Persistent] | None = None,
-    rows: Rows = Rows(), clock: Clock | None = None, reader: str = "",
+    rows: Rows = Rows(), clock: Clock | None = None, reader: str = "", unanswered: Callable[[], None] | None = None,
 ) -> None:
     """Present a card until interrupted: :class:`VpcdPresenter` in one call."""
-    VpcdPresenter(device_source, host, port, control, load=load, rows=rows, clock=clock, reader=reader).run()
+    VpcdPresenter(
+        device_source, host, port, control, load=load, rows=rows, clock=clock, reader=reader, unanswered=unanswered
+    ).run()
 
 
 __all__ = ["PORT", "VpcdPresenter", "VpcdTransport", "present"]
