@@ -91,7 +91,9 @@ def test_times_are_held_with_the_stated_skew(now_s: float, skew_s: float, timing
 
 
 NO_KEY = {1: 2, -1: 1, -2: bytes(32), -3: bytes(32)}
+GOOD_KEY = cwt.confirmation(OTHER.public_key())[1]
 WRONG = [
+    {CNF: {1: GOOD_KEY | {1: 1}}}, {CNF: {1: GOOD_KEY | {-1: 2}}}, {CNF: {1: GOOD_KEY | {-3: "y"}}}, {TTL: (1 << 40) + 1},
     {ISS: b"x"}, {ISS: None}, {SUB: 1}, {AUD: 1}, {AUD: []}, {AUD: ["a", 1]}, {AUD: None}, {EXP: "1"}, {EXP: True}, {EXP: -1},
     {EXP: float("nan")}, {EXP: float("inf")}, {EXP: None}, {EXP: 1 << 41}, {NBF: b"1"}, {IAT: [1]}, {IAT: cbor2.CBORTag(1, 5)},
     {CTI: "text"}, {CTI: None}, {NONCE: 7}, {CNF: 1}, {CNF: {}}, {CNF: {1: 7}}, {CNF: {1: NO_KEY | {-2: [1]}}},
@@ -124,9 +126,15 @@ def test_claims_that_two_readers_could_take_differently_are_malformed(raw: str) 
         cwt.read_claims(bytes.fromhex(raw))
 
 
-def test_map_with_a_long_head_is_counted() -> None:
-    values = {-100 - n: n for n in range(300)}
+@pytest.mark.parametrize("entries", [0, 23, 24, 255, 256])
+def test_map_with_a_longer_head_is_counted(entries: int) -> None:
+    values = {-100 - n: n for n in range(entries)}
     assert dict(cwt.read_claims(cbor2.dumps(values)).values) == values
+
+
+def test_ends_of_the_ranges_are_inside() -> None:
+    values: dict[int | str, Any] = {TTL: 1 << 40, EXP: 1 << 40, NBF: 0, STATUS: cwt.status_at(StatusReference("u", 0))}
+    assert cwt.read(cwt.make(KEY, values)).claims.status == StatusReference("u", 0)
 
 
 def test_flipped_bit_is_refused_at_every_position() -> None:

@@ -120,7 +120,8 @@ def test_challenge_comes_back(name: str, nonce: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [[], ["r"], ["", bytes(8)], ["r" * 65, bytes(8)], ["r", bytes(7)], ["r", bytes(33)], ["r", "n"], 7, [b"r", bytes(8)],
+    "value", [[], ["r"], ["", bytes(8)], ["r" * 65, bytes(8)], ["r", bytes(7)], ["r", bytes(33)], ["r", "n"], ["r", "n" * 8], 7,
+              [b"r" * 8, bytes(8)],
               {"r": bytes(8)}],
 )
 def test_challenge_of_another_make_is_malformed(value: Any) -> None:
@@ -129,6 +130,11 @@ def test_challenge_of_another_make_is_malformed(value: Any) -> None:
     for text in ("VHR1:" + base45.encode(cbor2.dumps(value)), "VHC1:" + good, "VHR1:A", "VHR1:" + good + "00", ""):
         with pytest.raises(MalformedCode):
             read_challenge(text)
+
+
+@pytest.mark.parametrize(("name", "nonce"), [("r", bytes(8)), ("r" * 64, bytes(32))])
+def test_challenge_at_the_ends_of_its_ranges_comes_back(name: str, nonce: bytes) -> None:
+    assert read_challenge(Challenge(name, nonce).to_text()) == Challenge(name, nonce)
 
 
 def test_challenge_or_lifetime_that_cannot_be_is_the_callers_slip() -> None:
@@ -166,6 +172,7 @@ def test_status_refuses(status: Status, reason: Reason) -> None:
     at = reader(status=status)
     verdict = at.check(Phone().show(), NOW_NS)
     assert (verdict.reason, verdict.step) == (reason, Step.STATUS) and verdict.shown is not None
+    assert not verdict.to_reconcile and not at.check("", NOW_NS).to_reconcile  # a refused card is nothing to look at again
 
 
 @pytest.mark.parametrize(("known", "after_ns"), [(None, 0), (Status.VALID, 3 * DAY_NS)])

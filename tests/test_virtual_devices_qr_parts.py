@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,7 +139,30 @@ def test_memory_of_a_collector_is_bounded() -> None:
     assert outcomes == [Added.KEPT, Added.KEPT, Added.MALFORMED, Added.MALFORMED]
 
 
-@pytest.mark.parametrize(("length", "most"), [(8200, 734), (4000, 100), (1000, 26), (1000, 5), (1000, 0)])
+@pytest.mark.parametrize(
+    ("length", "most", "parts"), [(3963, 400, 16), (8187, 1000, 13), (475, 400, 2), (400, 605, 1), (400, 604, 2)],
+)
+def test_limits_of_parts_are_inside(length: int, most: int, parts: int) -> None:
+    text = content(length)
+    made, collector = split(text, fresh(), most), Collector()
+    assert len(made) == parts
+    if parts > 1:
+        assert [collector.add(part) for part in made][-1] is Added.COMPLETE and collector.whole == text
+
+
+def test_whole_without_a_prefix_is_corrupt() -> None:
+    """Anybody can make parts with a true checksum: what they say is held when they are together."""
+    whole = b"\xff\xfe\xfd\xfc\xfbwhatever"
+    checksum = hashlib.sha256(whole).digest()[:8]
+    collector = Collector()
+    assert collector.add(Part(b"aset", 0, 2, checksum, whole[:6]).to_text()) is Added.KEPT
+    assert collector.add(Part(b"aset", 1, 2, checksum, whole[6:]).to_text()) is Added.CORRUPT
+    assert collector.add(Part(b"aset", 0, 2, checksum, b"").to_text()) is Added.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("length", "most"), [(8200, 734), (8188, 1000), (3964, 400), (4000, 100), (1000, 26), (1000, 5), (1000, 0)],
+)
 def test_content_that_needs_too_many_parts_is_the_callers_slip(length: int, most: int) -> None:
     with pytest.raises(UsageError):
         split(content(length), fresh(), most)
@@ -165,6 +190,7 @@ def test_code_scanned_in_the_last_moment_is_still_believed() -> None:
     late_ns = turn.slot(1).until_ns - 1 + 2 * NS  # on the screen until now, read two seconds later
     assert turn.shown(late_ns).number == 2 and at.check(texts[1], late_ns).believed
     assert [s.number for s in turn.good(late_ns)] == [0, 1, 2]
+    assert [[s.number for s in turn.good(turn.slot(0).dies_ns + ns)] for ns in (-1, 0)] == [[0, 1, 2], [1, 2, 3]]
 
 
 @pytest.mark.parametrize(("period_s", "lifetime_s"), [(0, 60), (60, 60), (20, 61), (30, 20), (-1, 20)])
@@ -176,7 +202,7 @@ def test_rotation_without_overlap_or_end_is_the_callers_slip(period_s: int, life
 def test_carousel_shows_every_part_in_turn() -> None:
     turn = Carousel(NOW_NS, 4, 250)
     assert [turn.shown(NOW_NS + ms * 1_000_000) for ms in (0, 249, 250, 999, 1000, 1250)] == [0, 0, 1, 3, 0, 1]
-    assert turn.round_ms == 1000
+    assert turn.round_ms == 1000 and Carousel(0, 1, 1).shown(10**9) == 0
     slips = (lambda: turn.shown(NOW_NS - 1), lambda: Rotation(NOW_NS).shown(NOW_NS - 1), lambda: Carousel(0, 0))
     for slip in (*slips, lambda: Carousel(0, 1, 0)):
         with pytest.raises(UsageError):

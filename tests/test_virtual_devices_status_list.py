@@ -161,6 +161,11 @@ def test_list_that_cannot_be_is_refused(entries: int, bits: int) -> None:
         StatusList(URI, entries, bits)
 
 
+def test_shortest_list_has_one_byte() -> None:
+    made = StatusList(URI, 1, 8)
+    assert made.allocate(stream("tests")) == 0 and made.entries == 1
+
+
 def test_place_or_status_that_does_not_fit_is_refused() -> None:
     made = StatusList(URI, 8)
     made[7] = Status.SUSPENDED
@@ -196,6 +201,12 @@ def test_reader_tells_status_and_age() -> None:
     assert lists.look(URI, 64, NOW_NS).status is lists.look(URI, -1, NOW_NS).status is Status.UNKNOWN
     assert lists.look("another", 5, NOW_NS).status is Status.UNKNOWN
     assert lists.due(NOW_NS) == () and lists.due(NOW_NS + HOUR_NS) == (URI,)
+
+
+def test_copy_is_due_at_its_end_when_that_comes_first() -> None:
+    lists = reader()
+    lists.take(StatusList(URI, 64).sign(CENTRE, NOW_NS, NOW_NS + HOUR_NS, 86_400), NOW_NS)
+    assert lists.due(NOW_NS + HOUR_NS - 1) == () and lists.due(NOW_NS + HOUR_NS) == (URI,)
 
 
 def test_list_past_its_end_tells_nothing() -> None:

@@ -9,7 +9,6 @@ The CWT tag (61) may stand in front of what is read and is never written: where 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -263,7 +262,7 @@ def _moment(values: Mapping[int | str, Any], key: int) -> int | None:
     if key not in values:
         return None
     found = values[key]
-    if type(found) not in (int, float) or not math.isfinite(found) or not 0 <= found <= _LATEST_S:
+    if type(found) not in (int, float) or not 0 <= found <= _LATEST_S:  # nor not-a-number, nor endless
         raise MalformedCwt(f"claim {key} is not a date in seconds")
     return found * NS if isinstance(found, int) else round(found * NS)
 
