@@ -54,6 +54,7 @@ class Role(Enum):
     DATA_CENTRE = 6
     DOCUMENT_SIGNER = 7  # signs virtual cards for the data centre
     OTHER_USE = 8  # a reader outside medical care: reads no medical data
+    CITIZEN = 9  # a citizen certificate (自然人憑證), or what mobile identification signs with
 
     @property
     def oid(self) -> x509.ObjectIdentifier:
@@ -315,7 +316,7 @@ class ChainVerifier:
 _CA_POLICY = ExtensionPolicy.webpki_defaults_ca()
 
 
-_FAMILIES = ("card", "sam", "hpc", "data centre", "document", "other use")
+_FAMILIES = ("card", "sam", "hpc", "data centre", "document", "other use", "citizen")
 
 
 def _purposes(role: Role) -> list[x509.ObjectIdentifier]:
@@ -337,6 +338,8 @@ def _family(role: Role) -> str:
             return "document"
         case Role.OTHER_USE:
             return "other use"
+        case Role.CITIZEN:
+            return "citizen"
         case _:
             return "hpc"
 

@@ -20,6 +20,9 @@ WRITE = "tw.nhi.bench.write.1"
 WRITE_INFO = "tw.nhi.bench.write"
 """Key of requestInfo under which a batch rides."""
 RECEIPT = "receipt"
+HELD_UNDER = "held_under"
+"""Issuer-signed: the id of the authorization under which a guardian's phone holds a ward's card, empty on one's own. A reader
+asks for it always, so that a guardian cannot leave the authorization out."""
 
 
 class Need(Enum):
@@ -63,6 +66,7 @@ def _elements() -> tuple[Element, ...]:
         Element(BASIC, "expiry_date", "卡片有效期限", "end of validity", sam, item="健3"),
         Element(BASIC, "identity_mark", "保險對象身分註記", "insured person's status", sam, item="健2"),
         Element(BASIC, "emergency_tel", "緊急聯絡電話", "emergency telephone", sam, item="健13-14"),
+        Element(BASIC, HELD_UNDER, "代理授權識別碼", "authorization under which a guardian holds the card", reader),
         Element(MEDICAL, "critical_illness", "重大傷病註記", "critical illnesses, with their dates", both, item="健4"),
         Element(MEDICAL, "allergies", "過敏藥物", "drug allergies", both, item="醫4"),
         Element(MEDICAL, "inoculations", "預防接種資料", "vaccinations", both, item="衛1"),
@@ -86,12 +90,13 @@ REGISTRATION = {BASIC: {e.name: False for e in ELEMENTS if e.space == BASIC}, RE
                 DELEGATION: {"authorization": True, "proof": True}}
 """What a counter asks for at registration: namespace -> element -> intent to retain."""
 CONSULTATION = {
-    BASIC: {"name": False, "birth_date": False, "sex": False, "portrait": False, "card_no": True, "id_no": True},
+    BASIC: {"name": False, "birth_date": False, "sex": False, "portrait": False, "card_no": True, "id_no": True,
+            HELD_UNDER: True},
     MEDICAL: {e.name: False for e in ELEMENTS if e.space == MEDICAL},
     RECORDS: {e.name: False for e in ELEMENTS if e.space == RECORDS}, DELEGATION: {"authorization": True, "proof": True},
 }
 """What a physician asks for."""
-OTHER_USE = {BASIC: {"name": False, "birth_date": False, "portrait": False}}
+OTHER_USE = {BASIC: {"name": False, "birth_date": False, "portrait": False, HELD_UNDER: False}}
 """What a reader outside medical care may ask for at most, beside the sex."""
 
 

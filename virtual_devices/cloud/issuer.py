@@ -49,12 +49,13 @@ class CardHolder:
     emergency_tel: str = ""
     medical: Mapping[str, Any] = field(default_factory=dict)
 
-    def elements(self) -> dict[str, dict[str, Any]]:
-        """Issuer-signed elements by namespace."""
+    def elements(self, held_under: bytes = b"") -> dict[str, dict[str, Any]]:
+        """Issuer-signed elements by namespace. ``held_under``: the authorization's id, of a ward's card."""
         basic = {
             "name": self.name, "birth_date": full_date(self.birth_date), "sex": self.sex, "portrait": self.portrait,
             "card_no": self.card_no, "id_no": self.id_no, "issue_date": full_date(self.issue_date),
             "expiry_date": full_date(self.expiry_date), "identity_mark": self.identity_mark, "emergency_tel": self.emergency_tel,
+            vhc.HELD_UNDER: held_under,
         }
         return {vhc.BASIC: basic} | ({vhc.MEDICAL: dict(self.medical)} if self.medical else {})
 
@@ -83,13 +84,14 @@ class CardIssuer:
 
     def credential(
         self, holder: CardHolder, device_key: ec.EllipticCurvePublicKey, place: Place, at_ns: int, until_ns: int | None = None,
+        held_under: bytes = b"",
     ) -> IssuerSigned:
         """A credential bound to a device key, from now on, for a year or until ``until_ns``."""
         at_ns -= at_ns % NS
         ends_ns = at_ns + CREDENTIAL_DAYS * DAY_NS
         validity = Validity(at_ns, at_ns, ends_ns if until_ns is None else min(ends_ns, until_ns))
         return issue(
-            vhc.DOCTYPE, holder.elements(), device_key, self.signer, validity, self._fresh,
+            vhc.DOCTYPE, holder.elements(held_under), device_key, self.signer, validity, self._fresh,
             status=StatusReference(place.uri, place.index), authorised=vhc.AUTHORISED,
         )
 

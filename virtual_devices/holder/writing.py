@@ -105,6 +105,11 @@ class Records:
         self._memory.commit({**self._changes(batch, readers, receipt), **noted})
         return receipt
 
+    def settled(self, batch_id: bytes) -> WriteOutcome | None:
+        """What became of a batch of that id; None when none is known."""
+        known = self._memory.get(_RECEIPT + batch_id.hex())
+        return None if known is None else read_receipt(cbor2.loads(known)).outcome
+
     def _receipt(
         self, batch: Batch, digest: bytes, outcome: WriteOutcome, at_ns: int, at_fault: tuple[int, ...] = (),
     ) -> Receipt:

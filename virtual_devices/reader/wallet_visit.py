@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from virtual_devices import vhc
 from virtual_devices.authorization import Purpose, Scope
-from virtual_devices.authorization_check import Checker, StatusLookup, Use
+from virtual_devices.authorization_check import CODES, Checker, Reason, StatusLookup, Use
 from virtual_devices.cose import MalformedCose, read_sign1
 from virtual_devices.flow import Ask, Flow
 from virtual_devices.holder.refusals import No
@@ -169,7 +169,7 @@ def write_wallet(
 
 
 _BEFORE_WRITING = {
-    vhc.BASIC: {"card_no": False, "name": False}, vhc.RECORDS: {"generation": False},
+    vhc.BASIC: {"card_no": False, "name": False, vhc.HELD_UNDER: True}, vhc.RECORDS: {"generation": False},
     vhc.DELEGATION: {"authorization": True, "proof": True},
 }
 
@@ -212,8 +212,10 @@ def identify(desk: Desk, opened: ReaderSession, shown: Shown, scope: frozenset[S
 
 
 def _on_behalf(desk: Desk, opened: ReaderSession, shown: Shown, card_no: str, scope: frozenset[Scope]) -> str:
-    raw = shown.value(vhc.DELEGATION, "authorization")
-    if raw is None:
+    under, raw = shown.value(vhc.BASIC, vhc.HELD_UNDER), shown.value(vhc.DELEGATION, "authorization")
+    if not isinstance(under, bytes):
+        raise Ended(f"the phone does not say whose card it is: {shown.why(vhc.BASIC, vhc.HELD_UNDER)}", "4043", ROLE)
+    if not under:
         return ""
     try:
         proof = read_sign1(shown.value(vhc.DELEGATION, "proof"))
@@ -226,6 +228,8 @@ def _on_behalf(desk: Desk, opened: ReaderSession, shown: Shown, card_no: str, sc
     if not verdict.holds:
         raise Ended(f"the guardian's authorization: {verdict.reason.value} {verdict.text}".rstrip(), verdict.code.number, ROLE)
     assert verdict.authorization is not None
+    if verdict.authorization.cti != under:
+        raise Ended("the card is held under another authorization", CODES[Reason.OUT_OF_SCOPE].number, ROLE)
     return verdict.authorization.says()
 
 

@@ -13,7 +13,7 @@ the true time; consent and delays count on the steady clock, certificates are ju
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,7 +22,7 @@ from virtual_devices import vhc
 from virtual_devices.authorization import make_proof, read
 from virtual_devices.clock import NS
 from virtual_devices.holder.application import Act, Allowed, Application, Names
-from virtual_devices.holder.readers import SKEW_S, ReaderCheck, Readers
+from virtual_devices.holder.readers import SKEW_S, Reader, ReaderCheck, Readers
 from virtual_devices.holder.refusals import No
 from virtual_devices.holder.session import Handover, HolderSession
 from virtual_devices.holder.writing import Records
@@ -31,7 +31,8 @@ from virtual_devices.mdoc import engagement
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.session import Transcript
-from virtual_devices.pki import ChainVerifier, Identity, Role
+from virtual_devices.mdoc.tagged import MalformedMdoc
+from virtual_devices.pki import READERS, ChainVerifier, Identity, Refused, Role
 from virtual_devices.randomness import private_key
 from virtual_devices.wallet.access_log import AccessLog, Deed, Entry
 from virtual_devices.wallet.consent import Answer, Consent, Element, Use
@@ -40,10 +41,10 @@ from virtual_devices.wallet.holder import Holder
 from virtual_devices.wallet.keystore import Keystore, Policy, Purpose
 from virtual_devices.wallet.power import Memory, Power
 from virtual_devices.wallet.vault import Vault
-from virtual_devices.write_back import Kind, Receipt
+from virtual_devices.write_back import Batch, Kind, Receipt, WriteOutcome, read_record
 
-DEVICE = "device."
-"""How the names of cards' keys begin."""
+DEVICE, CODE = "device.", "code."
+"""How the names of cards' keys begin, and of the keys for their QR codes: ``code.device.own.1``."""
 CAPACITY = 600
 """Records that one card on a phone holds."""
 
@@ -110,7 +111,7 @@ class Phone:
 
     def _drop_keys(self) -> None:
         for key in sorted(self.keystore.names()):
-            if key.startswith(DEVICE):
+            if key.startswith((DEVICE, CODE)):
                 self.keystore.delete(key)
 
     # -- what the holder does
@@ -153,6 +154,41 @@ class Phone:
                 self.consent.end(self.session.transcript.hash)
             self.session.close()
         self.session = None
+
+    def take_late(self, entry: Sequence[Any], now_ns: int, card: str = OWN) -> WriteOutcome:
+        """Records that were signed after the holder had left, brought by the data centre: [id, records, chains of the signers].
+
+        The signers are judged at the moment of each record, not now: their certificates may have ended since. Never raises for
+        what is in it.
+        """
+        held = self.cards.get(card)
+        try:
+            number, records, chains = entry
+            parts = [read_record(raw)[0] for raw in records]
+        except (ValueError, TypeError, MalformedMdoc):
+            return WriteOutcome.BAD_SIGNATURE
+        if held is None or not parts or not isinstance(number, bytes) or len(number) != 16:
+            return WriteOutcome.WRONG_HOLDER
+        readers = self._late_readers(chains, min(p.at_ns for p in parts), max(p.at_ns for p in parts))
+        batch = Batch(number, held.issued.auth_hash(), self.records(card).generation, tuple(records))
+        home = _Home(self, card)
+        noted = home.noted(Act(readers, {}, now_ns + self.clock_error_ns, True), "network")
+        known = self.records(card).settled(number)
+        if known is not None:
+            return known
+        return self.records(card).write(batch.to_bytes(), held.issued, readers, now_ns + self.clock_error_ns, noted).outcome
+
+    def _late_readers(self, chains: Sequence[Any], first_ns: int, last_ns: int) -> Readers:
+        """Who signed, by chains that were good both at the first and at the last record."""
+        found: dict[str, Reader] = {}
+        for chain in chains:
+            verdicts = [self.root.check(list(chain), READERS, at_ns, self.revoked) for at_ns in (first_ns, last_ns)]
+            self.work.chains += 2
+            who = verdicts[0]
+            if isinstance(who, Refused) or isinstance(verdicts[1], Refused):
+                continue
+            found["sam" if who.role is Role.SAM else "hpc"] = Reader(who, tuple(chain))
+        return Readers(found.get("sam"), found.get("hpc"))
 
     def records(self, card: str = OWN) -> Records:
         return Records(Folder(self.vault, card), CAPACITY, self.work)
@@ -238,21 +274,22 @@ class _Home:
         return self._phone.keystore.sign(held.key, message)
 
     def write(self, raw: bytes, credential: IssuerSigned, act: Act) -> Receipt:
-        return self._phone.records(self._card).write(raw, credential, act.readers, act.at_ns, self._noted(act))
+        return self._phone.records(self._card).write(raw, credential, act.readers, act.at_ns, self.noted(act))
 
     def seen(self, readers: Readers) -> None:
         return
 
     def note(self, act: Act) -> None:
-        Folder(self._phone.vault, self._card).commit(self._noted(act))
+        Folder(self._phone.vault, self._card).commit(self.noted(act))
 
-    def _noted(self, act: Act) -> dict[str, bytes | None]:
+    def noted(self, act: Act, channel: str = "") -> dict[str, bytes | None]:
         """The log's entry, as part of the commit that it tells of."""
         phone, held, readers = self._phone, self._held(), act.readers
         given = phone.consent.given
         guardian = None if held is None or held.authorization is None else read(held.authorization)[1]
         entry = Entry(
-            act.at_ns, Deed.DECLINED if act.declined else Deed.WRITTEN if act.writes else Deed.SHOWN, phone.channel,
+            act.at_ns, Deed.DECLINED if act.declined else Deed.WRITTEN if act.writes else Deed.SHOWN,
+            channel or phone.channel,
             use_of(readers), tuple(sorted(elements(act.shown, act.writes))),
             institution="" if readers.sam is None else readers.sam.who.organisation,
             professional="" if readers.hpc is None else readers.hpc.who.subject_id,

@@ -1,0 +1,419 @@
+"""The data centre's side towards phones: signed requests in, signed answers out, round the domain of cards (``cards.py``).
+
+A request is a COSE_Sign1 by the phone's own key, which stands in it. The payload is a CBOR map:
+
+    1 version, 2 operation, 3 request id (16 bytes), 4 phone's key (COSE_Key), 6 asker's time (ns), 7 map of arguments
+
+The answer is a COSE_Sign1 by the data centre: 1 version, 3 request id, 8 code, 9 map, 10 space of the code. A phone is known by
+the SHA-256 of its key; what it may ask is the domain's to say. A card is bound to a device key that the phone's maker attests
+(``wallet.attestation``) for the challenge that the data centre gave to this phone. The form is the bench's profile.
+
+    challenge       -> {challenge}                       apply, rebind: which device key, under which proof -> {card}
+    send-code       a code to the telephone on file      activate       -> credential, QR code's inner part
+    report-lost, suspend, resume, recall, wiped          sync           -> cards to erase, records that came late
+    hold            a ward's card, under an authorization -> credential, QR, authorization
+    receipts        what became of records that came late
+    prescriptions   restored after a new binding
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import cbor2
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from virtual_devices import authorization, cose
+from virtual_devices.clock import NS
+from virtual_devices.cloud.card_ledger import Card, Phone
+from virtual_devices.cloud.cards import Cards
+from virtual_devices.cloud.guardians import Grant, Guardians
+from virtual_devices.cloud.identification import CardSession, Given
+from virtual_devices.cloud.issuer import CardHolder, CardIssuer
+from virtual_devices.cloud.journal import Answer, Asker, Request
+from virtual_devices.cloud.restoring import Restoring
+from virtual_devices.codes import Space
+from virtual_devices.cose import MalformedCose, Sign1
+from virtual_devices.lifecycle import OK, FieldCode, Party
+from virtual_devices.link import Work
+from virtual_devices.mdoc.cose_key import from_cose, to_cose
+from virtual_devices.mdoc.mso import StatusReference
+from virtual_devices.mdoc.tagged import MalformedMdoc, dumps
+from virtual_devices.pki import ChainVerifier, Refused, Role
+from virtual_devices.wallet.attestation import NotAttested, verify_attestation
+from virtual_devices.write_back import holder_of
+
+VERSION = 1
+CLOCK_SKEW_S = 900
+CHALLENGE_BYTES = 16
+HEADER_REJECTED, SYNTAX_REJECTED, SIGNATURE_REJECTED = FieldCode("9001"), FieldCode("9002"), FieldCode("9020")
+NOT_ATTESTED = FieldCode("1024", Space.VHC)
+
+
+@dataclass(frozen=True, slots=True)
+class LateRecords:
+    """Records that were signed while the holder had already left: for the phone to take in. ``chains``: of their signers."""
+
+    id: bytes
+    records: tuple[bytes, ...]
+    chains: tuple[tuple[bytes, ...], ...]
+
+
+@dataclass
+class Office:
+    """What the service works with: the domain, the issuer, the registers, and what waits for phones."""
+
+    cards: Cards
+    guardians: Guardians
+    restoring: Restoring
+    issuer: CardIssuer
+    holders: dict[str, CardHolder]
+    root: bytes
+    maker_root: bytes
+    fresh: Callable[[int], bytes]
+    telephone: dict[str, str] = field(default_factory=dict)
+    """Card number -> the one-time code that was sent to the telephone on file last."""
+    card_sessions: dict[bytes, CardSession] = field(default_factory=dict)
+    """Three-card sessions that a desk has told of, by their statement's id."""
+    tickets: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Ticket given at a counter -> card number, officer. Good once."""
+    late: dict[str, list[LateRecords]] = field(default_factory=dict)
+    """Card number -> records that came late."""
+    receipts: list[tuple[str, bytes, int]] = field(default_factory=list)
+    """Card number, id of late records, outcome as the phone told it."""
+
+
+class _BadArguments(Exception):
+    """The arguments are not what the operation takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request whose signature holds."""
+
+    id: bytes
+    phone: bytes
+    """SHA-256 of the phone's key."""
+    arguments: Mapping[str, Any]
+    now_ns: int
+
+    @property
+    def device(self) -> bytes:
+        return self.phone[:16]
+
+    def take(self, name: str, kind: type) -> Any:
+        value = self.arguments.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise _BadArguments(name)
+        return value
+
+
+Reply = tuple[FieldCode, dict[str, Any]]
+
+
+class PhoneService:
+    """The data centre as phones meet it: a device behind the port, role "issuer"."""
+
+    atr = b""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.work = Work()
+        self._root = ChainVerifier(office.root)
+        self._challenges: dict[bytes, bytes] = {}
+        self._keys: dict[str, ec.EllipticCurvePublicKey] = {}  # device key of each card
+        self._operations: dict[str, Callable[[_Call], Reply]] = {
+            "challenge": self._challenge, "send-code": self._send_code, "apply": self._apply, "activate": self._activate,
+            "rebind": self._rebind, "report-lost": self._report_lost, "suspend": self._suspend, "resume": self._resume,
+            "recall": self._recall, "wiped": self._wiped, "sync": self._sync, "hold": self._hold, "receipts": self._receipts,
+            "prescriptions": self._prescriptions,
+        }
+
+    def power_on(self) -> bytes:
+        return b""
+
+    def power_off(self) -> None:
+        return
+
+    def handle(self, request: bytes, now_ns: int) -> bytes:
+        try:
+            message = cose.decode(request)
+        except MalformedCose:
+            return self._answer(b"", HEADER_REJECTED, {})
+        payload = message.payload_map()
+        request_id = None if payload is None else payload.get(3)
+        if payload is None or payload.get(1) != VERSION or not isinstance(request_id, bytes) or len(request_id) != 16:
+            return self._answer(b"", SYNTAX_REJECTED, {})
+        code, body = self._handle(message, payload, request_id, now_ns)
+        return self._answer(request_id, code, body)
+
+    def _handle(self, message: Sign1, payload: Mapping[Any, Any], request_id: bytes, now_ns: int) -> Reply:
+        try:
+            key = from_cose(payload.get(4), "the phone's key")
+        except MalformedMdoc:
+            return SYNTAX_REJECTED, {}
+        self.work.verifications += 1
+        if not message.verify(key):
+            return SIGNATURE_REJECTED, {}
+        name, asked_ns, arguments = payload.get(2), payload.get(6), payload.get(7)
+        operation = self._operations.get(name) if isinstance(name, str) else None
+        if operation is None or not isinstance(arguments, Mapping) or not isinstance(asked_ns, int):
+            return SYNTAX_REJECTED, {}
+        if abs(now_ns - asked_ns) > CLOCK_SKEW_S * NS:
+            return HEADER_REJECTED, {}
+        try:
+            return operation(_Call(request_id, holder_of(key), arguments, now_ns))
+        except _BadArguments:
+            return SYNTAX_REJECTED, {}
+
+    def _answer(self, request_id: bytes, code: FieldCode, body: dict[str, Any]) -> bytes:
+        self.work.signatures += 1
+        payload = dumps({1: VERSION, 3: request_id, 8: code.number, 9: body, 10: code.space.value})
+        identity = self.office.issuer.data_centre
+        return cose.sign1(identity.key, payload, {cose.X5CHAIN: list(identity.chain)})
+
+    # -- who asks, and with what
+
+    def _given(self, call: _Call, card_no: str) -> tuple[Given, Asker]:
+        """What the asker gives. Certificates, card sessions and tickets are verified here, facts by the domain."""
+        given = call.take("given", Mapping) if "given" in call.arguments else {}
+        session = self.office.card_sessions.get(bytes(given.get("statement", b""))) if "statement" in given else None
+        if session is None and "statement" in given:
+            raise _BadArguments("statement")
+        ticket = self.office.tickets.pop(str(given.get("ticket", "")), None)
+        officer = ticket[1] if ticket is not None and ticket[0] == card_no else ""
+        asker = Asker(Party.DATA_CENTRE, officer) if officer else Asker(Party.HOLDER, card_no)
+        found = Given(
+            _text(given, "id_no"), _day(given), _text(given, "household_no"), _text(given, "phone_no"),
+            _text(given, "one_time_code"), self._citizen(call, given), b"", session, officer,
+        )
+        bound = next((c for c in self._on(call) if c.card_no == card_no and c.held is None), None)
+        if given.get("bound") is True and bound is not None and bound.phone is not None:
+            found = replace(found, bound_key=bound.phone.key)
+        return found, asker
+
+    def _citizen(self, call: _Call, given: Mapping[Any, Any]) -> str:
+        """The id number in a citizen certificate whose holder has signed this phone's challenge; empty without one."""
+        raw = given.get("certificate")
+        if not isinstance(raw, bytes):
+            return ""
+        try:
+            message = cose.decode(raw)
+        except MalformedCose:
+            raise _BadArguments("certificate") from None
+        self.work.chains += 1
+        who = self._root.check(message.chain, {Role.CITIZEN}, call.now_ns)
+        challenge = self._challenges.get(call.phone)
+        if isinstance(who, Refused) or challenge is None or message.payload != challenge or not message.verify(who.key):
+            raise _BadArguments("certificate")
+        return who.subject_id
+
+    def _attested(self, call: _Call) -> tuple[Phone, ec.EllipticCurvePublicKey] | FieldCode:
+        """The device key that the phone's maker vouches for, for the challenge of this phone, which is used up."""
+        challenge = self._challenges.pop(call.phone, b"")
+        raw = call.take("attestation", bytes)
+        claim = verify_attestation(raw, self.office.maker_root, challenge, call.now_ns, work=self.work)
+        if isinstance(claim, NotAttested):
+            return NOT_ATTESTED
+        return Phone(call.device, holder_of(claim.key)), claim.key
+
+    def _on(self, call: _Call) -> list[Card]:
+        return self.office.cards.ledger.on_phone(Phone(call.device, b""))
+
+    def _mine(self, call: _Call) -> Card:
+        """The card that is named, when it is on this phone."""
+        name = call.take("card", str)
+        card = next((c for c in self._on(call) if c.name == name), None)
+        if card is None:
+            raise _BadArguments("card")
+        return card
+
+    def _asker(self, card: Card) -> Asker:
+        return Asker(Party.HOLDER, card.card_no) if card.held is None else Asker(Party.GUARDIAN, card.held.guardian)
+
+    # -- operations
+
+    def _challenge(self, call: _Call) -> Reply:
+        challenge = self._challenges[call.phone] = self.office.fresh(CHALLENGE_BYTES)
+        return OK, {"challenge": challenge}
+
+    def _send_code(self, call: _Call) -> Reply:
+        card_no = call.take("card_no", str)
+        given, _ = self._given(call, card_no)
+        code, digits = self.office.cards.ledger.identification.send_code(card_no, given, call.now_ns)
+        if digits:
+            self.office.telephone[card_no] = digits
+        return code, {}
+
+    def _apply(self, call: _Call) -> Reply:
+        card_no = call.take("card_no", str)
+        given, asker = self._given(call, card_no)
+        attested = self._attested(call)
+        if isinstance(attested, FieldCode):
+            return attested, {}
+        phone, key = attested
+        answer = self.office.cards.apply(Request(call.id, asker, call.now_ns), card_no, given, phone)
+        return self._made(answer, key)
+
+    def _rebind(self, call: _Call) -> Reply:
+        card_no = call.take("card_no", str)
+        given, asker = self._given(call, card_no)
+        attested = self._attested(call)
+        if isinstance(attested, FieldCode):
+            return attested, {}
+        phone, key = attested
+        request = Request(call.id, asker, call.now_ns)
+        both = call.arguments.get("both") is True
+        ask = self.office.cards.reissue_both if both else self.office.cards.rebind
+        answer = ask(request, card_no, given, phone)
+        code, body = self._made(answer, key)
+        return code, body | (self._credential(call, self.office.cards.ledger.cards[answer.cards[0]]) if answer.ok else {})
+
+    def _made(self, answer: Answer, key: ec.EllipticCurvePublicKey) -> Reply:
+        if not answer.ok:
+            return answer.code, {"text": answer.text}
+        self._keys[answer.cards[0]] = key
+        return OK, {"card": answer.cards[0]}
+
+    def _activate(self, call: _Call) -> Reply:
+        card = self._mine(call)
+        given, asker = self._given(call, card.card_no)
+        key = b"" if card.phone is None else card.phone.key
+        proof = given if "given" in call.arguments else None
+        answer = self.office.cards.activate(Request(call.id, asker, call.now_ns), card.name, key, proof)
+        return (OK, self._credential(call, card)) if answer.ok else (answer.code, {"text": answer.text})
+
+    def _credential(self, call: _Call, card: Card) -> dict[str, Any]:
+        """What the phone keeps: the credential, and the QR code's inner part when it has named a key for codes."""
+        holder, key = self.office.holders[card.card_no], self._keys[card.name]
+        under = b"" if card.held is None else card.held.authorization
+        issued = self.office.issuer.credential(holder, key, card.place, call.now_ns, card.expires_ns, under)
+        body: dict[str, Any] = {"card": card.name, "issued": issued.item(), "qr": None}
+        if "qr_key" in call.arguments:
+            try:
+                qr_key = from_cose(call.take("qr_key", Mapping), "the key for codes")
+            except MalformedMdoc:
+                raise _BadArguments("qr_key") from None
+            body["qr"] = self.office.issuer.qr(holder, key, qr_key, card.place, call.now_ns, card.expires_ns)
+        return body
+
+    def _simple(self, call: _Call, act: Callable[[Request, str, Given], Answer]) -> Reply:
+        card = self._mine(call)
+        given, asker = self._given(call, card.card_no)
+        answer = act(Request(call.id, asker, call.now_ns), card.name, given)
+        return answer.code, {"text": answer.text, "cards": list(answer.cards)}
+
+    def _report_lost(self, call: _Call) -> Reply:
+        """From any phone, by who the asker proves to be: the lost one is not at hand."""
+        card_no = call.take("card_no", str)
+        given, asker = self._given(call, card_no)
+        answer = self.office.cards.report_lost(Request(call.id, asker, call.now_ns), card_no, given)
+        return answer.code, {"text": answer.text, "cards": list(answer.cards)}
+
+    def _suspend(self, call: _Call) -> Reply:
+        return self._simple(call, self.office.cards.suspend)
+
+    def _resume(self, call: _Call) -> Reply:
+        return self._simple(call, self.office.cards.resume)
+
+    def _recall(self, call: _Call) -> Reply:
+        return self._simple(call, self.office.cards.recall)
+
+    def _wiped(self, call: _Call) -> Reply:
+        card = self._mine(call)
+        request = Request(call.id, Asker(Party.DEVICE, call.device.hex()), call.now_ns)
+        return self.office.cards.wiped(request, card.name).code, {}
+
+    def _sync(self, call: _Call) -> Reply:
+        """What the phone has to do, and what has come for its cards."""
+        office = self.office
+        cards = self._on(call)
+        for card in cards:
+            office.cards.ledger.settle(card.card_no, call.now_ns)
+        own = next((c for c in reversed(cards) if c.held is None), None)
+        standing = {c.name: office.cards.ledger.standing(c.name, call.now_ns).number for c in cards}
+        late = [] if own is None or standing[own.name] != OK.number else office.late.get(own.card_no, [])
+        return OK, {
+            "erase": list(office.cards.ledger.wipe_orders(call.device)), "standing": standing,
+            "late": [[entry.id, list(entry.records), [list(chain) for chain in entry.chains]] for entry in late],
+        }
+
+    def _receipts(self, call: _Call) -> Reply:
+        card = self._mine(call)
+        done = {}
+        for entry in call.take("receipts", list):
+            if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], bytes) and isinstance(entry[1], int)):
+                raise _BadArguments("receipts")
+            done[entry[0]] = entry[1]
+        waiting = self.office.late.get(card.card_no, [])
+        self.office.receipts += [(card.card_no, e.id, done[e.id]) for e in waiting if e.id in done]
+        self.office.late[card.card_no] = [e for e in waiting if done.get(e.id, -1) < 0]
+        return OK, {"left": len(self.office.late[card.card_no])}
+
+    def _hold(self, call: _Call) -> Reply:
+        """A ward's card on a guardian's phone: bound to the key of the guardian's own card, which the authorization names."""
+        cti = call.take("authorization", bytes)
+        own = self._mine(call)
+        if own.phone is None or own.held is not None:
+            raise _BadArguments("card")
+        request = Request(call.id, Asker(Party.GUARDIAN, own.card_no), call.now_ns)
+        answer = self.office.guardians.hold(request, cti, own.phone)
+        if not answer.ok:
+            return answer.code, {"text": answer.text}
+        card = self.office.cards.ledger.cards[answer.cards[0]]
+        self._keys[card.name] = self._keys[own.name]
+        grant = self.office.guardians.grants[cti]
+        return OK, {**self._credential(call, card), "authorization": self._authorization(grant, self._keys[own.name])}
+
+    def _authorization(self, g: Grant, key: ec.EllipticCurvePublicKey) -> bytes:
+        made = authorization.Authorization(
+            g.cti, g.ward, g.guardian, g.guardian_name, key, g.relation, g.scope, g.purpose, g.granted_ns - g.granted_ns % NS,
+            g.begins_ns, g.ends_ns, StatusReference(g.place.uri, g.place.index),
+        )
+        self.work.signatures += 1
+        return authorization.issue(made, self.office.issuer.data_centre)
+
+    def _prescriptions(self, call: _Call) -> Reply:
+        card = self._mine(call)
+        key = b"" if card.phone is None else card.phone.key
+        restored = self.office.restoring.restore(Request(call.id, self._asker(card), call.now_ns), card.name, key)
+        return restored.code, {"prescriptions": [[p.id, p.signed] for p in restored.prescriptions]}
+
+
+def phone_request(
+    operation: str, request_id: bytes, key: ec.EllipticCurvePublicKey, sign: Callable[[bytes], bytes],
+    arguments: Mapping[str, Any], now_ns: int,
+) -> bytes:
+    """A request as a phone makes it. ``sign``: the phone key's ES256."""
+    body = {1: VERSION, 2: operation, 3: request_id, 4: to_cose(key), 6: now_ns, 7: dict(arguments)}
+    payload: bytes = cbor2.dumps(body, canonical=True)
+    return Sign1(cose.PROTECTED_ES256, {}, payload, sign(cose.sig_structure(cose.PROTECTED_ES256, payload))).to_bytes()
+
+
+def device_of(key: ec.EllipticCurvePublicKey) -> bytes:
+    """The id of the phone that has this key."""
+    return holder_of(key)[:16]
+
+
+def late_id(records: tuple[bytes, ...]) -> bytes:
+    """The id of records that come late: it follows from them, so that they come once."""
+    return hashlib.sha256(b"late" + b"".join(hashlib.sha256(r).digest() for r in records)).digest()[:16]
+
+
+def _text(given: Mapping[Any, Any], name: str) -> str:
+    value = given.get(name, "")
+    if not isinstance(value, str) or len(value) > 40:
+        raise _BadArguments(name)
+    return value
+
+
+def _day(given: Mapping[Any, Any]) -> date | None:
+    text = _text(given, "birth_date")
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise _BadArguments("birth_date") from None
