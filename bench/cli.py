@@ -10,10 +10,10 @@ from typing import NoReturn
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from bench.exits import CONFIGURATION, ENVIRONMENT, INTERRUPTED, USAGE
 from bench.interrupt import CtrlC
+from bench.tables import print_table
 from reports.catalogue import languages
 from scenarios.listing import ScenarioFaults
 from virtual_devices.errors import BenchError, LinkError, UsageError
@@ -182,11 +182,11 @@ def scenarios(schema: str | None, check: Path | None) -> None:
         files.load(check)
         out.print(f"{check}: nothing wrong", markup=False)
         return
-    table = Table("file", "situation", "what it plays", box=None, pad_edge=False)
-    for path in sorted(Path(package.__path__[0]).glob("*.toml")):
-        scenario = files.load(path)
-        table.add_row(f"scenarios/{path.name}", scenario.situation, scenario.description or scenario.title)
-    out.print(table)
+    there = {path: files.load(path) for path in sorted(Path(package.__path__[0]).glob("*.toml"))}
+    print_table(
+        ("file", "situation", "what it plays"),
+        [(f"scenarios/{path.name}", s.situation, s.description or s.title) for path, s in there.items()],
+    )
 
 
 @main.command()
@@ -203,13 +203,11 @@ def requirements(duty: str | None, as_json: bool, ids: tuple[str, ...]) -> None:
     chosen = [r for r in chosen if duty is None or r.duty.value == duty]
     by = {r.id: sorted(name for name, ids_ in shown.items() if r.id in ids_) for r in chosen}
     if as_json:
-        rows = [{"id": r.id, "duty": r.duty.value, "says": r.says, "source": r.source, "situations": by[r.id]} for r in chosen]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        listed = [{"id": r.id, "duty": r.duty.value, "says": r.says, "source": r.source, "situations": by[r.id]} for r in chosen]
+        click.echo(json.dumps(listed, ensure_ascii=False, indent=2))
         return
-    table = Table("id", "duty", "requirement", "shown by", box=None, pad_edge=False)
-    for r in chosen:
-        table.add_row(r.id, r.duty.value, r.says, ", ".join(by[r.id]))
-    out.print(table)
+    rows = [(r.id, r.duty.value, r.says, ", ".join(by[r.id])) for r in chosen]
+    print_table(("id", "duty", "requirement", "shown by"), rows)
 
 
 if __name__ == "__main__":

@@ -8,18 +8,14 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from bench.drivers import pcsc
 from bench.exits import ENVIRONMENT, PASS
 from bench.presenters import control
+from bench.tables import print_table
 from bench.watch import PcscSource
 from bench.watch import watch as events_of
 from virtual_devices.clock import to_datetime
 from virtual_devices.errors import LinkError
-
-out = Console(soft_wrap=True)
 
 
 def listing(as_json: bool) -> int:
@@ -37,10 +33,7 @@ def listing(as_json: bool) -> int:
         for row in found:
             sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
     elif found:
-        table = Table("moniker", "what it is", box=None, pad_edge=False)
-        for row in found:
-            table.add_row(row["moniker"], row["detail"])
-        out.print(table)
+        print_table(("moniker", "what it is"), [(row["moniker"], row["detail"]) for row in found])
     if trouble:
         sys.stderr.write(f"pcsc: {trouble}\n")
         return ENVIRONMENT

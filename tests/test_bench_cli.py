@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli import main
+from bench.drivers import pcsc
 from bench.record import State, state
 
 from .places import MORNING, ROOT
@@ -148,6 +149,26 @@ def test_scenarios_are_listed_and_checked() -> None:
     assert "nothing wrong" in call("scenarios", str(MORNING)).output
     schema = json.loads(call("scenarios", "--schema", "clinic_morning").output)
     assert schema["$schema"].endswith("2020-12/schema")
+
+
+def test_devices_stand_in_one_line_each_where_no_terminal_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    atr = "3B 9F 95 81 31 FE 9F 00 66 46 53 05 10 00 11 71 DF 00 00 00 00 00 00"
+    name = "pcsc:ACS ACR39U ICC Reader [CCID Smart Card Reader] 00 00"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(pcsc, "discover", lambda: [pcsc.Found(name, f"contact reader, card, ATR {atr}", True)])
+    header, line = call("devices").output.splitlines()
+    assert header.split("  ")[0] == "moniker"
+    assert line == f"{name}  contact reader, card, ATR {atr}"
+
+
+def test_lists_are_fitted_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes any stream for a terminal
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = call("requirements", "REG-02").output.splitlines()
+    assert len(lines) > 2
+    assert max(map(len, lines[1:])) <= 60
+    monkeypatch.delenv("FORCE_COLOR")
+    assert len(call("requirements", "REG-02").output.splitlines()) == 2
 
 
 def test_requirements_are_listed_with_what_shows_them() -> None:
