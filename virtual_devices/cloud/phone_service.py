@@ -238,8 +238,10 @@ class PhoneService:
     # -- operations
 
     def _challenge(self, call: _Call) -> Reply:
-        challenge = self._challenges[call.phone] = self.office.fresh(CHALLENGE_BYTES)
-        return OK, {"challenge": challenge}
+        """The phone's challenge, the same until an attestation has used it up."""
+        if call.phone not in self._challenges:
+            self._challenges[call.phone] = self.office.fresh(CHALLENGE_BYTES)
+        return OK, {"challenge": self._challenges[call.phone]}
 
     def _send_code(self, call: _Call) -> Reply:
         card_no = call.take("card_no", str)

@@ -64,10 +64,19 @@ class App:
     """Name at the data centre -> name on this phone (``own``, or the ward's authorization in hex)."""
     applied: dict[str, str] = field(default_factory=dict)
     """Name at the data centre -> device key, of cards whose credential has not come yet."""
+    _binding: str = ""  # the device key of an application whose answer has not come
 
     def __post_init__(self) -> None:
         if PHONE_KEY not in self.phone.keystore.names():
             self.phone.keystore.make(PHONE_KEY, KeyPurpose.SIGN, Policy.FREE)
+
+    def key_to_bind(self) -> str:
+        """A new device key, the same one until it is known what became of the application for it."""
+        self._binding = self._binding or self.phone.new_key()
+        return self._binding
+
+    def bound(self) -> None:
+        self._binding = ""
 
 
 def call(app: App, operation: str, arguments: Mapping[str, Any], step: str = "") -> Flow[Mapping[str, Any]]:
@@ -110,25 +119,23 @@ def _believed(app: App, reply: bytes, request_id: bytes) -> Mapping[Any, Any]:
 
 def apply(app: App, card_no: str, given: Given) -> Flow[str]:
     """A first virtual card for this phone: a key made in its hardware, attested, and the card's name at the data centre."""
-    return (yield from _bind(app, "apply", card_no, given, {}))
+    key = app.key_to_bind()
+    body = yield from _attested(app, "apply", key, {"card_no": card_no, "given": dict(given)})
+    app.bound()
+    card = str(body["card"])
+    app.applied[card] = key
+    return card
 
 
 def rebind(app: App, card_no: str, given: Given, *, both: bool = False) -> Flow[str]:
     """This phone in place of the former one: the new card is in the phone when this is done, and the old one is revoked.
     ``both``: the physical card was lost too, and is made anew by the same application."""
-    key = app.phone.new_key()
+    key = app.key_to_bind()
     asked = {"card_no": card_no, "given": dict(given), "both": both, **_code_key(app, key)}
     body = yield from _attested(app, "rebind", key, asked)
+    app.bound()
     _install(app, body, OWN, key)
     return str(body["card"])
-
-
-def _bind(app: App, operation: str, card_no: str, given: Given, more: Mapping[str, Any]) -> Flow[str]:
-    key = app.phone.new_key()
-    body = yield from _attested(app, operation, key, {"card_no": card_no, "given": dict(given), **more})
-    card = str(body["card"])
-    app.applied[card] = key
-    return card
 
 
 def _attested(app: App, operation: str, key: str, arguments: Mapping[str, Any]) -> Flow[Mapping[str, Any]]:

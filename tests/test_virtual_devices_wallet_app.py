@@ -1,0 +1,247 @@
+"""ENR, BND, LIF, DLG in messages between a phone and the data centre: applied for, bound, changed, lost, erased, held."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from virtual_devices import cose
+from virtual_devices.authorization import Purpose, Relation, Scope
+from virtual_devices.cloud.guardians import Ground, Wish
+from virtual_devices.cloud.identification import CardSession
+from virtual_devices.cloud.phone_service import LateRecords, late_id
+from virtual_devices.cloud.restoring import Prescription
+from virtual_devices.link import DirectLink, Outcome
+from virtual_devices.pki import DAY_NS, Role
+from virtual_devices.reader.transmit import Ended
+from virtual_devices.status_list import Status, StatusLists
+from virtual_devices.wallet import app
+from virtual_devices.wallet.app import App, Refusal
+from virtual_devices.wallet.held import OWN
+from virtual_devices.wallet.vault import search
+from virtual_devices.write_back import Kind, Record, holder_of
+
+from .card_office import ANNA, BO, CHILD, certified
+from .desk import AUTHORITY, NOW_NS
+from .enrolment import Town, facts
+from .links import Failing, Strike
+from .test_virtual_devices_holder_writing import HPC, HPC_READER, SAM, SAM_READER, signed
+
+
+def refused(town: Town, flow: Any) -> Refusal:
+    with pytest.raises(Refusal) as end:
+        town.run(flow)
+    return end.value
+
+
+def test_online_with_a_citizen_certificate_needs_no_counter() -> None:
+    """ENR-02."""
+    town = Town()
+    of = town.app("anna")
+    card = town.run(app.apply(of, ANNA.card_no, certified_by(town, of)))
+    held = town.run(app.activate(of, card, certified_by(town, of)))
+    assert held.issued.values()["tw.nhi.bench.basic.1"]["name"] == ANNA.name and of.phone.cards.get(OWN) is not None
+    assert town.domain.ledger.standing(card, NOW_NS).number == "0" and held.qr is not None
+
+
+def certified_by(town: Town, of: App) -> dict[str, Any]:
+    return town.certificate(ANNA, of)
+
+
+def test_facts_let_one_apply_and_no_more() -> None:
+    town = Town()
+    of = town.app("anna")
+    card = town.run(app.apply(of, ANNA.card_no, facts(ANNA)))
+    end = refused(town, app.activate(of, card))
+    assert end.code != "0" and of.phone.cards.get(OWN) is None
+    given = {**facts(ANNA), "phone_no": ANNA.phone_no}
+    town.run(app.call(of, "send-code", {"card_no": ANNA.card_no, "given": given}))
+    code = town.office.telephone[ANNA.card_no]
+    wrong = {**given, "one_time_code": f"{(int(code) + 1) % 10**6:06d}"}
+    assert refused(town, app.activate(of, card, wrong)).space == "vhc"
+    town.run(app.activate(of, card, {**given, "one_time_code": code}))
+    assert of.phone.cards.get(OWN) is not None
+
+
+def test_with_the_physical_card_at_a_reader() -> None:
+    """ENR-01: a three-card session that a desk has told of, once."""
+    town = Town()
+    of = town.app("bo")
+    town.office.card_sessions[b"s" * 16] = CardSession(b"s" * 16, BO.card_no, NOW_NS)
+    card = town.run(app.apply(of, BO.card_no, {"statement": b"s" * 16}))
+    assert refused(town, app.activate(of, card, {"statement": b"s" * 16})).code == "66008"  # used before
+    town.office.card_sessions[b"t" * 16] = CardSession(b"t" * 16, BO.card_no, NOW_NS)
+    town.run(app.activate(of, card, {"statement": b"t" * 16}))
+    assert of.phone.cards.get(OWN) is not None
+
+
+def test_key_in_software_is_bound_to_nothing() -> None:
+    """BND-01."""
+    town = Town()
+    of = town.app("soft", hardware=False)
+    assert refused(town, app.apply(of, ANNA.card_no, facts(ANNA))).code == "1024"
+
+
+def test_attestation_for_another_challenge_is_refused() -> None:
+    town = Town()
+    of = town.app("anna")
+    old = town.run(app.call(of, "challenge", {}))["challenge"]
+    town.run(app.apply(of, ANNA.card_no, facts(ANNA)))  # uses it up
+    key = of.phone.new_key()
+    arguments = {"card_no": ANNA.card_no, "given": facts(ANNA), "attestation": of.phone.keystore.attest(key, old)}
+    assert refused(town, app.call(of, "apply", arguments)).code == "1024"
+
+
+def test_change_of_phone_revokes_the_old_one_in_the_same_act_and_erases_it() -> None:
+    """BND-02, LIF-02: the status list says so, the old phone erases itself when it next asks, and nothing can be read on it."""
+    town = Town()
+    old, old_card = town.enrolled(ANNA, "old phone")
+    assert search(old.phone.vault.backup(), old.phone.keystore, ANNA.name.encode())
+    new = town.app("new phone")
+    card = town.run(app.rebind(new, ANNA.card_no, certified_by(town, new)))
+    assert new.phone.cards.get(OWN) is not None and town.domain.ledger.standing(card, NOW_NS).number == "0"
+    assert town.domain.ledger.standing(old_card, NOW_NS).number != "0"
+    lists = StatusLists(old.phone.root, old.phone.work)
+    for raw in town.statuses():
+        assert lists.take(raw, NOW_NS).outcome.name == "ACCEPTED"
+    places = [town.domain.ledger.cards[name].place for name in (card, old_card)]
+    assert [lists.look(p.uri, p.index, NOW_NS).status for p in places] == [Status.VALID, Status.INVALID]
+    told = town.run(app.sync(old))
+    assert told["erase"] == [old_card] and not old.phone.vault.ready
+    assert search(old.phone.vault.backup(), old.phone.keystore, ANNA.name.encode()) == []
+    assert not [k for k in old.phone.keystore.names() if k.startswith(("device.", "code."))]
+    assert town.run(app.sync(new))["erase"] == []
+
+
+def test_both_cards_lost_are_made_anew_by_one_application() -> None:
+    """LIF-03."""
+    town = Town()
+    _, lost = town.enrolled(ANNA, "lost phone")
+    new = town.app("new phone")
+    card = town.run(app.rebind(new, ANNA.card_no, town.ticket(ANNA), both=True))
+    assert town.domain.ledger.standing(card, NOW_NS).number == "0"
+    assert town.domain.ledger.cards[lost].state.value in ("re-bound", "lost")
+    assert town.domain.physical(ANNA).made_ns == NOW_NS
+
+
+def test_lost_phone_is_refused_at_once_online() -> None:
+    """LIF-01: reported from a friend's phone."""
+    town = Town()
+    _, card = town.enrolled(ANNA, "lost phone")
+    friend = town.app("friend")
+    town.run(app.report_lost(friend, ANNA.card_no, certified_by(town, friend)))
+    assert town.domain.ledger.standing(card, NOW_NS).number != "0"
+
+
+def test_prescriptions_come_back_to_the_new_phone_only() -> None:
+    """LIF-05."""
+    town = Town()
+    old, old_card = town.enrolled(ANNA, "old phone")
+    assert town.domain.restoring.keep(town.domain.officer(), ANNA.card_no, Prescription(b"p" * 16, b"signed")).ok
+    new = town.app("new phone")
+    card = town.run(app.rebind(new, ANNA.card_no, certified_by(town, new)))
+    assert town.run(app.restore_prescriptions(new, card)) == [b"signed"]
+    assert refused(town, app.restore_prescriptions(old, old_card)).code != "0"
+
+
+def wish(scope: frozenset[Scope] = frozenset({Scope.BASIC, Scope.MEDICAL, Scope.WRITE}), days: int = 300) -> Wish:
+    return Wish(
+        CHILD.card_no, ANNA.card_no, Relation.PARENT, Ground.PARENT, scope, Purpose.CARE, NOW_NS, NOW_NS + days * DAY_NS,
+        certified(ANNA),
+    )
+
+
+def test_guardian_holds_the_card_of_a_ward_without_any_device() -> None:
+    """DLG-01."""
+    town = Town()
+    of, own = town.enrolled(ANNA, "anna")
+    grant = town.domain.guardians.grant(town.domain.by(ANNA), wish())
+    held = town.run(app.hold(of, own, grant.authorization))
+    assert held.authorization is not None and held.key == of.phone.cards.get(OWN).key  # type: ignore[union-attr]
+    values = held.issued.values()["tw.nhi.bench.basic.1"]
+    assert (values["name"], values["held_under"]) == (CHILD.name, grant.authorization)
+    assert sorted(of.phone.cards.names()) == sorted([OWN, grant.authorization.hex()])
+
+
+def test_withdrawn_authorization_gives_no_card_and_takes_the_one_away() -> None:
+    """DLG-02."""
+    town = Town()
+    of, own = town.enrolled(ANNA, "anna")
+    grant = town.domain.guardians.grant(town.domain.by(ANNA), wish())
+    town.run(app.hold(of, own, grant.authorization))
+    assert town.domain.guardians.withdraw(town.domain.officer(), grant.authorization).ok
+    assert refused(town, app.hold(of, own, grant.authorization)).code != "0"
+    town.run(app.sync(of))
+    assert of.phone.cards.names() == [OWN]  # the ward's card is erased, the guardian's own stays
+
+
+def test_records_that_came_late_are_taken_in_once() -> None:
+    """WBK-01: the patient had already left."""
+    town = Town()
+    of, card = town.enrolled(ANNA, "anna")
+    whose = holder_of(of.phone.cards.get(OWN).mso.device_key)  # type: ignore[union-attr]
+    records = tuple(
+        signed(Record(Kind.VISIT, bytes([n]) * 16, whose, NOW_NS, {1: b"visit"}), HPC, SAM) for n in (1, 2)
+    )
+    late = LateRecords(late_id(records), records, (SAM_READER.chain, HPC_READER.chain))
+    town.office.late[ANNA.card_no] = [late]
+    town.clock.advance_to(NOW_NS + 5 * DAY_NS)  # the reader certificates of then have ended
+    town.run(app.sync(of))
+    assert of.phone.records().all() == list(records) and town.office.late[ANNA.card_no] == []
+    assert town.office.receipts == [(ANNA.card_no, late.id, 0)]
+    town.office.late[ANNA.card_no] = [late, replace(late, id=b"z" * 16, records=(b"nonsense",))]
+    town.run(app.sync(of))
+    assert len(of.phone.records().all()) == 2 and [e.id for e in town.office.late[ANNA.card_no]] == [b"z" * 16]
+    assert [entry.channel for entry in of.phone.log.entries()][:1] == ["network"] and card
+
+
+def test_late_records_signed_by_others_are_refused() -> None:
+    town = Town()
+    of, _ = town.enrolled(ANNA, "anna")
+    whose = holder_of(of.phone.cards.get(OWN).mso.device_key)  # type: ignore[union-attr]
+    record = Record(Kind.VISIT, b"r" * 16, whose, NOW_NS, {1: b"visit"})
+    for raw, chains in (
+        (signed(record, HPC, SAM), (SAM_READER.chain,)),  # nobody vouches for the professional
+        (signed(record, SAM, HPC), (SAM_READER.chain, HPC_READER.chain)),
+        (signed(replace(record, at_ns=NOW_NS + 90 * DAY_NS), HPC, SAM), (SAM_READER.chain, HPC_READER.chain)),  # expired by then
+    ):
+        assert of.phone.take_late([b"i" * 16, [raw], chains], NOW_NS).value < 0
+    for nonsense in ([], [1, 2, 3], [b"i" * 16, [b"x"], []], [b"i" * 16, [], []], b"abc"):
+        assert of.phone.take_late(nonsense, NOW_NS).value < 0
+    assert of.phone.records().all() == []
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REQUEST_LOST, Outcome.REPLY_LOST])
+def test_line_that_fails_at_any_message_is_asked_again_and_nothing_is_done_twice(outcome: Outcome) -> None:
+    for at in range(3):
+        town = Town()
+        of = town.app("anna")
+        ticket = town.ticket(ANNA)
+        link = Failing(town.link(), Strike(at, outcome))
+        try:
+            card = town.run(app.apply(of, ANNA.card_no, facts(ANNA)), link)
+        except Ended as e:
+            assert e.code == "4061"
+            card = town.run(app.apply(of, ANNA.card_no, facts(ANNA)))
+        town.run(app.activate(of, card, ticket))
+        assert len([c for c in town.domain.ledger.cards.values() if c.phone is not None]) == 1
+
+
+class Liar(DirectLink):
+    """Answers with what somebody else signed."""
+
+    def attempt(self, message: bytes, timeout_s: float) -> Any:
+        attempt = super().attempt(message, timeout_s)
+        stranger = AUTHORITY.issue(Role.SAM, "SAM000000001")
+        answer = cose.decode(attempt.reply or b"")
+        return replace(attempt, reply=cose.sign1(stranger.key, answer.payload or b"", {cose.X5CHAIN: list(stranger.chain)}))
+
+
+def test_answer_that_the_data_centre_did_not_sign_is_not_believed() -> None:
+    town = Town()
+    of = town.app("anna")
+    with pytest.raises(Ended) as end:
+        town.run(app.apply(of, ANNA.card_no, facts(ANNA)), Liar(town.service, town.clock))
+    assert end.value.code == "9015"
