@@ -123,7 +123,7 @@ def run(
 @click.option("--watch", is_flag=True, help="Go on, and print what appears and vanishes, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def devices(watch: bool, as_json: bool) -> None:
-    """List what is attached to this computer, with the moniker that other commands take."""
+    """List the readers attached to this computer, with the moniker that --card takes, and our presenters."""
     from bench import looking
 
     sys.exit(looking.watch(as_json) if watch else looking.listing(as_json))
