@@ -87,7 +87,7 @@ class HolderSession:
     def _establish(self, message: bytes) -> bytes:
         found = session.read_establishment(message)
         self.transcript = Transcript(self.engagement.raw, found.reader_key_bytes, self._handover)
-        self._cipher = Cipher(self._key.exchange(ec.ECDH(), found.reader_key), self.transcript, Side.DEVICE)
+        self._cipher = Cipher(session.agree(self._key, found.reader_key), self.transcript, Side.DEVICE)
         return self._cipher.open(found.data)
 
     def _receive(self, message: bytes) -> bytes | None:

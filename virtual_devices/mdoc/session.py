@@ -73,6 +73,11 @@ class Transcript:
         return HKDF(algorithm=hashes.SHA256(), length=32, salt=self.hash, info=info.encode("ascii")).derive(shared)
 
 
+def agree(key: ec.EllipticCurvePrivateKey, peer: ec.EllipticCurvePublicKey) -> bytes:
+    """The ECDH secret, 32 bytes (clause 9.1.1.5)."""
+    return key.exchange(ec.ECDH(), peer)
+
+
 class Cipher:
     """One side's end of a session: what it sends is under its own key, what it receives under the other's."""
 

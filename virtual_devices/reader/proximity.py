@@ -183,7 +183,7 @@ def engage_qr() -> Flow[Engaged]:
 def open_session(desk: Desk, engaged: Engaged, channel: Channel) -> Flow[ReaderSession]:
     """A fresh key for this session, never used again. Nothing is sent but what opens the channel."""
     key = private_key("session", desk.fresh(32).hex())
-    shared = key.exchange(ec.ECDH(), engaged.engagement.key)
+    shared = session.agree(key, engaged.engagement.key)
     transcript = Transcript(engaged.engagement.raw, session.key_bytes(key.public_key()), engaged.handover)
     yield from channel.open()
     return ReaderSession(engaged, channel, key, transcript, Cipher(shared, transcript, Side.READER))
@@ -258,7 +258,7 @@ def _believe(desk: Desk, opened: ReaderSession, plain: bytes) -> Shown:
         raise refusal(answer.errors.get(vhc.DOCTYPE, int(No.NOT_RETURNED)))
     verdict = response.believe(
         document, opened.transcript, desk.root, desk.clock.now_ns(), opened.work,
-        agree=lambda device: opened.key.exchange(ec.ECDH(), device), skew_s=SKEW_S,
+        agree=lambda device: session.agree(opened.key, device), skew_s=SKEW_S,
     )
     if isinstance(verdict, Refused):
         raise refused(Party.CARD, verdict.trouble, verdict.text)
