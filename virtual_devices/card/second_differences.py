@@ -68,6 +68,14 @@ def _differences() -> tuple[Difference, ...]:
             "ISO/IEC 18013-5 has no contact interface: a reader of another maker will not know it", _PROFILE,
         ),
         Difference(
+            "changing the PIN", "on the phone", "by the old application's commands: by contact, to a proved SAM", "", _PROFILE,
+        ),
+        Difference(
+            "two sets of records", "-",
+            "an old desk writes the old areas, a new one signed records; the date seen, the PIN and the cancel mark are common",
+            "neither desk sees on the card what the other wrote; the data centre has both", _PROFILE,
+        ),
+        Difference(
             "old public read", "-", f"by contact, byte for byte; {Certainty.PUBLIC.value}; refused in the field (6A82, 6985)",
             "an old contactless reader reads nothing", _PROFILE,
         ),
