@@ -37,7 +37,9 @@ class Rig:
     def check(self) -> None:
         """Whether a named device is there, and somebody in it, before a run begins. Raises LinkError with what was found."""
         if self.card.startswith("pcsc:"):
-            somebody(self.card.removeprefix("pcsc:"), self.env).link.close()
+            real = somebody(self.card.removeprefix("pcsc:"), self.env)
+            real.link.close()
+            self.met.reader, self.met.ours = real.link.reader, real.behind is not None
 
     def table(self) -> dict[str, str]:
         """Role -> moniker, for the manifest."""

@@ -191,7 +191,7 @@ WHO_ARE_YOU = {0xA4, 0xCA}  # SELECT, GET DATA: what every reader may ask
 
 
 @needs_pcsc
-@pytest.mark.parametrize("number", [1, 2, 6, 14, 40])
+@pytest.mark.parametrize("number", [1, 2, 14, 40])
 @pytest.mark.parametrize("moniker", ["pcsc:Virtual*00 00", "auto"])
 def test_rig_puts_no_stranger_into_a_visit_whenever_it_comes(
     desk: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moniker: str, number: int
