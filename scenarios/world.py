@@ -143,9 +143,10 @@ class World:
 
     def perform(
         self, flow: Flow[T], name: str, place: Workplace, *, visit: str = "", tally: Tally | None = None,
-        extra: dict[str, Link] | None = None, ended: Callable[[T], str] = lambda _: "retried",
+        extra: dict[str, Link] | None = None, ended: Callable[[T], str] = lambda _: "retried", people: People | None = None,
     ) -> Steps[T]:
-        """Run a flow at a workplace. ``ended`` says of the result how a fault that struck was overcome."""
+        """Run a flow at a workplace. ``ended`` says of the result how a fault that struck was overcome; ``people``: who is asked,
+        where it is not the situation's people."""
         self._sessions += 1
         strikes: list[Strike] = []
         links: dict[str, Link] = {"sam": place.sam_link, "cloud": self.cloud_link, **(extra or {})}
@@ -153,8 +154,8 @@ class World:
             links["hpc"] = place.hpc_link
         faulty = {role: self._faulty(role, link, strikes) for role, link in links.items()}
         session = Session(
-            links=faulty, clock=self.clock, people=self.people, record=self.record, replication=self.replication, visit=visit,
-            name=f"{place.desk.name}/{self._sessions}", flow=name, status=read_status,
+            links=faulty, clock=self.clock, people=people or self.people, record=self.record, replication=self.replication,
+            visit=visit, name=f"{place.desk.name}/{self._sessions}", flow=name, status=read_status,
         )
         try:
             result = yield from perform(self.env, flow, session)

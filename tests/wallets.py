@@ -102,6 +102,7 @@ class WalletBench(Bench):
             Role.SAM, SAM_ID, sam.key.public_key(), from_ns, organisation=INSTITUTION, hours=hours,
         )
         self.desk.hpc_reader_chain = renew(role, DOCTOR_ID, hpc.key.public_key(), from_ns, hours=hours)
+        self.desk.reader_until_ns = 1 << 62
 
     def links(self) -> dict[str, Link]:
         ble = self.counter.medium is Medium.QR_BLE

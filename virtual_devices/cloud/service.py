@@ -67,18 +67,21 @@ class DataCentreDevice:
 
     def __init__(
         self, core: DataCentre, identity: Identity, root: bytes, revoked: Collection[int] = frozenset(),
-        authority: Authority | None = None,
+        authority: Authority | None = None, lists: Callable[[int], Mapping[str, bytes]] = lambda _: {},
     ) -> None:
-        """``authority``: who issues reader certificates; without one none are given (9004)."""
+        """``authority``: who issues reader certificates; without one none are given (9004). ``lists``: the status lists of a
+        moment, signed, by their address."""
         self.core = core
         self.work = Work()
         self._identity = identity
         self._root = ChainVerifier(root)
         self._revoked = revoked
         self._authority = authority
+        self._lists = lists
         self._operations: dict[str, Callable[[Verified, bytes, Arguments, int], Reply]] = {
             "verify-sam": self._verify_sam,  # csVerifySAMDC
             "reader-certificates": self._reader_certificates,  # none in the field: for wallets
+            "status-lists": self._status_lists,  # none in the field: for wallets
             "begin-visit": self._begin_visit,  # SequelNumber/Next, TreatmentNumber/Card
             "roll-back": self._roll_back,  # csUnGetSeqNumber
             "update-card": self._update_card,  # csUpdateHCContents
@@ -150,6 +153,10 @@ class DataCentreDevice:
                 return HPC_CODE[hpc.trouble], {}
             body["hpc"] = self._renewed(hpc, from_ns)
         return OK, body
+
+    def _status_lists(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        """All of them: a question about one would tell of a person."""
+        return OK, {"lists": list(self._lists(now_ns).values())}
 
     def _renewed(self, who: Verified, from_ns: int) -> list[bytes]:
         assert self._authority is not None

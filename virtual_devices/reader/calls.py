@@ -15,15 +15,19 @@ import cbor2
 from virtual_devices import cose
 from virtual_devices.apdu import Command
 from virtual_devices.authentication import Party
+from virtual_devices.clock import NS
 from virtual_devices.cloud.service import VERSION
 from virtual_devices.cose import PROTECTED_ES256, X5CHAIN, MalformedCose, Sign1, sig_structure
 from virtual_devices.flow import Exchange, Flow, Sleep
-from virtual_devices.link import Attempt, Outcome
+from virtual_devices.link import Attempt, Outcome, Work
 from virtual_devices.pki import Refused, Verified
 from virtual_devices.reader.desk import Desk
 from virtual_devices.reader.transmit import Ended, Handle, need_ok, transmit
+from virtual_devices.status_list import StatusLists, Taking
 
 NETWORK_DOWN, DATA_CENTRE_NOT_BELIEVED = "4061", "9015"
+RENEW_AFTER_H = 24
+"""Reader certificates are fetched anew so long after the last ones, which live for 72 hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,21 @@ def get_reader_certificates(desk: Desk, sam: Handle) -> Flow[bool]:
         if chain is not None and not (isinstance(chain, (list, tuple)) and all(isinstance(c, bytes) for c in chain)):
             raise Ended("the data centre's certificates are none", DATA_CENTRE_NOT_BELIEVED, "cloud")
     desk.reader_chain, desk.hpc_reader_chain = tuple(answer.body.get("sam") or ()), tuple(answer.body.get("hpc") or ())
+    desk.reader_until_ns = desk.clock.now_ns() + RENEW_AFTER_H * 3600 * NS
     return True
+
+
+def get_status_lists(desk: Desk, sam: Handle) -> Flow[int]:
+    """How virtual cards and authorizations stand, for all desks of the institution. How many lists were taken; 0 when the line is
+    down, and the former ones serve until they end."""
+    answer = yield from call(desk, sam, "status-lists", desk.fresh(16), {}, "get status lists")
+    if answer is None or answer.code != "0":
+        return 0
+    lists = desk.institution.lists = desk.institution.lists or StatusLists(desk.root, Work())
+    found = answer.body.get("lists")
+    raws = found if isinstance(found, (list, tuple)) else ()
+    taken = [lists.take(raw, desk.clock.now_ns()) for raw in raws if isinstance(raw, bytes)]
+    return sum(t.outcome in (Taking.ACCEPTED, Taking.SAME) for t in taken)
 
 
 def cloud_status(reply: bytes) -> str:

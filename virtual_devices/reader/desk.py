@@ -94,6 +94,7 @@ class Desk:
     sam_chain: bytes = b""
     reader_chain: tuple[bytes, ...] = ()
     """The SAM's reader certificate and its issuer: what it shows to a wallet, for 72 hours."""
+    reader_until_ns: int = 0  # then they are fetched anew, when there is a line
     sam_ready: bool = False
     hpc_ready: bool = False
     hpc_id: str = ""

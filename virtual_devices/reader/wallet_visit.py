@@ -22,7 +22,7 @@ from virtual_devices.cose import MalformedCose, read_sign1
 from virtual_devices.flow import Ask, Flow
 from virtual_devices.holder.refusals import No
 from virtual_devices.reader.authenticate import sam_of
-from virtual_devices.reader.calls import call
+from virtual_devices.reader.calls import call, get_reader_certificates
 from virtual_devices.reader.desk import Desk
 from virtual_devices.reader.proximity import (
     ROLE,
@@ -98,13 +98,21 @@ def present(
     desk: Desk, counter: Counter, act: str, body: Callable[[ReaderSession, Handle], Flow[T]],
 ) -> Flow[T]:
     """One presentation, from the holder's act to the end of the session."""
+    sam = yield from ready_for_wallets(desk)
     yield Ask("holder", act)
     engaged: Engaged = yield from (engage_nfc(desk) if counter.medium is Medium.NFC else engage_qr())
-    sam = yield from sam_of(desk)
     opened = yield from open_session(desk, engaged, _channel(engaged, counter))
     result = yield from body(opened, sam)
     yield from end(opened)
     return result
+
+
+def ready_for_wallets(desk: Desk) -> Flow[Handle]:
+    """The SAM, with certificates that wallets take: fetched anew once a day; without a line the former ones serve on."""
+    sam = yield from sam_of(desk)
+    if desk.clock.now_ns() >= desk.reader_until_ns:
+        yield from get_reader_certificates(desk, sam)
+    return sam
 
 
 def register_wallet(desk: Desk, counter: Counter, request: VisitRequest) -> Flow[VirtualRegistered]:
