@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from virtual_devices import vhc
+from virtual_devices.card.chip_costs import ASSUMED, ChipCosts
 from virtual_devices.card.holder import make_holder
 from virtual_devices.card.image import Personalisation
 from virtual_devices.card.second import Interface, SecondCard
@@ -69,8 +70,10 @@ class FieldLink:
 
     channel, device, provenance = "nfc", "virtual", DirectLink.provenance
 
-    def __init__(self, interface: Interface, fsdi: int = 8, lost: frozenset[int] = frozenset()) -> None:
-        self.interface, self.picc = interface, CardInField(interface)
+    def __init__(
+        self, interface: Interface, fsdi: int = 8, lost: frozenset[int] = frozenset(), costs: ChipCosts = ASSUMED,
+    ) -> None:
+        self.interface, self.picc = interface, CardInField(interface, costs)
         self.frames: list[tuple[bytes, bytes | None]] = []
         self._fsdi, self._lost = fsdi, lost
         self._pcd: Pcd | None = None

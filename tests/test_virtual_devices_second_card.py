@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
 
 from virtual_devices import vhc
 from virtual_devices.apdu import Command
-from virtual_devices.card.chip_costs import ASSUMED
+from virtual_devices.card.chip_costs import ASSUMED, PUBLISHED, ChipCosts, Contactless, ContactlessMedium
 from virtual_devices.card.second import ATS, MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES
 from virtual_devices.card.second_differences import DIFFERENCES
+from virtual_devices.cloud.service import DataCentreDevice
 from virtual_devices.flow import Flow
 from virtual_devices.holder.refusals import No
 from virtual_devices.iso_dep import Block, Kind, MalformedIsoDep
 from virtual_devices.link import Work
+from virtual_devices.network import ContactMedium, ModelledLink
 from virtual_devices.pki import Role
 from virtual_devices.reader.authenticate import sam_of, verify_pin
 from virtual_devices.reader.proximity import Shown, ask, end
 from virtual_devices.reader.second_card import Generation, ask_with_pin, what_card
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.reader.visit import register
+from virtual_devices.reader.wallet_visit import Counter, register_wallet, write_wallet
+from virtual_devices.write_back import Record
 
 from .chips import PUBLIC, SELECT_16, say
 from .desk import AUTHORITY, CARD_NO, NOW_NS, Bench, patient_card
-from .second_cards import ALLERGY, HOLDER_PIN, MEDIA, WRONG_PIN, SecondDesk, desk_at, open_by, second_card
+from .second_cards import ALLERGY, HOLDER_PIN, MEDIA, WRONG_PIN, FieldLink, SecondDesk, desk_at, open_by, record, second_card
 
 
 def visit(desk: SecondDesk, medium: str) -> Flow[tuple[Shown, Shown]]:
@@ -77,6 +82,50 @@ def test_blocks_fit_both_frame_sizes_and_ask_for_time_while_the_chip_computes() 
     assert all(len(sent) + 2 <= ATS.fsc_bytes and len(answer or b"") + 2 <= 256 for sent, answer in frames)
     extensions = [Block.parse(answer).inf[0] for _, answer in frames if answer and _kind(answer) is Kind.WTX]
     assert extensions and all(wtxm * ATS.frame_waiting_s > 0.2 for wtxm in extensions)  # a chain and two signatures at least
+
+
+def test_slow_chip_asks_for_time_again_until_it_has_enough() -> None:
+    desk = desk_at("blocks")
+    slow = ChipCosts("slow", 1000.0, 1000.0, 3000.0, 0.0)
+    desk.field = FieldLink(desk.card.contactless, costs=slow)
+    before = desk.card.work.copy()
+    desk.run(one(desk, "blocks", vhc.REGISTRATION))
+    frames = desk.field.frames  # type: ignore[attr-defined]
+    asked = [Block.parse(answer).inf[0] for _, answer in frames if answer and _kind(answer) is Kind.WTX]
+    total_ns = sum(asked) * ATS.frame_waiting_s * 1e9
+    assert max(asked) == 59 and slow.work_ns(desk.card.work.since(before)) <= total_ns < 10.3e9
+
+
+@pytest.mark.parametrize(("costs", "least_s", "most_s"), [(ASSUMED, 3.2, 3.8), (PUBLISHED, 4.8, 5.5)])
+@pytest.mark.parametrize("medium", MEDIA[:3])
+def test_modelled_presentation_takes_seconds(medium: str, costs: ChipCosts, least_s: float, most_s: float) -> None:
+    """As chip_costs.py says of itself."""
+    desk, rng = desk_at(medium), Random(1)
+    clock = desk.bench.clock
+    desk.contact = ModelledLink(desk.card.contact, ContactMedium(costs.contact(), rng), clock)
+    desk.field = ModelledLink(desk.card.contactless, ContactlessMedium(Contactless(costs), rng), clock)
+    began, first = desk.card.work.copy(), len(desk.bench.rows)
+    desk.run(visit(desk, medium))
+    rows: list[Any] = [row for row in desk.bench.rows[first:] if getattr(row, "role", "") in ("card", "wallet")]
+    assert least_s < sum(row.duration_ns for row in rows) / 1e9 < most_s
+    assert costs.work_ns(desk.card.work.since(began)) == {ASSUMED: 856_000_000, PUBLISHED: 2_284_000_000}[costs]
+    assert {price.source.split(":")[0] for price in costs.table()} <= {"assumed", "public"}
+
+
+def test_card_in_the_field_is_met_as_a_phone_is() -> None:
+    """Flows that were written for phones, unchanged."""
+    desk = SecondDesk(pin=HOLDER_PIN)
+    bench = desk.bench
+    identity = AUTHORITY.issue(Role.DATA_CENTRE, "IDC")
+    bench.cloud = DataCentreDevice(bench.core, identity, AUTHORITY.root_der, authority=AUTHORITY)
+    registered = desk.run(register_wallet(bench.desk, Counter(), bench.request()))
+    assert registered.person.card_no == CARD_NO and registered.online
+
+    def records(holder: bytes) -> list[Record]:
+        return [record("visit", holder)]
+
+    receipt = desk.run(write_wallet(bench.desk, Counter(), registered, records, bench.act("batch"), desk.doctor))
+    assert receipt.generation == 1
 
 
 def _kind(raw: bytes) -> Kind | None:

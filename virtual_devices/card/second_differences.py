@@ -96,8 +96,9 @@ def _differences() -> tuple[Difference, ...]:
             "a bench's image holds it; a real chip has no such image", _PROFILE,
         ),
         Difference(
-            "cost of signatures", "milliseconds", "chip_costs.py: most of a second for two chains and three signatures",
-            "two chains a tap are slow: modelled, never measured on such a card", "assumed",
+            "cost of signatures", "milliseconds", "more than half a second a request by SAM and professional (chip_costs.py)",
+            "two chains a tap are slow, and a batch of many records slower than a desk waits: modelled, measured on no such card",
+            "assumed",
         ),
     )
 
