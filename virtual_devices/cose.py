@@ -21,6 +21,7 @@ MAC0_TAG, SIGN1_TAG, SIGN_TAG = 17, 18, 98
 ALG, KID, KCWT, TYP, X5CHAIN = 1, 4, 13, 16, 33
 """Header labels: RFC 9052 3.1, RFC 9528 (kcwt), RFC 9596 (typ), RFC 9360 (x5chain)."""
 ES256, HMAC_256 = -7, 5
+_A_MAP = (dict, Mapping)  # an abstract class alone is slow to ask
 
 
 class MalformedCose(PeerError, ValueError):
@@ -199,7 +200,7 @@ def decode(raw: bytes) -> Sign1:
 def decode_sign(raw: bytes) -> Sign:
     """A tagged COSE_Sign. Raises MalformedCose, nothing else, whatever the bytes are."""
     protected, unprotected, payload, signers = _four(_tagged(raw, SIGN_TAG))
-    if not (isinstance(protected, bytes) and isinstance(unprotected, Mapping) and isinstance(payload, bytes)
+    if not (isinstance(protected, bytes) and isinstance(unprotected, _A_MAP) and isinstance(payload, bytes)
             and isinstance(signers, (list, tuple)) and signers):
         raise MalformedCose("header, payload or signatures of the wrong type")
     return Sign(protected, unprotected, payload, tuple(_signature(s) for s in signers))
@@ -225,7 +226,7 @@ def decode_map(raw: bytes) -> Mapping[Any, Any] | None:
         value = cbor.decode(raw)
     except cbor.MalformedCbor:
         return None
-    return value if isinstance(value, Mapping) else None
+    return value if isinstance(value, _A_MAP) else None
 
 
 def _tagged(raw: bytes, tag: int) -> object:
@@ -246,7 +247,7 @@ def _four(item: object) -> tuple[Any, Any, Any, Any]:
 
 def _typed(item: object) -> tuple[bytes, Mapping[Any, Any], bytes | None, bytes]:
     protected, unprotected, payload, proof = _four(item)
-    if not (isinstance(protected, bytes) and isinstance(unprotected, Mapping)
+    if not (isinstance(protected, bytes) and isinstance(unprotected, _A_MAP)
             and (payload is None or isinstance(payload, bytes)) and isinstance(proof, bytes)):
         raise MalformedCose("header, payload or signature of the wrong type")
     return protected, unprotected, payload, proof
@@ -256,7 +257,7 @@ def _signature(item: object) -> Signature:
     if not isinstance(item, (list, tuple)) or len(item) != 3:
         raise MalformedCose("a signature is not an array of three")
     protected, unprotected, signature = item
-    if not (isinstance(protected, bytes) and isinstance(unprotected, Mapping) and isinstance(signature, bytes)):
+    if not (isinstance(protected, bytes) and isinstance(unprotected, _A_MAP) and isinstance(signature, bytes)):
         raise MalformedCose("a signature's header or value of the wrong type")
     _need_algorithm(protected, ES256)
     return Signature(protected, unprotected, signature)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from virtual_devices.mdoc.tagged import MalformedMdoc
+from virtual_devices.mdoc.tagged import A_MAP, MalformedMdoc
 
 KTY, CRV, X, Y = 1, -1, -2, -3
 EC2, P256 = 2, 1
@@ -20,7 +19,7 @@ def to_cose(key: ec.EllipticCurvePublicKey) -> dict[int, Any]:
 
 def from_cose(value: object, what: str) -> ec.EllipticCurvePublicKey:
     """Raises MalformedMdoc for anything but a point of P-256."""
-    if not isinstance(value, Mapping) or value.get(KTY) != EC2 or value.get(CRV) != P256:
+    if not isinstance(value, A_MAP) or value.get(KTY) != EC2 or value.get(CRV) != P256:
         raise MalformedMdoc(f"{what} is not a COSE_Key on P-256")
     x, y = value.get(X), value.get(Y)
     if not (isinstance(x, bytes) and isinstance(y, bytes) and len(x) == len(y) == 32):

@@ -53,12 +53,15 @@ def make(
     key: ec.EllipticCurvePublicKey, methods: list[list[Any]] | None = None, *, reader_auth_all: bool = True,
 ) -> Engagement:
     """An engagement of ours. ``methods``: left out over NFC, where the handover names them."""
-    body: dict[int, Any] = {0: "1.1" if reader_auth_all else "1.0", 1: [CIPHER_SUITE, embed(dumps(to_cose(key)))]}
+    cose_key = embed(dumps(to_cose(key)))
+    version = "1.1" if reader_auth_all else "1.0"
+    body: dict[int, Any] = {0: version, 1: [CIPHER_SUITE, cose_key]}
     if methods:
         body[2] = methods
     if reader_auth_all:
         body |= {5: [], 6: {READER_AUTH_ALL: True}}
-    return read(dumps(body))
+    shown = tuple(tuple(method) for method in methods or ())
+    return Engagement(dumps(body), version, key, dumps(cose_key), shown, reader_auth_all)
 
 
 def nfc_method(max_command_bytes: int, max_response_bytes: int) -> list[Any]:

@@ -134,7 +134,7 @@ class StaticHandover(Fixed):
     def __init__(self, device_engagement: bytes, carriers: Sequence[Carrier]) -> None:
         if not carriers:
             raise UsageError("a static handover offers at least one carrier")
-        self.handover = read_select(make_select(device_engagement, carriers))
+        self.handover = Handover(make_select(device_engagement, carriers), None, device_engagement, tuple(carriers))
         super().__init__(self.handover.hs)
 
 

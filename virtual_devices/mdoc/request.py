@@ -101,10 +101,11 @@ def signed_by_reader(items: ItemsRequest, transcript: Transcript) -> bytes:
 
 def items_request(doctype: str, wanted: Mapping[str, Mapping[str, bool]], info: Mapping[str, Any] | None = None) -> ItemsRequest:
     """A request of ours for one document."""
-    body: dict[str, Any] = {"docType": doctype, "nameSpaces": {space: dict(names) for space, names in wanted.items()}}
+    spaces = {space: dict(names) for space, names in wanted.items()}
+    body: dict[str, Any] = {"docType": doctype, "nameSpaces": spaces}
     if info:
         body["requestInfo"] = dict(info)
-    return read_items_request(dumps(body))
+    return ItemsRequest(dumps(body), doctype, spaces, dict(info or {}))
 
 
 def read_items_request(raw: bytes) -> ItemsRequest:

@@ -15,6 +15,8 @@ from virtual_devices import cbor
 from virtual_devices.clock import from_datetime, to_datetime
 from virtual_devices.errors import PeerError
 
+A_MAP = (dict, Mapping)
+"""For isinstance: what decoders give is nearly always a dict, and an abstract class is slow to ask."""
 EMBEDDED, DATE_TIME, FULL_DATE = 24, 0, 1004
 
 
@@ -40,9 +42,12 @@ def embedded(encoded: bytes) -> bytes:
     """The same as bytes: what is hashed and signed."""
     length = len(encoded)
     if length < 24:
-        return bytes((0xD8, 0x18, 0x40 | length)) + encoded
-    power = next(p for p in range(4) if length < 1 << (8 << p))
-    return bytes((0xD8, 0x18, 0x58 + power)) + length.to_bytes(1 << power, "big") + encoded
+        return b"\xd8\x18%c%b" % (0x40 | length, encoded)
+    if length < 1 << 8:
+        return b"\xd8\x18\x58%c%b" % (length, encoded)
+    if length < 1 << 16:
+        return b"\xd8\x18\x59%b%b" % (length.to_bytes(2, "big"), encoded)
+    return b"\xd8\x18\x5a%b%b" % (length.to_bytes(4, "big"), encoded)
 
 
 def unembed(value: object, what: str) -> bytes:
@@ -66,7 +71,7 @@ def read_map(raw: bytes, what: str) -> Mapping[Any, Any]:
 
 
 def a_map(value: object, what: str) -> Mapping[Any, Any]:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, A_MAP):
         raise MalformedMdoc(f"{what} is not a map")
     return value
 

@@ -7,7 +7,7 @@ In the vault a card is one record, ``card.<name>``: CBOR {1: issuer-signed, 2: n
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cbor2
 
@@ -28,11 +28,12 @@ class Held:
     key: str
     authorization: bytes | None = None
     qr: bytes | None = None
+    mso: Mso = field(init=False, repr=False, compare=False)
+    """What the issuer signed, read once."""
 
-    @property
-    def mso(self) -> Mso:
+    def __post_init__(self) -> None:
         assert self.issued.auth.payload is not None
-        return read_mso(self.issued.auth.payload)
+        object.__setattr__(self, "mso", read_mso(self.issued.auth.payload))
 
     def to_bytes(self) -> bytes:
         return dumps({1: self.issued.item(), 2: self.key, 3: self.authorization, 4: self.qr})

@@ -148,7 +148,7 @@ class Vault:
     def names(self, prefix: str = "") -> list[str]:
         """The names of the records, sorted."""
         self._open()
-        return sorted(name for name in self._index if name.startswith(prefix))
+        return sorted([name for name in self._index if name.startswith(prefix)])
 
     def commit(self, changes: Mapping[str, bytes | None]) -> None:
         """Write all these records (None: delete), or none. Raises PowerCut at an armed cut point; then only power_on helps."""
