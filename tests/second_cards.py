@@ -40,7 +40,7 @@ def credential(key: Any, **more: Any) -> IssuerSigned:
     """The holder's credential, with a photograph of the size that one has."""
     basic = {
         "name": _HOLDER.name, "birth_date": full_date(_HOLDER.birth_date), "sex": _HOLDER.sex, "card_no": CARD_NO,
-        "id_no": _HOLDER.id_no, "portrait": bytes(7000), **more,
+        "id_no": _HOLDER.id_no, "portrait": bytes(7000), vhc.HELD_UNDER: b"", **more,
     }
     elements = {vhc.BASIC: basic, vhc.MEDICAL: {"allergies": [ALLERGY]}}
     signer = AUTHORITY.issue(Role.DOCUMENT_SIGNER, "documents")

@@ -190,7 +190,7 @@ def test_message_longer_than_the_chip_takes_is_refused() -> None:
     assert say(slot, links[0]).sw == 0x6700
 
 
-@pytest.mark.parametrize("change", ["key", "credential", "other card", "profile", "noise", "version"])
+@pytest.mark.parametrize("change", ["key", "credential", "other card", "a ward's", "profile", "noise", "version"])
 def test_image_whose_parts_do_not_belong_together_is_refused(change: str) -> None:
     image = SecondImage.from_bytes(second_card().to_image())
     with pytest.raises(UsageError):
@@ -201,6 +201,8 @@ def test_image_whose_parts_do_not_belong_together_is_refused(change: str) -> Non
                 second_card(issue_to=lambda _: credential(AUTHORITY.root_key.public_key()))
             case "other card":
                 second_card(issue_to=lambda key: credential(key, card_no="000000000001"))
+            case "a ward's":
+                second_card(issue_to=lambda key: credential(key, **{vhc.HELD_UNDER: bytes(16)}))
             case "profile":
                 second_card("y2025")
             case "noise":

@@ -107,9 +107,11 @@ def checked(image: SecondImage) -> SecondImage:
         raise UsageError("the credential is bound to another key than the chip's")
     if mso.doctype != vhc.DOCTYPE:
         raise UsageError(f"a credential of document type {mso.doctype}")
-    named = issued.values().get(vhc.BASIC, {}).get("card_no", image.card.card_no)
-    if named != image.card.card_no:
-        raise UsageError(f"the credential names card {named}, the chip is {image.card.card_no}")
+    basic = issued.values().get(vhc.BASIC, {})
+    if basic.get("card_no", image.card.card_no) != image.card.card_no:
+        raise UsageError(f"the credential names card {basic['card_no']}, the chip is {image.card.card_no}")
+    if basic.get(vhc.HELD_UNDER):
+        raise UsageError("a ward's card held by a guardian is a phone's: the chip could not prove who presents it")
     return image
 
 
