@@ -96,6 +96,12 @@ CONSULTATION = {
     RECORDS: {e.name: False for e in ELEMENTS if e.space == RECORDS}, DELEGATION: {"authorization": True, "proof": True},
 }
 """What a physician asks for."""
+DISPENSING = {
+    BASIC: {"name": False, "birth_date": False, "card_no": True, HELD_UNDER: True}, MEDICAL: {"allergies": False},
+    RECORDS: {"prescriptions": True, "certificates": True, "generation": False},
+    DELEGATION: {"authorization": True, "proof": True},
+}
+"""What a pharmacist asks for."""
 OTHER_USE = {BASIC: {"name": False, "birth_date": False, "portrait": False, HELD_UNDER: False}}
 """What a reader outside medical care may ask for at most, beside the sex."""
 

@@ -30,7 +30,7 @@ from virtual_devices.mdoc import engagement, response, session
 from virtual_devices.mdoc.carriers import Carrier, NfcCarrier
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.request import V1_0, V1_1, DeviceRequest, DocRequest, items_request, signed_by_reader
-from virtual_devices.mdoc.response import Believed
+from virtual_devices.mdoc.response import Believed, ResponseStatus
 from virtual_devices.mdoc.session import Cipher, SessionData, Side, Transcript
 from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.pki import Refused, Trouble
@@ -123,13 +123,15 @@ class ReaderSession:
     transcript: Transcript
     cipher: Cipher
     work: Work = field(default_factory=Work)
+    newest: str = V1_1
     established: bool = False
     ended: bool = False
 
     @property
     def version(self) -> str:
-        """The best request version that both know."""
-        return V1_1 if self.engaged.engagement.reader_auth_all else V1_0
+        """The best request version that both know. What the wallet says of itself is in the transcript, so that nobody between
+        the two can talk them down unnoticed."""
+        return V1_1 if self.engaged.engagement.reader_auth_all and self.newest == V1_1 else V1_0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +182,14 @@ def engage_qr() -> Flow[Engaged]:
         raise Ended(f"the QR code: {e.what}", "4033", ROLE) from None
 
 
-def open_session(desk: Desk, engaged: Engaged, channel: Channel) -> Flow[ReaderSession]:
-    """A fresh key for this session, never used again. Nothing is sent but what opens the channel."""
+def open_session(desk: Desk, engaged: Engaged, channel: Channel, newest: str = V1_1) -> Flow[ReaderSession]:
+    """A fresh key for this session, never used again. Nothing is sent but what opens the channel. ``newest``: the newest version
+    of requests that this reader knows."""
     key = private_key("session", desk.fresh(32).hex())
     shared = session.agree(key, engaged.engagement.key)
     transcript = Transcript(engaged.engagement.raw, session.key_bytes(key.public_key()), engaged.handover)
     yield from channel.open()
-    return ReaderSession(engaged, channel, key, transcript, Cipher(shared, transcript, Side.READER))
+    return ReaderSession(engaged, channel, key, transcript, Cipher(shared, transcript, Side.READER), newest=newest)
 
 
 def ask(
@@ -253,6 +256,9 @@ def _believe(desk: Desk, opened: ReaderSession, plain: bytes) -> Shown:
         answer = response.read(plain)
     except MalformedMdoc as e:
         raise Ended(f"the phone's answer: {e.what}", READ_WRITE_FAULT, ROLE) from None
+    if answer.status is not ResponseStatus.OK:
+        why = answer.status.name.lower().replace("_", " ")
+        raise Ended(f"the phone does not understand a request of version {opened.version}: {why}", NO_RIGHT, ROLE)
     document = next((d for d in answer.documents if d.doctype == vhc.DOCTYPE), None)
     if document is None:
         raise refusal(answer.errors.get(vhc.DOCTYPE, int(No.NOT_RETURNED)))

@@ -21,6 +21,7 @@ from virtual_devices.authorization_check import CODES, Checker, Reason, StatusLo
 from virtual_devices.cose import MalformedCose, read_sign1
 from virtual_devices.flow import Ask, Flow
 from virtual_devices.holder.refusals import No
+from virtual_devices.mdoc.request import V1_1
 from virtual_devices.reader.authenticate import sam_of
 from virtual_devices.reader.calls import call, get_reader_certificates
 from virtual_devices.reader.desk import Desk
@@ -64,6 +65,7 @@ class Counter:
     medium: Medium = Medium.NFC
     max_command_bytes: int = 65535
     max_response_bytes: int = 65536
+    newest: str = V1_1  # version of requests that this reader knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def present(
     sam = yield from ready_for_wallets(desk)
     yield Ask("holder", act)
     engaged: Engaged = yield from (engage_nfc(desk) if counter.medium is Medium.NFC else engage_qr())
-    opened = yield from open_session(desk, engaged, _channel(engaged, counter))
+    opened = yield from open_session(desk, engaged, _channel(engaged, counter), counter.newest)
     result = yield from body(opened, sam)
     yield from end(opened)
     return result
@@ -172,6 +174,21 @@ def write_wallet(
         receipt = yield from _consented(lambda: write(desk, opened, kept, sam, hpc=hpc))
         del desk.batches[batch_id]
         return receipt
+
+    return (yield from present(desk, counter, OPEN_APP, body))
+
+
+def read_prescriptions_wallet(desk: Desk, counter: Counter, hpc: Handle) -> Flow[tuple[Person, list[bytes], Shown]]:
+    """At a pharmacy: the prescriptions on the phone, straight from the phone (RXS-02), as they were signed; whoever brings them.
+
+    They are not verified here: the signers' chains stand beside them, and whether one was dispensed already the data centre knows.
+    """
+
+    def body(opened: ReaderSession, sam: Handle) -> Flow[tuple[Person, list[bytes], Shown]]:
+        shown = yield from ask_again(desk, opened, vhc.DISPENSING, sam, hpc)
+        person = identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.COLLECT}))
+        found = shown.value(vhc.RECORDS, "prescriptions")
+        return person, [raw for raw in found or () if isinstance(raw, bytes)], shown
 
     return (yield from present(desk, counter, OPEN_APP, body))
 

@@ -1,0 +1,130 @@
+"""Patients with a virtual card: their phones, what they do with them, and the tap at a counter.
+
+As ``CardContact`` for physical cards: a phone that was taken away too early is held to the reader again, a few times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from scenarios.runner import Steps, T
+from scenarios.world import REINSERTIONS, Tally, Workplace, World
+from virtual_devices import vhc
+from virtual_devices.card.holder import Holder
+from virtual_devices.clock import to_datetime
+from virtual_devices.cloud.issuer import CardHolder, CardIssuer, portrait
+from virtual_devices.cloud.places import Places
+from virtual_devices.flow import Flow, People
+from virtual_devices.lifecycle import Status
+from virtual_devices.pki import Authority
+from virtual_devices.radio import Field, FieldLink
+from virtual_devices.reader.transmit import Ended
+from virtual_devices.reader.wallet_visit import APPROVE, OPEN_APP, TAP_AGAIN
+from virtual_devices.wallet.consent import Use
+from virtual_devices.wallet.faces import NfcFace
+from virtual_devices.wallet.held import OWN, Held
+from virtual_devices.wallet.phone import Phone
+
+PHONE_PIN = "135790"
+LISTS, LIST_ENTRIES = 1, 1 << 12
+"""Status lists of one situation: places enough for everybody who comes."""
+EVERYTHING = {space: sorted({*vhc.REGISTRATION.get(space, ()), *vhc.CONSULTATION.get(space, ())})
+              for space in (vhc.BASIC, vhc.MEDICAL, vhc.RECORDS, vhc.DELEGATION)}
+
+
+class PhoneShop:
+    """Makes the phones of one replication, each with its holder's card. ``statuses``: how the cards stand."""
+
+    def __init__(self, world: World, authority: Authority) -> None:
+        self._world = world
+        self._root = authority.root_der
+        self._issuer = CardIssuer(authority, f"{world.scenario.run.seed}/{world.replication}")
+        self._places = Places("urn:nhi:bench:status", world.stream("status places"), LISTS, LIST_ENTRIES)
+        self.statuses: dict[object, Status] = {}
+
+    def phone(self, key: str, card_no: str, holder: Holder) -> Phone:
+        """A phone that was set up before the morning began."""
+        world = self._world
+        made = Phone(f"{world.scenario.run.seed}/{world.replication}", key, self._root)
+        made.start(world.epoch_ns)
+        made.format()
+        made.holder.set_pin(PHONE_PIN, world.epoch_ns)
+        today = to_datetime(world.epoch_ns).date()
+        age = (today - holder.birth_date).days // 365
+        place = self._places.draw()
+        self.statuses[place] = Status.VALID
+        device_key = made.new_key()
+        person = CardHolder(
+            card_no, holder.name, holder.id_no, holder.birth_date, holder.sex, today - timedelta(days=200),
+            today + timedelta(days=1600), portrait(holder.sex, age), medical={"allergies": [], "critical_illness": []},
+        )
+        issued = self._issuer.credential(person, made.keystore.public_key(device_key), place, world.epoch_ns)
+        made.install(Held(OWN, issued, device_key))
+        return made
+
+
+@dataclass
+class PhoneHolder:
+    """The holder at the counter: the situation's people for how long acts take, the phone for what they do to it."""
+
+    phone: Phone
+    people: People
+    world: World
+    use: Use = Use.REGISTRATION
+
+    def ask(self, person: str, act: str) -> tuple[int, str]:
+        duration_ns, answer = self.people.ask(person, act)
+        if person != "holder":
+            return duration_ns, answer
+        at_ns = self.world.clock.now_ns() + duration_ns  # the act is done when the flow goes on
+        if act == OPEN_APP:
+            self.phone.holder.enter_pin(PHONE_PIN, at_ns)
+            self.phone.arm(self.use, EVERYTHING, at_ns)
+        elif act == APPROVE:
+            for use in sorted({use for use, _ in self.phone.consent.asked.parts}, key=lambda u: u.value):
+                self.phone.holder.enter_pin(PHONE_PIN, at_ns)
+                self.phone.approve(use, at_ns)
+        return duration_ns, answer
+
+
+class PhoneContact:
+    """A phone at a workplace's contactless reader, and the rule for holding it there again."""
+
+    def __init__(self, world: World, place: Workplace, phone: Phone, field: Field, visit: str, tally: Tally) -> None:
+        self._world = world
+        self._place = place
+        self._phone = phone
+        self._field = field
+        self._visit = visit
+        self._tally = tally
+        tally.devices.add("virtual")
+        tally.provenances.add("modelled")
+
+    def run(
+        self, name: str, flow_of: Callable[[], Flow[T]], use: Use, ended: Callable[[T], str] = lambda _: "retried",
+    ) -> Steps[T]:
+        """Run ``flow_of()``, again after a phone that was taken away or fell silent, ``REINSERTIONS`` times at most.
+
+        Raises Ended when that did not help, or the flow refuses.
+        """
+        world = self._world
+        holder = PhoneHolder(self._phone, world.people, world, use)
+        for number in range(REINSERTIONS + 1):
+            rng = world.stream("field", self._visit, name, number)
+            link = FieldLink(NfcFace(self._phone), self._field, rng, world.clock)
+            try:
+                return (
+                    yield from world.perform(
+                        flow_of(), name, self._place, visit=self._visit, tally=self._tally, extra={"wallet": link}, ended=ended,
+                        people=holder,
+                    )
+                )
+            except Ended as e:
+                self._phone.end_session()
+                if not e.torn or number == REINSERTIONS:
+                    raise
+                self._tally.retries += 1
+            yield world.env.timeout(world.people.ask("holder", TAP_AGAIN)[0])
+        raise AssertionError("unreachable")
