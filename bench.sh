@@ -20,7 +20,7 @@ usage() {
   test [ARGS]       the tests, in two processes; ARGS go to pytest (-k card, -n 0, -x)
   check             ruff, mypy --strict and the import rules
   bench [NAME|-l]   every program in benchmarks/, or the one named; further ARGS go to it (--json); -l only lists
-  fuzz [N]          N spoilt messages to each reference device (100000); a sample is among the tests
+  fuzz [N] [NAME]   N inputs (1000000) to every target, or to those named; -l lists them; a sample is among the tests
   setup [LEVEL]     only make .venv/: run (default), check (adds the developer's tools), test (adds pyscard)
   lock [ARGS]       write requirements/*.txt from pyproject.toml with uv; versions stay unless ARGS ask (--upgrade)
   packages          the Debian packages that the tests use, one a line
@@ -288,12 +288,10 @@ cmd_clean() {
 }
 
 # --- Long work (fuzzing, soaking, mutants) has its commands here: one function each, and one line in usage -------------------
-cmd_fuzz() {  # N: messages a device
-    local messages=${1:-100000}
-    case "$messages" in '' | *[!0-9]*) fail 2 "fuzz takes a number of messages, not '$messages'" ;; esac
+cmd_fuzz() {  # tests/fuzz.py says more
     setup test
     cd "$root"
-    FUZZ_MESSAGES=$messages exec "$venv/bin/python" -m pytest -q -n 2 tests/test_virtual_devices_fuzz.py
+    exec "$venv/bin/python" -m tests.fuzz "$@"
 }
 
 # --- Start ------------------------------------------------------------------------------------------------------------------
