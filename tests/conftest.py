@@ -29,10 +29,12 @@ class Tool:
     """Something that a machine may lack. ``missing()`` names the part that is not there, or returns ""."""
 
     missing: Callable[[], str]
-    packages: tuple[str, ...]  # Debian's; each is in the list that ./bench.sh packages prints
+    packages: tuple[str, ...] = ()  # Debian's; each is in the list that ./bench.sh packages prints
 
     @property
     def remedy(self) -> str:
+        if not self.packages:
+            return "run ./bench.sh test where the package registries can be reached"
         return f"run ./bench.sh test as a user who may install packages, or: apt-get install {' '.join(self.packages)}"
 
 
@@ -49,10 +51,16 @@ def _pcsc() -> str:
     return "" if importlib.util.find_spec("smartcard") else "the Python package pyscard"
 
 
+def _judges() -> str:
+    stamp = Path(__file__).resolve().parent.parent / ".cache" / "judges" / "stamp"
+    return "" if stamp.exists() else "what judges the protocols from outside (tests/judges/)"
+
+
 TOOLS: Mapping[str, Tool] = {
     "pcsc": Tool(_pcsc, ("pcscd", "vsmartcard-vpcd", "libpcsclite-dev", "gcc", "python3-dev")),
     "opensc": Tool(_program("opensc-tool"), ("opensc",)),
     "pcsc-tools": Tool(_program("pcsc_scan"), ("pcsc-tools",)),
+    "judges": Tool(_judges),
 }
 """Name in the marker and in BENCH_REQUIRE -> how it is found."""
 

@@ -30,6 +30,7 @@ class Machine:
         for name in ("bench.sh", "pyproject.toml"):
             shutil.copy(ROOT / name, self.checkout / name)
         shutil.copytree(ROOT / "requirements", self.checkout / "requirements")
+        shutil.copytree(ROOT / "tests" / "judges", self.checkout / "tests" / "judges")
         for tool in SYSTEM_TOOLS:
             if found := shutil.which(tool):
                 (self.bin / tool).symlink_to(found)
@@ -161,6 +162,43 @@ def test_run_prints_what_the_command_prints_and_nothing_more(machine: Machine, c
     assert done.returncode == code
     assert done.stdout.splitlines() == ["run scenarios/clinic_morning.toml", "runs/x-1-001/report.html"]
     assert done.stderr == ""
+
+
+JUDGES_FAIL = """case "$*" in
+    *pytest*) echo "tests run" ;;
+    *) echo "no judges today"; exit 1 ;;
+esac"""
+
+
+def test_judges_that_cannot_be_installed_are_named_and_the_tests_run(machine: Machine) -> None:
+    machine.made_up("test", JUDGES_FAIL)
+    done = machine.run("test")
+    assert (done.returncode, done.stdout) == (0, "tests run\n")
+    assert "could not be installed: the tests that need them are skipped" in done.stderr
+
+
+def test_judges_that_cannot_be_installed_are_an_error_in_ci(machine: Machine) -> None:
+    machine.made_up("test", JUDGES_FAIL)
+    done = machine.run("test", CI="true")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "the packages of tests/judges/ were not installed" in done.stderr
+
+
+def test_judges_that_are_there_are_not_installed_again(machine: Machine) -> None:
+    machine.made_up("test", JUDGES_FAIL)
+    files = ("tests/judges/requirements.txt", "tests/judges/package-lock.json")
+    stamp = subprocess.run(["cksum", *files], cwd=machine.checkout, capture_output=True, text=True, check=True).stdout
+    folder = machine.checkout / ".cache" / "judges"
+    folder.mkdir(parents=True)
+    (folder / "stamp").write_text(stamp)
+    done = machine.run("test", CI="true")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "tests run\n", "")
+
+
+def test_lock_files_carry_no_address() -> None:
+    locks = [*(ROOT / "requirements").glob("*.txt"), *(ROOT / "tests" / "judges").glob("*.[tj][xs]*")]
+    assert {"run.txt", "test.txt", "requirements.txt", "package-lock.json"} <= {lock.name for lock in locks}
+    assert [lock.name for lock in locks if "://" in lock.read_text(encoding="utf-8")] == []
 
 
 def test_unknown_command_is_wrong_use(machine: Machine) -> None:
