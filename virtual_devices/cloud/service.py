@@ -14,6 +14,7 @@ for itself: what it says of itself must be what its SAM's certificate says. What
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -24,14 +25,16 @@ from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, pr
 from virtual_devices.card.writes import update_message
 from virtual_devices.clock import NS, parse_roc
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, DataCentre, Stored, VisitRecord
+from virtual_devices.cloud.identification import CardSession
 from virtual_devices.cose import MalformedCose
 from virtual_devices.link import Work
 from virtual_devices.pki import PROFESSIONALS, Authority, ChainVerifier, Identity, Refused, Role, Trouble, Verified
 
 VERSION = 1
+DATA_CENTRE_ID = "IDC"
 CLOCK_SKEW_S = 900  # between an asker's clock and this one
 MAX_PARTS, MAX_PART_BYTES, MAX_RECORDS, MAX_KEY_BYTES = 4096, 65536, 4096, 64
-HEADER_REJECTED, SYNTAX_REJECTED, OUT_OF_SERVICE, SIGNATURE_REJECTED = "9001", "9002", "9004", "9020"
+HEADER_REJECTED, SYNTAX_REJECTED, OUT_OF_SERVICE, CARD_REFUSED, SIGNATURE_REJECTED = "9001", "9002", "9004", "9011", "9020"
 SAM_CODE: dict[Trouble, str] = {
     Trouble.MISSING: "9013",
     Trouble.MALFORMED: "9013",
@@ -78,9 +81,14 @@ class DataCentreDevice:
         self._revoked = revoked
         self._authority = authority
         self._lists = lists
+        self.card_sessions: dict[bytes, CardSession] = {}
+        """Sessions in which a physical card has proved itself, by their number: for applications from phones."""
+        self._card_challenges: dict[tuple[str, str], bytes] = {}
         self._operations: dict[str, Callable[[Verified, bytes, Arguments, int], Reply]] = {
             "verify-sam": self._verify_sam,  # csVerifySAMDC
             "reader-certificates": self._reader_certificates,  # none in the field: for wallets
+            "card-challenge": self._card_challenge,  # none in the field: a virtual card by way of the physical one
+            "card-session": self._card_session,
             "status-lists": self._status_lists,  # none in the field: for wallets
             "begin-visit": self._begin_visit,  # SequelNumber/Next, TreatmentNumber/Card
             "roll-back": self._roll_back,  # csUnGetSeqNumber
@@ -153,6 +161,28 @@ class DataCentreDevice:
                 return HPC_CODE[hpc.trouble], {}
             body["hpc"] = self._renewed(hpc, from_ns)
         return OK, body
+
+    def _card_challenge(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        card_no = _take(a, "card_no", str)
+        challenge = hashlib.sha256(b"card challenge" + request_id + self._identity.chain[0]).digest()[:CHALLENGE_BYTES]
+        self._card_challenges[sam.subject_id, card_no] = challenge
+        return OK, {"challenge": challenge}
+
+    def _card_session(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        """A patient card has signed the challenge that this SAM's desk asked for, which is used up."""
+        card_no, proof = _take(a, "card_no", str), _take(a, "proof", bytes)
+        challenge = self._card_challenges.pop((sam.subject_id, card_no), None)
+        self.work.chains += 1
+        card = self._root.check_bytes(_take(a, "chain", bytes), {Role.PATIENT_CARD}, now_ns, self._revoked)
+        if isinstance(card, Refused):
+            return CARD_REFUSED, {}
+        self.work.verifications += 1
+        message = proof_message(Party.CARD, challenge or b"", padded_id(DATA_CENTRE_ID))
+        if challenge is None or card.subject_id != card_no or not pki.verify(card.key, proof, message):
+            return CARD_REFUSED, {}
+        statement = hashlib.sha256(b"card session" + request_id + proof).digest()[:16]
+        self.card_sessions[statement] = CardSession(statement, card_no, now_ns)
+        return OK, {"statement": statement}
 
     def _status_lists(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
         """All of them: a question about one would tell of a person."""

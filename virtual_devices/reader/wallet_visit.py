@@ -181,7 +181,7 @@ def write_wallet(
 def read_prescriptions_wallet(desk: Desk, counter: Counter, hpc: Handle) -> Flow[tuple[Person, list[bytes], Shown]]:
     """At a pharmacy: the prescriptions on the phone, straight from the phone (RXS-02), as they were signed; whoever brings them.
 
-    They are not verified here: the signers' chains stand beside them, and whether one was dispensed already the data centre knows.
+    They are not verified here: the signers' chains stand beside them; whether one was dispensed already the data centre knows.
     """
 
     def body(opened: ReaderSession, sam: Handle) -> Flow[tuple[Person, list[bytes], Shown]]:
