@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from virtual_devices import vhc
 from virtual_devices.clock import NS, VirtualClock
@@ -15,6 +16,7 @@ from virtual_devices.cloud.places import Place
 from virtual_devices.flow import Flow, PromptPeople, Session, run
 from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
 from virtual_devices.link import DirectLink, Link
+from virtual_devices.mdoc.ble_options import BleOptions
 from virtual_devices.pki import Authority, ChainVerifier, Role
 from virtual_devices.randomness import ByteStream, digest
 from virtual_devices.reader.authenticate import insert_hpc, open_sam
@@ -43,6 +45,7 @@ MEDIA = ("nfc", "ble")
 USES = {"registration": Use.REGISTRATION, "consultation": Use.TREATMENT}
 WANTED = {"registration": vhc.REGISTRATION, "consultation": vhc.CONSULTATION}
 ALL = {space: list(names) for asked in WANTED.values() for space, names in asked.items()}
+BLE_METHOD = BleOptions(UUID(bytes=bytes(range(16))), UUID(bytes=bytes(range(16, 32)))).method()
 PLACE = Place("urn:nhi:bench:status/0", 4711)
 
 
@@ -54,7 +57,8 @@ class DeskAndPhone:
         self.clock = VirtualClock(NOW_NS)
         authority = Authority("benchmark", NOW_NS)
         self.issuer = CardIssuer(authority, "benchmark")
-        sam, hpc = authority.issue(Role.SAM, "SAM000000001", organisation=INSTITUTION), authority.issue(Role.PHYSICIAN, "A123456789")
+        sam = authority.issue(Role.SAM, "SAM000000001", organisation=INSTITUTION)
+        hpc = authority.issue(Role.PHYSICIAN, "A123456789")
         self.sam = Sam(SamImage("SAM000000001", INSTITUTION, sam, authority.root_der, digest("benchmark", "sam")))
         cells = fresh_cells(CARD_PIN, "13579024")
         self.hpc = Hpc(HpcImage("A123456789", "王小明", hpc, authority.root_der, digest("benchmark", "hpc"), cells))
@@ -97,7 +101,12 @@ class DeskAndPhone:
         self.phone.holder.enter_pin(PHONE_PIN, now_ns)
         self.phone.arm(USES[name], ALL, now_ns)
         if self.medium == "ble":
-            self.screen.text = self.phone.engage().engagement.qr_text()
+            self.screen.text = self.phone.engage([BLE_METHOD]).engagement.qr_text()
+
+    def approve(self, name: str) -> None:
+        """The holder gives what is asked for in the middle of a session."""
+        self.phone.holder.enter_pin(PHONE_PIN, self.clock.now_ns())
+        self.phone.approve(USES[name], self.clock.now_ns())
 
     def present(
         self, name: str, then: Callable[[ReaderSession, Any], Flow[Any]] | None = None,

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from benchmarks import played_visit
+from benchmarks import played_visit, presentation
 
 from .places import ROOT
 
@@ -18,6 +18,11 @@ NAMES = sorted(p.stem for p in (ROOT / "benchmarks").glob("[!_]*.py"))
 def test_played_visit_takes_the_operations_that_it_always_took() -> None:
     """After a change that is meant to cost or save something: ``./bench.sh bench played_visit --golden``, and say so."""
     assert played_visit.counted() == json.loads(played_visit.GOLDEN.read_text(encoding="utf-8"))
+
+
+def test_presentation_takes_the_operations_and_lengths_that_it_always_took() -> None:
+    """After a change that is meant to cost or save something: ``./bench.sh bench presentation --golden``, and say so."""
+    assert presentation.counted() == json.loads(presentation.GOLDEN.read_text(encoding="utf-8"))
 
 
 @pytest.mark.sample
