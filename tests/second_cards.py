@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from virtual_devices import vhc
+from virtual_devices.apdu import Command
 from virtual_devices.card.chip_costs import ASSUMED, ChipCosts
 from virtual_devices.card.holder import make_holder
 from virtual_devices.card.image import Personalisation
@@ -18,6 +19,7 @@ from virtual_devices.flow import Flow, PromptPeople, Session, run
 from virtual_devices.iso_dep import Ats
 from virtual_devices.iso_dep_reader import Frame, Pcd, rats
 from virtual_devices.link import Attempt, DirectLink, Link, Outcome
+from virtual_devices.mdoc import nfc_retrieval, type4
 from virtual_devices.mdoc.mso import IssuerSigned, Validity, issue
 from virtual_devices.mdoc.tagged import full_date
 from virtual_devices.pki import DAY_NS, Role
@@ -31,6 +33,8 @@ from virtual_devices.write_back import Kind, Record
 from .desk import AUTHORITY, CARD_NO, DOCTOR_ID, INSTITUTION, NOW_NS, SAM_ID, Bench
 
 HOLDER_PIN, WRONG_PIN = "1357", "9999"
+SELECT_RETRIEVAL = Command(0, 0xA4, 4, 0, nfc_retrieval.AID)
+SELECT_TAG = Command(0, 0xA4, 4, 0, type4.AID)
 LAST_SEEN_NS = NOW_NS - 40 * DAY_NS
 ALLERGY = "PENICILLIN"
 _HOLDER = make_holder(stream("tests", "holder"), date(2026, 3, 2))

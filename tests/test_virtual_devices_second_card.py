@@ -29,7 +29,20 @@ from virtual_devices.write_back import Record
 
 from .chips import PUBLIC, SELECT_16, say
 from .desk import AUTHORITY, CARD_NO, NOW_NS, Bench, patient_card
-from .second_cards import ALLERGY, HOLDER_PIN, MEDIA, WRONG_PIN, FieldLink, SecondDesk, desk_at, open_by, record, second_card
+from .second_cards import (
+    ALLERGY,
+    HOLDER_PIN,
+    MEDIA,
+    SELECT_RETRIEVAL,
+    SELECT_TAG,
+    WRONG_PIN,
+    FieldLink,
+    SecondDesk,
+    desk_at,
+    open_by,
+    record,
+    second_card,
+)
 
 
 def visit(desk: SecondDesk, medium: str) -> Flow[tuple[Shown, Shown]]:
@@ -168,6 +181,21 @@ def test_pin_counts_in_one_session_only(medium: str) -> None:
 
 
 @pytest.mark.parametrize("medium", MEDIA)
+def test_pin_does_not_outlive_an_engagement_that_nobody_ended(medium: str) -> None:
+    desk = desk_at(medium, pin=HOLDER_PIN)
+
+    def begun() -> Flow[None]:
+        card, _ = yield from open_by(desk, medium)
+        yield from verify_pin(card, "holder")
+        assert desk.card.pin.verified
+
+    desk.run(begun())
+    face = desk.card.contact if medium.startswith("T=") else desk.card.contactless
+    assert say(face, SELECT_RETRIEVAL if medium.startswith("T=") else SELECT_TAG).ok
+    assert not desk.card.pin.verified
+
+
+@pytest.mark.parametrize("medium", MEDIA)
 def test_wrong_pin_ends_the_flow_and_spends_a_try_a_time_but_never_the_last(medium: str) -> None:
     desk = desk_at(medium, pin=HOLDER_PIN)
     with pytest.raises(Ended) as caught:
@@ -179,19 +207,18 @@ def test_last_try_is_not_to_be_had_in_the_field() -> None:
     desk = SecondDesk(pin=HOLDER_PIN)
     field, slot = desk.card.contactless, desk.card.contact
     field.power_on()
-    assert say(field, Command(0, 0xA4, 4, 0, RETRIEVAL)).ok
+    assert say(field, SELECT_RETRIEVAL).ok
     for sw in (0x63C2, 0x63C1, 0x6983, 0x6983):
         assert say(field, Command(0, 0x20, 0, 0x81, b"9999\xff\xff\xff\xff")).sw == sw
     assert say(field, Command(0, 0x20, 0, 0x81, b"1357\xff\xff\xff\xff")).sw == 0x6983
     shown = desk.run(one(desk, "field"))
     assert set(shown.errors[vhc.MEDICAL].values()) == {int(No.DECLINED)}  # no PIN can help here
     slot.power_on()
-    assert say(slot, Command(0, 0xA4, 4, 0, RETRIEVAL)).ok
+    assert say(slot, SELECT_RETRIEVAL).ok
     assert say(slot, Command(0, 0x20, 0, 0x81, b"1357\xff\xff\xff\xff")).ok
     assert desk.card.pin.tries_left == 3
 
 
-RETRIEVAL = bytes.fromhex("A0000002480400")
 OTHER = {vhc.BASIC: {"name": False, "birth_date": False}}
 
 
@@ -258,7 +285,7 @@ def test_old_application_forgets_who_proved_themselves_when_it_is_left() -> None
     desk = SecondDesk()
     desk.run(register(desk.bench.desk, desk.bench.request()))
     assert desk.card.legacy.authenticator.proved
-    assert say(desk.card.contact, Command(0, 0xA4, 4, 0, RETRIEVAL)).ok
+    assert say(desk.card.contact, SELECT_RETRIEVAL).ok
     assert say(desk.card.contact, SELECT_16).ok
     assert not desk.card.legacy.authenticator.proved
     assert say(desk.card.contact, Command(0, 0xB2, 1, 0x0C, le=256)).sw == 0x6982

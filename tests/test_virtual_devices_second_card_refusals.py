@@ -29,11 +29,9 @@ from virtual_devices.reader.second_card import ask_with_pin
 from .chips import CARD_NUMBER, PUBLIC, PUBLIC_LE, SELECT_15_LE, SELECT_16, certify, say
 from .desk import AUTHORITY, patient_card
 from .links import Through
-from .second_cards import HOLDER_PIN, MEDIA, SecondDesk, credential, desk_at, open_by, second_card
+from .second_cards import HOLDER_PIN, MEDIA, SELECT_RETRIEVAL, SELECT_TAG, SecondDesk, credential, desk_at, open_by, second_card
 from .test_virtual_devices_fuzz import spoil
 
-SELECT_RETRIEVAL = Command(0, 0xA4, 4, 0, nfc_retrieval.AID)
-SELECT_TAG = Command(0, 0xA4, 4, 0, type4.AID)
 OLD_COMMANDS = (
     PUBLIC, PUBLIC_LE, CARD_NUMBER, Command(0, 0xCA, CERTIFICATE >> 8, CERTIFICATE & 0xFF, le=256), Command(0, 0x84, 0, 0, le=16),
     Command(0, 0x22, 0x81, 0xA4, b"\x83\x01\x02"), Command(0x80, 0xDA, 1, 0, b"\x8e\x00"),
@@ -138,6 +136,15 @@ def test_another_command_inside_a_chain_ends_it(between: Command) -> None:
     assert say(slot, Command(0x10, nfc_retrieval.ENVELOPE, 0, 0, b"\x53\x82")).ok
     assert say(slot, between).sw == 0x6883
     assert say(slot, between).sw != 0x6883
+
+
+@pytest.mark.parametrize("medium", ["T=1", "T=0", "field"])
+def test_pin_comes_in_one_command(medium: str) -> None:
+    it = face(second_card("t0" if medium == "T=0" else "t1", pin=HOLDER_PIN), medium)
+    assert say(it, SELECT_RETRIEVAL).ok
+    assert say(it, Command(0x10, 0x20, 0, 0x81, b"1357")).sw == 0x6884
+    assert say(it, Command(0, 0x20, 0, 0x81, b"\xff\xff\xff\xff")).sw == 0x6A80
+    assert it.card.pin.tries_left == 3
 
 
 def test_old_application_is_left_with_nothing_under_way() -> None:

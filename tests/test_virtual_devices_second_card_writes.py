@@ -11,7 +11,7 @@ import pytest
 from virtual_devices import vhc
 from virtual_devices.card.chip_costs import ASSUMED, Contactless, ContactlessMedium
 from virtual_devices.card.second import Interface, SecondCard
-from virtual_devices.card.second_records import MAX_RECORD_BYTES, ROOM, CardRecords
+from virtual_devices.card.second_records import HELD_BYTES, MAX_RECORD_BYTES, ROOM, CardRecords
 from virtual_devices.clock import NS
 from virtual_devices.flow import Flow
 from virtual_devices.holder.writing import RECEIPTS
@@ -22,11 +22,22 @@ from virtual_devices.reader.authenticate import sam_of
 from virtual_devices.reader.proximity import ask
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.reader.write_back import prepare, sign_records, target_of, write
-from virtual_devices.write_back import Batch, Kind, Receipt, WriteOutcome, holder_of, records_of
+from virtual_devices.write_back import Batch, Kind, Receipt, WriteOutcome, holder_of, read_record, records_of, thumbprint
 
 from .chips import PUBLIC, say
 from .desk import NOW_NS
-from .second_cards import HOLDER_PIN, MEDIA, FieldLink, SecondDesk, copy_of, desk_at, open_by, record
+from .second_cards import (
+    HOLDER_PIN,
+    MEDIA,
+    SELECT_RETRIEVAL,
+    SELECT_TAG,
+    FieldLink,
+    SecondDesk,
+    copy_of,
+    desk_at,
+    open_by,
+    record,
+)
 
 
 def prepared(desk: SecondDesk, medium: str, name: str, *makers: Any) -> Batch:
@@ -98,9 +109,12 @@ def test_batch_is_stored_once_and_shown_at_the_next_presentation(medium: str, pi
 
 def test_receipt_is_dated_by_the_latest_date_seen() -> None:
     desk = SecondDesk()
+    begun = copy_of(desk.card)
     desk.certify(NOW_NS + 3 * NS)
     desk.bench.clock.advance_to(NOW_NS + DAY_NS)
-    receipt = both(desk, "field", "batch", *VISIT)
+    batch = prepared(desk, "field", "batch", *VISIT)
+    put_in(desk, begun, "field")  # a chip to which the writing SAM is the first news of the day
+    receipt = wrote(desk, "field", batch)
     assert receipt.at_ns == NOW_NS + 3 * NS  # not a day later, which the chip cannot know
 
 
@@ -183,6 +197,20 @@ def test_power_gone_in_the_field_leaves_a_card_that_begins_anew() -> None:
     assert wrote(desk, "blocks", batch).outcome.done
 
 
+@pytest.mark.parametrize("medium", ["T=1", "field"])
+def test_chip_without_power_says_nothing_until_it_has_it_again(medium: str) -> None:
+    card = SecondDesk().card
+    it = card.contact if medium == "T=1" else card.contactless
+    it.power_on()
+    it.arm_cut(1)
+    with pytest.raises(PowerCut):  # the counter of sessions is being written
+        for command in (SELECT_RETRIEVAL, SELECT_TAG):
+            say(it, command)
+    assert not it.powered and say(it, SELECT_RETRIEVAL).sw == 0x6F00
+    it.power_on()
+    assert say(it, SELECT_RETRIEVAL).ok
+
+
 @pytest.mark.parametrize("loss", range(0, 40, 3))
 def test_block_lost_on_the_air_writes_nothing_twice(loss: int) -> None:
     desk = SecondDesk()
@@ -240,6 +268,30 @@ def test_chip_takes_no_more_cells_than_its_room_needs() -> None:
     assert counts[-1] == counts[-10] <= ROOM[Kind.VISIT] * 3 + RECEIPTS + 4
     assert len(CardRecords(desk.card.store, Work()).chains()) == 2 * ROOM[Kind.VISIT]
     assert generation(desk.card) == RECEIPTS + 12
+
+
+def test_all_that_the_chip_holds_fits_into_one_answer_however_many_institutions_signed() -> None:
+    """New reader certificates at each visit: two more chains to be shown with the records."""
+    desk = SecondDesk()
+    for number in range(30):
+        desk.certify(NOW_NS + number * NS)
+        desk.bench.clock.advance_to(NOW_NS + number * NS)
+        prescribed = [made(f"{number} {n}", Kind.PRESCRIPTION) for n in range(2)]
+        both(desk, "field", str(number), made(f"visit {number}"), *prescribed)
+
+    def flow() -> Flow[Any]:
+        _, opened = yield from open_by(desk, "field")
+        sam = yield from sam_of(desk.bench.desk)
+        return (yield from ask(desk.bench.desk, opened, vhc.CONSULTATION, sam, hpc=desk.doctor))
+
+    shown, now_held = desk.run(flow()), held(desk.card)
+    assert now_held[-3:] == ["visit 29", "29 0", "29 1"]
+    assert sum(name.startswith("visit") for name in now_held) == ROOM[Kind.VISIT]
+    chains, raw = shown.value(vhc.RECORDS, "certificates"), CardRecords(desk.card.store, Work()).all()
+    total = sum(map(len, raw)) + sum(len(der) for chain in chains.values() for der in chain)
+    assert HELD_BYTES - 3000 < total <= HELD_BYTES
+    signers = {thumbprint(s) for one in raw for s in read_record(one)[1].signatures}
+    assert set(chains) == signers  # each record can be checked, and nothing else is kept
 
 
 def test_records_are_for_the_chips_own_key() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from virtual_devices.card.second import MAX_COMMAND_BYTES, MAX_MESSAGE_BYTES, MAX_RESPONSE_BYTES
-from virtual_devices.card.second_records import MAX_RECORD_BYTES, ROOM
+from virtual_devices.card.second_records import HELD_BYTES, MAX_RECORD_BYTES, ROOM
 from virtual_devices.holder.writing import RECEIPTS
 from virtual_devices.records import Certainty
 from virtual_devices.write_back import Kind
@@ -82,7 +82,8 @@ def _differences() -> tuple[Difference, ...]:
         Difference(
             "records held", "600 of any kind, then FULL",
             f"{visits} visits with as many fees and cancellations, {2 * visits} amendments, {prescriptions} prescriptions: the "
-            f"oldest gives place; FULL for more in one batch, or a record above {MAX_RECORD_BYTES} bytes",
+            f"oldest gives place, also above {HELD_BYTES // 1000} kB of records and certificates; FULL for more in one batch, or "
+            f"a record above {MAX_RECORD_BYTES} bytes",
             "what gave place is in the data centre only; long-term prescriptions have no room of their own", _PROFILE,
         ),
         Difference("receipts held", f"{RECEIPTS}", f"{RECEIPTS}", "", _PROFILE),

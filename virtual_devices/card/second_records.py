@@ -3,7 +3,10 @@
 Room follows the physical card's layout: 6 visits, each with its fees and one cancellation, and 60 prescription entries.
 Beyond that the oldest of its kind gives place, as a record of the layout does, and takes with it what amends or cancels it. FULL
 is only a batch that an empty card could not hold: more of a kind than there is room for, or a record above 1024 bytes.
-A certificate chain goes when the last record that it signed has gone. Whatever gives place goes in the batch's own commit.
+
+With the records go the certificates of those who signed, two chains of 1 kB for each institution and day. All of it has to fit
+into one answer (a session message has 64 kB at most) beside a credential with a photograph: above 40 kB the oldest record gives
+place, of whichever kind. A chain goes when the last record that it signed has gone. Whatever goes, goes in the batch's commit.
 
 What has gone is not lost: the data centre has every record. The layout's own areas for long-term prescriptions and key orders
 are copies, which this card does not make.
@@ -30,6 +33,8 @@ ROOM: Mapping[Kind, int] = {
 """Records of each kind that the chip holds; of amendments two a visit (assumed: the layout overwrites instead)."""
 MAX_RECORD_BYTES = 1024
 """Of one signed record. The layout's longest has 78 bytes of content; two signatures and their names add about 250."""
+HELD_BYTES = 40_000
+"""Of records and chains together. A batch of the longest message that the chip takes is less."""
 _SLOT = "vhc.slot."
 _RECORD, _CHAIN = "record.", "chain."  # as ``holder/writing.py`` names them
 _CAPACITY = sum(ROOM.values()) + MAX_RECORDS
@@ -108,29 +113,54 @@ class CardRecords(Records):
 
     def _changes(self, batch: Batch, readers: Readers, receipt: Receipt) -> dict[str, bytes | None]:
         changes = super()._changes(batch, readers, receipt)
-        after = {n: raw for n in self._chip.names(_RECORD) if (raw := self._chip.get(n)) is not None}
-        after |= {name: raw for name, raw in changes.items() if name.startswith(_RECORD) and raw is not None}
-        parts = {name: read_record(after[name]) for name in sorted(after)}  # oldest first
-        gone = _displaced({name: record for name, (record, _) in parts.items()})
-        signers = {thumbprint(s).hex() for name, (_, signed) in parts.items() if name not in gone for s in signed.signatures}
-        chains = set(self._chip.names(_CHAIN)) | {name for name in changes if name.startswith(_CHAIN)}
-        for name in gone | {name for name in chains if name.removeprefix(_CHAIN) not in signers}:
-            changes[name] = None
+        held = {name: raw for name in self._chip.names("") if (raw := self._chip.get(name)) is not None}
+        after = held | {name: raw for name, raw in changes.items() if raw is not None}
+        records = [_Held(name, after[name]) for name in sorted(after) if name.startswith(_RECORD)]
+        chains = {name: raw for name, raw in after.items() if name.startswith(_CHAIN)}
+        kept = _within_room(records)
+        while _size(kept, chains) > HELD_BYTES:
+            kept = _without(kept[:1], kept)
+        needed = {chain for record in kept for chain in record.chains} | {record.name for record in kept}
+        for name in [*chains, *(record.name for record in records)]:
+            if name not in needed:
+                changes[name] = None
         return changes
 
 
-def _displaced(records: Mapping[str, Record]) -> set[str]:
-    """Of these, oldest first, the ones for which there is no room, and those that amend what goes."""
-    gone: set[str] = set()
+class _Held:
+    """One record on the chip. ``chains``: the names under which the chains of its signers are kept."""
+
+    def __init__(self, name: str, raw: bytes) -> None:
+        self.name = name
+        self.record, signed = read_record(raw)
+        self.bytes = len(raw)
+        self.chains = {_CHAIN + thumbprint(signature).hex() for signature in signed.signatures}
+
+
+def _within_room(records: list[_Held]) -> list[_Held]:
+    """Of these, oldest first, the ones for which there is room of their kind."""
+    gone: list[_Held] = []
     for kind, room in ROOM.items():
-        of_kind = [name for name, record in records.items() if record.kind is kind]
-        gone.update(of_kind[: max(len(of_kind) - room, 0)])
-    lost = {records[name].id for name in gone}
-    for name, record in records.items():  # what amends stands after what it amends
-        if record.amends in lost:
-            gone.add(name)
-            lost.add(record.id)
-    return gone
+        of_kind = [held for held in records if held.record.kind is kind]
+        gone += of_kind[: max(len(of_kind) - room, 0)]
+    return _without(gone, records)
 
 
-__all__ = ["MAX_RECORD_BYTES", "ROOM", "CardRecords", "ChipMemory"]
+def _without(gone: list[_Held], records: list[_Held]) -> list[_Held]:
+    """The records without those that go, and without what amends them, which stands after them."""
+    names, lost = {held.name for held in gone}, {held.record.id for held in gone}
+    kept = []
+    for held in records:
+        if held.name in names or held.record.amends in lost:
+            lost.add(held.record.id)
+        else:
+            kept.append(held)
+    return kept
+
+
+def _size(records: list[_Held], chains: Mapping[str, bytes]) -> int:
+    needed = {name for held in records for name in held.chains}
+    return sum(held.bytes for held in records) + sum(len(raw) for name, raw in chains.items() if name in needed)
+
+
+__all__ = ["HELD_BYTES", "MAX_RECORD_BYTES", "ROOM", "CardRecords", "ChipMemory"]
