@@ -39,6 +39,11 @@ def kinds(events: Sequence[Event]) -> list[EventKind]:
     return [event.kind for event in events]
 
 
+def is_a_start_with_a_card_in(events: Sequence[Event]) -> bool:
+    """Service, both readers, the card: in the second look, or already in the first, with the reader that holds it."""
+    return kinds(events) in ([UP, APPEARED, APPEARED, CARD_IN], [UP, APPEARED, CARD_IN, APPEARED])
+
+
 class Pipe:
     """A source of one byte an event, fed by the test."""
 
@@ -130,7 +135,7 @@ def test_watch_reports_what_happened_while_nobody_asked(daemon: PrivatePcscd) ->
 def test_watch_survives_the_service_stopping_and_starting(daemon: PrivatePcscd) -> None:
     limit_ns = watch_module.SERVICE_LIMIT_S * 1e9
     with Watcher([PcscSource(env=daemon.env)]) as watcher, presented(ToyCard(), daemon.ports[0], settle_s=0):
-        assert kinds(take(watcher, 4)) == [UP, APPEARED, APPEARED, CARD_IN]
+        assert is_a_start_with_a_card_in(take(watcher, 4))
         for _ in range(2):
             daemon.stop()
             stopped_ns = time.time_ns()
@@ -140,7 +145,7 @@ def test_watch_survives_the_service_stopping_and_starting(daemon: PrivatePcscd) 
             daemon.start()
             started_ns = time.time_ns()
             up = take(watcher, 4)
-            assert kinds(up) == [UP, APPEARED, APPEARED, CARD_IN]
+            assert is_a_start_with_a_card_in(up)
             assert up[0].at_ns - started_ns < limit_ns
 
 
