@@ -85,6 +85,13 @@ def test_file_that_is_not_there_suggests_one_that_is(tmp_path: Path) -> None:
         load(tmp_path / "nowhere" / "clinic.toml")
 
 
+def test_file_that_shares_only_its_ending_is_not_suggested(tmp_path: Path) -> None:
+    (tmp_path / "bin.toml").touch()
+    with pytest.raises(ScenarioFaults) as caught:
+        load(tmp_path / "nope.toml")
+    assert "did you mean" not in str(caught.value)
+
+
 def test_file_that_is_not_utf8_is_pointed_at_where_it_stops_being(tmp_path: Path) -> None:
     path = tmp_path / "clinic.toml"
     path.write_bytes('situation = "toy"\ntitle = "診所'.encode() + "診所".encode("big5") + b'"\n')
