@@ -1,4 +1,8 @@
-"""Device responses before @auth0/mdl, which we did not write: what our wallet shows is accepted, and every spoilt bit refused."""
+"""Device responses before @auth0/mdl and isomdoc, which we did not write: what our wallet shows is accepted, and every spoilt
+bit refused.
+
+pymdoccbor is not among the judges: it accepts a response with broken device authentication, so its word proves nothing alone.
+"""
 
 from __future__ import annotations
 
@@ -150,3 +154,23 @@ def test_judge_accepts_annex_d_and_refuses_it_with_one_bit_changed(verdicts: dic
     assert verdicts["annex D"]["failed"] == [CHAIN]
     assert MAC in verdicts["annex D"]["passed"]
     assert verdicts["annex D, one bit of the MAC"]["failed"] == [CHAIN, MAC]
+
+
+def test_isomdoc_accepts_the_signed_response_and_refuses_it_spoilt() -> None:
+    """It knows signatures and digests only, and no MAC."""
+    raw, seen, document = signed().response, signed().transcript, signed().document
+    assert isinstance(document.device.auth, Sign1)
+    signature = document.device.auth.signature
+    made = {f"device signature, byte {at}": spoilt for at, spoilt in enumerate(every_byte(raw, signature))} | {
+        "issuer signature": flipped(raw, document.issued.auth.signature), "what the device signs": raw.replace(
+            document.device.raw, document.device.raw[:-1] + b"\x01"), "good": raw,
+        "name": raw.replace("王小明".encode(), "王大明".encode()),
+    }
+    cases = [{"name": name, "response": r.hex(), "transcript": seen.encoded.hex()} for name, r in made.items()]
+    others = {name: {**cases[0], "response": raw.hex(), "transcript": s.encoded.hex()} for name, s in other_sessions().items()}
+    verdicts = judged("isomdoc_response.py", [*cases, *({**case, "name": name} for name, case in others.items())])
+    names = [name for names in signed().shown.document.values.values() for name in names]
+    assert verdicts.pop("good") == {"error": "", "names": sorted(names)}
+    assert {name: verdict for name, verdict in verdicts.items() if not verdict["error"]} == {}
+    why = {verdict["error"] for name, verdict in verdicts.items() if name != "name"}
+    assert (why, verdicts["name"]["error"]) == ({"InvalidSignature: "}, "RuntimeError: Digest doesn't match")
