@@ -43,7 +43,7 @@ class Rig:
 
     def table(self) -> dict[str, str]:
         """Role -> moniker, for the manifest."""
-        return {"card": self.card, "sam": "virtual", "hpc": "virtual", "cloud": "virtual", "wallet": "stand-in"}
+        return {"card": self.card, "sam": "virtual", "hpc": "virtual", "cloud": "virtual", "wallet": "virtual"}
 
     def seat(self, world: World, contact: Contact) -> CardSeat:
         """Where this run's cards are put."""

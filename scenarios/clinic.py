@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from scenarios.phones import PhoneShop
 from scenarios.stations import Service
 from scenarios.world import Workplace, World
 from virtual_devices.card.holder import Holder, make_holder
@@ -21,6 +22,7 @@ from virtual_devices.pki import DAY_NS, Authority, ChainVerifier, Role
 from virtual_devices.randomness import ByteStream, digest
 from virtual_devices.reader.desk import Desk, Institution, Policy
 from virtual_devices.sam.sam import Sam, SamImage
+from virtual_devices.wallet.phone import Phone
 
 HOLDER_PIN, PROFESSIONAL_PIN, WRONG = "135790", "246810", "000000"
 Carrier = Literal["ic-card", "virtual-card"]
@@ -28,22 +30,26 @@ Carrier = Literal["ic-card", "virtual-card"]
 
 @dataclass(slots=True)
 class Patient:
-    """A person on the way to the clinic. ``card`` is None for somebody who comes with a virtual card."""
+    """A person on the way to the clinic: with a ``card``, with a ``phone``, or with neither, for queues alone."""
 
     key: str
     holder: Holder
     card_no: str
     carrier: Carrier
     card: IcCard | None
+    phone: Phone | None = None
 
 
 class Clinic:
     """One institution in one replication."""
 
-    def __init__(self, world: World, code: str, policy: Policy, contact: Contact, authority: Authority, core: DataCentre) -> None:
+    def __init__(
+        self, world: World, code: str, policy: Policy, contact: Contact, authority: Authority, core: DataCentre, shop: PhoneShop,
+    ) -> None:
         self.world = world
         self.institution = Institution(code)
         self.core = core
+        self.shop = shop
         self._policy = policy
         self._contact = contact
         self._authority = authority
@@ -109,22 +115,22 @@ class Clinic:
             )
             identity = self._authority.issue(Role.PATIENT_CARD, card_no)
             card = IcCard(personalise(data, identity, self._authority.root_der, self._bytes("card", key)))
-        return Patient(key, holder, card_no, carrier, card)
-
+        phone = self.shop.phone(key, card_no, holder) if carrier == "virtual-card" else None
+        return Patient(key, holder, card_no, carrier, card, phone)
 
     def nobody(self, key: str) -> Patient:
         """A patient without any card, for queues alone."""
         return Patient(key, Holder("", "", date(1980, 1, 1), "F"), "", "ic-card", None)
 
-    def visits_on(self, patient: Patient) -> int:
-        """Visits of this institution on the patient's physical card."""
+    def visits_on(self, patient: Patient) -> list[tuple[str, str]]:
+        """Time and sequence number of each visit to this institution on the patient's physical card, in order of time."""
         card = patient.card
         if card is None:
-            return 0
+            return []
         card.power_on()  # a torn card settles its journal
         card.power_off()
-        visits = (card.store.get(f"visit.{i}") for i in range(6))
-        return sum(v[21:31].decode("ascii", "replace").strip() == self.institution.code for v in visits)
+        visits = [card.store.get(f"visit.{i}").decode("ascii", "replace") for i in range(6)]
+        return sorted((v[3:16], v[17:21]) for v in visits if v[21:31].strip() == self.institution.code)
 
 
 _VISITS_LEFT = ((0, 1, 2, 3, 4, 5, 6), (2, 6, 12, 18, 20, 20, 22))  # visits left on a card that comes in, and weights
@@ -151,11 +157,11 @@ def _profile(drawn: float, profiles: tuple[tuple[str, float], ...]) -> str:
     return profiles[-1][0]
 
 
-def data_centre(authority: Authority) -> tuple[DataCentre, DataCentreDevice]:
-    """A data centre for one replication."""
+def data_centre(authority: Authority, shop: PhoneShop) -> tuple[DataCentre, DataCentreDevice]:
+    """A data centre for one replication, which also knows how the phones' cards stand."""
     core = DataCentre()
     identity = authority.issue(Role.DATA_CENTRE, "IDC reference")
-    return core, DataCentreDevice(core, identity, authority.root_der)
+    return core, DataCentreDevice(core, identity, authority.root_der, authority=authority, lists=shop.status_lists)
 
 
 def line(world: World, device: DataCentreDevice, network: Network) -> ModelledLink:

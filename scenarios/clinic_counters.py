@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from scenarios.clinic import Clinic, Patient
 from scenarios.clinic_params import Params
+from scenarios.clinic_phones import PhoneCounters
 from scenarios.runner import Steps
 from scenarios.world import CardContact, Tally, Workplace, World
 from virtual_devices.clock import roc_datetime13
@@ -26,8 +27,8 @@ from virtual_devices.reader.visit import (
     write_consultation,
     write_fees,
 )
+from virtual_devices.reader.wallet_visit import VirtualRegistered
 from virtual_devices.records import RECORDS
-from virtual_devices.wallet.stand_in import StandInLink, VirtualVisit, register_virtual, write_virtual
 
 
 @dataclass(slots=True)
@@ -39,7 +40,7 @@ class Visit:
     booked: bool
     arrived_ns: int
     tally: Tally = field(default_factory=Tally)
-    registered: Registered | VirtualVisit | None = None
+    registered: Registered | VirtualRegistered | None = None
     outcome: str = "served"
     code: str = "0"
     recorded: bool = False
@@ -52,17 +53,18 @@ class Counters:
         self.world = world
         self.clinic = clinic
         self.params = params
+        self.phones = PhoneCounters(world, params.field)
 
     def at(self, station: str, visit: Visit, place: Workplace, service_ns: int) -> Steps[None]:
         """Serve the patient at this station and workplace."""
-        virtual = visit.patient.card is None
+        virtual = visit.patient.phone is not None
         match station:
             case "registration":
                 factor = self.params.booked_registration_factor if visit.booked else 1.0
                 yield self.world.env.timeout(round(service_ns * factor))
                 yield from (self._register_virtual if virtual else self._register)(visit, place)
-            case "consultation" if not virtual:
-                yield from self._consult(visit, place, service_ns)
+            case "consultation":
+                yield from (self._consult_virtual if virtual else self._consult)(visit, place, service_ns)
             case "pricing":
                 yield self.world.env.timeout(service_ns)
                 yield from self._price(visit, place)
@@ -81,15 +83,16 @@ class Counters:
             self._done(visit, contact)
 
     def _register_virtual(self, visit: Visit, place: Workplace) -> Steps[None]:
-        request = self._request(visit)
-        visit.tally.devices.add("stand-in")
-        visit.tally.provenances.add("modelled")
-        flow = register_virtual(place.desk, request, visit.patient.card_no)
-        visit.registered = yield from self.world.perform(
-            flow, "register", place, visit=visit.id, tally=visit.tally, extra={"wallet": self._phone(visit)},
-            ended=lambda r: "retried" if r.identifier else "offline",
-        )
+        visit.registered = yield from self.phones.register(visit.id, visit.patient, place, visit.tally, self._request(visit))
         visit.code = visit.registered.notice
+
+    def _consult_virtual(self, visit: Visit, place: Workplace, service_ns: int) -> Steps[None]:
+        registered = visit.registered
+        assert isinstance(registered, VirtualRegistered)
+        codes, entries = self._findings(visit, registered.request.visited_at)
+        yield from self.phones.consult(
+            visit.id, visit.patient, place, visit.tally, registered, service_ns, codes, entries
+        )
 
     def _consult(self, visit: Visit, place: Workplace, service_ns: int) -> Steps[None]:
         """Read the records, talk, write back: the card stays in unless everybody shares one reader."""
@@ -97,7 +100,7 @@ class Counters:
         assert isinstance(registered, Registered) and place.hpc_handle is not None
         hpc, desk = place.hpc_handle, place.desk
         contact = self._contact(visit, place)
-        codes, entries = self._findings(visit, registered)
+        codes, entries = self._findings(visit, registered.request.visited_at)
 
         def write(card: Handle | None) -> Flow[None]:
             if card is None:
@@ -120,8 +123,8 @@ class Counters:
         registered = visit.registered
         rng = self.world.stream("patient", visit.patient.key, "fees")
         fee, copay = rng.randrange(250, 1200), rng.choice((50, 100, 150))
+        fees = RECORDS["write_fee"].pack({"outpatient_fee": f"{fee:08d}", "outpatient_copay": f"{copay:08d}"})
         if isinstance(registered, Registered):
-            fees = RECORDS["write_fee"].pack({"outpatient_fee": f"{fee:08d}", "outpatient_copay": f"{copay:08d}"})
             contact = self._contact(visit, place)
             try:
                 yield from contact.run(
@@ -129,10 +132,8 @@ class Counters:
                 )
             finally:
                 self._done(visit, contact)
-        else:
-            yield from self.world.perform(
-                write_virtual(), "price", place, visit=visit.id, tally=visit.tally, extra={"wallet": self._phone(visit)}
-            )
+        elif registered is not None:
+            yield from self.phones.price(visit.id, visit.patient, place, visit.tally, registered, fees)
         self.hand_over(visit, place, b"fee %d copay %d" % (fee, copay))
 
     def hand_over(self, visit: Visit, place: Workplace, content: bytes) -> None:
@@ -156,10 +157,6 @@ class Counters:
         contact.take_out()
         visit.patient.card = contact.card
 
-    def _phone(self, visit: Visit) -> StandInLink:
-        rng = self.world.stream("patient", visit.patient.key, "phone", visit.tally.attempts)
-        return StandInLink(self.params.virtual_card, rng)
-
     def _id(self, visit: Visit, purpose: str) -> bytes:
         return digest(self.world.scenario.run.seed, self.world.replication, visit.id, purpose)[:16]
 
@@ -167,7 +164,7 @@ class Counters:
         when = roc_datetime13(self.world.clock.now_ns())
         return VisitRequest(self._id(visit, "request"), self._id(visit, "issue"), when)
 
-    def _findings(self, visit: Visit, registered: Registered) -> tuple[bytes, list[bytes]]:
+    def _findings(self, visit: Visit, visited_at: str) -> tuple[bytes, list[bytes]]:
         """Diagnoses and prescription entries, as the records to be written."""
         rng = self.world.stream("patient", visit.patient.key, "findings")
         blank = {f"{name}_{part}": b" " for name in _DIAGNOSES for part in ("lead", "trail")}
@@ -178,7 +175,7 @@ class Counters:
             entries.append(
                 RECORDS["outpatient_rx"].pack(
                     {
-                        "visit_datetime": registered.request.visited_at, "order_type": "2" if days > 7 else "1",
+                        "visit_datetime": visited_at, "order_type": "2" if days > 7 else "1",
                         "item_code": f"AC{rng.randrange(10**8):08d}", "usage": rng.choice(("QD", "BID", "TID", "QID", "HS")),
                         "days": f"{days:02d}", "total_quantity": f"{days * rng.randint(1, 4):05d}.0", "delivery_mark": "01",
                     }

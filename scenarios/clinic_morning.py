@@ -1,11 +1,12 @@
 """One morning of one clinic: registration, case preparation, consultation, pricing, collection of medicines.
 
 Every card exchange is played: each byte and each signature, on reference devices or on real ones. A share of the patients
-comes with a virtual card, for which a stand-in of stated times is used until the wallet exists.
+comes with a virtual card on a phone, and taps where the others put in their card.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator
 from typing import Any
 
@@ -13,7 +14,9 @@ import simpy
 
 from scenarios.clinic import Clinic, ClinicPeople, data_centre, line
 from scenarios.clinic_counters import Counters, Visit
+from scenarios.clinic_laws import laws
 from scenarios.clinic_params import Params
+from scenarios.phones import PhoneShop
 from scenarios.runner import Steps
 from scenarios.stations import Station
 from scenarios.world import Workplace, World
@@ -22,10 +25,10 @@ from virtual_devices.faults import day_seconds
 from virtual_devices.flow import Flow
 from virtual_devices.pki import Authority, Role
 from virtual_devices.reader.authenticate import insert_hpc, open_sam, sam_of
-from virtual_devices.reader.calls import verify_sam
+from virtual_devices.reader.calls import get_reader_certificates, get_status_lists, verify_sam
+from virtual_devices.reader.desk import Pending
 from virtual_devices.reader.transmit import Ended, Handle
 from virtual_devices.reader.uploads import drain
-from virtual_devices.reader.visit import Registered
 from virtual_devices.trace import LedgerRow, UploadRow, VisitRow
 
 Process = Generator[simpy.Event, Any, None]
@@ -36,7 +39,7 @@ DOUBTS = (
     "Service times, arrivals and the mix of cards are assumed; nobody has published them for a clinic here.",
     "No reading time of the card has been published: chip and reader times are assumed (params.contact).",
     "Everything beyond the public read of the card is the bench's own profile: the real protocol is not public.",
-    "The virtual card is a stand-in of stated times, without content; its exchanges are modelled and marked so.",
+    "Phones and contactless readers are modelled: their times and the share of failed taps are assumed (params.field).",
     "Line and data centre times are assumed; only the line classes (1 and 2 Mbit/s) are known.",
 )
 """What a reader of the report should doubt."""
@@ -63,12 +66,13 @@ class Morning:
         self.params = params
         env, clock, record = world.env, world.clock, world.record
         authority = Authority(world.scenario.run.seed, world.epoch_ns)
-        core, device = data_centre(authority)
+        shop = PhoneShop(world, authority)
+        core, device = data_centre(authority, shop)
         world.equip(
             ClinicPeople(world, params.acts.by_name(), params.cards.wrong_pin_share),
             line(world, device, world.scenario.network), params.contact,
         )
-        self.clinic = Clinic(world, params.institution, params.policy, params.contact, authority, core)
+        self.clinic = Clinic(world, params.institution, params.policy, params.contact, authority, core, shop)
         self.counters = Counters(world, self.clinic, params)
         self.stations = {
             name: Station(name, getattr(params.stations, name), env, clock, record, world.replication)
@@ -85,7 +89,8 @@ class Morning:
         self.ready = env.event()
         self.something_to_send = env.event()
         self.all_in = False
-        self.left = 0
+        self.left: Counter[str] = Counter()  # by visit
+        self.settled: set[bytes] = set()  # batches of the uploads whose rows are written
         self.visits: list[Visit] = []
 
     def _at(self, time_of_day: str) -> int:
@@ -94,12 +99,12 @@ class Morning:
     def open(self) -> Process:
         """Switch on: every SAM proves itself to the data centre, every professional inserts their card."""
         world = self.world
-        yield world.env.timeout(max(0, self._at(self.params.opens) - world.clock.now_ns()))
+        yield world.env.timeout(self._at(self.params.opens) - world.clock.now_ns())
         for place in [p for places in self.places.values() for p in places]:
             yield from world.perform(_switch_on(place), "open", place)
         if self.office is not None:
             yield from world.perform(_switch_on(self.office), "open", self.office)
-            world.env.process(self.uploads(self.office))
+        world.env.process(self.to_the_end())
         self.ready.succeed()
 
     def arrivals(self) -> Process:
@@ -114,7 +119,7 @@ class Morning:
                 break
             rate = sum(per_hour for start, end, per_hour in bands if start <= at_ns < end)
             if rng.random() * peak < rate:
-                yield world.env.timeout(max(0, at_ns - world.clock.now_ns()))
+                yield world.env.timeout(at_ns - world.clock.now_ns())
                 world.env.process(self.visit(self._arrive()))
         self.all_in = True
         self._send()
@@ -148,7 +153,7 @@ class Morning:
             self._send()
         if self.office is not None and visit.registered is not None:
             self.counters.hand_over(visit, self.office, b"broken off")  # a visit begun is told of, however it ended
-        self.left += 1
+        self.left[visit.id] += 1
         self.world.record(self._row(visit))
         self._send()
 
@@ -163,28 +168,51 @@ class Morning:
 
     # -- uploads
 
-    def uploads(self, place: Workplace) -> Process:
-        """Send each record as soon as its visit ends; while the line is down, try again from time to time."""
-        world, institution = self.world, self.clinic.institution
-        queue = institution.queue
-        horizon_ns = world.epoch_ns + seconds(world.scenario.run.horizon_h * 3600)
+    def to_the_end(self) -> Process:
+        """Send records as they come, until everybody has left and nothing waits, or the horizon is reached."""
+        world, queue = self.world, self.clinic.institution.queue
         while True:
-            while queue and world.clock.now_ns() < horizon_ns:
-                try:
-                    yield from world.perform(
-                        _drain(place), "upload", place, ended=lambda _: "settled-later" if queue else "retried"
-                    )
-                except Ended as e:
-                    if not e.torn:
-                        institution.refused.append(queue.popleft())
-                if queue:
-                    yield world.env.timeout(seconds(self.params.retry_uploads_s))
-            over = world.clock.now_ns() >= horizon_ns
-            if self.all_in and self.left == len(self.visits) and (not queue or over):
+            if self.office is not None:
+                yield from self.uploads(self.office)
+            if self.all_in and len(self.left) == len(self.visits) and (not queue or world.clock.now_ns() >= self._horizon_ns()):
                 break
             self.something_to_send = world.env.event()
             yield self.something_to_send
         self._close()
+
+    def uploads(self, place: Workplace) -> Steps[None]:
+        """Send each record as soon as its visit ends; while the line is down, try again from time to time."""
+        world, institution = self.world, self.clinic.institution
+        queue = institution.queue
+        while queue and world.clock.now_ns() < self._horizon_ns():
+            try:
+                yield from world.perform(
+                    _drain(place), "upload", place, ended=lambda _: "settled-later" if queue else "retried"
+                )
+            except Ended as e:
+                if not e.torn:
+                    institution.refused.append(queue.popleft())
+            self._settle()
+            if queue:
+                yield world.env.timeout(seconds(self.params.retry_uploads_s))
+
+    def _horizon_ns(self) -> int:
+        return self.world.epoch_ns + seconds(self.world.scenario.run.horizon_h * 3600)
+
+    def _settle(self) -> None:
+        """Write the rows of the uploads that are settled by now, in the order of their queue: a run may be broken off."""
+        institution = self.clinic.institution
+        settled = [p for p in [*institution.done, *institution.refused] if p.batch not in self.settled]
+        for pending in sorted(settled, key=lambda p: p.queued_ns):
+            self.world.record(self._upload_row(pending))
+        self.settled |= {p.batch for p in settled}
+
+    def _upload_row(self, pending: Pending) -> UploadRow:
+        return UploadRow(
+            self.world.replication, pending.visit, pending.batch.hex(), pending.record.ended_ns, pending.due_ns,
+            pending.first_try_ns, pending.stored_ns, pending.tries, "stored" if pending.stored_ns >= 0 else "missing",
+            pending.waited,
+        )
 
     def _send(self) -> None:
         if not self.something_to_send.triggered:
@@ -193,36 +221,14 @@ class Morning:
     # -- the end
 
     def _close(self) -> None:
-        """The rows of the end: uploads, outages, and what must be equal."""
-        world, institution = self.world, self.clinic.institution
-        for pending in [*institution.done, *institution.refused, *institution.queue]:
-            stored = pending.stored_ns >= 0
-            world.record(
-                UploadRow(
-                    world.replication, pending.visit, pending.batch.hex(), pending.record.ended_ns, pending.due_ns,
-                    pending.first_try_ns, pending.stored_ns, pending.tries, "stored" if stored else "missing", pending.waited,
-                )
-            )
+        """The rows of the end: what was never stored, outages, and what must be equal."""
+        world, clinic = self.world, self.clinic
+        self._settle()
+        for pending in clinic.institution.queue:
+            world.record(self._upload_row(pending))
         world.record_windows()
-        for law, left, right in self._laws():
+        for law, left, right in laws(self.visits, self.left, clinic.institution, clinic.core, clinic.visits_on):
             world.record(LedgerRow(world.replication, law, left, right, left == right))
-
-    def _laws(self) -> list[tuple[str, int, int]]:
-        institution, core, visits = self.clinic.institution, self.clinic.core, self.visits
-        ended = sum(v.outcome in ("served", "refused", "gave-up") for v in visits)
-        begun = sum(v.registered is not None for v in visits)
-        numbered = sum(isinstance(v.registered, Registered) for v in visits)
-        unsettled = sum(self.clinic.visits_on(v.patient) for v in visits if v.registered is None)
-        on_cards = sum(self.clinic.visits_on(v.patient) for v in visits)
-        records = [*institution.done, *institution.refused, *institution.queue]
-        return [
-            ("patients who came = patients who left", len(visits), ended),
-            ("visits on patients' cards = visits registered from cards + broken off while registering", on_cards,
-             numbered + unsettled),
-            ("records made = visits registered", len(records), begun),
-            ("records in the data centre = uploads confirmed", len(core.records), len(institution.done)),
-            ("visits told to the data centre = different visits told", len(records), len({p.record.key for p in records})),
-        ]
 
     def _row(self, visit: Visit) -> VisitRow:
         tally, registered = visit.tally, visit.registered
@@ -247,6 +253,9 @@ def _switch_on(place: Workplace) -> Flow[None]:
     if place.hpc is not None:
         yield from insert_hpc(place.desk, sam)
         place.hpc_handle = Handle("hpc", True, False, place.hpc.atr)
+    if place.desk.institution.lists is None:
+        yield from get_status_lists(place.desk, sam)
+    yield from get_reader_certificates(place.desk, sam)
 
 
 def _drain(place: Workplace) -> Flow[int]:

@@ -14,8 +14,8 @@ from scenarios.stations import Service, Staffed
 from virtual_devices.checks import Unfit
 from virtual_devices.faults import day_seconds
 from virtual_devices.network import Contact
+from virtual_devices.radio import Field
 from virtual_devices.reader.desk import Policy
-from virtual_devices.wallet.stand_in import NfcModel
 
 StationName = Literal["registration", "preparation", "consultation", "pricing", "collection"]
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
@@ -82,7 +82,7 @@ class Cards(BaseModel):
     exchanged: bool = True
     """False: patients only queue, no card and no line is used. For checking the queues against theory."""
     virtual_share: Share = 0.12
-    """Share who come with a virtual card (a stand-in until the wallet exists)."""
+    """Share who come with a virtual card on a phone."""
     profiles: dict[ProfileName, Annotated[float, pydantic.Field(ge=0)]] = {
         "t1": 0.6, "t1-nul": 0.25, "t0": 0.1, "y2025": 0.05
     }
@@ -125,10 +125,15 @@ class Acts(BaseModel):
     """A clerk puts a card into the reader again."""
     tap_again: Service = Service(median_s=3, p95_s=7)
     """The holder puts the phone to the reader again."""
+    open_wallet: Service = Service(median_s=7, p95_s=18)
+    """The holder opens the wallet and proves to be its holder."""
+    approve: Service = Service(median_s=4, p95_s=10)
+    """The holder allows on the phone what was asked for beside."""
 
     def by_name(self) -> dict[str, Service]:
         """Act, as flows name it -> its time."""
-        return {"enter PIN": self.enter_pin, "insert card again": self.insert_again, "tap again": self.tap_again}
+        return {"enter PIN": self.enter_pin, "insert card again": self.insert_again, "tap again": self.tap_again,
+                "open the wallet": self.open_wallet, "approve on the phone": self.approve}
 
 
 class Params(BaseModel):
@@ -158,8 +163,8 @@ class Params(BaseModel):
     """Entries of a prescription are drawn from 0 to this many."""
     contact: mirrored(Contact) = pydantic.Field(default_factory=Contact)  # type: ignore[valid-type]
     """What contact readers and the chips in them take."""
-    virtual_card: mirrored(NfcModel) = pydantic.Field(default_factory=NfcModel)  # type: ignore[valid-type]
-    """What a phone at a contactless reader takes."""
+    field: mirrored(Field) = pydantic.Field(default_factory=Field)  # type: ignore[valid-type]
+    """What contactless readers and the phones in their field take."""
     policy: mirrored(Policy) = pydantic.Field(default_factory=Policy)  # type: ignore[valid-type]
     """How long a desk waits for the data centre, and how often it tries."""
     retry_uploads_s: Annotated[float, pydantic.Field(gt=0)] = 300.0

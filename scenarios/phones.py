@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from scenarios.runner import Steps, T
-from scenarios.world import REINSERTIONS, Tally, Workplace, World
+from scenarios.world import REINSERTIONS, Tally, Workplace, World, asked
 from virtual_devices import vhc
 from virtual_devices.card.holder import Holder
 from virtual_devices.clock import to_datetime
 from virtual_devices.cloud.issuer import CardHolder, CardIssuer, portrait
-from virtual_devices.cloud.places import Places
+from virtual_devices.cloud.places import Place, Places
 from virtual_devices.flow import Flow, People
 from virtual_devices.lifecycle import Status
 from virtual_devices.pki import Authority
@@ -40,14 +40,19 @@ class PhoneShop:
     def __init__(self, world: World, authority: Authority) -> None:
         self._world = world
         self._root = authority.root_der
-        self._issuer = CardIssuer(authority, f"{world.scenario.run.seed}/{world.replication}")
+        self._seed = f"{world.scenario.run.seed}/{world.replication}"
+        self._issuer = CardIssuer(authority, self._seed)
         self._places = Places("urn:nhi:bench:status", world.stream("status places"), LISTS, LIST_ENTRIES)
-        self.statuses: dict[object, Status] = {}
+        self.statuses: dict[Place, Status] = {}
+
+    def status_lists(self, at_ns: int) -> dict[str, bytes]:
+        """As the data centre publishes them."""
+        return self._issuer.status_lists(self.statuses, at_ns, LIST_ENTRIES)
 
     def phone(self, key: str, card_no: str, holder: Holder) -> Phone:
         """A phone that was set up before the morning began."""
         world = self._world
-        made = Phone(f"{world.scenario.run.seed}/{world.replication}", key, self._root)
+        made = Phone(self._seed, key, self._root)
         made.start(world.epoch_ns)
         made.format()
         made.holder.set_pin(PHONE_PIN, world.epoch_ns)
@@ -126,5 +131,5 @@ class PhoneContact:
                 if not e.torn or number == REINSERTIONS:
                     raise
                 self._tally.retries += 1
-            yield world.env.timeout(world.people.ask("holder", TAP_AGAIN)[0])
+            yield from world.perform(asked("holder", TAP_AGAIN), name, self._place, visit=self._visit)
         raise AssertionError("unreachable")

@@ -19,7 +19,7 @@ from scenarios.runner import SimClock, Steps, T, perform
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.clock import TAIWAN, from_datetime, to_datetime
 from virtual_devices.faults import FaultyLink, Injector, Strike
-from virtual_devices.flow import Flow, People, Session
+from virtual_devices.flow import Ask, Flow, People, Session
 from virtual_devices.hpc.hpc import Hpc
 from virtual_devices.link import Link
 from virtual_devices.network import Contact, ContactMedium, ModelledLink
@@ -240,7 +240,7 @@ class CardContact:
                 if turn is not None:
                     self.take_out()
                     world.slot.release(turn)
-            yield world.env.timeout(world.people.ask("clerk", "insert card again")[0])
+            yield from world.perform(asked("clerk", "insert card again"), name, self._place, visit=self._visit)
         raise AssertionError("unreachable")
 
     def _put_in(self) -> Link:
@@ -256,6 +256,11 @@ class CardContact:
             self.card = self._world.seat.remove(self.card, self._visit)
         self._link = None
         self._handle = None
+
+
+def asked(person: str, act: str) -> Flow[None]:
+    """Somebody does something, and there is a row of it."""
+    yield Ask(person, act)
 
 
 def read_status(role: str, request: bytes, reply: bytes) -> str:

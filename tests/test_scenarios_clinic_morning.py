@@ -101,15 +101,20 @@ def test_broken_line_sends_nobody_away_and_is_made_up_for() -> None:
     assert all(row.holds for row in of(rows, LedgerRow))
 
 
-def test_virtual_card_is_a_stand_in_and_says_so() -> None:
+def test_virtual_card_is_presented_read_and_written_at_each_counter() -> None:
     rows = played("fault=[]", "params.cards.virtual_share=1.0", "params.cards.not_insured_share=0.0")
     visits = of(rows, VisitRow)
-    assert {(v.carrier, v.devices, v.provenance) for v in visits} == {("virtual-card", "stand-in", "modelled")}
-    assert all(v.sequence.startswith("W") for v in visits if v.outcome == "served")
+    assert {(v.carrier, v.devices, v.provenance) for v in visits} == {("virtual-card", "virtual", "modelled")}
+    served = [v for v in visits if v.outcome == "served"]
+    assert served and all(v.sequence.startswith("W") for v in served)
     phone = [e for e in of(rows, ExchangeRow) if e.role == "wallet"]
-    assert phone
-    assert {(e.channel, e.device, e.reply) for e in phone} == {("nfc", "stand-in", b"")}
-    assert any(a.act == "tap again" for a in of(rows, ActRow))
+    assert {(e.channel, e.device) for e in phone} == {("nfc", "virtual")}
+    flows = {(e.flow, e.step) for e in phone}
+    assert {("register", "present virtual card"), ("consult", "present virtual card"), ("write back", "write virtual card"),
+            ("price", "write virtual card")} <= flows
+    acts = [a.act for a in of(rows, ActRow)]
+    assert "tap again" in acts and "open the wallet" in acts and "approve on the phone" not in acts  # it was armed
+    assert any(v.retries for v in served)  # phones taken away too early, and held there again
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 A request is shown to the holder, who unticks what shall not be given and proves to be the holder (``holder.py``). With NFC
 nobody can type while holding a phone to a reader, so consent can be given in advance, *armed*: for one session that begins
-within 60 s, for elements chosen then; locking the screen disarms it. What was not given stays inside; a session that was
-declined may not ask again, and neither may one that is over. Later requests of a session may ask for more, and for each
-element once: what was unticked is not asked for again in that session.
+within 60 s, for elements chosen then, at whichever of its requests; locking the screen disarms it. What was not given stays
+inside; a session that was declined may not ask again, and neither may one that is over. Later requests of a session may ask
+for more, and for each thing the holder is asked once.
 
 The machine is the table below; every pair that is not in it changes nothing. Times are on the phone's steady clock, and one
 that goes back ends what was running. A restart forgets every consent.
@@ -245,8 +245,8 @@ class Consent:
         armed, self._armed = self._armed, None
         self._session, self._since_ns, self._asked, self._given = session, steady_ns, wanted, None
         self._settled = frozenset()
-        if self._state is State.ARMED and armed is not None and (both := armed.scope.parts & wanted.parts):
-            self._given, self._settled = Given(Scope(both), armed.means, True), both
+        if self._state is State.ARMED and armed is not None and armed.scope.parts & wanted.parts:
+            self._given, self._settled = armed, armed.scope.parts  # for the whole of this session
             self._step(Event.TAP)
             return Answer.GIVEN
         self._step(Event.ASK)
