@@ -118,7 +118,8 @@ class PhoneContact:
         holder = PhoneHolder(self._phone, world.people, world, use)
         for number in range(REINSERTIONS + 1):
             rng = world.stream("field", self._visit, name, number)
-            link = FieldLink(NfcFace(self._phone), self._field, rng, world.clock)
+            face = NfcFace(self._phone)
+            link = FieldLink(face, self._field, rng, world.clock)
             try:
                 return (
                     yield from world.perform(
@@ -127,9 +128,10 @@ class PhoneContact:
                     )
                 )
             except Ended as e:
-                self._phone.end_session()
                 if not e.torn or number == REINSERTIONS:
                     raise
                 self._tally.retries += 1
+            finally:
+                face.power_off()  # the phone is taken out of the field
             yield from world.perform(asked("holder", TAP_AGAIN), name, self._place, visit=self._visit)
         raise AssertionError("unreachable")

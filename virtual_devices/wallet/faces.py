@@ -11,7 +11,6 @@ from __future__ import annotations
 from virtual_devices import atr
 from virtual_devices.atr import Transport
 from virtual_devices.link import Work
-from virtual_devices.mdoc import session
 from virtual_devices.mdoc.carriers import NfcCarrier
 from virtual_devices.mdoc.handover import StaticHandover
 from virtual_devices.mdoc.nfc_applications import Applications
@@ -60,8 +59,7 @@ class NfcFace:
         self._phone.power.arm_cut(points)
 
     def _answer(self, message: bytes) -> bytes:
-        holder = self._phone.session
-        return session.TERMINATION if holder is None else holder.handle(message, self._now_ns)
+        return self._phone.handle(message, self._now_ns)
 
 
 class MessageFace:
@@ -80,8 +78,7 @@ class MessageFace:
         return b""
 
     def handle(self, request: bytes, now_ns: int) -> bytes:
-        holder = self._phone.session
-        return session.TERMINATION if holder is None else holder.handle(request, now_ns)
+        return self._phone.handle(request, now_ns)
 
     def power_off(self) -> None:
         self._phone.end_session()

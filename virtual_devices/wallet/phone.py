@@ -24,13 +24,13 @@ from virtual_devices.clock import NS
 from virtual_devices.holder.application import Act, Allowed, Application, Names
 from virtual_devices.holder.readers import SKEW_S, Reader, ReaderCheck, Readers
 from virtual_devices.holder.refusals import No
-from virtual_devices.holder.session import Handover, HolderSession
+from virtual_devices.holder.session import Handover, HolderSession, State
 from virtual_devices.holder.writing import Records
 from virtual_devices.link import Work
 from virtual_devices.mdoc import engagement
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.mso import IssuerSigned
-from virtual_devices.mdoc.session import Transcript
+from virtual_devices.mdoc.session import TERMINATION, Transcript
 from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.pki import READERS, ChainVerifier, Identity, Refused, Role
 from virtual_devices.randomness import private_key
@@ -146,6 +146,16 @@ class Phone:
         self.channel = channel
         self.session = HolderSession(shown, key, Application(_Home(self, self.shown)).answer, handover)
         return self.session
+
+    def handle(self, message: bytes, now_ns: int) -> bytes:
+        """One session message and its answer. A session that has ended has used its consent up."""
+        session = self.session
+        if session is None:
+            return TERMINATION
+        answer = session.handle(message, now_ns)
+        if session.state is State.ENDED:
+            self.end_session()
+        return answer
 
     def end_session(self) -> None:
         """The phone is put away, or something else begins."""
