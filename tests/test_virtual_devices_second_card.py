@@ -162,6 +162,27 @@ def test_card_with_pin_shows_basic_data_without_it_and_medical_data_after_it(med
 
 
 @pytest.mark.parametrize("medium", MEDIA)
+def test_request_for_medical_data_alone_waits_for_the_pin_too(medium: str) -> None:
+    """Nothing could be shown without it: the whole document is refused, and asked for again after VERIFY."""
+    desk = desk_at(medium, pin=HOLDER_PIN)
+
+    def flow() -> Flow[Shown]:
+        card, opened = yield from open_by(desk, medium)
+        sam = yield from sam_of(desk.bench.desk)
+        wanted = {vhc.MEDICAL: {"allergies": False}}
+        return (yield from ask_with_pin(desk.bench.desk, opened, card, wanted, sam, hpc=desk.doctor))
+
+    assert desk.run(flow()).value(vhc.MEDICAL, "allergies") == [ALLERGY]
+
+
+def test_pin_does_not_help_a_card_that_is_not_in_force() -> None:
+    desk = SecondDesk(pin=HOLDER_PIN, cancelled=True)
+    with pytest.raises(Ended) as caught:
+        desk.run(visit(desk, "field"))
+    assert caught.value.said == No.NOT_IN_FORCE and not desk.card.pin.verified
+
+
+@pytest.mark.parametrize("medium", MEDIA)
 def test_pin_counts_in_one_session_only(medium: str) -> None:
     desk = desk_at(medium, pin=HOLDER_PIN)
 
