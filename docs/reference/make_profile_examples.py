@@ -30,7 +30,8 @@ _HEAD = """\
 # Worked examples
 
 Made by `docs/reference/make_profile_examples.py`: do not edit. One phone, one desk, one physician and one data centre of the
-bench meet on 2026-03-02 at 00:00:00 UTC; every key follows from the seed `profile`, every ECDSA signature is deterministic (RFC 6979).
+bench meet on 2026-03-02 at 00:00:00 UTC; every key follows from the seed `profile`, every ECDSA signature is
+deterministic (RFC 6979).
 The portrait is four bytes that stand for a JPEG. All certificates, keys and persons are invented: trust none of them.
 
 Hex is broken after 64 bytes, text after 128 characters; a line break belongs to neither. The diagnostic notation (RFC 8949

@@ -92,7 +92,7 @@ class World:
     def _present(self) -> None:
         """A whole session: a consultation, and a batch written back."""
         self.phone.holder.enter_pin("2580", NOW_NS)
-        self.phone.arm(Use.TREATMENT, WANTED, NOW_NS)
+        self.phone.arm(Use.TREATMENT, WANTED, NOW_NS, write=False)
         method = BleOptions(peripheral_server=SERVICE).method()
         self.e_device, self.engagement = self.phone.new_engagement([method])
         self.holder = self.phone.engaged(self.engagement, self.e_device)
