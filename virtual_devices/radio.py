@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
+from virtual_devices.checks import bounded, check
 from virtual_devices.clock import Clock, seconds
 from virtual_devices.link import Attempt, Device, Outcome, Work
 from virtual_devices.mdoc.ble_chunks import airtime_plan
@@ -23,14 +24,17 @@ _BLOCK_OVERHEAD_BYTES = 4  # PCB, EDC, and the answer's part of them
 class PhoneWork:
     """What a phone takes for its own work."""
 
-    signature_ms: float = 12.0
+    signature_ms: float = bounded(12.0, ge=0)
     """One signature in the secure element."""
-    verification_ms: float = 0.4
+    verification_ms: float = bounded(0.4, ge=0)
     """Checking one signature in the app."""
-    chain_ms: float = 1.0
+    chain_ms: float = bounded(1.0, ge=0)
     """Checking a chain of two certificates in the app."""
-    write_ms_per_64_bytes: float = 0.05
+    write_ms_per_64_bytes: float = bounded(0.05, ge=0)
     """Writing to the phone's flash, each 64 bytes or part of them."""
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def ns(self, work: Work) -> int:
         pages = -(-work.written_bytes // 64)
@@ -49,22 +53,19 @@ class Field:
     """From holding the phone near to its answer: polling, anticollision, selection."""
     command: Delay = field(default_factory=lambda: Delay(14.0, 38.0))
     """Turnaround of reader, driver and the phone's card emulation for one command, beside its bytes."""
-    kbit_s: float = 106.0
+    kbit_s: float = bounded(106.0, gt=0)
     """Bit rate on the air; 106 is what every reader and phone can do."""
-    block_ms: float = 1.2
+    block_ms: float = bounded(1.2, ge=0)
     """Turnaround of one block of the air's protocol (ISO-DEP), of which a long command takes several."""
-    taken_away: float = 0.06
+    taken_away: float = bounded(0.06, ge=0, le=1)
     """Share of taps in which the phone is taken away too early."""
-    held_ms: float = 1500.0
+    held_ms: float = bounded(1500.0, ge=0)
     """A phone that is taken away too early is held for a random time up to this."""
     phone: PhoneWork = field(default_factory=PhoneWork)
     """The phone's own work."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.taken_away <= 1.0:
-            raise ValueError(f"taken_away is a share of 1, from 0 to 1, not {self.taken_away}")
-        if self.kbit_s <= 0 or self.block_ms < 0 or self.held_ms < 0:
-            raise ValueError("kbit_s must be above 0, block_ms and held_ms not negative")
+        check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +74,19 @@ class Bluetooth:
 
     connected: Delay = field(default_factory=lambda: Delay(900.0, 2600.0))
     """From the engagement to a connection on which services are known."""
-    interval_ms: float = 30.0
+    interval_ms: float = bounded(30.0, gt=0)
     """Connection interval."""
-    packets_per_interval: int = 4
+    packets_per_interval: int = bounded(4, ge=1)
     """Packets that both sides carry in one interval."""
-    mtu: int = 515
+    mtu: int = bounded(515, ge=23, le=517)
     """ATT_MTU that was agreed."""
-    lost: float = 0.01
+    lost: float = bounded(0.01, ge=0, le=1)
     """Share of messages in which the connection breaks off."""
     phone: PhoneWork = field(default_factory=PhoneWork)
     """The phone's own work."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.lost <= 1.0:
-            raise ValueError(f"lost is a share of 1, from 0 to 1, not {self.lost}")
-        if self.interval_ms <= 0 or self.packets_per_interval < 1 or not 23 <= self.mtu <= 517:
-            raise ValueError("interval_ms must be above 0, packets_per_interval 1 or more, mtu 23 to 517")
+        check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +95,11 @@ class Camera:
 
     read: Delay = field(default_factory=lambda: Delay(1400.0, 4200.0))
     """From raising the phone to a code that was read."""
-    failed: float = 0.03
+    failed: float = bounded(0.03, ge=0, le=1)
     """Share of scans that come to nothing within the time."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.failed <= 1.0:
-            raise ValueError(f"failed is a share of 1, from 0 to 1, not {self.failed}")
+        check(self)
 
 
 class FieldMedium:
