@@ -57,7 +57,7 @@ def _differences() -> tuple[Difference, ...]:
             "two wrong PINs in the field close VERIFY there until the right one is entered by contact", _PROFILE,
         ),
         Difference("log", "who read what, readable on the phone", "none: there is no screen to read it on",
-                   "the holder learns who read the card from the data centre only", _PROFILE),
+                   "the holder learns it nowhere: the data centre hears of visits, not of reads", _PROFILE),
         Difference("guardians", "authorizations of wards", "none: a card is its holder's own", "", _PROFILE),
         Difference(
             "media", "QR code, NFC, BLE", "contact (T=1, T=0) and NFC with static handover", "no BLE, no code on a screen",
