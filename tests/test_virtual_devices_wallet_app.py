@@ -11,7 +11,7 @@ from virtual_devices import cose
 from virtual_devices.authorization import Purpose, Relation, Scope
 from virtual_devices.cloud.guardians import Ground, Wish
 from virtual_devices.cloud.identification import CardSession
-from virtual_devices.cloud.phone_service import LateRecords, late_id
+from virtual_devices.cloud.late import LateRecords, late_id
 from virtual_devices.cloud.restoring import Prescription
 from virtual_devices.link import DirectLink, Outcome
 from virtual_devices.pki import DAY_NS, Role

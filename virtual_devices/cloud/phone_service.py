@@ -18,7 +18,6 @@ the SHA-256 of its key; what it may ask is the domain's to say. A card is bound 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -35,6 +34,7 @@ from virtual_devices.cloud.guardians import Grant, Guardians
 from virtual_devices.cloud.identification import CardSession, Given
 from virtual_devices.cloud.issuer import CardHolder, CardIssuer
 from virtual_devices.cloud.journal import Answer, Asker, Request
+from virtual_devices.cloud.late import LateRecords
 from virtual_devices.cloud.restoring import Restoring
 from virtual_devices.codes import Space
 from virtual_devices.cose import MalformedCose, Sign1
@@ -52,15 +52,6 @@ CLOCK_SKEW_S = 900
 CHALLENGE_BYTES = 16
 HEADER_REJECTED, SYNTAX_REJECTED, SIGNATURE_REJECTED = FieldCode("9001"), FieldCode("9002"), FieldCode("9020")
 NOT_ATTESTED = FieldCode("1024", Space.VHC)
-
-
-@dataclass(frozen=True, slots=True)
-class LateRecords:
-    """Records that were signed while the holder had already left: for the phone to take in. ``chains``: of their signers."""
-
-    id: bytes
-    records: tuple[bytes, ...]
-    chains: tuple[tuple[bytes, ...], ...]
 
 
 @dataclass
@@ -399,11 +390,6 @@ def phone_request(
 def device_of(key: ec.EllipticCurvePublicKey) -> bytes:
     """The id of the phone that has this key."""
     return holder_of(key)[:16]
-
-
-def late_id(records: tuple[bytes, ...]) -> bytes:
-    """The id of records that come late: it follows from them, so that they come once."""
-    return hashlib.sha256(b"late" + b"".join(hashlib.sha256(r).digest() for r in records)).digest()[:16]
 
 
 def _text(given: Mapping[Any, Any], name: str) -> str:

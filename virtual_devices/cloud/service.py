@@ -24,8 +24,9 @@ from virtual_devices import cbor, cose, pki
 from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, proof_message
 from virtual_devices.card.writes import update_message
 from virtual_devices.clock import NS, parse_roc
-from virtual_devices.cloud.core import OK, SIZE_MISMATCH, DataCentre, Stored, VisitRecord
+from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre, Stored, VisitRecord
 from virtual_devices.cloud.identification import CardSession
+from virtual_devices.cloud.late import LateRecords, late_id
 from virtual_devices.cose import MalformedCose
 from virtual_devices.link import Work
 from virtual_devices.pki import PROFESSIONALS, Authority, ChainVerifier, Identity, Refused, Role, Trouble, Verified
@@ -33,7 +34,7 @@ from virtual_devices.pki import PROFESSIONALS, Authority, ChainVerifier, Identit
 VERSION = 1
 DATA_CENTRE_ID = "IDC"
 CLOCK_SKEW_S = 900  # between an asker's clock and this one
-MAX_PARTS, MAX_PART_BYTES, MAX_RECORDS, MAX_KEY_BYTES = 4096, 65536, 4096, 64
+MAX_PARTS, MAX_PART_BYTES, MAX_RECORDS, MAX_KEY_BYTES, MAX_LATE = 4096, 65536, 4096, 64, 60
 HEADER_REJECTED, SYNTAX_REJECTED, OUT_OF_SERVICE, CARD_REFUSED, SIGNATURE_REJECTED = "9001", "9002", "9004", "9011", "9020"
 SAM_CODE: dict[Trouble, str] = {
     Trouble.MISSING: "9013",
@@ -83,12 +84,15 @@ class DataCentreDevice:
         self._lists = lists
         self.card_sessions: dict[bytes, CardSession] = {}
         """Sessions in which a physical card has proved itself, by their number: for applications from phones."""
+        self.late: dict[str, list[LateRecords]] = {}
+        """Card number -> signed records for phones that had left: each is fetched when the phone next asks."""
         self._card_challenges: dict[tuple[str, str], bytes] = {}
         self._operations: dict[str, Callable[[Verified, bytes, Arguments, int], Reply]] = {
             "verify-sam": self._verify_sam,  # csVerifySAMDC
             "reader-certificates": self._reader_certificates,  # none in the field: for wallets
             "card-challenge": self._card_challenge,  # none in the field: a virtual card by way of the physical one
             "card-session": self._card_session,
+            "late-records": self._late_records,  # none in the field: for a holder who left before they were written
             "status-lists": self._status_lists,  # none in the field: for wallets
             "begin-visit": self._begin_visit,  # SequelNumber/Next, TreatmentNumber/Card
             "roll-back": self._roll_back,  # csUnGetSeqNumber
@@ -183,6 +187,21 @@ class DataCentreDevice:
         statement = hashlib.sha256(b"card session" + request_id + proof).digest()[:16]
         self.card_sessions[statement] = CardSession(statement, card_no, now_ns)
         return OK, {"statement": statement}
+
+    def _late_records(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        """Records with the chains of those who signed them. The same ones again are kept once; the phone checks them."""
+        card_no, records, chains = _take(a, "card_no", str), _take(a, "records", list), _take(a, "chains", list)
+        if not 1 <= len(records) <= MAX_LATE or not all(isinstance(r, bytes) and len(r) <= MAX_PART_BYTES for r in records):
+            raise _BadArguments("records")
+        if not 1 <= len(chains) <= 2 or not all(isinstance(c, list) and all(isinstance(x, bytes) for x in c) for c in chains):
+            raise _BadArguments("chains")
+        if card_no not in self.core.people:
+            return UNKNOWN_CARD, {}
+        late = LateRecords(late_id(records), tuple(records), tuple(tuple(c) for c in chains))
+        waiting = self.late.setdefault(card_no, [])
+        if late.id not in {entry.id for entry in waiting}:
+            waiting.append(late)
+        return OK, {"id": late.id}
 
     def _status_lists(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
         """All of them: a question about one would tell of a person."""

@@ -43,7 +43,7 @@ from virtual_devices.reader.transmit import READ_WRITE_FAULT, Ended, Handle
 from virtual_devices.reader.visit import SECOND_DEPARTMENT, WRONG_PERSON, VisitRequest
 from virtual_devices.reader.write_back import prepare, sign_records, target_of, write
 from virtual_devices.status_list import Status, StatusVerdict
-from virtual_devices.write_back import Receipt, Record
+from virtual_devices.write_back import Receipt, Record, holder_of
 
 T = TypeVar("T")
 OPEN_APP, APPROVE, TAP_AGAIN = "open the wallet", "approve on the phone", "tap again"
@@ -70,12 +70,14 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whom the desk has before it. ``issuer_auth``: which credential was seen; ``status``: what is known of it, and the age of
-    that knowledge in ns (-1: none); ``on_behalf``: who presented it for whom, when a guardian did (DLG-03)."""
+    """Whom the desk has before it. ``issuer_auth``: which credential was seen; ``device``: SHA-256 of its device key;
+    ``status``: what is known of it, and the age of that knowledge in ns (-1: none); ``on_behalf``: who presented it for whom,
+    when a guardian did (DLG-03)."""
 
     card_no: str
     name: str
     issuer_auth: bytes
+    device: bytes
     status: Status
     status_age_ns: int
     on_behalf: str = ""
@@ -178,6 +180,23 @@ def write_wallet(
     return (yield from present(desk, counter, OPEN_APP, body))
 
 
+def send_late(
+    desk: Desk, registered: VirtualRegistered, records_for: Callable[[bytes], Sequence[Record]], hpc: Handle | None = None,
+) -> Flow[bool]:
+    """The holder has left before the records were written: signed all the same, and left with the data centre for the phone.
+
+    True when they are there; False when the line is down: run again later, and they are kept once. Raises Ended.
+    """
+    sam = yield from ready_for_wallets(desk)
+    signed = yield from sign_records(desk, records_for(registered.person.device), sam, hpc)
+    chains = [list(chain) for chain in (desk.reader_chain, desk.hpc_reader_chain if hpc is not None else ()) if chain]
+    arguments = {"card_no": registered.person.card_no, "records": signed, "chains": chains}
+    answer = yield from call(desk, sam, "late-records", desk.fresh(16), arguments, "leave records with the data centre")
+    if answer is not None and answer.code != "0":
+        raise Ended("the data centre does not take the records", answer.code, "cloud")
+    return answer is not None
+
+
 def read_prescriptions_wallet(desk: Desk, counter: Counter, hpc: Handle) -> Flow[tuple[Person, list[bytes], Shown]]:
     """At a pharmacy: the prescriptions on the phone, straight from the phone (RXS-02), as they were signed; whoever brings them.
 
@@ -233,7 +252,8 @@ def identify(desk: Desk, opened: ReaderSession, shown: Shown, scope: frozenset[S
         status, age_ns = found.status, -1 if found.age_ns is None else found.age_ns
     if status not in (Status.VALID, Status.UNKNOWN):
         raise Ended(f"the card is {status.name.lower()}, says the status list", REVOKED, ROLE)
-    return Person(card_no, name, shown.issued_hash, status, age_ns, _on_behalf(desk, opened, shown, card_no, scope))
+    device = holder_of(mso.device_key)
+    return Person(card_no, name, shown.issued_hash, device, status, age_ns, _on_behalf(desk, opened, shown, card_no, scope))
 
 
 def _on_behalf(desk: Desk, opened: ReaderSession, shown: Shown, card_no: str, scope: frozenset[Scope]) -> str:
