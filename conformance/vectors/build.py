@@ -1,0 +1,125 @@
+"""All vectors of one seed, as files: the same seed, the same bytes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from conformance.vectors import authorizations, codes, credentials, engagements, lists, requests, responses, sessions, writing
+from conformance.vectors.model import Manifest
+from conformance.vectors.suite import Suite, both, moment
+from conformance.vectors.world import NOW_NS, Reader, World
+
+FORMAT = "tw.nhi.bench.vectors.1"
+MANIFEST, SCHEMA, READ_ME = "manifest.json", "schema.json", "README.md"
+SAYS = both(
+    "虛擬健保卡參考協定（本測試臺自訂的 profile，並非健保署規格）的測試向量：有效者與無效者，各附理由與應有代碼。金鑰為公開的測試金鑰，人物皆為虛構。",
+    "Test vectors of the bench's reference protocol for the virtual health insurance card (a profile of its own, no specification of "
+    "the administration): what is to be accepted, and what is to be refused, why, and with which code. Keys are published test "
+    "keys; all persons are invented.",
+)
+
+
+def build(seed: int) -> dict[str, bytes]:
+    """Path -> bytes: the manifest, its schema, and every file that the manifest names."""
+    suite = make(seed)
+    manifest = Manifest(
+        format=FORMAT, seed=seed, at=moment(NOW_NS), says=SAYS, keys=tuple(suite.keys.values()),
+        sessions=tuple(suite.sessions.values()), vectors=tuple(suite.vectors.values()), files=suite.listed(),
+    )
+    return {
+        **suite.files, MANIFEST: _json(manifest.model_dump(mode="json", exclude_none=True)), SCHEMA: _json(schema()),
+        READ_ME: _read_me(manifest).encode(),
+    }
+
+
+def make(seed: int) -> Suite:
+    """The suite itself."""
+    suite, world = Suite(), World(seed)
+    _trust(suite, world)
+    lists.add(suite, world)
+    credentials.add(suite, world)
+    opened = engagements.add(suite, world)
+    sessions.add(suite, world, opened)
+    requests.add(suite, world, opened["qr"], opened["other"])
+    responses.add(suite, world, opened["nfc"], opened["other"])
+    writing.add(suite, world)
+    codes.add(suite, world)
+    authorizations.add(suite, world, opened["nfc"], opened["other"])
+    return suite
+
+
+def schema() -> dict[str, Any]:
+    """The closed JSON schema of the manifest."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Manifest.model_json_schema()}
+
+
+def _trust(suite: Suite, world: World) -> None:
+    """Anchors, certificates, and the keys of everybody."""
+    suite.file("trust/root.pem", pem(world.authority.root_der), "信任根（只信任這一張）", "the one trust anchor")
+    suite.file("trust/stranger-root.pem", pem(world.stranger.root_der), "不受信任的根：用於偽造的向量", "a root that nobody trusts: for forged vectors")
+    for name, chain, zh, en in (
+        ("document-signer", world.signer.chain, "簽發卡片", "signs cards"), ("data-centre", world.centre.chain, "簽發清單與授權", "signs lists and authorizations"),
+        ("sam", world.sam.chain, "安全模組（SAM）的讀取者憑證", "the SAM's reader certificate"),
+        ("physician", world.physician.chain, "醫師卡的讀取者憑證", "the physician's reader certificate"),
+        ("pharmacist", world.pharmacist.chain, "藥師卡的讀取者憑證", "the pharmacist's reader certificate"),
+        ("other-use", world.other_use.chain, "非醫療用途的讀取者憑證", "a reader certificate outside medical care"),
+    ):
+        suite.file(f"trust/{name}.pem", b"".join(map(pem, chain)), f"{zh}（憑證與其簽發者）", f"{en} (certificate and its issuer)")
+    suite.key("device", world.device, "卡片憑證所綁定的裝置金鑰", "the device key that the credential is bound to")
+    suite.key("code", world.code_key, "包裝 QR 條碼的金鑰", "the key that wraps QR codes")
+    suite.key("guardian", world.guardian, "代理人的裝置金鑰", "the guardian's device key")
+    suite.key("document-signer", world.signer.key, "簽發卡片的金鑰", "signs cards")
+    suite.key("data-centre", world.centre.key, "資料中心的金鑰", "the data centre's key")
+    suite.key("root", world.authority.root_key, "信任根的金鑰", "the root's key")
+    readers: tuple[tuple[str, Reader, str, str], ...] = (
+        ("sam", world.sam, "安全模組的金鑰", "the SAM's key"), ("physician", world.physician, "醫師卡的金鑰", "the physician's key"),
+        ("pharmacist", world.pharmacist, "藥師卡的金鑰", "the pharmacist's key"), ("other-use", world.other_use, "非醫療讀取者的金鑰", "the other reader's key"),
+    )
+    for name, reader, zh, en in readers:
+        suite.key(name, reader.key, zh, en)
+
+
+def pem(der: bytes) -> bytes:
+    return x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM)
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _read_me(manifest: Manifest) -> str:
+    """For people: what is here, and how to use it."""
+    good = sum(v.expected.accepted for v in manifest.vectors)
+    rows = "\n".join(
+        f"| `{v.id}` | {'✓' if v.expected.accepted else '✗'} | {v.expected.reason.value} | "
+        f"{f'{v.expected.code.space.value} {v.expected.code.number}' if v.expected.code.number else ''} | {v.says.zh} | {v.says.en} |"
+        for v in manifest.vectors
+    )
+    return f"""# 測試向量 / Test vectors
+
+{manifest.says.zh}
+
+{manifest.says.en}
+
+- {len(manifest.vectors)} 個向量，{good} 個應接受；查驗時間 {manifest.at}，除非向量另有 `at`。
+  {len(manifest.vectors)} vectors, {good} to be accepted; checked at {manifest.at} unless a vector has its own `at`.
+- `manifest.json` 依 `schema.json`（封閉式）；每個無效向量寫明與哪個有效向量不同、不同在哪些輸入。
+  `manifest.json` follows `schema.json`, which is closed; each vector to be refused names the one that it differs from, and where.
+- 信任 `trust/root.pem` 一張；狀態清單為 `trust/status-*.cbor`；讀取者憑證效期不得超過 72 小時；時差容許 30 秒。
+  Trust `trust/root.pem` alone; status lists are `trust/status-*.cbor`; reader certificates of more than 72 hours are refused;
+  clocks may differ by 30 s.
+- `batch/*`：裝置是空的（版次 0），除非有 `before`；同一會話已驗證 `trust/sam.pem` 與 `trust/physician.pem`。
+  `batch/*`: the device is empty (generation 0) unless there is a `before`; `trust/sam.pem` and `trust/physician.pem` have proved
+  themselves in the session.
+- `request/*`：持卡人同意一切；`shown` 是應離開裝置的欄位，`code` 是其餘欄位（或整份文件）的錯誤碼。
+  `request/*`: the holder agrees to everything; `shown` is what leaves, `code` the error code of the rest, or of the document.
+- 種子 / seed {manifest.seed}: `vhc-bench vectors --out DIR --seed {manifest.seed}`
+
+| id | | reason | code | 說明 | what it is |
+|---|---|---|---|---|---|
+{rows}
+"""

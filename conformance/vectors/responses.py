@@ -1,0 +1,122 @@
+"""Responses: what a reader believes of a holder's device in a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import cbor2
+
+from conformance.vectors.credentials import UNREADABLE, code_of
+from conformance.vectors.engagements import Opened
+from conformance.vectors.model import Code, Input, Kind, Reason, Space, Value
+from conformance.vectors.suite import Suite, flipped, moment, number
+from conformance.vectors.world import SAM_ID, UNTIL_NS, World
+from virtual_devices import vhc
+from virtual_devices.mdoc import session
+from virtual_devices.mdoc.mso import IssuerSigned
+from virtual_devices.mdoc.response import DeviceResponse, DeviceSigned, Document, mac_device, sign_device
+from virtual_devices.mdoc.session import Transcript
+from virtual_devices.mdoc.tagged import dumps
+from virtual_devices.pki import DAY_NS, Role
+
+SHOWN = {space: list(names) for space, names in vhc.REGISTRATION.items()}
+VALUES = {vhc.RECORDS: {"generation": 0}}
+
+
+def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
+    """Answers to a registration, by signature and by MAC; each way to be refused."""
+    part = world.issued.select(SHOWN)
+    by_signature, by_mac = _signed(world, opened.transcript), _mac(world, opened)
+    for name, device, zh, en in (
+        ("signature", by_signature, "掛號回覆，裝置以簽章證明", "an answer to a registration, the device proves itself by a signature"),
+        ("mac", by_mac, "同上，裝置以 MAC 證明", "the same, by a MAC"),
+    ):
+        inputs: Mapping[Input | Value, bytes | str] = {Input.RESPONSE: _whole(part, device), Value.SESSION: opened.name}
+        suite.good(Kind.RESPONSE, name, inputs, zh, en)
+    _device(suite, world, opened, other, part)
+    _issuer(suite, world, opened)
+    _structure(suite, part, by_signature)
+    nothing = DeviceResponse(errors={vhc.DOCTYPE: -1})
+    suite.bad("response/signature", "declined", {Input.RESPONSE: nothing.to_bytes()}, Reason.NO_RIGHT, number(Space.CSHIS, "5109"),
+              "持卡人不同意（documentErrors -1）", "the holder declines (documentErrors -1)")
+
+
+def _signed(world: World, at: Transcript, values: Mapping[str, Mapping[str, Any]] | None = None, key: Any = None) -> DeviceSigned:
+    return sign_device(lambda m: world.es256(key or world.device, m), at, vhc.DOCTYPE, values or VALUES)
+
+
+def _mac(world: World, opened: Opened) -> DeviceSigned:
+    return mac_device(session.agree(world.device, opened.reader.public_key()), opened.transcript, vhc.DOCTYPE, VALUES)
+
+
+def _whole(issued: IssuerSigned, device: DeviceSigned) -> bytes:
+    return DeviceResponse((Document(vhc.DOCTYPE, issued, device),)).to_bytes()
+
+
+def _device(suite: Suite, world: World, opened: Opened, other: Opened, part: IssuerSigned) -> None:
+    """A device that does not hold the key, or says what it may not."""
+    at = opened.transcript
+    sign, mac = _signed(world, at), _mac(world, opened)
+
+    def spoilt(device: DeviceSigned, **change: Any) -> bytes:
+        return _whole(part, replace(device, auth=replace(device.auth, **change)))
+
+    thief = world.private("another phone")
+    assert hasattr(sign.auth, "signature") and hasattr(mac.auth, "tag")
+    for of, name, raw, reason, zh, en in (
+        ("signature", "signature-bit", spoilt(sign, signature=flipped(sign.auth.signature)), Reason.FORGED,
+         "裝置簽章最後一位元翻轉", "the last bit of the device's signature is turned over"),
+        ("mac", "mac-bit", spoilt(mac, tag=flipped(mac.auth.tag)), Reason.FORGED,
+         "裝置 MAC 最後一位元翻轉", "the last bit of the device's MAC is turned over"),
+        ("signature", "other-session", _whole(part, _signed(world, other.transcript)), Reason.FORGED,
+         "為另一會話所簽（重播或轉送）", "signed for another session (replayed or forwarded)"),
+        ("signature", "copied", _whole(part, _signed(world, at, key=thief)), Reason.FORGED,
+         "憑證被複製到別的手機，金鑰不同", "the credential was copied to another phone, whose key is another"),
+        ("signature", "not-authorised", _whole(part, _signed(world, at, {vhc.BASIC: {"name": "王大明"}})), Reason.WRONG_ROLE,
+         "裝置自行簽署發卡機構才能說的欄位", "the device signs an element that is the issuer's to say"),
+        ("mac", "mac-of-other-session", _whole(part, mac_device(
+            session.agree(world.device, other.reader.public_key()), other.transcript, vhc.DOCTYPE, VALUES)), Reason.FORGED,
+         "MAC 屬於另一會話", "a MAC of another session"),
+    ):
+        suite.bad(f"response/{of}", name, {Input.RESPONSE: raw}, reason, code_of(reason), zh, en)
+
+
+def _issuer(suite: Suite, world: World, opened: Opened) -> None:
+    device = _signed(world, opened.transcript)
+
+    def shown(**more: Any) -> bytes:
+        return _whole(world.credential(**more).select(SHOWN), device)
+
+    stranger = world.stranger.issue(Role.DOCUMENT_SIGNER, "document signer")
+    for name, raw, reason, zh, en in (
+        ("issuer-stranger", shown(signer=stranger), Reason.FORGED, "發卡憑證屬於別的根", "the document signer is of another root"),
+        ("issuer-wrong-role", shown(signer=world.authority.issue(Role.SAM, SAM_ID)), Reason.WRONG_ROLE,
+         "由安全模組憑證簽發", "the credential is signed by a SAM"),
+    ):
+        suite.bad("response/signature", name, {Input.RESPONSE: raw}, reason, code_of(reason), zh, en)
+    suite.bad("response/signature", "expired", {Value.AT: moment(UNTIL_NS + DAY_NS)}, Reason.EXPIRED, code_of(Reason.EXPIRED),
+              "查驗時憑證已過期一天", "looked at a day after the credential's end")
+
+
+def _structure(suite: Suite, part: IssuerSigned, device: DeviceSigned) -> None:
+    whole = _whole(part, device)
+
+    def changed(change: Callable[[dict[str, Any]], None]) -> bytes:
+        body = cbor2.loads(whole)
+        change(body["documents"][0]["deviceSigned"])
+        return dumps(body)
+
+    def both_proofs(signed: dict[str, Any]) -> None:
+        signed["deviceAuth"] |= {"deviceMac": signed["deviceAuth"]["deviceSignature"]}
+
+    code: Code = UNREADABLE
+    for name, raw, zh, en in (
+        ("no-proof", changed(lambda signed: signed.update(deviceAuth={})), "既無簽章也無 MAC", "neither signature nor MAC"),
+        ("two-proofs", changed(both_proofs), "簽章與 MAC 同時出現", "a signature and a MAC at once"),
+        ("not-embedded", changed(lambda signed: signed.update(nameSpaces={})), "裝置欄位不是 #6.24 包裝", "the device's elements are not embedded (#6.24)"),
+        ("truncated", whole[:-1], "少了最後一個位元組", "the last byte is missing"),
+        ("byte-after", whole + b"\0", "後面多一個位元組", "a byte follows"),
+    ):
+        suite.bad("response/signature", name, {Input.RESPONSE: raw}, Reason.MALFORMED, code, zh, en)

@@ -1,0 +1,157 @@
+"""The parties of the vectors, all from one seed: authorities, readers, a holder's device, a guardian."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from virtual_devices import pki, vhc
+from virtual_devices.clock import NS
+from virtual_devices.cloud.issuer import CardHolder, portrait
+from virtual_devices.cose import X5CHAIN, Sign1, make_sign1
+from virtual_devices.mdoc.mso import IssuerSigned, StatusReference, Validity, issue
+from virtual_devices.mdoc.request import DeviceRequest, DocRequest, ItemsRequest, signed_by_reader
+from virtual_devices.mdoc.session import Transcript
+from virtual_devices.pki import DAY_NS, Authority, ChainVerifier, Identity, Role
+from virtual_devices.randomness import ByteStream, private_key
+
+NOW_NS = 1_772_409_600 * NS
+"""2026-03-02 08:00 in Taiwan."""
+INSTITUTION, SAM_ID, DOCTOR_ID, PHARMACIST_ID = "9901180014", "SAM000000001", "A123456789", "B223456788"
+CARD_NO, GUARDIAN_NO = "000012345678", "000087654321"
+STATUS_URI = "https://status.bench.example/cards/07"
+GRANTS_URI = "https://status.bench.example/authorizations/01"
+PLACE, REVOKED_PLACE, SUSPENDED_PLACE = (StatusReference(STATUS_URI, i) for i in (4711, 4712, 4713))
+UNTIL_NS = NOW_NS + 365 * DAY_NS
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who signs requests: a key and its reader certificate with the issuer's."""
+
+    key: ec.EllipticCurvePrivateKey
+    chain: tuple[bytes, ...]
+
+    def sign(self, message: bytes) -> Sign1:
+        return make_sign1(self.key, message, {X5CHAIN: list(self.chain)}, detached=True)
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything follows from ``seed``."""
+
+    seed: int
+
+    def private(self, *names: object) -> ec.EllipticCurvePrivateKey:
+        return private_key(self.seed, "vectors", *names)
+
+    def fresh(self, *names: object) -> ByteStream:
+        return ByteStream(self.seed, "vectors", *names)
+
+    @cached_property
+    def authority(self) -> Authority:
+        return Authority(f"vectors {self.seed}", NOW_NS)
+
+    @cached_property
+    def stranger(self) -> Authority:
+        """An authority of the same shape that nobody trusts."""
+        return Authority(f"vectors {self.seed} stranger", NOW_NS)
+
+    @cached_property
+    def root(self) -> ChainVerifier:
+        return ChainVerifier(self.authority.root_der)
+
+    # -- who signs for the data centre
+
+    @cached_property
+    def signer(self) -> Identity:
+        return self.authority.issue(Role.DOCUMENT_SIGNER, "document signer")
+
+    @cached_property
+    def centre(self) -> Identity:
+        return self.authority.issue(Role.DATA_CENTRE, "data centre")
+
+    # -- who reads
+
+    def reader(
+        self, role: Role, subject: str, *, organisation: str = "", from_ns: int = NOW_NS - 3600 * NS, hours: float = 72,
+        authority: Authority | None = None,
+    ) -> Reader:
+        """A reader certificate for the key of that party: the same key, whatever the certificate says."""
+        key = self.private("reader", subject)
+        issuer = authority or self.authority
+        return Reader(key, issuer.renew(role, subject, key.public_key(), from_ns, organisation=organisation, hours=hours))
+
+    @cached_property
+    def sam(self) -> Reader:
+        return self.reader(Role.SAM, SAM_ID, organisation=INSTITUTION)
+
+    @cached_property
+    def physician(self) -> Reader:
+        return self.reader(Role.PHYSICIAN, DOCTOR_ID)
+
+    @cached_property
+    def pharmacist(self) -> Reader:
+        return self.reader(Role.PHARMACIST, PHARMACIST_ID)
+
+    @cached_property
+    def other_use(self) -> Reader:
+        return self.reader(Role.OTHER_USE, "HOTEL0000001")
+
+    # -- who is read
+
+    @cached_property
+    def device(self) -> ec.EllipticCurvePrivateKey:
+        return self.private("device")
+
+    @cached_property
+    def code_key(self) -> ec.EllipticCurvePrivateKey:
+        """The key that wraps QR codes."""
+        return self.private("code")
+
+    @cached_property
+    def guardian(self) -> ec.EllipticCurvePrivateKey:
+        return self.private("guardian")
+
+    @cached_property
+    def holder(self) -> CardHolder:
+        return CardHolder(
+            CARD_NO, "王小明", "A123456789", date(1958, 7, 4), "M", date(2021, 1, 1), date(2027, 12, 31), portrait("M", 67),
+            emergency_tel="0912345678",
+            medical={"allergies": ["PENICILLIN"], "critical_illness": [], "inoculations": [], "donation_mark": "A"},
+        )
+
+    def credential(
+        self, *, signer: Identity | None = None, device: ec.EllipticCurvePrivateKey | None = None, doctype: str = vhc.DOCTYPE,
+        from_ns: int = NOW_NS - 30 * DAY_NS, until_ns: int = UNTIL_NS, place: StatusReference = PLACE,
+        authorised: dict[str, None] | None = None,
+    ) -> IssuerSigned:
+        """The holder's credential: the same salts, whatever is changed."""
+        validity = Validity(from_ns, from_ns, until_ns)
+        return issue(
+            doctype, self.holder.elements(), (device or self.device).public_key(), signer or self.signer, validity,
+            self.fresh("credential"), status=place, authorised=vhc.AUTHORISED if authorised is None else authorised,
+        )
+
+    @cached_property
+    def issued(self) -> IssuerSigned:
+        return self.credential()
+
+    def es256(self, key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
+        return pki.sign(key, message)
+
+
+def signed(
+    items: ItemsRequest, transcript: Transcript, reader: Reader | None, everybody: tuple[Reader, ...] = (),
+    version: str = "",
+) -> DeviceRequest:
+    """A request for one document, by a reader, and by several over all of it (version "1.1")."""
+    auth = None if reader is None else reader.sign(signed_by_reader(items, transcript))
+    asked = DeviceRequest(version or ("1.1" if everybody else "1.0"), (DocRequest(items, auth),))
+    message = asked.signed_by_all(transcript)
+    for each in everybody:
+        asked = asked.with_auth_all(each.sign(message))
+    return asked
