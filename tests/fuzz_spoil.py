@@ -19,6 +19,7 @@ _ODD: tuple[Any, ...] = (
     cbor2.CBORTag(18, []), cbor2.CBORTag(1 << 40, None), cbor2.undefined, cbor2.CBORSimpleValue(99),
 )
 _DEEPEST = 12
+_LONGEST = 0xFFFF
 
 
 def spoil(rng: Random, message: bytes) -> bytes:
@@ -103,8 +104,8 @@ def _other_map(rng: Random, node: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def framed(messages: Sequence[bytes]) -> bytes:
-    """Several messages as one input: each after its length in two bytes."""
-    return b"".join(len(m).to_bytes(2, "big") + m for m in messages)
+    """Several messages as one input: each after its length in two bytes, and cut at what these can say."""
+    return b"".join(len(m[:_LONGEST]).to_bytes(2, "big") + m[:_LONGEST] for m in messages)
 
 
 def unframed(raw: bytes, most: int = 40) -> list[bytes]:
