@@ -24,7 +24,7 @@ from profile_tables import BLOCKS  # noqa: E402
 
 PAGES = (HERE / "profile.md", *sorted((HERE / "profile").glob("*.md")))
 EXAMPLES = HERE / "profile" / "examples.md"
-_BLOCK = re.compile(r"(<!-- made: (\S+) -->\n).*?(\n<!-- made -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- made: (\S+) -->\n).*?(<!-- made -->)", re.DOTALL)
 _PER_LINE = 64  # bytes of hex, or characters of half a text
 _HEAD = """\
 # Worked examples
@@ -42,7 +42,7 @@ clause 8) shortens long byte strings and shows map entries in the order of their
 
 def rendered(text: str) -> str:
     """A page with its tables made anew."""
-    return _BLOCK.sub(lambda m: f"{m[1]}{BLOCKS[m[2]]()}{m[3]}", text)
+    return _BLOCK.sub(lambda m: f"{m[1]}{BLOCKS[m[2]]()}\n{m[3]}", text)
 
 
 def example_page() -> str:
