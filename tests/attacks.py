@@ -175,3 +175,14 @@ def state_of(bench: WalletBench) -> Any:
 def later(bench: WalletBench, by_ns: int) -> None:
     """Time passes, for everybody."""
     bench.clock.advance_to(bench.clock.now_ns() + by_ns)
+
+
+def refused_unless_medical(bench: WalletBench, **links: Any) -> Result:
+    """A consultation by these links: whether it shows medical data; nothing but the holder's log of it has changed."""
+    before = state_of(bench)
+    try:
+        return medical(consult(bench, **links))
+    except Ended as e:
+        after = state_of(bench)
+        assert after[1:] == before[1:] and (after[0] == before[0] or bench.phone.log.entries()[0].deed is Deed.SHOWN)
+        return Result(False, e.code)

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from virtual_devices.codes import Space, lookup
 
-from . import attacks_cards, attacks_guardians, attacks_readers, attacks_sessions, attacks_writing
+from . import attacks_cards, attacks_guardians, attacks_readers, attacks_sessions, attacks_way, attacks_writing
 from .attacks import Kind, Table
 from .test_virtual_devices_qr_attacks import TABLE as QR
 
 TABLES: tuple[Table, ...] = (
-    attacks_sessions.ROWS, attacks_readers.ROWS, attacks_cards.ROWS, attacks_writing.ROWS, attacks_guardians.ROWS,
+    attacks_sessions.ROWS, attacks_way.ROWS, attacks_readers.ROWS, attacks_cards.ROWS, attacks_writing.ROWS,
+    attacks_guardians.ROWS,
 )
 HELD_ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     ("every bit of every message and every APDU of a presentation flipped; chains cut, doubled, out of order", Kind.REFUSED.value,
