@@ -11,7 +11,8 @@ from virtual_devices import cose
 from virtual_devices.clock import VirtualClock
 from virtual_devices.cloud.identification import Registered
 from virtual_devices.cloud.issuer import CardHolder, CardIssuer, portrait
-from virtual_devices.cloud.phone_service import Office, PhoneService
+from virtual_devices.cloud.office import Office
+from virtual_devices.cloud.phone_service import PhoneService
 from virtual_devices.flow import Flow, PromptPeople, Session, run
 from virtual_devices.link import DirectLink, Link
 from virtual_devices.pki import Role

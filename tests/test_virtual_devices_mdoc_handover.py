@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtual_devices.mdoc import ndef, nfc_reader, tnep
+from virtual_devices.mdoc import ndef, tnep
 from virtual_devices.mdoc.carriers import (
     BleCarrier,
     Carrier,
@@ -29,6 +29,7 @@ from virtual_devices.mdoc.handover import (
 )
 from virtual_devices.mdoc.ndef import MalformedNdef, Record, Tnf
 from virtual_devices.mdoc.type4 import Type4Tag
+from virtual_devices.reader import nfc as nfc_reader
 from virtual_devices.reader.transmit import Ended
 
 from .handover_messages import DRAW, ENGAGEMENT, HR, HS, SERVICE_UUID

@@ -26,7 +26,7 @@ from virtual_devices.wallet.access_log import Deed, Language, describe
 from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.faces import NfcFace
 from virtual_devices.wallet.holder import Means
-from virtual_devices.write_back import Kind, Record, WriteOutcome, read_record, records_of
+from virtual_devices.write_back import Kind, Record, WriteOutcome, read_record, records_of, thumbprint
 
 from .desk import CARD_NO, DOCTOR_ID, INSTITUTION, NOW_NS, entry, fees
 from .links import Failing, Silence, Strike
@@ -200,3 +200,35 @@ def test_wallet_that_does_not_say_what_it_holds_is_not_written_to() -> None:
         shown.document.device_values[vhc.RECORDS]["generation"] = wrong
         with pytest.raises(Ended):
             target_of(shown)
+
+
+@pytest.mark.parametrize("since", ["certificates renewed", "something else written"])
+def test_batch_that_was_never_stored_is_made_anew_when_the_world_has_changed(since: str) -> None:
+    bench = bench_at()
+    visit = registered(bench)
+    bench.people.use = Use.TREATMENT
+    lost = Strike(9, Outcome.GONE)  # before the phone hears of the batch
+    with pytest.raises(Ended) as end:
+        bench.run(write(bench, visit), wallet=Failing(DirectLink(NfcFace(bench.phone), bench.clock), lost))
+    assert end.value.torn and len(bench.desk.batches) == 1 and bench.phone.records().generation == 0
+    if since == "certificates renewed":
+        bench.reader_certificates(from_ns=NOW_NS - 10**9)
+    else:
+        assert bench.run(write(bench, visit, "w")).outcome is WriteOutcome.STORED
+    receipt = bench.run(write(bench, visit))
+    assert receipt.outcome is WriteOutcome.STORED and not bench.desk.batches
+
+
+def test_years_of_visits_are_still_read_the_newest_first() -> None:
+    """Each with certificates of its own: a response has its limit, and the phone keeps the rest."""
+    bench = bench_at()
+    for number in range(45):
+        bench.reader_certificates(from_ns=NOW_NS - number * 10**9)
+        visit = registered(bench, f"visit {number}")
+        bench.run(write(bench, visit, f"v{number}"))
+    shown = bench.run(read_medical_wallet(bench.desk, bench.counter, bench.doctor, visit))
+    visits, chains = shown.value(vhc.RECORDS, "visits"), shown.value(vhc.RECORDS, "certificates")
+    assert 10 < len(visits) < 45 and records_of(visits)[-1].fields[1] == "W045"
+    everything = [*visits, *shown.value(vhc.RECORDS, "prescriptions")]
+    named = {thumbprint(s) for raw in everything for s in read_record(raw)[1].signatures}
+    assert named == set(chains) and len(bench.phone.records().all()) == 45 * 4

@@ -9,7 +9,7 @@ from virtual_devices.apdu import Command
 from virtual_devices.authentication import PROOF_LABEL, Party
 from virtual_devices.cose import PROTECTED_ES256, sig_structure
 from virtual_devices.reader.visit import read_public
-from virtual_devices.sam.sam import MESSAGE, VISIT_STATEMENT, Sam
+from virtual_devices.sam.sam import MESSAGES, VISIT_STATEMENT, Sam
 
 from .chips import at_desk, on, say, sign
 from .desk import CARD_NO, INSTITUTION, SAM_ID, Bench, sam
@@ -35,7 +35,7 @@ def test_module_says_whose_it_is() -> None:
 
 def test_message_to_the_data_centre_is_signed_without_a_card() -> None:
     message = sig_structure(PROTECTED_ES256, b"payload")
-    assert message.startswith(MESSAGE) and signing(on(sam()), message) == 0x9000
+    assert message.startswith(MESSAGES) and signing(on(sam()), message) == 0x9000
 
 
 def test_visit_is_stated_of_the_card_that_proved_itself_and_of_no_other() -> None:

@@ -13,7 +13,7 @@ from profile_world import CARD_NO, INSTITUTION, NOW_NS, PLACE, SEED, SERVICE, Wo
 from virtual_devices import authorization, pki
 from virtual_devices.authorization import Authorization, Purpose, Relation, Scope
 from virtual_devices.clock import NS
-from virtual_devices.cloud.phone_service import phone_request
+from virtual_devices.cloud.phone_messages import phone_request
 from virtual_devices.cose import sign1
 from virtual_devices.lifecycle import Status
 from virtual_devices.mdoc import ble_chunks, ble_gatt, engagement, handover, nfc_retrieval, tnep

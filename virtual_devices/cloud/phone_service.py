@@ -19,63 +19,35 @@ the SHA-256 of its key; what it may ask is the domain's to say. A card is bound 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from virtual_devices import authorization, cose
 from virtual_devices.clock import NS
 from virtual_devices.cloud.card_ledger import Card, Phone
-from virtual_devices.cloud.cards import Cards
-from virtual_devices.cloud.guardians import Grant, Guardians
-from virtual_devices.cloud.identification import CardSession, Given
-from virtual_devices.cloud.issuer import CardHolder, CardIssuer
+from virtual_devices.cloud.guardians import Grant
+from virtual_devices.cloud.identification import Given
 from virtual_devices.cloud.journal import Answer, Asker, Request
-from virtual_devices.cloud.late import LateRecords
-from virtual_devices.cloud.restoring import Restoring
+from virtual_devices.cloud.office import Office
+from virtual_devices.cloud.phone_messages import VERSION
 from virtual_devices.codes import Space
 from virtual_devices.cose import MalformedCose, Sign1
 from virtual_devices.lifecycle import OK, FieldCode, Party
 from virtual_devices.link import Work
-from virtual_devices.mdoc.cose_key import from_cose, to_cose
+from virtual_devices.mdoc.cose_key import from_cose
 from virtual_devices.mdoc.mso import StatusReference
 from virtual_devices.mdoc.tagged import MalformedMdoc, dumps
 from virtual_devices.pki import ChainVerifier, Refused, Role
 from virtual_devices.wallet.attestation import NotAttested, verify_attestation
 from virtual_devices.write_back import holder_of
 
-VERSION = 1
 CLOCK_SKEW_S = 900
 CHALLENGE_BYTES = 16
 HEADER_REJECTED, SYNTAX_REJECTED, SIGNATURE_REJECTED = FieldCode("9001"), FieldCode("9002"), FieldCode("9020")
 NOT_ATTESTED = FieldCode("1024", Space.VHC)
-
-
-@dataclass
-class Office:
-    """What the service works with: the domain, the issuer, the registers, and what waits for phones."""
-
-    cards: Cards
-    guardians: Guardians
-    restoring: Restoring
-    issuer: CardIssuer
-    holders: dict[str, CardHolder]
-    root: bytes
-    maker_root: bytes
-    fresh: Callable[[int], bytes]
-    telephone: dict[str, str] = field(default_factory=dict)
-    """Card number -> the one-time code that was sent to the telephone on file last."""
-    card_sessions: dict[bytes, CardSession] = field(default_factory=dict)
-    """Three-card sessions that a desk has told of, by their statement's id."""
-    tickets: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Ticket given at a counter -> card number, officer. Good once."""
-    late: dict[str, list[LateRecords]] = field(default_factory=dict)
-    """Card number -> records that came late."""
-    receipts: list[tuple[str, bytes, int]] = field(default_factory=list)
-    """Card number, id of late records, outcome as the phone told it."""
 
 
 class _BadArguments(Exception):
@@ -375,21 +347,6 @@ class PhoneService:
         key = b"" if card.phone is None else card.phone.key
         restored = self.office.restoring.restore(Request(call.id, self._asker(card), call.now_ns), card.name, key)
         return restored.code, {"prescriptions": [[p.id, p.signed] for p in restored.prescriptions]}
-
-
-def phone_request(
-    operation: str, request_id: bytes, key: ec.EllipticCurvePublicKey, sign: Callable[[bytes], bytes],
-    arguments: Mapping[str, Any], now_ns: int,
-) -> bytes:
-    """A request as a phone makes it. ``sign``: the phone key's ES256."""
-    body = {1: VERSION, 2: operation, 3: request_id, 4: to_cose(key), 6: now_ns, 7: dict(arguments)}
-    payload: bytes = cbor2.dumps(body, canonical=True)
-    return Sign1(cose.PROTECTED_ES256, {}, payload, sign(cose.sig_structure(cose.PROTECTED_ES256, payload))).to_bytes()
-
-
-def device_of(key: ec.EllipticCurvePublicKey) -> bytes:
-    """The id of the phone that has this key."""
-    return holder_of(key)[:16]
 
 
 def _text(given: Mapping[Any, Any], name: str) -> str:

@@ -78,6 +78,22 @@ class Records:
         """Those of these kinds, oldest first."""
         return [raw for raw in self.all() if read_record(raw)[0].kind in kinds]
 
+    def newest(self, most_bytes: int) -> tuple[list[bytes], dict[bytes, list[bytes]]]:
+        """As many of the newest records as fit into so many bytes with the chains of their signers: the records, oldest first,
+        and the chains by the SHA-256 of the leaf. A response has its limit; what is older stays in the device."""
+        kept: list[bytes] = []
+        used: dict[bytes, list[bytes]] = {}
+        known = self.chains()
+        size = 0
+        for raw in reversed(self.all()):
+            more = {t: known[t] for s in read_record(raw)[1].signatures if (t := thumbprint(s)) in known and t not in used}
+            size += len(raw) + sum(len(c) for chain in more.values() for c in chain)
+            if size > most_bytes:
+                break
+            kept.append(raw)
+            used |= more
+        return kept[::-1], used
+
     def chains(self) -> dict[bytes, list[bytes]]:
         """The certificates of those who signed, by the SHA-256 of the leaf."""
         found = {name.removeprefix(_CHAIN): self._memory.get(name) for name in sorted(self._memory.names(_CHAIN))}

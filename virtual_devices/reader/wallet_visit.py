@@ -43,12 +43,15 @@ from virtual_devices.reader.transmit import READ_WRITE_FAULT, Ended, Handle
 from virtual_devices.reader.visit import SECOND_DEPARTMENT, WRONG_PERSON, VisitRequest
 from virtual_devices.reader.write_back import prepare, sign_records, target_of, write
 from virtual_devices.status_list import Status, StatusVerdict
-from virtual_devices.write_back import Receipt, Record, holder_of
+from virtual_devices.write_back import Batch, Receipt, Record, WriteOutcome, holder_of
 
 T = TypeVar("T")
 OPEN_APP, APPROVE, TAP_AGAIN = "open the wallet", "approve on the phone", "tap again"
 """What a holder is asked to do, as the rows name it."""
 REVOKED = "5002"
+NEVER_STORED = frozenset({WriteOutcome.BAD_SIGNATURE.code, WriteOutcome.CONFLICT.code})
+"""What a wallet answers to a kept batch that it has never stored, when certificates were renewed, or something else was written,
+since: the batch is made anew."""
 
 
 class Medium(Enum):
@@ -170,10 +173,18 @@ def write_wallet(
         _same(identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.WRITE})), registered)
         target = target_of(shown)
         kept = desk.batches.get(batch_id)
-        if kept is None or kept.issuer_auth != target.issuer_auth:
-            signed = yield from sign_records(desk, records_for(target.holder), sam, hpc)
-            kept = desk.batches[batch_id] = prepare(target, signed, batch_id)
-        receipt = yield from _consented(lambda: write(desk, opened, kept, sam, hpc=hpc))
+        if kept is not None and kept.issuer_auth == target.issuer_auth:
+            try:
+                return (yield from send(opened, sam, kept))
+            except Ended as e:
+                if e.code not in NEVER_STORED:
+                    raise
+        signed = yield from sign_records(desk, records_for(target.holder), sam, hpc)
+        kept = desk.batches[batch_id] = prepare(target, signed, batch_id)
+        return (yield from send(opened, sam, kept))
+
+    def send(opened: ReaderSession, sam: Handle, batch: Batch) -> Flow[Receipt]:
+        receipt = yield from _consented(lambda: write(desk, opened, batch, sam, hpc=hpc))
         del desk.batches[batch_id]
         return receipt
 

@@ -19,7 +19,7 @@ from virtual_devices import cose
 from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.authorization_check import Checker, Use
 from virtual_devices.clock import Clock
-from virtual_devices.cloud.phone_service import VERSION, phone_request
+from virtual_devices.cloud.phone_messages import VERSION, phone_request
 from virtual_devices.codes import Space
 from virtual_devices.cose import MalformedCose
 from virtual_devices.flow import Exchange, Flow

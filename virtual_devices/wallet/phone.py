@@ -47,6 +47,8 @@ DEVICE, CODE = "device.", "code."
 """How the names of cards' keys begin, and of the keys for their QR codes: ``code.device.own.1``."""
 CAPACITY = 600
 """Records that one card on a phone holds."""
+SHOWN_BYTES = 40_000
+"""Of the newest records, with the chains of their signers, in one response: beside a photograph it stays below 64 kB."""
 
 
 class Phone:
@@ -256,11 +258,16 @@ class _Home:
     def device_values(self, names: Names, transcript: Transcript, at_ns: int) -> dict[str, dict[str, Any]]:
         records, held = self._phone.records(self._card), self._held()
         assert held is not None
+        shown, chains = records.newest(SHOWN_BYTES) if vhc.RECORDS in names else ([], {})
+
+        def of(*kinds: Kind) -> list[bytes] | None:
+            return [raw for raw in shown if read_record(raw)[0].kind in kinds] or None
+
         makers: dict[Element, Callable[[], Any]] = {
             (vhc.RECORDS, "generation"): lambda: records.generation,
-            (vhc.RECORDS, "visits"): lambda: records.of(*(set(Kind) - {Kind.PRESCRIPTION})) or None,
-            (vhc.RECORDS, "prescriptions"): lambda: records.of(Kind.PRESCRIPTION) or None,
-            (vhc.RECORDS, "certificates"): lambda: records.chains() or None,
+            (vhc.RECORDS, "visits"): lambda: of(*(set(Kind) - {Kind.PRESCRIPTION})),
+            (vhc.RECORDS, "prescriptions"): lambda: of(Kind.PRESCRIPTION),
+            (vhc.RECORDS, "certificates"): lambda: chains or None,
             (vhc.DELEGATION, "authorization"): lambda: held.authorization,
             (vhc.DELEGATION, "proof"): lambda: self._proof(held, transcript),
         }
