@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
+from bench import vectors
 from bench.exits import CONFIGURATION, ENVIRONMENT, INTERRUPTED, USAGE
 from bench.interrupt import CtrlC
 from bench.tables import print_table
@@ -209,6 +210,8 @@ def requirements(duty: str | None, as_json: bool, ids: tuple[str, ...]) -> None:
     rows = [(r.id, r.duty.value, r.says, ", ".join(by[r.id])) for r in chosen]
     print_table(("id", "duty", "requirement", "shown by"), rows)
 
+
+main.add_command(vectors.command, "vectors")
 
 if __name__ == "__main__":
     main()

@@ -307,7 +307,8 @@ def _status_list(case: Case) -> Said:
         return said(taken.outcome.name)
     _, token = status_list.read(case.raw(Input.STATUS_LIST))
     found = lists.look(token.uri, int(case.value(Value.INDEX)), case.at_ns)
-    words = {Status.VALID: "accepted", Status.INVALID: "revoked", Status.SUSPENDED: "suspended", Status.UNKNOWN: "outside-the-list"}
+    words = {Status.VALID: "accepted", Status.INVALID: "revoked", Status.SUSPENDED: "suspended",
+        Status.UNKNOWN: "outside-the-list"}
     return said(words[found.status], accepted=found.status is Status.VALID)
 
 

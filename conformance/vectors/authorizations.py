@@ -37,7 +37,8 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
         bytes(range(16)), CARD_NO, GUARDIAN_NO, "陳淑芬", world.guardian.public_key(), Relation.PARENT, EVERYTHING, Purpose.CARE,
         NOW_NS, NOW_NS, NOW_NS + 365 * DAY_NS, StatusReference(GRANTS_URI, 77),
     )
-    messenger = replace(parent, relation=Relation.MESSENGER, scope=frozenset({Scope.BASIC, Scope.COLLECT}), purpose=Purpose.PHARMACY,
+    messenger = replace(parent, relation=Relation.MESSENGER, scope=frozenset({Scope.BASIC, Scope.COLLECT}),
+        purpose=Purpose.PHARMACY,
                         expires_ns=NOW_NS + 90 * DAY_NS)
 
     def proof(of: Authorization, at: Opened = opened, key: Any = None) -> bytes:
@@ -47,11 +48,14 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
         Input.AUTHORIZATION: issue(parent, world.centre), Input.PROOF: proof(parent), Value.SESSION: opened.name,
         Value.WARD: CARD_NO, Value.SCOPE: "basic", Value.PURPOSE: Purpose.CARE.value,
     }
-    suite.good(Kind.AUTHORIZATION, "parent", inputs, "父母代理：全部範圍、醫療用途", "a parent's authorization: everything, for care")
+    suite.good(Kind.AUTHORIZATION, "parent", inputs, "父母代理：全部範圍、醫療用途",
+        "a parent's authorization: everything, for care")
     suite.good(Kind.AUTHORIZATION, "messenger", {
-        **inputs, Input.AUTHORIZATION: issue(messenger, world.centre), Value.SCOPE: "collect", Value.PURPOSE: Purpose.PHARMACY.value,
+        **inputs, Input.AUTHORIZATION: issue(messenger, world.centre), Value.SCOPE: "collect",
+            Value.PURPOSE: Purpose.PHARMACY.value,
     }, "代領藥：只能領藥", "a messenger's: may collect medicine")
-    _proofs(suite, world, parent, proof(parent, other), proof(parent, key=world.private("another phone")), proof(replace(parent, cti=bytes(16))))
+    _proofs(suite, world, parent, proof(parent, other), proof(parent, key=world.private("another phone")),
+        proof(replace(parent, cti=bytes(16))))
     _grants(suite, world, parent)
     _forms(suite, world, parent)
 
@@ -69,9 +73,12 @@ def _proofs(suite: Suite, world: World, parent: Authorization, forwarded: bytes,
 def _grants(suite: Suite, world: World, parent: Authorization) -> None:
     """What the authorization does not reach."""
     for name, value, reason, code, zh, en in (
-        ("another-ward", {Value.WARD: "000000000077"}, Reason.WRONG_WARD, number(CSHIS, "5020"), "出示的是別人的卡", "another's card is presented"),
-        ("expired", {Value.AT: moment(parent.expires_ns)}, Reason.EXPIRED, number(VHC, "3238"), "授權已到期", "looked at at its end"),
-        ("too-early", {Value.AT: moment(NOW_NS - 31 * 1_000_000_000)}, Reason.NOT_YET_VALID, number(VHC, "3239"), "授權尚未開始", "looked at 31 s before it begins"),
+        ("another-ward", {Value.WARD: "000000000077"}, Reason.WRONG_WARD, number(CSHIS, "5020"), "出示的是別人的卡",
+         "another's card is presented"),
+        ("expired", {Value.AT: moment(parent.expires_ns)}, Reason.EXPIRED, number(VHC, "3238"), "授權已到期",
+         "looked at at its end"),
+        ("too-early", {Value.AT: moment(NOW_NS - 31 * 1_000_000_000)}, Reason.NOT_YET_VALID, number(VHC, "3239"), "授權尚未開始",
+         "looked at 31 s before it begins"),
     ):
         suite.bad(MODEL, name, value, reason, code, zh, en)
     no_right = number(CSHIS, "4029")
@@ -100,16 +107,24 @@ def _forms(suite: Suite, world: World, parent: Authorization) -> None:
     stranger = world.stranger.issue(Role.DATA_CENTRE, "data centre")
     untrusted = world.authority.issue(Role.DATA_CENTRE, "data centre", days=(-365, -1), key_name="former")
     for name, made, reason, code, zh, en in (
-        ("signature-bit", spoilt, Reason.FORGED, number(VHC, "1523"), "簽章最後一位元翻轉", "the last bit of the signature is turned over"),
-        ("stranger", signed(body, stranger), Reason.FORGED, number(VHC, "1523"), "資料中心屬於別的根", "a data centre of another root"),
-        ("issuer-expired", signed(body, untrusted), Reason.ISSUER_EXPIRED, number(VHC, "66501"), "簽發憑證已過期", "the issuer's certificate has ended"),
+        ("signature-bit", spoilt, Reason.FORGED, number(VHC, "1523"), "簽章最後一位元翻轉",
+         "the last bit of the signature is turned over"),
+        ("stranger", signed(body, stranger), Reason.FORGED, number(VHC, "1523"), "資料中心屬於別的根",
+         "a data centre of another root"),
+        ("issuer-expired", signed(body, untrusted), Reason.ISSUER_EXPIRED, number(VHC, "66501"), "簽發憑證已過期",
+         "the issuer's certificate has ended"),
         ("granted-by-sam", signed(body, world.authority.issue(Role.SAM, SAM_ID)), Reason.WIDENED, number(CSHIS, "4029"),
          "由無權授權者簽發", "granted by a SAM, which may not"),
-        ("carer-given-everything", issue(carer, world.centre), Reason.WIDENED, number(CSHIS, "4029"), "照顧者被授予超出其關係的範圍", "a carer is given more than a carer may have"),
-        ("family-too-long", issue(long, world.centre), Reason.WIDENED, number(CSHIS, "4029"), "家人授權超過一年", "a relative is given more than a year"),
-        ("unknown-scope", signed({**body, -65601: {**body[-65601], 4: [1, 9]}}), Reason.MALFORMED, number(VHC, "1520"), "未知的授權範圍", "a scope that nobody knows"),
-        ("no-end", signed({k: v for k, v in body.items() if k != cwt.EXP}), Reason.MALFORMED, number(VHC, "1520"), "沒有期限", "without an end"),
-        ("other-type", signed(body, kind="application/cwt"), Reason.MALFORMED, number(VHC, "1520"), "typ 是別的型別", "typ is another's"),
+        ("carer-given-everything", issue(carer, world.centre), Reason.WIDENED, number(CSHIS, "4029"),
+         "照顧者被授予超出其關係的範圍", "a carer is given more than a carer may have"),
+        ("family-too-long", issue(long, world.centre), Reason.WIDENED, number(CSHIS, "4029"), "家人授權超過一年",
+         "a relative is given more than a year"),
+        ("unknown-scope", signed({**body, -65601: {**body[-65601], 4: [1, 9]}}), Reason.MALFORMED, number(VHC, "1520"),
+         "未知的授權範圍", "a scope that nobody knows"),
+        ("no-end", signed({k: v for k, v in body.items() if k != cwt.EXP}), Reason.MALFORMED, number(VHC, "1520"), "沒有期限",
+         "without an end"),
+        ("other-type", signed(body, kind="application/cwt"), Reason.MALFORMED, number(VHC, "1520"), "typ 是別的型別",
+         "typ is another's"),
         ("truncated", raw[:-1], Reason.MALFORMED, number(VHC, "1520"), "少了最後一個位元組", "the last byte is missing"),
     ):
         suite.bad(MODEL, name, {Input.AUTHORIZATION: made}, reason, code, zh, en)

@@ -9,17 +9,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from conformance.vectors import authorizations, codes, credentials, engagements, lists, requests, responses, sessions, writing
-from conformance.vectors.model import Manifest
+from conformance.vectors.model import Manifest, Vector
 from conformance.vectors.suite import Suite, both, moment
 from conformance.vectors.world import NOW_NS, Reader, World
 
 FORMAT = "tw.nhi.bench.vectors.1"
 MANIFEST, SCHEMA, READ_ME = "manifest.json", "schema.json", "README.md"
 SAYS = both(
-    "虛擬健保卡參考協定（本測試臺自訂的 profile，並非健保署規格）的測試向量：有效者與無效者，各附理由與應有代碼。金鑰為公開的測試金鑰，人物皆為虛構。",
-    "Test vectors of the bench's reference protocol for the virtual health insurance card (a profile of its own, no specification of "
-    "the administration): what is to be accepted, and what is to be refused, why, and with which code. Keys are published test "
-    "keys; all persons are invented.",
+    "虛擬健保卡參考協定的測試向量：何者應接受、何者應拒絕，各附理由與應有代碼。協定為本測試臺自訂（profile），並非健保署規格。"
+    "金鑰皆為公開的測試金鑰，人物皆為虛構。",
+    "Test vectors of the bench's reference protocol for the virtual health insurance card: what is to be accepted, what is to be "
+    "refused, why, and with which code. The protocol is a profile of the bench, no specification of the administration. "
+    "Keys are published test keys; all persons are invented.",
 )
 
 
@@ -60,15 +61,18 @@ def schema() -> dict[str, Any]:
 def _trust(suite: Suite, world: World) -> None:
     """Anchors, certificates, and the keys of everybody."""
     suite.file("trust/root.pem", pem(world.authority.root_der), "信任根（只信任這一張）", "the one trust anchor")
-    suite.file("trust/stranger-root.pem", pem(world.stranger.root_der), "不受信任的根：用於偽造的向量", "a root that nobody trusts: for forged vectors")
+    suite.file("trust/stranger-root.pem", pem(world.stranger.root_der), "不受信任的根：用於偽造的向量",
+        "a root that nobody trusts: for forged vectors")
     for name, chain, zh, en in (
-        ("document-signer", world.signer.chain, "簽發卡片", "signs cards"), ("data-centre", world.centre.chain, "簽發清單與授權", "signs lists and authorizations"),
+        ("document-signer", world.signer.chain, "簽發卡片", "signs cards"), ("data-centre", world.centre.chain, "簽發清單與授權",
+         "signs lists and authorizations"),
         ("sam", world.sam.chain, "安全模組（SAM）的讀取者憑證", "the SAM's reader certificate"),
         ("physician", world.physician.chain, "醫師卡的讀取者憑證", "the physician's reader certificate"),
         ("pharmacist", world.pharmacist.chain, "藥師卡的讀取者憑證", "the pharmacist's reader certificate"),
         ("other-use", world.other_use.chain, "非醫療用途的讀取者憑證", "a reader certificate outside medical care"),
     ):
-        suite.file(f"trust/{name}.pem", b"".join(map(pem, chain)), f"{zh}（憑證與其簽發者）", f"{en} (certificate and its issuer)")
+        suite.file(f"trust/{name}.pem", b"".join(map(pem, chain)), f"{zh}（憑證與其簽發者）",
+            f"{en} (certificate and its issuer)")
     suite.key("device", world.device, "卡片憑證所綁定的裝置金鑰", "the device key that the credential is bound to")
     suite.key("code", world.code_key, "包裝 QR 條碼的金鑰", "the key that wraps QR codes")
     suite.key("guardian", world.guardian, "代理人的裝置金鑰", "the guardian's device key")
@@ -76,8 +80,10 @@ def _trust(suite: Suite, world: World) -> None:
     suite.key("data-centre", world.centre.key, "資料中心的金鑰", "the data centre's key")
     suite.key("root", world.authority.root_key, "信任根的金鑰", "the root's key")
     readers: tuple[tuple[str, Reader, str, str], ...] = (
-        ("sam", world.sam, "安全模組的金鑰", "the SAM's key"), ("physician", world.physician, "醫師卡的金鑰", "the physician's key"),
-        ("pharmacist", world.pharmacist, "藥師卡的金鑰", "the pharmacist's key"), ("other-use", world.other_use, "非醫療讀取者的金鑰", "the other reader's key"),
+        ("sam", world.sam, "安全模組的金鑰", "the SAM's key"), ("physician", world.physician, "醫師卡的金鑰",
+         "the physician's key"),
+        ("pharmacist", world.pharmacist, "藥師卡的金鑰", "the pharmacist's key"), ("other-use", world.other_use,
+         "非醫療讀取者的金鑰", "the other reader's key"),
     )
     for name, reader, zh, en in readers:
         suite.key(name, reader.key, zh, en)
@@ -94,11 +100,7 @@ def _json(value: object) -> bytes:
 def _read_me(manifest: Manifest) -> str:
     """For people: what is here, and how to use it."""
     good = sum(v.expected.accepted for v in manifest.vectors)
-    rows = "\n".join(
-        f"| `{v.id}` | {'✓' if v.expected.accepted else '✗'} | {v.expected.reason.value} | "
-        f"{f'{v.expected.code.space.value} {v.expected.code.number}' if v.expected.code.number else ''} | {v.says.zh} | {v.says.en} |"
-        for v in manifest.vectors
-    )
+    rows = "\n".join(_row(vector) for vector in manifest.vectors)
     return f"""# 測試向量 / Test vectors
 
 {manifest.says.zh}
@@ -117,9 +119,18 @@ def _read_me(manifest: Manifest) -> str:
   themselves in the session.
 - `request/*`：持卡人同意一切；`shown` 是應離開裝置的欄位，`code` 是其餘欄位（或整份文件）的錯誤碼。
   `request/*`: the holder agrees to everything; `shown` is what leaves, `code` the error code of the rest, or of the document.
+- 現行虛擬健保卡的條碼是不透明的一次性代碼，只有雲端能解；沒有它的向量。
+  The deployed card's QR code is an opaque token for a single use that only the cloud resolves: there are no vectors of it.
 - 種子 / seed {manifest.seed}: `vhc-bench vectors --out DIR --seed {manifest.seed}`
 
 | id | | reason | code | 說明 | what it is |
 |---|---|---|---|---|---|
 {rows}
 """
+
+
+def _row(vector: Vector) -> str:
+    expected, says = vector.expected, vector.says
+    mark = "✓" if expected.accepted else "✗"
+    code = f"{expected.code.space.value} {expected.code.number}" if expected.code.number else ""
+    return f"| `{vector.id}` | {mark} | {expected.reason.value} | {code} | {says.zh} | {says.en} |"

@@ -84,16 +84,21 @@ def add(suite: Suite, world: World) -> None:
 
 def _times(suite: Suite, phone: Phone) -> None:
     for name, at_ns, reason, code, zh, en in (
-        ("late", NOW_NS + 91 * NS, Reason.EXPIRED, "1018", "91 秒後才掃描（60 秒加 30 秒時差）", "scanned after 91 s (60 s and a skew of 30 s)"),
-        ("early", NOW_NS - 31 * NS, Reason.FROM_THE_FUTURE, "1521", "手機時鐘快 31 秒", "made by a phone whose clock is 31 s fast"),
+        ("late", NOW_NS + 91 * NS, Reason.EXPIRED, "1018", "91 秒後才掃描（60 秒加 30 秒時差）",
+         "scanned after 91 s (60 s and a skew of 30 s)"),
+        ("early", NOW_NS - 31 * NS, Reason.FROM_THE_FUTURE, "1521", "手機時鐘快 31 秒",
+         "made by a phone whose clock is 31 s fast"),
     ):
         suite.bad(MODEL, name, {Value.AT: moment(at_ns)}, reason, _vhc(code), zh, en)
     day_ns = DAY_NS
     for name, text, reason, code, zh, en in (
         ("lives-61-s", phone.show(lifetime_s=61), Reason.LIVES_TOO_LONG, "1522", "效期 61 秒", "made to live for 61 s"),
-        ("card-expired", phone.show(phone.inner(until_ns=NOW_NS - day_ns)), Reason.CARD_EXPIRED, "3201", "卡片昨天到期", "a card that ended yesterday"),
-        ("card-too-early", phone.show(phone.inner(from_ns=NOW_NS + day_ns)), Reason.CARD_TOO_EARLY, "1524", "卡片明天才生效", "a card that begins tomorrow"),
-        ("revoked", phone.show(phone.inner(place=REVOKED_PLACE)), Reason.REVOKED, "1531", "狀態清單：已廢止", "the status list says: revoked"),
+        ("card-expired", phone.show(phone.inner(until_ns=NOW_NS - day_ns)), Reason.CARD_EXPIRED, "3201", "卡片昨天到期",
+         "a card that ended yesterday"),
+        ("card-too-early", phone.show(phone.inner(from_ns=NOW_NS + day_ns)), Reason.CARD_TOO_EARLY, "1524", "卡片明天才生效",
+         "a card that begins tomorrow"),
+        ("revoked", phone.show(phone.inner(place=REVOKED_PLACE)), Reason.REVOKED, "1531", "狀態清單：已廢止",
+         "the status list says: revoked"),
     ):
         suite.bad(MODEL, name, {Input.TEXT: text}, reason, _vhc(code), zh, en)
     suite.bad(MODEL, "suspended", {Input.TEXT: phone.show(phone.inner(place=SUSPENDED_PLACE))}, Reason.SUSPENDED,
@@ -108,10 +113,14 @@ def _signers(suite: Suite, world: World, phone: Phone) -> None:
     altered = replace(message, payload=widened.to_bytes()).to_bytes()
     stranger = world.stranger.issue(Role.DOCUMENT_SIGNER, "document signer")
     for name, text, reason, code, zh, en in (
-        ("copied-card", phone.show(key=thief), Reason.FORGED_WRAPPER, "1523", "別的手機以自己的金鑰包裝他人的卡", "another phone wraps somebody's card with its own key"),
-        ("card-signature-bit", phone.show(forged), Reason.FORGED_CARD, "1523", "發卡機構簽章最後一位元翻轉", "the last bit of the issuer's signature is turned over"),
-        ("card-prolonged", phone.show(altered), Reason.FORGED_CARD, "1523", "卡片期限被延長一天", "the card's end was moved by a day"),
-        ("stranger", phone.show(phone.inner(signer=stranger)), Reason.UNKNOWN_ISSUER, "1423", "發卡者的憑證不在讀取者手上", "of an issuer whose certificate is not here"),
+        ("copied-card", phone.show(key=thief), Reason.FORGED_WRAPPER, "1523", "別的手機以自己的金鑰包裝他人的卡",
+         "another phone wraps somebody's card with its own key"),
+        ("card-signature-bit", phone.show(forged), Reason.FORGED_CARD, "1523", "發卡機構簽章最後一位元翻轉",
+         "the last bit of the issuer's signature is turned over"),
+        ("card-prolonged", phone.show(altered), Reason.FORGED_CARD, "1523", "卡片期限被延長一天",
+         "the card's end was moved by a day"),
+        ("stranger", phone.show(phone.inner(signer=stranger)), Reason.UNKNOWN_ISSUER, "1423", "發卡者的憑證不在讀取者手上",
+         "of an issuer whose certificate is not here"),
     ):
         suite.bad(MODEL, name, {Input.TEXT: text}, reason, _vhc(code), zh, en)
 
@@ -136,10 +145,13 @@ def _form(suite: Suite, phone: Phone, text: bytes) -> None:
     for name, made, reason, code, zh, en in (
         ("other-prefix", "HC1:" + good[5:], Reason.FOREIGN, "1522", "別種條碼的開頭", "the prefix of another kind of code"),
         ("truncated", good[:-3], Reason.MALFORMED, "1520", "少了最後三個字元", "the last three characters are missing"),
-        ("lower-case", good[:5] + good[5:].lower(), Reason.MALFORMED, "1520", "小寫字母不屬於 Base45", "letters that Base45 does not have"),
-        ("not-packed", pack(CARD, b"")[:5] + good[5:45], Reason.MALFORMED, "1520", "解壓縮不完整", "packed bytes that are cut short"),
+        ("lower-case", good[:5] + good[5:].lower(), Reason.MALFORMED, "1520", "小寫字母不屬於 Base45",
+         "letters that Base45 does not have"),
+        ("not-packed", pack(CARD, b"")[:5] + good[5:45], Reason.MALFORMED, "1520", "解壓縮不完整",
+         "packed bytes that are cut short"),
         ("byte-after", pack(CARD, raw + b"\0"), Reason.MALFORMED, "1520", "CBOR 後多一個位元組", "a byte follows the CBOR"),
-        ("not-deterministic", pack(CARD, indefinite), Reason.MALFORMED, "1520", "不定長度的 CBOR 陣列", "an array of indefinite length"),
+        ("not-deterministic", pack(CARD, indefinite), Reason.MALFORMED, "1520", "不定長度的 CBOR 陣列",
+         "an array of indefinite length"),
     ):
         suite.bad(MODEL, name, {Input.TEXT: made.encode()}, reason, _vhc(code), zh, en)
     for name, text_, zh, en in (
@@ -167,7 +179,8 @@ def _prescriptions(suite: Suite, world: World) -> None:
     suite.file("prescription-code/whole.png", png(text), "同上的圖片（一張）", "the same as one picture")
     several = parts.split(text, world.fresh("parts"))
     for number_, part in enumerate(several, 1):
-        suite.file(f"prescription-code/part-{number_}.png", png(part), f"分成 {len(several)} 張中的第 {number_} 張", f"part {number_} of {len(several)}")
+        suite.file(f"prescription-code/part-{number_}.png", png(part), f"分成 {len(several)} 張中的第 {number_} 張",
+            f"part {number_} of {len(several)}")
     suite.good(Kind.PRESCRIPTION_CODE, "parts", {Input.TEXTS: "\n".join(several).encode(), Value.DEVICE: device.hex()},
                "同一處方分成數張條碼", "the same prescription in several codes")
     shuffled = "\n".join((several[0], *several[2:]))
@@ -190,14 +203,21 @@ def _wrong_prescriptions(
     by_stranger, by_expired = replace(doctor, certificate=stranger.chain[0]), replace(doctor, certificate=expired.chain[0])
     other_clinic = world.stranger.renew(Role.SAM, "SAM000000001", world.sam.key.public_key(), NOW_NS, organisation=INSTITUTION)
     for name, text, reason, code, zh, en in (
-        ("physician-bit", spoilt(0), Reason.PHYSICIAN_FORGED, "1420", "醫師簽章最後一位元翻轉", "the last bit of the physician's signature is turned over"),
-        ("institution-bit", spoilt(1), Reason.INSTITUTION_FORGED, "3100", "院所簽章最後一位元翻轉", "the last bit of the institution's signature is turned over"),
-        ("by-pharmacist", to_text(sign(rx, pharmacist, clinic)), Reason.NO_PHYSICIAN, "3212", "由藥師簽章", "signed by a pharmacist"),
-        ("physician-stranger", to_text(sign(rx, by_stranger, clinic)), Reason.PHYSICIAN_UNTRUSTED, "1423", "醫師憑證屬於別的根", "a physician of another root"),
-        ("physician-expired", to_text(sign(rx, by_expired, clinic)), Reason.PHYSICIAN_INVALID, "1422", "開立當日醫師憑證已到期", "the physician's certificate had ended on that day"),
-        ("institution-stranger", to_text(sign(rx, doctor, replace(clinic, certificate=other_clinic[0]))), Reason.INSTITUTION_UNTRUSTED, "1301",
+        ("physician-bit", spoilt(0), Reason.PHYSICIAN_FORGED, "1420", "醫師簽章最後一位元翻轉",
+         "the last bit of the physician's signature is turned over"),
+        ("institution-bit", spoilt(1), Reason.INSTITUTION_FORGED, "3100", "院所簽章最後一位元翻轉",
+         "the last bit of the institution's signature is turned over"),
+        ("by-pharmacist", to_text(sign(rx, pharmacist, clinic)), Reason.NO_PHYSICIAN, "3212", "由藥師簽章",
+         "signed by a pharmacist"),
+        ("physician-stranger", to_text(sign(rx, by_stranger, clinic)), Reason.PHYSICIAN_UNTRUSTED, "1423", "醫師憑證屬於別的根",
+         "a physician of another root"),
+        ("physician-expired", to_text(sign(rx, by_expired, clinic)), Reason.PHYSICIAN_INVALID, "1422", "開立當日醫師憑證已到期",
+         "the physician's certificate had ended on that day"),
+        ("institution-stranger", to_text(sign(rx, doctor, replace(clinic, certificate=other_clinic[0]))),
+         Reason.INSTITUTION_UNTRUSTED, "1301",
          "院所憑證屬於別的根", "an institution of another root"),
-        ("other-institution", to_text(sign(replace(rx, institution="9901180099"), doctor, clinic)), Reason.OTHER_INSTITUTION, "3211",
+        ("other-institution", to_text(sign(replace(rx, institution="9901180099"), doctor, clinic)), Reason.OTHER_INSTITUTION,
+         "3211",
          "處方上的院所與簽章者不同", "another institution than the one that signed"),
         ("no-certificates", to_text(sign(rx, doctor, clinic, certificates=False)), Reason.NO_CERTIFICATE, "1423",
          "條碼不附憑證，讀取者也沒有", "without certificates, and the reader has none"),
@@ -205,7 +225,8 @@ def _wrong_prescriptions(
          "開立時間在明天", "signed tomorrow"),
         ("last-day-passed", to_text(sign(replace(rx, last_day=date(2026, 3, 1)), doctor, clinic)), Reason.EXPIRED, "1421",
          "調劑期限是昨天", "past its last day"),
-        ("no-prescription", "VHP1:" + Phone(world).show().decode()[5:], Reason.MALFORMED, "1520", "內容是卡片而不是處方", "a card's content under a prescription's prefix"),
+        ("no-prescription", "VHP1:" + Phone(world).show().decode()[5:], Reason.MALFORMED, "1520", "內容是卡片而不是處方",
+         "a card's content under a prescription's prefix"),
         ("other-prefix", Phone(world).show().decode(), Reason.FOREIGN, "1522", "卡片條碼不是處方條碼", "a card's code"),
     ):
         suite.bad(model, name, {Input.TEXT: text.encode()}, reason, _vhc(code), zh, en)

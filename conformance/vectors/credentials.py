@@ -21,7 +21,8 @@ MODEL = "credential/whole"
 def add(suite: Suite, world: World) -> None:
     """One credential in full, one with a part of its elements, and what is wrong with others."""
     raw = world.issued.to_bytes()
-    suite.good(Kind.CREDENTIAL, "whole", {Input.CREDENTIAL: raw}, "完整的虛擬卡憑證：全部欄位", "a virtual card's credential, with all its elements")
+    suite.good(Kind.CREDENTIAL, "whole", {Input.CREDENTIAL: raw}, "完整的虛擬卡憑證：全部欄位",
+        "a virtual card's credential, with all its elements")
     part = world.issued.select({vhc.BASIC: ["name", "birth_date"]})
     suite.good(
         Kind.CREDENTIAL, "selected", {Input.CREDENTIAL: part.to_bytes()}, "選擇性揭露：只有姓名與出生日期，其餘不出現",
@@ -54,11 +55,13 @@ def _signatures(suite: Suite, world: World) -> None:
     issued = world.issued
     body = issued.item()
     body["issuerAuth"][3] = flipped(body["issuerAuth"][3])
-    _bad(suite, "signature-bit", dumps(body), Reason.FORGED, "發卡機構簽章最後一位元翻轉", "the last bit of the issuer's signature is turned over")
+    _bad(suite, "signature-bit", dumps(body), Reason.FORGED, "發卡機構簽章最後一位元翻轉",
+        "the last bit of the issuer's signature is turned over")
     _bad(suite, "name-altered", dumps(_altered(issued.item(), vhc.BASIC, "name", "王大明")), Reason.FORGED,
          "姓名被改，摘要不符", "the name is altered and does not match its digest")
     stranger = world.stranger.issue(Role.DOCUMENT_SIGNER, "document signer")
-    _bad(suite, "stranger", world.credential(signer=stranger), Reason.FORGED, "發卡憑證不屬於受信任的根", "signed by a document signer of another root")
+    _bad(suite, "stranger", world.credential(signer=stranger), Reason.FORGED, "發卡憑證不屬於受信任的根",
+        "signed by a document signer of another root")
     sam = world.authority.issue(Role.SAM, SAM_ID)
     _bad(suite, "signed-by-sam", world.credential(signer=sam), Reason.WRONG_ROLE,
          "由安全模組的憑證簽發，該憑證不得簽發卡片", "signed by a SAM, whose certificate is not for documents")
@@ -72,7 +75,8 @@ def _signatures(suite: Suite, world: World) -> None:
 def _times(suite: Suite) -> None:
     for name, at_ns, reason, zh, en in (
         ("expired", UNTIL_NS + DAY_NS, Reason.EXPIRED, "查驗時間在有效期限之後一天", "looked at a day after its end"),
-        ("too-early", NOW_NS - 31 * DAY_NS, Reason.NOT_YET_VALID, "查驗時間在生效之前一天", "looked at a day before its beginning"),
+        ("too-early", NOW_NS - 31 * DAY_NS, Reason.NOT_YET_VALID, "查驗時間在生效之前一天",
+         "looked at a day before its beginning"),
     ):
         suite.bad(MODEL, name, {Value.AT: moment(at_ns)}, reason, code_of(reason), zh, en)
 

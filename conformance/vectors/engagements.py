@@ -45,7 +45,8 @@ def add(suite: Suite, world: World) -> dict[str, Opened]:
     sessions = {each.name: each for each in (_by_qr(suite, world), _static(suite, world), _negotiated(suite, world))}
     other = _keys(world, "other")
     raw = engagement.make(other[0].public_key(), [_ble(world, "other")])
-    sessions["other"] = _opened(suite, world, "other", raw, other, None, "另一次出示：用來證明不能轉送到別的會話", "another presentation: nothing may be forwarded into it")
+    sessions["other"] = _opened(suite, world, "other", raw, other, None, "另一次出示：用來證明不能轉送到別的會話",
+        "another presentation: nothing may be forwarded into it")
     return sessions
 
 
@@ -67,9 +68,11 @@ def _by_qr(suite: Suite, world: World) -> Opened:
     )
     suite.file("engagement/qr.png", png(shown.qr_text()), "同上的圖片", "the same as a picture")
     legacy = engagement.make(keys[0].public_key(), [_ble(world, "qr")], reader_auth_all=False)
-    suite.good(Kind.ENGAGEMENT, "version-1-0", {Input.TEXT: legacy.qr_text().encode()}, "只懂 1.0 版的裝置參與", "an engagement of a device that knows version 1.0 only")
+    suite.good(Kind.ENGAGEMENT, "version-1-0", {Input.TEXT: legacy.qr_text().encode()}, "只懂 1.0 版的裝置參與",
+        "an engagement of a device that knows version 1.0 only")
     _bad_texts(suite, model, keys[0].public_key(), shown)
-    return _opened(suite, world, "qr", shown, keys, None, "以 QR 參與，handover 為 null", "engagement by QR code: the handover is null")
+    return _opened(suite, world, "qr", shown, keys, None, "以 QR 參與，handover 為 null",
+        "engagement by QR code: the handover is null")
 
 
 def _bad_texts(suite: Suite, model: str, key: ec.EllipticCurvePublicKey, shown: Engagement) -> None:
@@ -95,7 +98,8 @@ def _static(suite: Suite, world: World) -> Opened:
     shown = engagement.make(keys[0].public_key())
     hs = handover.make_select(shown.raw, [CARRIER])
     model = suite.good(
-        Kind.HANDOVER, "static", {Input.HANDOVER_SELECT: hs}, "NFC 靜態交遞：參與資料與 NFC 傳輸", "static handover: the engagement, and retrieval over NFC",
+        Kind.HANDOVER, "static", {Input.HANDOVER_SELECT: hs}, "NFC 靜態交遞：參與資料與 NFC 傳輸",
+            "static handover: the engagement, and retrieval over NFC",
     )
     no_engagement = hs.replace(b"18013:deviceengagement", b"18013:somethingdiffers")
     for name, spoilt, zh, en in (
@@ -106,7 +110,8 @@ def _static(suite: Suite, world: World) -> Opened:
         ("version-2", hs.replace(b"Hs\x15", b"Hs\x25", 1), "Connection Handover 2.5 版", "Connection Handover 2.5"),
     ):
         suite.bad(model, name, {Input.HANDOVER_SELECT: spoilt}, Reason.MALFORMED, NO_HANDOVER, zh, en)
-    return _opened(suite, world, "nfc", shown, keys, (hs, None), "NFC 靜態交遞：handover 為 [Hs, null]", "static handover over NFC: [Hs, null]")
+    return _opened(suite, world, "nfc", shown, keys, (hs, None), "NFC 靜態交遞：handover 為 [Hs, null]",
+        "static handover over NFC: [Hs, null]")
 
 
 def _negotiated(suite: Suite, world: World) -> Opened:
@@ -118,7 +123,8 @@ def _negotiated(suite: Suite, world: World) -> Opened:
         Kind.HANDOVER, "negotiated", {Input.HANDOVER_SELECT: hs, Input.HANDOVER_REQUEST: hr},
         "NFC 協商交遞：讀取者先送 Hr", "negotiated handover: the reader sends Hr first",
     )
-    return _opened(suite, world, "nfc-negotiated", shown, keys, (hs, hr), "NFC 協商交遞：[Hs, Hr]", "negotiated handover over NFC: [Hs, Hr]")
+    return _opened(suite, world, "nfc-negotiated", shown, keys, (hs, hr), "NFC 協商交遞：[Hs, Hr]",
+        "negotiated handover over NFC: [Hs, Hr]")
 
 
 def _opened(
@@ -134,8 +140,9 @@ def _opened(
     suite.sessions[name] = Session(
         name=name, says=both(zh, en),
         engagement=suite.file(f"sessions/{name}/engagement.cbor", shown.raw, "DeviceEngagement", "DeviceEngagement"),
-        handover_select=hs and suite.file(f"sessions/{name}/hs.ndef", hs, "Handover Select", "Handover Select"),
-        handover_request=hr and suite.file(f"sessions/{name}/hr.ndef", hr, "Handover Request", "Handover Request"),
+        handover_select=None if hs is None else suite.file(f"sessions/{name}/hs.ndef", hs, "Handover Select", "Handover Select"),
+        handover_request=None if hr is None else suite.file(f"sessions/{name}/hr.ndef", hr, "Handover Request",
+            "Handover Request"),
         transcript=suite.file(f"sessions/{name}/transcript.cbor", transcript.encoded, "SessionTranscript", "SessionTranscript"),
         device_key=suite.key(f"session-{name}-device", device, "裝置的一次性金鑰", "the device's ephemeral key"),
         reader_key=suite.key(f"session-{name}-reader", reader, "讀取者的一次性金鑰", "the reader's ephemeral key"),

@@ -77,7 +77,8 @@ def _sam(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
     day_ns = 86_400 * NS
     for name, asked, reason, zh, en in (
         ("sam-missing", signed(REGISTRATION, at, None), Reason.MISSING, "沒有 readerAuth", "no readerAuth"),
-        ("sam-not-a-certificate", whole.with_auth(0, not_der), Reason.MALFORMED, "x5chain 不是憑證", "x5chain holds no certificate"),
+        ("sam-not-a-certificate", whole.with_auth(0, not_der), Reason.MALFORMED, "x5chain 不是憑證",
+         "x5chain holds no certificate"),
         ("sam-expired", signed(REGISTRATION, at, sam(from_ns=NOW_NS - 4 * day_ns)), Reason.EXPIRED,
          "安全模組的讀取者憑證昨天到期", "the SAM's reader certificate ended yesterday"),
         ("sam-too-long", signed(REGISTRATION, at, sam(hours=73)), Reason.EXPIRED,
@@ -124,10 +125,14 @@ def _professional(suite: Suite, world: World, opened: Opened, other: Opened) -> 
     for name, made, reason, zh, en in (
         ("hpc-missing", signed(CONSULTATION, at, world.sam, (world.sam,)), Reason.MISSING,
          "沒有醫事人員卡的簽章", "no signature of a professional's card"),
-        ("hpc-expired", asked(physician(from_ns=NOW_NS - 4 * day_ns)), Reason.EXPIRED, "醫師卡憑證昨天到期", "the physician's certificate ended yesterday"),
-        ("hpc-too-early", asked(physician(from_ns=NOW_NS + day_ns)), Reason.NOT_YET_VALID, "醫師卡憑證明天才生效", "the physician's certificate begins tomorrow"),
-        ("hpc-wrong-role", asked(world.other_use), Reason.WRONG_ROLE, "第二個簽章者不是醫事人員", "the second signer is no professional"),
-        ("hpc-stranger", asked(physician(authority=world.stranger)), Reason.FORGED, "醫師卡憑證屬於別的根", "a physician of another root"),
+        ("hpc-expired", asked(physician(from_ns=NOW_NS - 4 * day_ns)), Reason.EXPIRED, "醫師卡憑證昨天到期",
+         "the physician's certificate ended yesterday"),
+        ("hpc-too-early", asked(physician(from_ns=NOW_NS + day_ns)), Reason.NOT_YET_VALID, "醫師卡憑證明天才生效",
+         "the physician's certificate begins tomorrow"),
+        ("hpc-wrong-role", asked(world.other_use), Reason.WRONG_ROLE, "第二個簽章者不是醫事人員",
+         "the second signer is no professional"),
+        ("hpc-stranger", asked(physician(authority=world.stranger)), Reason.FORGED, "醫師卡憑證屬於別的根",
+         "a physician of another root"),
         ("hpc-other-session", replace(whole, auth_all=(whole.auth_all[0], elsewhere)), Reason.FORGED,
          "醫師卡的簽章取自另一會話", "the physician's signature is from another session"),
         ("hpc-signature-bit", replace(whole, auth_all=(whole.auth_all[0], spoilt)), Reason.FORGED,

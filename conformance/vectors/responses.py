@@ -30,7 +30,8 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
     part = world.issued.select(SHOWN)
     by_signature, by_mac = _signed(world, opened.transcript), _mac(world, opened)
     for name, device, zh, en in (
-        ("signature", by_signature, "掛號回覆，裝置以簽章證明", "an answer to a registration, the device proves itself by a signature"),
+        ("signature", by_signature, "掛號回覆，裝置以簽章證明",
+         "an answer to a registration, the device proves itself by a signature"),
         ("mac", by_mac, "同上，裝置以 MAC 證明", "the same, by a MAC"),
     ):
         inputs: Mapping[Input | Value, bytes | str] = {Input.RESPONSE: _whole(part, device), Value.SESSION: opened.name}
@@ -39,7 +40,8 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
     _issuer(suite, world, opened)
     _structure(suite, part, by_signature)
     nothing = DeviceResponse(errors={vhc.DOCTYPE: -1})
-    suite.bad("response/signature", "declined", {Input.RESPONSE: nothing.to_bytes()}, Reason.NO_RIGHT, number(Space.CSHIS, "5109"),
+    suite.bad("response/signature", "declined", {Input.RESPONSE: nothing.to_bytes()}, Reason.NO_RIGHT,
+        number(Space.CSHIS, "5109"),
               "持卡人不同意（documentErrors -1）", "the holder declines (documentErrors -1)")
 
 
@@ -91,7 +93,8 @@ def _issuer(suite: Suite, world: World, opened: Opened) -> None:
 
     stranger = world.stranger.issue(Role.DOCUMENT_SIGNER, "document signer")
     for name, raw, reason, zh, en in (
-        ("issuer-stranger", shown(signer=stranger), Reason.FORGED, "發卡憑證屬於別的根", "the document signer is of another root"),
+        ("issuer-stranger", shown(signer=stranger), Reason.FORGED, "發卡憑證屬於別的根",
+         "the document signer is of another root"),
         ("issuer-wrong-role", shown(signer=world.authority.issue(Role.SAM, SAM_ID)), Reason.WRONG_ROLE,
          "由安全模組憑證簽發", "the credential is signed by a SAM"),
     ):
@@ -115,7 +118,8 @@ def _structure(suite: Suite, part: IssuerSigned, device: DeviceSigned) -> None:
     for name, raw, zh, en in (
         ("no-proof", changed(lambda signed: signed.update(deviceAuth={})), "既無簽章也無 MAC", "neither signature nor MAC"),
         ("two-proofs", changed(both_proofs), "簽章與 MAC 同時出現", "a signature and a MAC at once"),
-        ("not-embedded", changed(lambda signed: signed.update(nameSpaces={})), "裝置欄位不是 #6.24 包裝", "the device's elements are not embedded (#6.24)"),
+        ("not-embedded", changed(lambda signed: signed.update(nameSpaces={})), "裝置欄位不是 #6.24 包裝",
+         "the device's elements are not embedded (#6.24)"),
         ("truncated", whole[:-1], "少了最後一個位元組", "the last byte is missing"),
         ("byte-after", whole + b"\0", "後面多一個位元組", "a byte follows"),
     ):

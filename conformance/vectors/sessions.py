@@ -56,7 +56,8 @@ def _spoilt(suite: Suite, opened: Opened, other: Opened, first: bytes) -> None:
     plain = b"\xa0"
     key = opened.transcript.reader_key_bytes
     for name, message, reason, code, zh, en in (
-        ("bit", flipped(first), Reason.CANNOT_DECRYPT, ENCRYPTION, "密文最後一位元翻轉", "the last bit of the ciphertext is turned over"),
+        ("bit", flipped(first), Reason.CANNOT_DECRYPT, ENCRYPTION, "密文最後一位元翻轉",
+         "the last bit of the ciphertext is turned over"),
         ("truncated", first[:-1], Reason.MALFORMED, DECODING, "少了最後一個位元組", "the last byte is missing"),
         ("no-key", SessionData(reader.seal(plain)).to_bytes(), Reason.MALFORMED, DECODING,
          "第一則訊息沒有讀取者金鑰", "a first message without the reader's key"),

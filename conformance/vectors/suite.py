@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -34,12 +34,12 @@ from virtual_devices.mdoc.tagged import dumps
 NO_CODE = Code(space=Space.NONE, number="")
 _SUFFIX = {Input.TEXT: "txt", Input.TEXTS: "txt", Input.CHALLENGE: "txt", Input.HANDOVER_SELECT: "ndef",
            Input.HANDOVER_REQUEST: "ndef"}
-Inputs = Mapping[Input | Value, bytes | str]
-"""Files as bytes, values as texts; a file that is there already by its path, as text."""
+Inputs = Mapping[Any, bytes | str]
+"""By :class:`Input` and :class:`Value`: files as bytes, values as texts; a file that is there already by its path, as text."""
 
 
-def moment(at_ns: int, add: timedelta = timedelta()) -> str:
-    return f"{to_datetime(at_ns) + add:%Y-%m-%dT%H:%M:%SZ}"
+def moment(at_ns: int) -> str:
+    return f"{to_datetime(at_ns):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def both(zh: str, en: str) -> Both:
@@ -94,7 +94,7 @@ class Suite:
     ) -> str:
         """The vector ``of`` with these inputs changed and no other. Returns its id."""
         model = self.vectors[of]
-        inputs: dict[Input | Value, bytes | str] = {**model.files, **model.values, **changed}
+        inputs: dict[Any, bytes | str] = {**model.files, **model.values, **changed}
         expected = Expected(accepted=accepted, reason=reason, code=code, shown=shown)
         return self._vector(model.kind, name, inputs, both(zh, en), expected, of, tuple(changed))
 

@@ -18,7 +18,8 @@ from conformance.vectors.suite import Suite, flipped, number, signature_spoilt
 from conformance.vectors.world import INSTITUTION, NOW_NS, Reader, World
 from virtual_devices.cose import Signature, signer_structure
 from virtual_devices.mdoc.tagged import dumps, embed
-from virtual_devices.write_back import MAX_RECORDS, Batch, Kind as RecordKind, Receipt, Record, WriteOutcome, holder_of, signer_header
+from virtual_devices.write_back import MAX_RECORDS, Batch, Receipt, Record, WriteOutcome, holder_of, signer_header
+from virtual_devices.write_back import Kind as RecordKind
 
 MODEL = "batch/visit"
 UNREADABLE = number(Space.ERROR, -6)
@@ -36,7 +37,8 @@ class Writer:
         self.mine = holder_of(world.device.public_key())
 
     def record(self, kind: RecordKind, number_: int, *, holder: bytes = b"", amends: bytes | None = None) -> Record:
-        fields: dict[int, Any] = {1: "W001", 2: "01", 3: INSTITUTION} if kind is RecordKind.VISIT else {1: f"line {number_}".encode()}
+        fields: dict[int, Any] = {1: "W001", 2: "01",
+            3: INSTITUTION} if kind is RecordKind.VISIT else {1: f"line {number_}".encode()}
         return Record(kind, number_.to_bytes(16, "big"), holder or self.mine, NOW_NS, fields, amends)
 
     def sign(self, record: Record, *signers: Reader) -> bytes:
@@ -62,12 +64,14 @@ def add(suite: Suite, world: World) -> None:
     writer = Writer(world)
     visit = writer.visit()
     suite.good(Kind.BATCH, "visit", {Input.BATCH: visit.to_bytes(), Value.CAPACITY: "600"},
-               "一次就醫：就醫紀錄、兩筆處方、費用", "a visit: its record, two prescription lines and the fees", code=_outcome(WriteOutcome.STORED))
+               "一次就醫：就醫紀錄、兩筆處方、費用", "a visit: its record, two prescription lines and the fees",
+               code=_outcome(WriteOutcome.STORED))
     full = [writer.sign(writer.record(RecordKind.PRESCRIPTION, n)) for n in range(1, MAX_RECORDS + 1)]
     suite.good(Kind.BATCH, "sixty", {Input.BATCH: writer.batch(*full).to_bytes(), Value.CAPACITY: "600"}, "一批 60 筆（上限）",
                "sixty records, as many as a batch holds", code=_outcome(WriteOutcome.STORED))
     suite.bad(MODEL, "again", {Input.BEFORE: visit.to_bytes()}, Reason.ALREADY, _outcome(WriteOutcome.ALREADY),
-              "同一批再送一次（回條遺失）：不再寫入，回覆相同", "the very same batch again (the receipt was lost): nothing is written twice", accepted=True)
+              "同一批再送一次（回條遺失）：不再寫入，回覆相同",
+              "the very same batch again (the receipt was lost): nothing is written twice", accepted=True)
     _refused(suite, writer, visit)
     _structure(suite, writer, visit, full)
     _receipts(suite, writer, visit)
@@ -88,7 +92,8 @@ def _refused(suite: Suite, writer: Writer, visit: Batch) -> None:
     for name, changed, outcome, zh, en in (
         ("another-holder", {Input.BATCH: replace(visit, records=(writer.sign(writer.record(kinds.VISIT, 1, holder=stranger)),
                                                                   *visit.records[1:])).to_bytes()},
-         WriteOutcome.WRONG_HOLDER, "其中一筆寫給別人的裝置金鑰（驗證後換人）", "a record for another's device key (patient swapped)"),
+         WriteOutcome.WRONG_HOLDER, "其中一筆寫給別人的裝置金鑰（驗證後換人）",
+             "a record for another's device key (patient swapped)"),
         ("another-credential", {Input.BATCH: replace(visit, issuer_auth=hashlib.sha256(b"another").digest()).to_bytes()},
          WriteOutcome.WRONG_HOLDER, "所見憑證的雜湊屬於別張卡", "the hash of another credential"),
         ("generation", {Input.BATCH: replace(visit, generation=1).to_bytes()}, WriteOutcome.CONFLICT,
@@ -107,7 +112,8 @@ def _refused(suite: Suite, writer: Writer, visit: Batch) -> None:
          WriteOutcome.BAD_SIGNATURE, "兩個簽章順序顛倒", "the two signatures in the other order"),
         ("another-professional", {Input.BATCH: replace(visit, records=(
             writer.sign(writer.record(kinds.VISIT, 1), world.pharmacist, world.sam), *visit.records[1:])).to_bytes()},
-         WriteOutcome.BAD_SIGNATURE, "簽章的醫事人員不是本會話出示者", "signed by a professional who did not take part in the session"),
+         WriteOutcome.BAD_SIGNATURE, "簽章的醫事人員不是本會話出示者",
+             "signed by a professional who did not take part in the session"),
         ("full", {Value.CAPACITY: "3"}, WriteOutcome.FULL, "裝置只容 3 筆", "the device holds three records"),
     ):
         suite.bad(MODEL, name, changed, _REASONS[outcome], _outcome(outcome), zh, en)
@@ -129,7 +135,8 @@ def _structure(suite: Suite, writer: Writer, visit: Batch, full: list[bytes]) ->
         ("no-records", changed(lambda b: b.update({5: []})), "沒有紀錄", "no records"),
         ("short-id", changed(lambda b: b.update({2: bytes(15)})), "批號只有 15 位元組", "a batch id of 15 bytes"),
         ("negative-generation", changed(lambda b: b.update({4: -1})), "資料版次為負", "a negative generation"),
-        ("not-embedded", changed(lambda b: b.update({5: [b[5][0].value]})), "紀錄不是 #6.24 包裝", "a record that is not embedded (#6.24)"),
+        ("not-embedded", changed(lambda b: b.update({5: [b[5][0].value]})), "紀錄不是 #6.24 包裝",
+         "a record that is not embedded (#6.24)"),
         ("untagged-record", changed(lambda b: b.update({5: [embed(dumps(cbor2.loads(b[5][0].value).value))]})),
          "紀錄的 COSE_Sign 沒有標籤 98", "a record whose COSE_Sign is not tagged 98"),
         ("truncated", raw[:-1], "少了最後一個位元組", "the last byte is missing"),
@@ -144,14 +151,19 @@ def _receipts(suite: Suite, writer: Writer, visit: Batch) -> None:
     model = suite.good(Kind.RECEIPT, "stored", {Input.BATCH: batch, Input.RECEIPT: dumps(stored.value())}, "回條：已寫入",
                        "a receipt: stored", code=number(Space.CSHIS, "0"))
     for name, made, reason, code, zh, en in (
-        ("other-digest", replace(stored, digest=flipped(digest)), Reason.OTHER_BATCH, "4043", "回條的雜湊不是這一批", "the digest of other bytes"),
+        ("other-digest", replace(stored, digest=flipped(digest)), Reason.OTHER_BATCH, "4043", "回條的雜湊不是這一批",
+         "the digest of other bytes"),
         ("other-id", replace(stored, batch=bytes(16)), Reason.OTHER_BATCH, "4043", "回條的批號不是這一批", "another batch's id"),
-        ("wrong-holder", replace(stored, outcome=WriteOutcome.WRONG_HOLDER, generation=0, at_fault=(0,)), Reason.WRONG_HOLDER, "5020",
+        ("wrong-holder", replace(stored, outcome=WriteOutcome.WRONG_HOLDER, generation=0, at_fault=(0,)), Reason.WRONG_HOLDER,
+         "5020",
          "裝置拒絕：不是這位持卡人", "refused: another holder"),
-        ("conflict", replace(stored, outcome=WriteOutcome.CONFLICT, generation=0), Reason.CONFLICT, "5023", "裝置拒絕：版次衝突", "refused: a conflict"),
-        ("bad-signature", replace(stored, outcome=WriteOutcome.BAD_SIGNATURE, generation=0, at_fault=(0,)), Reason.BAD_SIGNATURE, "5009",
+        ("conflict", replace(stored, outcome=WriteOutcome.CONFLICT, generation=0), Reason.CONFLICT, "5023", "裝置拒絕：版次衝突",
+         "refused: a conflict"),
+        ("bad-signature", replace(stored, outcome=WriteOutcome.BAD_SIGNATURE, generation=0, at_fault=(0,)), Reason.BAD_SIGNATURE,
+         "5009",
          "裝置拒絕：簽章不符", "refused: a signature that does not hold"),
-        ("full", replace(stored, outcome=WriteOutcome.FULL, generation=0), Reason.FULL, "5033", "裝置拒絕：沒有空間", "refused: no room"),
+        ("full", replace(stored, outcome=WriteOutcome.FULL, generation=0), Reason.FULL, "5033", "裝置拒絕：沒有空間",
+         "refused: no room"),
     ):
         suite.bad(model, name, {Input.RECEIPT: dumps(made.value())}, reason, number(Space.CSHIS, code), zh, en)
     for name, value, zh, en in (
