@@ -5,14 +5,16 @@ Both are functions of the run directory alone: made twice, they are the same, by
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
-from reports.catalogue import Catalogue, catalogue
+from reports.catalogue import Catalogue, ReportError, catalogue
 from reports.formats import interval, value
 from reports.page import render
 from reports.run import Run
 from reports.sections import faults, morning
 from reports.sections.headline import banner, finding, headline, laws_sentence
+from reports.sections.uploads import no_share
 from reports.statistics import Estimate
 
 FILE_NAME = "report.html"
@@ -21,13 +23,19 @@ FILE_NAME = "report.html"
 def build(run_directory: Path, language: str = "en") -> Path:
     """Write ``report.html`` into the run directory, in ``en`` or ``zh-TW``; returns its path.
 
-    ReportError when the directory is no run, or when there is no catalogue of that language. The file is replaced in one
-    step: a reader never sees half of it.
+    ReportError when the directory is no run or is damaged, when there is no catalogue of that language, and when the file
+    cannot be written. The file is replaced in one step: a reader never sees half of it.
     """
     path = run_directory / FILE_NAME
     half = run_directory / f".{FILE_NAME}.part"
-    half.write_text(page(run_directory, catalogue(language)), encoding="utf-8", newline="\n")
-    half.replace(path)
+    made = page(run_directory, catalogue(language))
+    try:
+        half.write_text(made, encoding="utf-8", newline="\n")
+        half.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            half.unlink(missing_ok=True)
+        raise ReportError(f"{path} cannot be written: {error.strerror or error}") from error
     return path
 
 
@@ -56,8 +64,8 @@ def summary(run_directory: Path, language: str = "en") -> str:
         if h.median.value is not None:
             times = run.words.sentences(times, _interval(run, h.median))
         stored = (
-            run.say("No record was made for upload.")
-            if not h.uploads
+            no_share(run, h.uploads)
+            if run.cut_short or not h.uploads
             else run.say(
                 "Stored in time: {share} of {n} records. {interval}",
                 share=value(run.words, h.in_time, as_share=True),

@@ -105,6 +105,8 @@ def missing(words: Catalogue, estimate: Estimate) -> str:
             return words.say("no spread")
         case Basis.ONE_REPLICATION:
             return words.say("one replication")
+        case Basis.CUT_SHORT:
+            return words.say("cut short")
         case Basis.NOTHING | Basis.OVER_REPLICATIONS | Basis.ORDER_STATISTICS | Basis.SCORE:
             return words.say("none")
 

@@ -12,11 +12,14 @@ from reports.statistics import Basis, Estimate, enough_for, over_replications, p
 Key = tuple[Any, ...]
 
 
-def percentiles(run: Run, relation: str, value: str, ps: Sequence[float], keys: Sequence[str] = ()) -> dict[Key, list[Estimate]]:
+def percentiles(
+    run: Run, relation: str, value: str, ps: Sequence[float], keys: Sequence[str] = (), *, steady: bool = False
+) -> dict[Key, list[Estimate]]:
     """For each combination of ``keys`` in ``relation`` (sorted): one estimate for each share of ``ps``.
 
     ``relation`` is the name of a table or view with a column ``replication``. Each percentile is an observed sample (the
-    smallest with at least a share p at or below it).
+    smallest with at least a share p at or below it). ``steady``: the beginning of a day is like the rest of it, so that a
+    replication that was cut short still carries an interval.
     """
     names = ", ".join(keys)
     by = f"{names}, " if keys else ""
@@ -27,9 +30,16 @@ def percentiles(run: Run, relation: str, value: str, ps: Sequence[float], keys: 
         f"{by}replication"
     ):
         groups[tuple(key)].append((int(n), found))
+    if run.cut_short and not steady:
+        return {key: [_cut(parts, i) for i in range(len(ps))] for key, parts in groups.items()}
     several = run.replications > 1
     pooled = {} if several else _ordered(run, relation, value, ps, keys, groups)
     return {key: [_over(parts, i, p) for i, p in enumerate(ps)] if several else pooled[key] for key, parts in groups.items()}
+
+
+def _cut(parts: list[tuple[int, list[float]]], i: int) -> Estimate:
+    numbers = [float(found[i]) for _, found in parts]
+    return Estimate(sum(numbers) / len(numbers), None, None, sum(n for n, _ in parts), Basis.CUT_SHORT)
 
 
 def _over(parts: list[tuple[int, list[float]]], i: int, p: float) -> Estimate:

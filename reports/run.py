@@ -19,6 +19,8 @@ import duckdb
 from reports.catalogue import Catalogue, ReportError
 from virtual_devices.trace import TABLES
 
+DAY = ("visits", "stages", "acts", "uploads")
+"""Tables that say how a day went: of a replication that was cut short they say something else than of a whole one."""
 _SQL_TYPES = {"int": "BIGINT", "str": "VARCHAR", "bool": "BOOLEAN", "bytes": "BLOB", "float": "DOUBLE"}
 
 
@@ -35,7 +37,12 @@ class Ended(Enum):
 class Run:
     """One run directory and the language in which it is read.
 
-    ReportError when the directory holds no manifest, or one of an unknown schema. A table without a file is empty.
+    Numbers rest on the replications in the view ``counted``: all of a completed run; of another, those that came to their end,
+    which is when their ledger is written. The tables in DAY hold these alone, unless not one came to its end (``cut_short``);
+    ``every_visits`` and its like hold everything.
+
+    ReportError when the directory holds no manifest, one of an unknown schema, or tables that are damaged or incomplete. A
+    table without a file is empty where nothing says how many rows it had.
     """
 
     def __init__(self, directory: Path, words: Catalogue) -> None:
@@ -47,9 +54,11 @@ class Run:
         if self.manifest.get("schema") != 1:
             raise ReportError(f"{directory}/manifest.json has schema {self.manifest.get('schema')!r}; this report reads schema 1")
         self.end: dict[str, Any] = _read(directory / "end.json")
+        self._written: dict[str, Any] = (self.end or _read(directory / "recovered.json")).get("rows", {})
         self._db = duckdb.connect(":memory:", config={"threads": 1})
         for name in TABLES:
             self._open_table(name)
+        self._count()
 
     def __enter__(self) -> Run:
         return self
@@ -59,12 +68,45 @@ class Run:
 
     def _open_table(self, name: str) -> None:
         path = self.directory / "tables" / f"{name}.parquet"
+        columns = {f.name: _SQL_TYPES[str(f.type)] for f in fields(TABLES[name])}
+        quoted = [f'"{column}"' for column in columns]
         if path.is_file():
             source = f"read_parquet('{str(path).replace(chr(39), chr(39) * 2)}')"
         else:
-            columns = ", ".join(f"NULL::{_SQL_TYPES[str(f.type)]} AS {f.name}" for f in fields(TABLES[name]))
-            source = f"(SELECT {columns} WHERE false)"
-        self._db.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")
+            nothing = [f"NULL::{kind} AS {column}" for column, kind in zip(quoted, columns.values(), strict=True)]
+            source = f"(SELECT {', '.join(nothing)} WHERE false)"
+        try:
+            found = {str(column): str(kind) for column, kind, *_ in self.sql(f"DESCRIBE SELECT * FROM {source}")}
+            if found != columns:
+                raise ReportError(f"{path} has other columns than a table of {name}: {_DAMAGED}")
+            # every value is read here, once: damage is found now, and not in the middle of a report
+            ((rows, _),) = self.sql(f"SELECT count(*), bit_xor(hash({', '.join(quoted)})) FROM {source}")
+        except duckdb.Error as error:
+            raise ReportError(f"{path} cannot be read ({str(error).splitlines()[0]}): {_DAMAGED}") from error
+        self._check_rows(path, name, int(rows))
+        self._db.execute(f"CREATE VIEW every_{name} AS SELECT * FROM {source}")
+
+    def _check_rows(self, path: Path, name: str, rows: int) -> None:
+        """A table that lost rows would make a report that states falsehoods: it is refused."""
+        written = self._written.get(name, rows)
+        if written != rows:
+            there = f"has {rows:,} rows" if path.is_file() else "is missing"
+            said = "end.json" if self.end else "recovered.json"
+            raise ReportError(f"{path} {there}, but {said} says {written:,}: {_DAMAGED}")
+
+    def _count(self) -> None:
+        """Make the views, now that it can be told which replications count."""
+        began = "SELECT DISTINCT replication FROM every_visits UNION SELECT DISTINCT replication FROM every_exchanges"
+        ended = "SELECT DISTINCT replication FROM every_ledger"
+        self.began = len(self._db.execute(began).fetchall())
+        whole = len(self._db.execute(ended).fetchall())
+        completed = self.ended is Ended.COMPLETED
+        self.left_out = 0 if completed or not whole else max(0, self.began - whole)
+        self.cut_short = bool(self.began) and not completed and not whole
+        self._db.execute(f"CREATE TEMP TABLE counted AS {ended if self.left_out else began}")
+        for name in TABLES:
+            only = " WHERE replication IN (SELECT replication FROM counted)" if name in DAY and self.left_out else ""
+            self._db.execute(f"CREATE VIEW {name} AS SELECT * FROM every_{name}{only}")
 
     def sql(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a query. Order them: an unordered result is not a function of the directory."""
@@ -94,8 +136,8 @@ class Run:
 
     @cached_property
     def replications(self) -> int:
-        """How many replications left any row of a visit or an exchange behind; 0 when none did."""
-        return int(self.one("SELECT count(*) FROM (SELECT replication FROM visits UNION SELECT replication FROM exchanges)"))
+        """How many replications the numbers rest on; 0 when none left any row of a visit or an exchange behind."""
+        return int(self.one("SELECT count(*) FROM counted"))
 
     @cached_property
     def stations(self) -> list[str]:
@@ -116,6 +158,9 @@ class Run:
         return bool(self.one("SELECT count(*) FROM exchanges WHERE provenance IN ('measured', 'presented')"))
 
 
+_DAMAGED = "the run directory is damaged"
+
+
 def _read(path: Path, *, needed: bool = False) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -123,10 +168,12 @@ def _read(path: Path, *, needed: bool = False) -> dict[str, Any]:
         if needed:
             raise ReportError(f"{path} is missing: {path.parent} is not a run directory") from None
         return {}
-    except json.JSONDecodeError as error:
+    except OSError as error:
+        raise ReportError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError both are
         if needed:  # a half-written end.json, on the other hand, is what a kill leaves behind: the same as none
-            raise ReportError(f"{path} is not JSON ({error}): the run directory is damaged") from None
+            raise ReportError(f"{path} is not JSON ({error}): {_DAMAGED}") from None
         return {}
     if not isinstance(content, dict):
-        raise ReportError(f"{path} does not hold one JSON object: the run directory is damaged")
+        raise ReportError(f"{path} does not hold one JSON object: {_DAMAGED}")
     return content

@@ -28,6 +28,7 @@ class Basis(Enum):
     SCORE = "score"  # Wilson's score interval for a share inside one replication
     NO_SPREAD = "no spread"  # every replication gave the same number: no interval can be read from that
     ONE_REPLICATION = "one replication"  # a mean inside one replication: the samples depend on each other
+    CUT_SHORT = "cut short"  # the replication did not come to its end: what it would have given is not known
     TOO_FEW = "too few"  # too few samples for this percentile
     NOTHING = "nothing"  # no sample at all
 

@@ -58,7 +58,7 @@ def test_run_under_faults_loses_and_doubles_nothing(tmp_path: Path) -> None:
     result = run(scenario, tmp_path / "run", Rig())
     ledger = read_table(result.directory, "ledger")
     assert result.broken == 0
-    assert len(ledger) == 10
+    assert len(ledger) == 2 * 6
     struck = read_table(result.directory, "faults")
     assert {row["fault"] for row in struck} >= {"tear", "lost", "down"}
     assert {row["ended"] for row in struck} <= {"retried", "offline", "settled-later", "refused", "window", "lost"}

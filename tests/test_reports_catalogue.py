@@ -151,7 +151,7 @@ def test_chinese_numbers_stand_with_chinese_units() -> None:
     assert share(words, 0.978) == "97.8%"
     assert interval(words, Estimate(90e9, 60e9, 125e9, 9, Basis.OVER_REPLICATIONS)) == "60 至 125\u00a0秒"
     assert words.join(["甲", "乙", "丙"]) == "甲、乙與丙"
-    assert words.say_n("The one conservation law holds.", "All {n} conservation laws hold.", 1) == "1 項守恆檢核全部相符。"
+    assert words.say_n("The one conservation law holds", "All {n} conservation laws hold", 1) == "1 項守恆檢核全部相符"
     assert words.sentences("一。", "", "二。") == "一。二。" and Catalogue().sentences("One.", "Two.") == "One. Two."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 
 import numpy as np
@@ -29,10 +30,15 @@ _SHARES = [round(i / 200, 3) for i in range(201)]
 
 def draw(run: Run) -> Picture | Blank:
     rows = run.sql(
-        f"SELECT channel, provenance, count(*), quantile_disc(ns, {_SHARES}) FROM {contacts(run)} GROUP BY channel, provenance "
-        "ORDER BY channel, provenance"
+        f"SELECT channel, provenance, count(*), quantile_disc(ns, {_SHARES}), device FROM {contacts(run)} "
+        "GROUP BY channel, provenance, device ORDER BY channel, provenance, device"
     )
-    curves = [(c, p, n, np.maximum(np.asarray(q, dtype=float), 1.0)) for c, p, n, q in rows if max(q) > 0]
+    alike = Counter((c, p) for c, p, *_ in rows)  # several devices over one channel are told apart by their names
+    curves = [
+        (c, p, device if alike[c, p] > 1 else "", np.maximum(np.asarray(q, dtype=float), 1.0))
+        for c, p, _, q, device in rows
+        if max(q) > 0
+    ]
     if not curves:
         return Blank(run.say("No exchange took any time, so there is no distribution to show."))
     slowest = max(curves, key=lambda c: c[3][100])
@@ -46,7 +52,7 @@ def draw(run: Run) -> Picture | Blank:
     return Picture(finding, alt, partial(_paint, run, curves), 360, 340)
 
 
-def _paint(run: Run, curves: list[tuple[str, str, int, np.ndarray]], frame: Frame) -> None:
+def _paint(run: Run, curves: list[tuple[str, str, str, np.ndarray]], frame: Frame) -> None:
     axes = frame.axes(48, 24, 16, 36)
     low = min(float(np.quantile(q, 0.005)) for *_, q in curves)
     time_axis(run, axes, low * 0.9, max(float(q[-1]) for *_, q in curves) * 1.1, 4 if frame.narrow else 9)
@@ -55,14 +61,14 @@ def _paint(run: Run, curves: list[tuple[str, str, int, np.ndarray]], frame: Fram
     axes.grid(axis="y")
     axes.spines["left"].set_visible(False)
     channels = sorted({c for c, *_ in curves})
-    for i, (channel, provenance, _, quantiles) in enumerate(curves):
+    for i, (channel, provenance, device, quantiles) in enumerate(curves):
         colour = category(channels.index(channel))
         axes.plot(quantiles, _SHARES, color=colour, linewidth=2, linestyle=(0, (4, 2)) if provenance == "modelled" else "-")
         place = 60 + round(i * 110 / max(1, len(curves) - 1)) if len(curves) > 1 else 100
         sign = PROVENANCE.get(provenance, ("", ""))[1]
         beside(
             axes,
-            f"{sign} {term(run.words, channel)}",
+            " ".join(part for part in (sign, term(run.words, channel), device) if part),
             quantiles[place],
             _SHARES[place],
             color=colour,

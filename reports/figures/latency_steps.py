@@ -63,8 +63,10 @@ def _paint(run: Run, rows: list[StepLatency], frame: Frame) -> None:
     time_axis(run, axes, min(values, default=1e6) * 0.8, max(values, default=1e9) * 1.25, 4 if frame.narrow else 8)
     axes.set_ylim(row_px * len(rows) + head_px * channels + 4, 0)
     roles: dict[tuple[str, str], set[str]] = defaultdict(set)
+    devices: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
     for row in rows:
         roles[row.channel, row.step].add(row.role)
+        devices[row.channel, row.role, row.step, row.provenance].add(row.device)
     y, channel = 0.0, None
     for row in rows:
         if row.channel != channel:
@@ -89,6 +91,8 @@ def _paint(run: Run, rows: list[StepLatency], frame: Frame) -> None:
             )
             y += head_px
         name = _name(run, row, several=len(roles[row.channel, row.step]) > 1)
+        if len(devices[row.channel, row.role, row.step, row.provenance]) > 1:
+            name = run.say("{step}, {device}", step=name, device=row.device)
         _row(run, axes, row, name, y + row_px * (0.7 if frame.narrow else 0.5), y + row_px * 0.36, frame.narrow)
         y += row_px
     _key(run, frame)

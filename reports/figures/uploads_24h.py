@@ -31,6 +31,8 @@ _SHARES = [round(i / 250, 4) for i in range(251)]
 
 def draw(run: Run) -> Picture | Blank:
     total, stored = run.sql("SELECT count(*), count(*) FILTER (WHERE stored_ns >= 0) FROM uploads")[0]
+    if run.cut_short:
+        return Blank(run.say("Of a day that was cut short, no curve is drawn: records that still waited are not in it."))
     if not total:
         return Blank(run.say("No record was made for upload, so there is no curve."))
     if not stored:

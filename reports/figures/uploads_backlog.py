@@ -27,6 +27,8 @@ ORDER = 20
 
 def draw(run: Run) -> Picture | Blank:
     low, high = run.sql("SELECT min(ended_ns), max(ended_ns) FROM uploads")[0]
+    if run.cut_short:
+        return Blank(run.say("Of a day that was cut short, no queue is drawn: records that still waited are not in it."))
     if low is None:
         return Blank(run.say("No record was made for upload, so no queue of records formed."))
     end = high + max((high - low) // 8, 600 * NS)  # some time after the last visit, to see the queue drain

@@ -16,7 +16,11 @@ NAME = "summary"
 
 @dataclass(frozen=True)
 class Headline:
-    """The numbers that page and terminal share. Times are of served visits, in nanoseconds."""
+    """The numbers that page and terminal share. Times are of served visits, in nanoseconds.
+
+    ``laws`` of conservation were checked in ``checked`` of the ``asked`` replications; ``broken`` of them do not hold, in
+    ``broken_in`` replications.
+    """
 
     visits: int
     served: int
@@ -28,6 +32,9 @@ class Headline:
     in_time: Estimate
     laws: int
     broken: int
+    checked: int
+    broken_in: int
+    asked: int
 
 
 def headline(run: Run) -> Headline:
@@ -43,7 +50,11 @@ def headline(run: Run) -> Headline:
         "SELECT count(*) FILTER (WHERE stored_ns >= 0 AND stored_ns <= due_ns), count(*) FROM uploads GROUP BY replication "
         "ORDER BY replication"
     )
-    laws, broken = run.sql('SELECT count(*), count(*) FILTER (WHERE NOT holds OR "left" <> "right") FROM ledger')[0]
+    laws, checked, broken, broken_in = run.sql(
+        'WITH l AS (SELECT law, replication, NOT holds OR "left" <> "right" AS broken FROM ledger) '
+        "SELECT count(DISTINCT law), count(DISTINCT replication), count(DISTINCT law) FILTER (WHERE broken), "
+        "count(DISTINCT replication) FILTER (WHERE broken) FROM l"
+    )[0]
     return Headline(
         visits,
         served,
@@ -52,9 +63,12 @@ def headline(run: Run) -> Headline:
         median,
         p90,
         sum(n for _, n in uploads),
-        share_over(uploads),
+        NOTHING if run.cut_short else share_over(uploads),
         laws,
         broken,
+        checked,
+        broken_in,
+        max(checked, int(run.manifest.get("replications", checked))),
     )
 
 
@@ -64,33 +78,58 @@ def banner(run: Run) -> str:
         case Ended.COMPLETED:
             return ""
         case Ended.INTERRUPTED:
-            return run.say(
-                "This run was interrupted by a person. The numbers cover what had been recorded by then; the last replication "
-                "is cut short."
-            )
+            how = run.say("This run was interrupted by a person.")
         case Ended.FAILED:
-            return run.say(
-                "This run was stopped by an error: {error}. The numbers cover what had been recorded by then.",
-                error=run.end.get("error", "?"),
-            )
+            how = run.say("This run was stopped by an error: {error}.", error=run.end.get("error", "?"))
         case Ended.RECOVERED:
-            return run.say(
-                "This run was killed, and its journal was recovered. The last rows before the kill may be missing; the last "
-                "replication is cut short."
-            )
+            how = run.say("This run was killed, and its journal was recovered. The last rows before the kill may be missing.")
         case Ended.KILLED:
             return run.say("This run was killed, and nothing has been recovered yet. The numbers below are not a result.")
+    return run.words.sentences(how, *_rest_on(run))
+
+
+def _rest_on(run: Run) -> list[str]:
+    """Which replications the numbers of a broken run rest on."""
+    if run.cut_short or not run.began:
+        return [
+            run.say(
+                "No replication came to its end: the numbers cover what had been recorded by then, which is less than a day, and "
+                "those of the day carry no interval."
+            )
+        ]
+    asked = f"{int(run.manifest.get('replications', run.began)):,}"
+    said = [
+        run.say_n(
+            "Of {asked} replications, {n} came to its end: the numbers of the day rest on it alone.",
+            "Of {asked} replications, {n} came to their end: the numbers of the day rest on these alone.",
+            run.replications,
+            asked=asked,
+        )
+    ]
+    lost = run.one("SELECT count(*) FROM every_visits") - run.one("SELECT count(*) FROM visits")
+    if lost:
+        said.append(
+            run.say_n("{n} visit of what was cut short is left out.", "{n} visits of what was cut short are left out.", lost)
+        )
+    return said
 
 
 def laws_sentence(run: Run, h: Headline) -> str:
-    """Whether the conservation laws hold."""
+    """Whether the conservation laws hold, and where they were checked."""
     if not h.laws:
         return run.say("No conservation law was checked.")
     if h.broken:
-        return run.say_n(
-            "{n} of {laws} conservation laws is BROKEN.", "{n} of {laws} conservation laws are BROKEN.", h.broken, laws=h.laws
+        laws = run.say_n("{n} of {laws} conservation laws is BROKEN", "{n} of {laws} conservation laws are BROKEN", h.broken,
+                         laws=h.laws)  # fmt: skip
+        where = run.say("in {n} of {checked} replications checked", n=h.broken_in, checked=h.checked)
+    else:
+        laws = run.say_n("The one conservation law holds", "All {n} conservation laws hold", h.laws)
+        where = (
+            run.say_n("in the one replication", "in all {n} replications", h.checked)
+            if h.checked == h.asked
+            else run.say("in the {n} of {asked} replications that were checked", n=h.checked, asked=h.asked)
         )
-    return run.say_n("The one conservation law holds.", "All {n} conservation laws hold.", h.laws)
+    return run.say("{laws} {where}.", laws=laws, where=where)
 
 
 def make(run: Run) -> Section:
@@ -126,7 +165,7 @@ def finding(run: Run, h: Headline) -> str:
 
 
 def _tiles(run: Run, h: Headline) -> list[Tile]:
-    words, several = run.words, run.replications > 1
+    words = run.words
     per = run.say_n("in {n} replication", "in {n} replications", run.replications) if run.replications else ""
     outcomes = run.say("{refused} refused, {gave_up} gave up", refused=f"{h.refused:,}", gave_up=f"{h.gave_up:,}")
     tiles = [
@@ -145,20 +184,19 @@ def _tiles(run: Run, h: Headline) -> list[Tile]:
             mood,
         )
     )
+    return [*tiles, _law_tile(run, h)]
+
+
+def _law_tile(run: Run, h: Headline) -> Tile:
+    name = run.say("conservation laws")
     if not h.laws:
-        law = Tile(run.say("conservation laws"), "–", run.say("none checked"))
-    elif h.broken:
-        law = Tile(
-            run.say("conservation laws"), run.say("BROKEN"), run.say("{broken} of {laws}", broken=h.broken, laws=h.laws), "bad"
-        )
-    else:
-        law = Tile(
-            run.say("conservation laws"),
-            run.say("hold"),
-            run.say("all {laws}", laws=h.laws) if several or h.laws > 1 else "",
-            "good",
-        )
-    return [*tiles, law]
+        return Tile(name, "–", run.say("none checked"))
+    if h.broken:
+        return Tile(name, run.say("BROKEN"), run.say("{broken} of {laws}", broken=h.broken, laws=h.laws), "bad")
+    if h.checked < h.asked:
+        return Tile(name, run.say("hold"), run.say("{n} of {asked} replications checked", n=h.checked, asked=h.asked))
+    where = run.say_n("{laws} in {n} replication", "{laws} in {n} replications", h.checked, laws=h.laws)
+    return Tile(name, run.say("hold"), where, "good")
 
 
 def _range(run: Run, estimate: Estimate, *, as_share: bool = False) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.blocks import Block, Column, Section, Table, number, text
+from reports.blocks import Block, Column, Section, Table, data, number, text
 from reports.formats import duration, interval, value
 from reports.latency import StepLatency, by_step
 from reports.run import Run
@@ -44,6 +44,7 @@ def _table(run: Run, rows: list[StepLatency]) -> Block:
             word(run.words, r.channel),
             word(run.words, r.step) if r.step else text(run.say("(unnamed)"), "soft"),
             word(run.words, r.role),
+            data(r.device, "code"),
             mark(run.words, r.provenance),
             number(f"{r.p50.n:,}"),
         ]
@@ -54,6 +55,7 @@ def _table(run: Run, rows: list[StepLatency]) -> Block:
             Column(run.say("Channel")),
             Column(run.say("Step")),
             Column(run.say("Role")),
+            Column(run.say("Device")),
             Column(run.say("Origin")),
             Column(run.say("n"), True),
             Column(run.say("Median"), True),

@@ -35,6 +35,10 @@ def make(run: Run) -> Section:
         ),
         run.say("'no spread' stands where every replication gave the same number; that is no proof that more of them would."),
         run.say(
+            "'cut short' stands where no replication came to its end: a day's beginning is not like the day. Where some did, the "
+            "numbers of the day rest on those alone; exchanges, faults and switches are counted of all."
+        ),
+        run.say(
             "A percentile is always a value that occurred: the smallest with at least that share of the samples at or below it."
         ),
         run.say(

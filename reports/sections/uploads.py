@@ -9,6 +9,17 @@ from reports.run import Run
 NAME = "uploads"
 
 
+def no_share(run: Run, settled: int) -> str:
+    """Why no share of records in time is given: none was made, or nobody knows what became of the others."""
+    if run.cut_short:
+        return run.say_n(
+            "{n} record had been settled when the run was broken off; only a whole replication tells what share is in time.",
+            "{n} records had been settled when the run was broken off; only a whole replication tells what share is in time.",
+            settled,
+        )
+    return run.say("No record was made for upload.")
+
+
 def make(run: Run) -> Section:
     rows = run.sql(
         "SELECT queued, count(*), count(*) FILTER (WHERE stored_ns >= 0 AND stored_ns <= due_ns), count(*) FILTER (WHERE "
@@ -57,8 +68,8 @@ def make(run: Run) -> Section:
 def _finding(run: Run, rows: list[tuple[object, ...]]) -> str:
     counts = [tuple(int(str(v)) for v in r[1:5]) for r in rows]
     total, soon, late, never = (sum(c[i] for c in counts) for i in range(4))
-    if not total:
-        return run.say("No record was made for upload.")
+    if run.cut_short or not total:
+        return no_share(run, total)
     queued = sum(int(str(r[1])) for r in rows if r[0])
     return run.say(
         "Stored in time: {share} of {n} records; {late} late, {never} never; {queued} had waited in the offline queue.",
