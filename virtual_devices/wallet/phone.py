@@ -31,8 +31,8 @@ from virtual_devices.mdoc import engagement
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.session import TERMINATION, Transcript
-from virtual_devices.mdoc.tagged import MalformedMdoc
-from virtual_devices.pki import READERS, ChainVerifier, Identity, Refused, Role
+from virtual_devices.mdoc.tagged import MalformedMdoc, some_bytes
+from virtual_devices.pki import PROFESSIONALS, ChainVerifier, Identity, Refused, Role
 from virtual_devices.randomness import private_key
 from virtual_devices.wallet.access_log import AccessLog, Deed, Entry
 from virtual_devices.wallet.consent import Answer, Consent, Element, Use
@@ -41,7 +41,7 @@ from virtual_devices.wallet.holder import Holder
 from virtual_devices.wallet.keystore import Keystore, Policy, Purpose
 from virtual_devices.wallet.power import Memory, Power
 from virtual_devices.wallet.vault import Vault
-from virtual_devices.write_back import Batch, Kind, Receipt, WriteOutcome, read_record
+from virtual_devices.write_back import MAX_RECORDS, Batch, Kind, Receipt, WriteOutcome, read_record
 
 DEVICE, CODE = "device.", "code."
 """How the names of cards' keys begin, and of the keys for their QR codes: ``code.device.own.1``."""
@@ -177,9 +177,10 @@ class Phone:
         try:
             number, records, chains = entry
             parts = [read_record(raw)[0] for raw in records]
+            chains = [[some_bytes(der, "a certificate") for der in chain] for chain in chains]
         except (ValueError, TypeError, MalformedMdoc):
             return WriteOutcome.BAD_SIGNATURE
-        if held is None or not parts or not isinstance(number, bytes) or len(number) != 16:
+        if held is None or not 1 <= len(parts) <= MAX_RECORDS or not isinstance(number, bytes) or len(number) != 16:
             return WriteOutcome.WRONG_HOLDER
         readers = self._late_readers(chains, min(p.at_ns for p in parts), max(p.at_ns for p in parts))
         batch = Batch(number, held.issued.auth_hash(), self.records(card).generation, tuple(records))
@@ -190,11 +191,11 @@ class Phone:
             return known
         return self.records(card).write(batch.to_bytes(), held.issued, readers, now_ns + self.clock_error_ns, noted).outcome
 
-    def _late_readers(self, chains: Sequence[Any], first_ns: int, last_ns: int) -> Readers:
+    def _late_readers(self, chains: Sequence[Sequence[bytes]], first_ns: int, last_ns: int) -> Readers:
         """Who signed, by chains that were good both at the first and at the last record."""
         found: dict[str, Reader] = {}
         for chain in chains:
-            verdicts = [self.root.check(list(chain), READERS, at_ns, self.revoked) for at_ns in (first_ns, last_ns)]
+            verdicts = [self.root.check(chain, PROFESSIONALS | {Role.SAM}, at_ns, self.revoked) for at_ns in (first_ns, last_ns)]
             self.work.chains += 2
             who = verdicts[0]
             if isinstance(who, Refused) or isinstance(verdicts[1], Refused):
