@@ -8,23 +8,32 @@ from functools import partial
 from typing import Any
 
 from virtual_devices import vhc
+from virtual_devices.codes import Space
 from virtual_devices.flow import Flow
 from virtual_devices.holder.refusals import No
 from virtual_devices.link import Attempt, DirectLink, Outcome
-from virtual_devices.pki import Role
+from virtual_devices.pki import Identity, Role
+from virtual_devices.randomness import private_key
 from virtual_devices.reader.proximity import ReaderSession, ask
 from virtual_devices.reader.transmit import Ended, Handle
-from virtual_devices.reader.wallet_visit import _BEFORE_WRITING, VirtualRegistered, register_wallet, write_wallet
+from virtual_devices.reader.wallet_visit import (
+    _BEFORE_WRITING,
+    VirtualRegistered,
+    read_medical_wallet,
+    register_wallet,
+    write_wallet,
+)
 from virtual_devices.reader.write_back import prepare, sign_records, target_of, write
 from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.faces import NfcFace
-from virtual_devices.write_back import Batch, Receipt, Record, WriteOutcome
+from virtual_devices.wallet.held import OWN, Folder
+from virtual_devices.write_back import Batch, Receipt, Record, WriteOutcome, holder_of, read_record
 from virtual_devices.write_back import Kind as Records
 
 from .attacks import Attack, Kind, Mark, Result, Table, desk_for, presented, tried
-from .desk import AUTHORITY, CARD_NO, INSTITUTION, NOW_NS, SAM_ID
+from .desk import AUTHORITY, CARD_NO, DOCTOR_ID, INSTITUTION, NOW_NS, SAM_ID
 from .links import Through
-from .test_virtual_devices_holder_writing import REFUSED
+from .test_virtual_devices_holder_writing import REFUSED, signed
 from .test_virtual_devices_holder_writing import write as written
 from .wallets import PHONE_PIN, WalletBench, card_holder, phone
 
@@ -252,3 +261,80 @@ def phone_taken_away_with_what_it_stored() -> Result:
     settled = bench.run(flow())
     return Result(True, lost.code, evidence=settled.outcome is WriteOutcome.ALREADY and _stored(bench) == 1)
 
+
+# -- what a phone shows of what was written
+
+def _shown_by_a_changed_phone(change: Callable[[WalletBench, bytes], bytes]) -> Result:
+    """A true prescription is written; the phone's own software then shows something else. At a physician's, who reads it."""
+    bench = desk_for()
+    visit = registered(bench)
+    bench.run(write_wallet(bench.desk, bench.counter, visit, _prescribed, bench.act("batch"), bench.doctor))
+    read = partial(read_medical_wallet, bench.desk, bench.counter, bench.doctor, visit)
+    assert bench.run(read()).value(vhc.RECORDS, "prescriptions") is not None
+    folder = Folder(bench.phone.vault, OWN)
+    name = max(folder.names("record."))
+    folder.commit({name: change(bench, folder.get(name) or b"")})
+    return tried(lambda: bench.run(read()))
+
+
+def _prescribed(holder: bytes, dose: str = "21.0") -> Sequence[Record]:
+    return [Record(Records.PRESCRIPTION, bytes(range(16)), holder, NOW_NS, {1: f"AC00000001 TID 07 {dose}"})]
+
+
+def _resigned(*signers: Identity) -> Callable[[WalletBench, bytes], bytes]:
+    return lambda _, raw: signed(read_record(raw)[0], *signers)
+
+
+def _for_another(bench: WalletBench, raw: bytes) -> bytes:
+    """The same prescription as the same physician signed it for somebody else's card."""
+    other = replace(read_record(raw)[0], holder=bytes(32))
+    return signed(other, *(Identity(image.identity.key, chain) for image, chain in (
+        (bench.hpc.image, bench.desk.hpc_reader_chain), (bench.sam.image, bench.desk.reader_chain))))
+
+
+def _strangers(role: Role, subject: str) -> Identity:
+    return AUTHORITY.issue(role, subject)
+
+
+FALSE: dict[str, tuple[Callable[[WalletBench, bytes], bytes], str, str]] = {
+    "with another dose": (lambda _, raw: raw.replace(b"21.0", b"91.0"), "1420", "the physician's signature is wrong"),
+    "that its holder has signed": (
+        _resigned(Identity(private_key("the holder's own"), (b"no certificate",)),
+                  Identity(private_key("the holder's own"), (b"none",))),
+        "1420", "its signers are unknown: missing",
+    ),
+    "without the institution": (
+        lambda _, raw: replace(read_record(raw)[1], signatures=read_record(raw)[1].signatures[:1]).to_bytes(), "1420",
+        "signed by one, not two",
+    ),
+    "of another person": (_for_another, "5020", "for another card's key"),
+}
+
+
+def _false_prescriptions() -> None:
+    for kind, (change, code, seen) in FALSE.items():
+        ROWS.put(Attack(
+            f"prescription-{kind.replace(' ', '-')}", f"a changed phone shows a prescription {kind}", Kind.REFUSED, code, seen,
+            "records, by their signers", Mark.PROFILE, partial(_shown_by_a_changed_phone, change),
+            Space.VHC if code == "1420" else Space.CSHIS,
+        ))
+
+
+_false_prescriptions()
+
+
+@ROWS.add("records left with the data centre, signed by a library's reader in the professional's place", Kind.REFUSED, "5009",
+          "the phone takes none: bad signature", CLAUSE, Mark.PROFILE)
+def late_records_of_a_reader_outside_medical_care() -> Result:
+    made = phone()
+    held = made.cards.get(OWN)
+    assert held is not None
+    library, sam = _strangers(Role.OTHER_USE, "LIBRARY00001"), _strangers(Role.SAM, SAM_ID)
+    (one,) = _prescribed(holder_of(held.mso.device_key))
+    raw, chains = signed(one, library, sam), [list(library.chain), list(sam.chain)]
+    outcome = made.take_late([bytes(16), [raw], chains], NOW_NS)
+    assert made.records().all() == []
+    physician = _strangers(Role.PHYSICIAN, DOCTOR_ID)
+    true = [bytes(16), [signed(one, physician, sam)], [list(physician.chain), list(sam.chain)]]
+    assert made.take_late(true, NOW_NS) is WriteOutcome.STORED
+    return Result(outcome.done, outcome.code)

@@ -39,6 +39,7 @@ from virtual_devices.reader.proximity import (
     engage_qr,
     open_session,
 )
+from virtual_devices.reader.shown_records import SignedRecord, check_records
 from virtual_devices.reader.transmit import READ_WRITE_FAULT, Ended, Handle
 from virtual_devices.reader.visit import SECOND_DEPARTMENT, WRONG_PERSON, VisitRequest
 from virtual_devices.reader.write_back import prepare, sign_records, target_of, write
@@ -152,6 +153,8 @@ def read_medical_wallet(desk: Desk, counter: Counter, hpc: Handle, registered: V
     def body(opened: ReaderSession, sam: Handle) -> Flow[Shown]:
         shown = yield from ask_again(desk, opened, vhc.CONSULTATION, sam, hpc)
         _same(identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.MEDICAL})), registered)
+        for name in ("visits", "prescriptions"):
+            _signed(desk, opened, shown, name)
         return shown
 
     return (yield from present(desk, counter, OPEN_APP, body))
@@ -211,14 +214,15 @@ def send_late(
 def read_prescriptions_wallet(desk: Desk, counter: Counter, hpc: Handle) -> Flow[tuple[Person, list[bytes], Shown]]:
     """At a pharmacy: the prescriptions on the phone, straight from the phone (RXS-02), as they were signed; whoever brings them.
 
-    They are not verified here: the signers' chains stand beside them; whether one was dispensed already the data centre knows.
+    Each is a physician's and an institution's, for this very card: else Ended is raised, for a phone may show what its holder
+    likes. Whether one was dispensed already the data centre knows.
     """
 
     def body(opened: ReaderSession, sam: Handle) -> Flow[tuple[Person, list[bytes], Shown]]:
         shown = yield from ask_again(desk, opened, vhc.DISPENSING, sam, hpc)
         person = identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.COLLECT}))
-        found = shown.value(vhc.RECORDS, "prescriptions")
-        return person, [raw for raw in found or () if isinstance(raw, bytes)], shown
+        _signed(desk, opened, shown, "prescriptions")
+        return person, list(shown.value(vhc.RECORDS, "prescriptions") or ()), shown
 
     return (yield from present(desk, counter, OPEN_APP, body))
 
@@ -287,6 +291,13 @@ def _on_behalf(desk: Desk, opened: ReaderSession, shown: Shown, card_no: str, sc
     if verdict.authorization.cti != under:
         raise Ended("the card is held under another authorization", CODES[Reason.OUT_OF_SCOPE].number, ROLE)
     return verdict.authorization.says()
+
+
+def _signed(desk: Desk, opened: ReaderSession, shown: Shown, name: str) -> list[SignedRecord]:
+    """The records in this element, by those who signed them. Raises Ended."""
+    found, chains = shown.value(vhc.RECORDS, name), shown.value(vhc.RECORDS, "certificates")
+    holder = holder_of(shown.document.mso.device_key)
+    return check_records(found, chains, holder, desk.root, opened.work, desk.revoked)
 
 
 def _lookup(desk: Desk) -> StatusLookup:
