@@ -34,7 +34,7 @@ from virtual_devices.vhc import BASIC
 from virtual_devices.wallet.held import OWN, Held
 from virtual_devices.wallet.keystore import Policy
 from virtual_devices.wallet.keystore import Purpose as KeyPurpose
-from virtual_devices.wallet.phone import CODE, Phone
+from virtual_devices.wallet.phone import Phone
 from virtual_devices.write_back import WriteOutcome
 
 ROLE = "issuer"
@@ -167,10 +167,7 @@ def hold(app: App, own: str, authorization: bytes) -> Flow[Held]:
 
 def _code_key(app: App, key: str) -> dict[str, Any]:
     """The key for QR codes that belongs to a device key."""
-    name = CODE + key
-    if name not in app.phone.keystore.names():
-        app.phone.keystore.make(name, KeyPurpose.SIGN, Policy.HOLDER)
-    return {"qr_key": to_cose(app.phone.keystore.public_key(name))}
+    return {"qr_key": to_cose(app.phone.keystore.public_key(app.phone.codes.key_for(key)))}
 
 
 def _install(app: App, body: Mapping[str, Any], name: str, key: str, authorization: bytes | None = None) -> Held:

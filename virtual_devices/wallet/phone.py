@@ -33,8 +33,10 @@ from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.session import TERMINATION, Transcript
 from virtual_devices.mdoc.tagged import MalformedMdoc, some_bytes
 from virtual_devices.pki import PROFESSIONALS, ChainVerifier, Identity, Refused, Role
+from virtual_devices.qr.challenge import Challenge
 from virtual_devices.randomness import private_key
 from virtual_devices.wallet.access_log import AccessLog, Deed, Entry
+from virtual_devices.wallet.codes import CODE, Codes
 from virtual_devices.wallet.consent import Answer, Consent, Element, Use
 from virtual_devices.wallet.held import OWN, Cards, Folder, Held
 from virtual_devices.wallet.holder import Holder
@@ -43,8 +45,8 @@ from virtual_devices.wallet.power import Memory, Power
 from virtual_devices.wallet.vault import Vault
 from virtual_devices.write_back import MAX_RECORDS, Batch, Kind, Receipt, WriteOutcome, read_record
 
-DEVICE, CODE = "device.", "code."
-"""How the names of cards' keys begin, and of the keys for their QR codes: ``code.device.own.1``."""
+DEVICE = "device."
+"""How the names of cards' keys begin."""
 CAPACITY = 600
 """Records that one card on a phone holds."""
 SHOWN_BYTES = 40_000
@@ -73,6 +75,7 @@ class Phone:
         self.session: HolderSession | None = None
         self.channel = ""  # of the session: nfc, ble
         self.log = AccessLog(self.vault)
+        self.codes = Codes(self.keystore, self.consent, self.cards, self.vault)
 
     # -- power and life
 
@@ -166,6 +169,14 @@ class Phone:
                 self.consent.end(self.session.transcript.hash)
             self.session.close()
         self.session = None
+        self.codes.end()
+
+    def card_qr(self, now_ns: int, challenge: Challenge | None = None) -> str:
+        """The text of the QR code of the card that is presented, for a minute; see :meth:`Codes.card` for what it raises.
+
+        Call it again before the minute is over: the next code needs no new consent while this one is in force.
+        """
+        return self.codes.card(self.shown, now_ns, now_ns + self.clock_error_ns, challenge)
 
     def take_late(self, entry: Sequence[Any], now_ns: int, card: str = OWN) -> WriteOutcome:
         """Records that were signed after the holder had left, brought by the data centre: [id, records, chains of the signers].
