@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import click
+import duckdb
 import pytest
 
 from bench.cli import main
@@ -15,6 +18,7 @@ from scenarios.files import schema
 from virtual_devices.faults import KINDS
 
 from .places import ROOT
+from .sample_run import Sample, write_sample
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 COMMAND = re.compile(r"^\s*(?:\$ )?(?:\.venv/bin/)?vhc-bench (.+?)(?: &)?$", re.MULTILINE)
@@ -67,3 +71,27 @@ def test_every_command_and_option_is_in_the_reference() -> None:
 def test_editor_schema_is_the_one_that_files_are_checked_by() -> None:
     kept = json.loads((ROOT / "docs" / "reference" / "schema" / "clinic_morning.json").read_text(encoding="utf-8"))
     assert kept == schema("clinic_morning")  # vhc-bench scenarios --schema clinic_morning
+
+
+BEGINNERS = [p for p in PAGES if p.parent.name in ("how-to", "tutorial") or p.name == "README.md"]
+
+
+@pytest.mark.parametrize("page", BEGINNERS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_command_is_quoted_as_it_can_be_typed(page: Path) -> None:
+    """Where people begin, a command stands with its folder: ``make run`` puts nothing on anybody's path."""
+    bare = re.compile(r"(?<![/\w-])vhc-bench (?:run|scenarios|devices|present|report)\b.*")
+    assert bare.findall(page.read_text(encoding="utf-8")) == []
+
+
+def test_quoted_queries_can_be_run(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "read-a-run-with-duckdb.md").read_text(encoding="utf-8")
+    run = write_sample(tmp_path / "run", Sample(visits=6))
+    page = page.replace("runs/clinic_morning-1-001", str(run))
+    (command,) = re.findall(r"```\n(.*?)```", page, re.DOTALL)[:1]
+    done = subprocess.run(
+        ["bash", "-c", command.replace(".venv/bin/python", sys.executable)], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert "waiting_min" in done.stdout and "consultation" in done.stdout
+    queries = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    assert len(queries) == 3
+    assert all(duckdb.sql(query).fetchall() for query in queries)

@@ -265,7 +265,8 @@ def test_a_broken_law_is_shown_in_red_everywhere(make: Make) -> None:
     run = make(broken_law=True, visits=20)
     made = page(run, Catalogue())
     assert '<td class="bad">BROKEN in 1, first in replication 2' in made
-    assert "1 of 3 conservation laws is BROKEN in 1 of 3 replications checked." in made and 'class="finding bad"' in made and '<div class="bad">' in made
+    assert "1 of 3 conservation laws is BROKEN in 1 of 3 replications checked." in made
+    assert 'class="finding bad"' in made and '<div class="bad">' in made
     last = summary(run).splitlines()[-1]
     assert last == "1 of 3 conservation laws is BROKEN in 1 of 3 replications checked."
 
@@ -296,7 +297,8 @@ def test_modelled_and_measured_never_share_a_row(html: str) -> None:
 def test_summary_is_five_lines(full: Path) -> None:
     lines = summary(full).splitlines()
     assert len(lines) == 5
-    assert lines[1].startswith("450 visits: 433 served, 17 refused") and lines[-1] == "All 3 conservation laws hold in all 3 replications."
+    assert lines[1].startswith("450 visits: 433 served, 17 refused")
+    assert lines[-1] == "All 3 conservation laws hold in all 3 replications."
 
 
 def test_what_is_no_run_directory_is_refused(tmp_path: Path, make: Make) -> None:
