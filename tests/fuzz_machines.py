@@ -10,7 +10,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-from virtual_devices import vhc
+from virtual_devices import cbor, vhc
 from virtual_devices.apdu import Chainer, Command, MalformedApdu
 from virtual_devices.flow import Exchange
 from virtual_devices.holder.session import MAX_REQUESTS, HolderSession
@@ -27,12 +27,15 @@ from virtual_devices.mdoc.nfc_retrieval import Retrieval, envelopes, wrap
 from virtual_devices.mdoc.request import DeviceRequest
 from virtual_devices.mdoc.response import DeviceResponse
 from virtual_devices.mdoc.session import SessionData, Side
+from virtual_devices.mdoc.tagged import dumps
 from virtual_devices.mdoc.type4 import Type4Tag
 from virtual_devices.reader import nfc
 from virtual_devices.reader.proximity import Engaged, MessageChannel, ReaderSession, ask
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet.consent import Use
+from virtual_devices.wallet.held import OWN
 from virtual_devices.wallet.phone import Phone
+from virtual_devices.write_back import holder_of
 
 from . import fuzz_seeds as seeds
 from .ble_ends import ALL_ENDS, bring, data_of, phases, spoken
@@ -113,6 +116,31 @@ def asked_of_phone(plain: bytes) -> None:
         shown = {name for d in answer.documents for items in d.issued.items.values() for name in [i.identifier for i in items]}
         assert shown <= {e.name for e in vhc.ELEMENTS}
         assert made.records().generation == 0
+
+
+def late_records() -> list[bytes]:
+    """[id, records, chains of the signers], as the data centre hands them over; for this phone's card."""
+    held = late_phone().cards.get(OWN)
+    assert held is not None
+    holder = holder_of(held.mso.device_key)
+    return [dumps([bytes(16), [seeds.record(holder=holder)], [list(seeds.SAM.chain), list(seeds.HPC.chain)]]),
+            dumps([bytes(16), [seeds.record()], []])]
+
+
+@lru_cache
+def late_phone() -> Phone:
+    return phone("late")
+
+
+def brought_late(raw: bytes) -> None:
+    """Nothing is stored that a physician and an institution have not signed for this card."""
+    try:
+        entry = cbor.decode(raw)
+    except cbor.MalformedCbor:
+        return
+    made = late_phone()
+    outcome = made.take_late(entry, NOW_NS)
+    assert not outcome.done or made.records().all() == [cbor.decode(late_records()[0])[1][0]]
 
 
 # -- over NFC
@@ -318,6 +346,7 @@ MACHINES: dict[str, Target] = {
     "holder": Target("the wallet's session", holder_messages, holder, spoil_inside, 16_384),
     "phone": Target("a phone with armed consent, requests under its keys", seeds.requests, asked_of_phone, spoil_cbor, 8192),
     "desk": Target("a desk, answers under its keys", seeds.responses, answered_to_desk, spoil_cbor, 8192),
+    "late": Target("records that the data centre brings", late_records, brought_late, spoil_cbor, 8192),
     "nfc-wallet": Target("tag and retrieval, commands", nfc_commands, nfc_wallet, spoil_framed, 8192),
     "nfc-reader": Target("handover and retrieval, answers", nfc_answers, nfc_reader, spoil_framed, 8192),
     "picc": Target("ISO-DEP, the card's side", blocks, picc, spoil_framed, 2048),

@@ -79,8 +79,10 @@ def credential() -> IssuerSigned:
     return ISSUER.credential(card_holder(), CARD_KEY.public_key(), PLACE, NOW_NS)
 
 
-def record(kind: Kind = Kind.VISIT, amends: bytes | None = None) -> bytes:
-    made = Record(kind, bytes(range(16)), holder_of(CARD_KEY.public_key()), NOW_NS, {1: "W001", 2: b"content" * 9}, amends)
+def record(kind: Kind = Kind.VISIT, amends: bytes | None = None, holder: bytes | None = None) -> bytes:
+    """Signed by both. ``holder``: for another card than this one's."""
+    whose = holder or holder_of(CARD_KEY.public_key())
+    made = Record(kind, bytes(range(16)), whose, NOW_NS, {1: "W001", 2: b"content" * 9}, amends)
     message = made.unsigned()
     for signer in (HPC, SAM):
         header = signer_header(signer.chain[0])

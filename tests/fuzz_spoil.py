@@ -19,6 +19,8 @@ _ODD: tuple[Any, ...] = (
     cbor2.CBORTag(18, []), cbor2.CBORTag(1 << 40, None), cbor2.undefined, cbor2.CBORSimpleValue(99),
 )
 _DEEPEST = 12
+_MANY = 100
+"""What has so many items or characters is not multiplied once more."""
 _LONGEST = 0xFFFF
 
 
@@ -86,13 +88,13 @@ def _replaced(rng: Random, node: Any) -> Any:
         case list() | tuple() if node and rng.random() < 0.7:
             items = list(node)
             at = rng.randrange(len(items))
-            return rng.choice((items[:at] + items[at + 1 :], [*items, items[at]], items[::-1], items * 9))
+            return rng.choice((items[:at] + items[at + 1 :], [*items, items[at]], items[::-1], items * 3))
         case bytes() if rng.random() < 0.7:
             return spoil(rng, node)
         case int() if rng.random() < 0.5:
             return node + rng.choice((1, -1, 1 << 31, -(1 << 31)))
         case str() if rng.random() < 0.5:
-            return rng.choice((node[:-1], node + "x", node * 30, node.upper(), node[::-1]))
+            return rng.choice((node[:-1], node + "x", node * (30 if len(node) < _MANY else 1), node.upper(), node[::-1]))
     return rng.choice((node, rng.choice(_ODD), cbor2.CBORTag(rng.choice((0, 1, 2, 18, 24, 61, 98, 1004)), node)))
 
 
