@@ -101,17 +101,17 @@ class World:
         self.shared = session.agree(self.e_reader, self.e_device.public_key())
         self.cipher = Cipher(self.shared, self.transcript, Side.READER)
         self.asked = self.request(WANTED)
-        self.consultation = self._exchange(self.asked, first=True)
+        self.consultation = self.exchange(self.asked, first=True)
         self.record = self._record()
         self.batch = Batch(self.fresh(16), self.issued.auth_hash(), 0, (self.record.to_bytes(),))
         self.write_asked = self.request(WRITE, {vhc.WRITE_INFO: embed(self.batch.to_bytes())})
-        self.unasked = self._exchange(self.write_asked)  # the holder has not been asked to accept it
+        self.unasked = self.exchange(self.write_asked)  # the holder has not been asked to accept it
         self.phone.holder.enter_pin("2580", NOW_NS)
         self.phone.approve(Use.TREATMENT, NOW_NS)
-        self.writing = self._exchange(self.write_asked)
-        self.written_again = self._exchange(self.write_asked)
+        self.writing = self.exchange(self.write_asked)
+        self.written_again = self.exchange(self.write_asked)
         self.asked_without = self.request({vhc.MEDICAL: {"allergies": False}}, hpc=False)
-        self.refusal = self._exchange(self.asked_without)
+        self.refusal = self.exchange(self.asked_without)
 
     def request(
         self, wanted: Mapping[str, Mapping[str, bool]], info: Mapping[str, Any] | None = None, *, hpc: bool = True,
@@ -126,7 +126,7 @@ class World:
             asked = asked.with_auth_all(_detached(signer, everything))
         return asked
 
-    def _exchange(self, asked: DeviceRequest, *, first: bool = False) -> Exchange:
+    def exchange(self, asked: DeviceRequest, *, first: bool = False) -> Exchange:
         plain = asked.to_bytes()
         sealed = self.cipher.seal(plain)
         opening = session.establishment(self.transcript.reader_key_bytes, sealed)
