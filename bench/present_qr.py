@@ -1,0 +1,134 @@
+"""The command ``present qr``: codes of a phone of the bench, for somebody else's scanner."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import click
+
+from bench.exits import PASS
+from virtual_devices.errors import UsageError
+
+DWELL_S = 0.4  # of each of several codes that belong together
+CLEAR, WHITE_ON_BLACK, RESET = "\x1b[H\x1b[2J", "\x1b[97;40m", "\x1b[0m"
+
+
+@click.command()
+@click.option("--kind", type=click.Choice(["card", "engagement", "prescription", "token"]), default="card", show_default=True,
+              help="card: signed, good for a minute; engagement: begins a presentation (nothing answers behind it); "
+                   "prescription: in several codes; token: the deployed card's kind.")
+@click.option("--format", "form", type=click.Choice(["terminal", "text", "png"]), default="terminal", show_default=True,
+              help="Half blocks, the code's text, or a picture.")
+@click.option("--once", is_flag=True, help="Show it once and end; otherwise it is renewed until Ctrl-C.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where pictures go; of several, FILE-1, FILE-2, ...")
+@click.option("--challenge", default="", metavar="TEXT",
+              help="Text of a reader's own code (VHR1:...): the card's code is for it alone.")
+@click.option("--trust", type=click.Path(path_type=Path), metavar="FILE", help="Write the certificates to trust there, in PEM.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Whose card: another seed, another holder.")
+def command(kind: str, form: str, once: bool, out: Path | None, challenge: str, trust: Path | None, seed: int) -> None:
+    """Show a QR code of the virtual card.
+
+    \b
+    Examples:
+      vhc-bench present qr
+      vhc-bench present qr --once --format text
+      vhc-bench present qr --kind prescription --once --format png --out rx.png
+
+    The holder is invented and agrees to everything. A card's code needs a terminal of 97 columns and 50 lines.
+    """
+    sys.exit(show(kind, form, once=once, out=out, challenge=challenge, trust=trust, seed=seed))
+
+
+def show(
+    kind: str, form: str, *, once: bool, out: Path | None, challenge: str, trust: Path | None, seed: int,
+    clock: Callable[[], int] = time.time_ns, wait: Callable[[float], None] = time.sleep,
+) -> int:
+    """Show until Ctrl-C, or once. Returns the exit code. Raises UsageError."""
+    if (form == "png") != (out is not None):
+        raise UsageError("pictures go to a file: --format png --out FILE.png, both or neither")
+    texts, period_s = _source(kind, challenge, trust, seed, clock())
+    put = {"text": _print_text, "terminal": _print_blocks}[form] if out is None else partial(_save, out)
+    if once:
+        put(texts(clock()))
+        return PASS
+    with suppress(KeyboardInterrupt):
+        while True:
+            _turn(texts(clock()), put, period_s, wait, in_turn=form != "text")
+    return PASS
+
+
+def _source(
+    kind: str, challenge: str, trust: Path | None, seed: int, now_ns: int,
+) -> tuple[Callable[[int], list[str]], float]:
+    """What gives the texts of a moment, and how long they stay on the screen."""
+    from bench.sample_phone import SamplePhone
+    from virtual_devices.qr.challenge import read_challenge
+    from virtual_devices.qr.rotation import PERIOD_S
+    from virtual_devices.qr.text import MalformedCode
+    from virtual_devices.qr.token import LIFETIME_S
+
+    if challenge and kind != "card":
+        raise UsageError(f"a {kind}'s code answers no challenge: --challenge goes with --kind card")
+    try:
+        asked = read_challenge(challenge) if challenge else None
+    except MalformedCode as e:
+        raise UsageError(f"--challenge: {e.what}") from e
+    sample = SamplePhone(seed, now_ns)
+    if trust is not None:
+        _write(trust, sample.trust())
+    periods = {"card": PERIOD_S, "token": LIFETIME_S}
+    source: Callable[[int], list[str]] = getattr(sample, kind)
+    return (partial(sample.card, challenge=asked) if kind == "card" else source), periods.get(kind, 3600.0)
+
+
+def _turn(
+    texts: list[str], put: Callable[[list[str]], None], period_s: float, wait: Callable[[float], None], *, in_turn: bool,
+) -> None:
+    """One renewal: the code for its time, or several in turn for as long."""
+    if not in_turn or len(texts) == 1:
+        put(texts)
+        wait(period_s)
+        return
+    for number in range(int(period_s / DWELL_S)):
+        put([texts[number % len(texts)]])
+        wait(DWELL_S)
+
+
+def _print_text(texts: list[str]) -> None:
+    sys.stdout.write("".join(f"{text}\n" for text in texts))
+    sys.stdout.flush()
+
+
+def _print_blocks(texts: list[str]) -> None:
+    from conformance.vectors.pictures import terminal
+
+    shown = "\n".join(terminal(text) for text in texts)
+    if sys.stdout.isatty():  # light on dark whatever the terminal's own colours are: the other way round few scanners read it
+        shown = CLEAR + "".join(f"{WHITE_ON_BLACK}{line}{RESET}\n" for line in shown.splitlines())
+    sys.stdout.write(shown)
+    sys.stdout.flush()
+
+
+def _save(out: Path, texts: list[str]) -> None:
+    from conformance.vectors.pictures import png
+
+    names = [out] if len(texts) == 1 else [out.with_stem(f"{out.stem}-{n}") for n in range(1, len(texts) + 1)]
+    for name, text in zip(names, texts, strict=True):
+        _write(name, png(text))
+        sys.stdout.write(f"{name}\n")
+    sys.stdout.flush()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """In one step, so that whoever looks at the file never sees half a picture."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as e:
+        raise UsageError(f"{path} cannot be written: {e.strerror or e}") from e
