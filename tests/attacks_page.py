@@ -22,7 +22,7 @@ TABLES: tuple[Table, ...] = (
     attacks_guardians.ROWS,
 )
 HELD_ELSEWHERE: tuple[tuple[str, str, str], ...] = (
-    ("every bit of every message and every APDU of a presentation flipped; chains cut, doubled, out of order", Kind.REFUSED.value,
+    ("a bit flipped in every byte of every message and APDU (in heads and keys, every bit); chains cut, doubled, out of order", Kind.REFUSED.value,
      "tests/test_attacks_messages.py"),
     ("a chunk over BLE too long, empty, of an unknown kind, out of place; a reader with another Ident", Kind.REFUSED.value,
      "tests/test_virtual_devices_mdoc_ble_breaches.py"),
@@ -57,10 +57,11 @@ the field has no wallet, inferred.
 
 
 def code_text(code: str, space: Space) -> str:
-    """The number with the field's words."""
+    """The number with the field's words; of the desk's control software where the virtual card's has no such number."""
     if not code:
         return "–"
-    return "0" if code == "0" else f"{code} {lookup(code, space).zh}"
+    found = lookup(code, space)
+    return "0" if code == "0" else f"{code} {(found if found.known else lookup(code)).zh}"
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

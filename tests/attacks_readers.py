@@ -13,7 +13,7 @@ from virtual_devices.pki import READER_CERTIFICATE_H, Authority, Role
 from virtual_devices.randomness import private_key
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet.access_log import Deed
-from virtual_devices.wallet.consent import ARMED_S, Use
+from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.holder import LOCKED_AFTER, Verdict
 
 from .attacks import Attack, Kind, Mark, Result, Table, consult, desk_for, later, medical, nothing_moved, presented, state_of
@@ -149,7 +149,7 @@ def skimmed_without_consent() -> Result:
 @ROWS.add("skimming: a tap after the armed minute is over", Kind.REFUSED, "5109", "consent needed; no document leaves",
           "consent, 60 s", Mark.PROFILE)
 def skimmed_after_the_armed_minute() -> Result:
-    return _skimmed(lambda bench: later(bench, ARMED_S * NS))
+    return _skimmed(lambda bench: later(bench, 60 * NS))
 
 
 @ROWS.add("skimming: the phone was armed, and locked again", Kind.REFUSED, "5109", "consent needed; no document leaves",
