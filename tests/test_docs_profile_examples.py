@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
 import cbor2
 import pytest
 
@@ -18,7 +21,7 @@ from virtual_devices.mdoc.mso import read_mso
 from virtual_devices.mdoc.nfc_retrieval import Retrieval, unwrap
 from virtual_devices.mdoc.response import Believed
 from virtual_devices.mdoc.session import Cipher, Side, Transcript
-from virtual_devices.mdoc.tagged import MalformedMdoc, dumps, unembed
+from virtual_devices.mdoc.tagged import MalformedMdoc, dumps, tdate, unembed
 from virtual_devices.pki import ChainVerifier
 from virtual_devices.qr import prescription
 from virtual_devices.qr.challenge import read_challenge
@@ -29,7 +32,8 @@ from virtual_devices.status_list import Status, StatusLists, Taking
 from virtual_devices.wallet.attestation import Claim, verify_attestation
 from virtual_devices.write_back import WriteOutcome, read_batch, read_receipt, read_record, receipt_is_for
 
-from .profile_pages import part, published
+from .cddl import Grammar
+from .profile_pages import part, published, text_of
 
 NOW_NS = 1_772_409_600 * NS
 """The moment of the examples."""
@@ -168,3 +172,37 @@ def test_response_without_documents_tells_the_lowest_code_of_what_was_asked() ->
     w = part("profile_world").World()
     asked = w.request({vhc.MEDICAL: {"allergies": False}, vhc.BASIC: {"nickname": False}}, hpc=False)
     assert response.read(w.exchange(asked).response).errors == {vhc.DOCTYPE: -21}  # and 0 for the other
+
+
+# -- the structures, by their CDDL
+
+@cache
+def grammar() -> Grammar:
+    return Grammar("\n".join(re.findall(r"```cddl\n(.*?)```", text_of("profile/cddl.md"), re.DOTALL)))
+
+
+def ruled() -> list[tuple[str, str]]:
+    """Name and rule of every example that has one."""
+    return re.findall(r"^### (\S+)\n\n[^\n]*rule `(\w+)`", text_of("profile/examples.md"), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("name", "rule"), ruled())
+def test_published_example_obeys_its_rule_and_no_unlike_one(name: str, rule: str) -> None:
+    assert grammar().matches(rule, published()[name])
+    others = {other for _, other in ruled()} - {rule, "COSE_Sign1_Tagged"}
+    like = {other for other in others if grammar().matches(other, published()[name])}
+    assert not like, "a rule that any structure obeys says nothing"
+
+
+def test_rules_refuse_what_is_left_out_added_or_of_another_type() -> None:
+    rules, batch = grammar(), cbor2.loads(published()["batch"])
+    assert rules.matches("Batch", dumps(batch))
+    for key in batch:
+        assert not rules.matches("Batch", dumps({k: v for k, v in batch.items() if k != key}))
+        assert not rules.matches("Batch", dumps({**batch, key: "another type"}))
+    assert not rules.matches("Batch", dumps({**batch, 7: 0}))
+    assert not rules.matches("Batch", dumps({**batch, 2: bytes(15)}))
+    assert not rules.matches("Batch", dumps({**batch, 5: batch[5] * 61}))
+    receipt = response.read(published()["stored"]).documents[0].device.values[vhc.WRITE][vhc.RECEIPT]
+    assert rules.matches("Receipt", dumps({**receipt, 5: tdate(NOW_NS)}))
+    assert not rules.matches("Receipt", dumps({**receipt, 3: 7, 5: tdate(NOW_NS)}))
