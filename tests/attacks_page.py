@@ -22,7 +22,8 @@ TABLES: tuple[Table, ...] = (
     attacks_guardians.ROWS,
 )
 HELD_ELSEWHERE: tuple[tuple[str, str, str], ...] = (
-    ("a bit flipped in every byte of every message and APDU (in heads and keys, every bit); chains cut, doubled, out of order", Kind.REFUSED.value,
+    ("a bit flipped in every byte of every message and APDU (in heads and keys, every bit); chains cut, doubled, out of order",
+     Kind.REFUSED.value,
      "tests/test_attacks_messages.py"),
     ("a chunk over BLE too long, empty, of an unknown kind, out of place; a reader with another Ident", Kind.REFUSED.value,
      "tests/test_virtual_devices_mdoc_ble_breaches.py"),

@@ -1,5 +1,5 @@
-"""A presentation's messages with a bit flipped in every byte (in heads and keys every bit), over messages and over NFC APDUs; and
-chains that are cut, doubled or out of order. The phone never raises, nothing leaves, nothing changes but that the session is over."""
+"""A presentation's messages with a bit flipped in every byte (in heads and keys every bit), whole and in NFC APDUs; and chains
+that are cut, doubled or out of order. The phone never raises, nothing leaves, nothing changes but that the session is over."""
 
 from __future__ import annotations
 
