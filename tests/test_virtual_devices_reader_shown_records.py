@@ -41,7 +41,8 @@ def checked(*raw: object, chains: object = CHAINS, work: Work | None = None, **m
 
 
 def test_signed_records_are_believed_with_their_signers() -> None:
-    found = checked(signed(record(), DOCTOR, SAM), signed(record(Kind.FEE, number=2), SAM), signed(record(Kind.VISIT), NURSE, SAM))
+    fee, visit = signed(record(Kind.FEE, number=2), SAM), signed(record(Kind.VISIT), NURSE, SAM)
+    found = checked(signed(record(), DOCTOR, SAM), fee, visit)
     assert [[who.role for who in one.signers] for one in found] == [
         [Role.PHYSICIAN, Role.SAM], [Role.SAM], [Role.NURSE, Role.SAM],
     ]
