@@ -146,22 +146,32 @@ class Sign:
 
 # -- what is signed
 
+def byte_string(raw: bytes) -> bytes:
+    """A byte string in CBOR (major type 2), its length in the shortest form: what is hashed and signed is made of them."""
+    length = len(raw)
+    if length < 24:
+        return b"%c%b" % (0x40 | length, raw)
+    if length < 1 << 8:
+        return b"\x58%c%b" % (length, raw)
+    if length < 1 << 16:
+        return b"\x59%b%b" % (length.to_bytes(2, "big"), raw)
+    return b"\x5a%b%b" % (length.to_bytes(4, "big"), raw)
+
+
 def sig_structure(protected: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:
     """What a COSE_Sign1 signs (RFC 9052 clause 4.4)."""
-    encoded: bytes = cbor2.dumps(["Signature1", protected, external_aad, payload])
-    return encoded
+    return b"\x84\x6aSignature1" + byte_string(protected) + byte_string(external_aad) + byte_string(payload)
 
 
 def signer_structure(body: bytes, signer: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:
     """What each signer of a COSE_Sign signs (RFC 9052 clause 4.4). ``body`` and ``signer``: the protected headers."""
-    encoded: bytes = cbor2.dumps(["Signature", body, signer, external_aad, payload])
-    return encoded
+    parts = (body, signer, external_aad, payload)
+    return b"\x85\x69Signature" + b"".join(byte_string(part) for part in parts)
 
 
 def mac_structure(protected: bytes, payload: bytes) -> bytes:
     """What a COSE_Mac0 authenticates (RFC 9052 clause 6.3)."""
-    encoded: bytes = cbor2.dumps(["MAC0", protected, b"", payload])
-    return encoded
+    return b"\x84\x64MAC0" + byte_string(protected) + b"\x40" + byte_string(payload)
 
 
 def make_sign1(

@@ -16,7 +16,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from virtual_devices.mdoc.cose_key import from_cose, to_cose
-from virtual_devices.mdoc.tagged import MalformedMdoc, a_map, a_text, an_array, dumps, embed, read_map, unembed
+from virtual_devices.mdoc.tagged import MalformedMdoc, a_map, a_text, an_array, dumps, embed, embedded, read_map, unembed
 from virtual_devices.mdoc.tagged import read as read_item
 
 QR_SCHEME = "mdoc:"
@@ -61,7 +61,7 @@ def make(
     if reader_auth_all:
         body |= {5: [], 6: {READER_AUTH_ALL: True}}
     shown = tuple(tuple(method) for method in methods or ())
-    return Engagement(dumps(body), version, key, dumps(cose_key), shown, reader_auth_all)
+    return Engagement(dumps(body), version, key, embedded(cose_key.value), shown, reader_auth_all)
 
 
 def nfc_method(max_command_bytes: int, max_response_bytes: int) -> list[Any]:
@@ -103,7 +103,7 @@ def read(raw: bytes) -> Engagement:
     capabilities = a_map(body.get(6, {}), "the capabilities")
     key = from_cose(read_item(cose_key, "EDeviceKey"), "EDeviceKey")
     return Engagement(
-        raw, version, key, dumps(embed(cose_key)), tuple(methods), capabilities.get(READER_AUTH_ALL) is True,
+        raw, version, key, embedded(cose_key), tuple(methods), capabilities.get(READER_AUTH_ALL) is True,
     )
 
 

@@ -88,15 +88,14 @@ class DeviceRequest:
 
     def signed_by_all(self, transcript: Transcript) -> bytes:
         """ReaderAuthenticationAllBytes: what each of ``readerAuthAll`` signs."""
-        items = [embed(d.items.raw) for d in self.documents]
-        info = None if self.info is None else embed(self.info)
-        body = b"\x84" + dumps("ReaderAuthenticationAll") + transcript.encoded + dumps(items) + dumps(info)
-        return embedded(body)
+        items = bytes((0x80 | len(self.documents),)) + b"".join(embedded(d.items.raw) for d in self.documents)
+        info = b"\xf6" if self.info is None else embedded(self.info)
+        return embedded(b"\x84\x77ReaderAuthenticationAll" + transcript.encoded + items + info)
 
 
 def signed_by_reader(items: ItemsRequest, transcript: Transcript) -> bytes:
     """ReaderAuthenticationBytes: what ``readerAuth`` signs (clause 9.1.4.4)."""
-    return embedded(b"\x83" + dumps("ReaderAuthentication") + transcript.encoded + embedded(items.raw))
+    return embedded(b"\x83\x74ReaderAuthentication" + transcript.encoded + embedded(items.raw))
 
 
 def items_request(doctype: str, wanted: Mapping[str, Mapping[str, bool]], info: Mapping[str, Any] | None = None) -> ItemsRequest:

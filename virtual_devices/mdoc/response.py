@@ -94,7 +94,7 @@ class DeviceResponse:
 
 def authenticated(transcript: Transcript, doctype: str, device_spaces: bytes) -> bytes:
     """DeviceAuthenticationBytes. ``device_spaces``: DeviceNameSpaces inside #6.24."""
-    return embedded(b"\x84" + dumps("DeviceAuthentication") + transcript.encoded + dumps(doctype) + embedded(device_spaces))
+    return embedded(b"\x84\x74DeviceAuthentication" + transcript.encoded + dumps(doctype) + embedded(device_spaces))
 
 
 def sign_device(

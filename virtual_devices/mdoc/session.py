@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from virtual_devices.cose import byte_string
 from virtual_devices.mdoc.cose_key import from_cose, to_cose
-from virtual_devices.mdoc.tagged import MalformedMdoc, a_number, dumps, embed, embedded, read, read_map, some_bytes, unembed
+from virtual_devices.mdoc.tagged import MalformedMdoc, a_number, dumps, embedded, read, read_map, some_bytes, unembed
 
 MAX_MESSAGE_BYTES = 1 << 16
 """Of one session message, either way: a portrait and 60 records fit; a peer cannot make us hold more."""
@@ -138,14 +139,14 @@ def key_bytes(key: ec.EllipticCurvePublicKey) -> bytes:
 
 def establishment(reader_key_bytes: bytes, data: bytes) -> bytes:
     """A SessionEstablishment; the key stands in it byte for byte as it is hashed."""
-    return b"\xa2" + dumps("eReaderKey") + reader_key_bytes + dumps("data") + dumps(data)
+    return b"\xa2\x6aeReaderKey" + reader_key_bytes + b"\x64data" + byte_string(data)
 
 
 def read_establishment(raw: bytes) -> Establishment:
     """Raises MalformedMdoc."""
     body = _read(raw)
     inner = unembed(body.get("eReaderKey"), "eReaderKey")
-    as_sent = dumps(embed(inner))
+    as_sent = embedded(inner)
     if as_sent not in raw:  # its length was not in the shortest form: what would be hashed is not what was sent
         raise MalformedMdoc("eReaderKey is not in the shortest encoding", "9.1.1.4")
     return Establishment(

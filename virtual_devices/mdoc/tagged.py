@@ -13,6 +13,7 @@ import cbor2
 
 from virtual_devices import cbor
 from virtual_devices.clock import from_datetime, to_datetime
+from virtual_devices.cose import byte_string
 from virtual_devices.errors import PeerError
 
 A_MAP = (dict, Mapping)
@@ -40,14 +41,7 @@ def embed(encoded: bytes) -> cbor2.CBORTag:
 
 def embedded(encoded: bytes) -> bytes:
     """The same as bytes: what is hashed and signed."""
-    length = len(encoded)
-    if length < 24:
-        return b"\xd8\x18%c%b" % (0x40 | length, encoded)
-    if length < 1 << 8:
-        return b"\xd8\x18\x58%c%b" % (length, encoded)
-    if length < 1 << 16:
-        return b"\xd8\x18\x59%b%b" % (length.to_bytes(2, "big"), encoded)
-    return b"\xd8\x18\x5a%b%b" % (length.to_bytes(4, "big"), encoded)
+    return b"\xd8\x18" + byte_string(encoded)
 
 
 def unembed(value: object, what: str) -> bytes:
