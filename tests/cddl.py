@@ -48,7 +48,7 @@ class Grammar:
         return self._tokens[0] if self._tokens else ""
 
     def _take(self, wanted: str = "") -> str:
-        token = self._tokens.pop(0)
+        token: str = self._tokens.pop(0)
         if wanted and token != wanted:
             raise ValueError(f"{token!r} where {wanted!r} should be")
         return token
