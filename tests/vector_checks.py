@@ -21,7 +21,7 @@ from virtual_devices.codes import Space as FieldSpace
 from virtual_devices.cose import MalformedCose, read_sign1
 from virtual_devices.holder.application import Application
 from virtual_devices.holder.readers import SKEW_S, Reader, Readers
-from virtual_devices.holder.refusals import party_of
+from virtual_devices.holder.refusals import No, party_of
 from virtual_devices.holder.session import HolderSession
 from virtual_devices.lifecycle import FieldCode
 from virtual_devices.link import Work
@@ -202,7 +202,8 @@ def _request(case: Case) -> Said:
 
 def _error(code: int, shown: tuple[str, ...]) -> Said:
     found = party_of(code)
-    return said("no-right" if found is None else found[1].name, space="mdoc-error", number=str(code), shown=shown)
+    own = "malformed" if code == No.VERSION else "no-right"
+    return said(own if found is None else found[1].name, space="mdoc-error", number=str(code), shown=shown)
 
 
 def _response(case: Case) -> Said:

@@ -14,6 +14,7 @@ from conformance.vectors.pictures import png
 from conformance.vectors.suite import Suite, both, flipped, number
 from conformance.vectors.world import World
 from virtual_devices.mdoc import engagement, handover, session
+from virtual_devices.mdoc.ble_gatt import ident
 from virtual_devices.mdoc.ble_options import BleOptions
 from virtual_devices.mdoc.carriers import NfcCarrier
 from virtual_devices.mdoc.cose_key import to_cose
@@ -148,7 +149,7 @@ def _opened(
         reader_key=suite.key(f"session-{name}-reader", reader, "讀取者的一次性金鑰", "the reader's ephemeral key"),
         shared_secret=opened.shared.hex(), salt=transcript.hash.hex(),
         sk_reader=transcript.key(opened.shared, "SKReader").hex(), sk_device=transcript.key(opened.shared, "SKDevice").hex(),
-        e_mac_key=transcript.key(long_term, "EMacKey").hex(),
+        e_mac_key=transcript.key(long_term, "EMacKey").hex(), ble_ident=ident(shown.key_bytes).hex(),
     )
     return opened
 

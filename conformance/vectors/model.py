@@ -201,7 +201,10 @@ class Key(Closed):
 
 
 class Session(Closed):
-    """A session: what its transcript is made of, and the keys that follow."""
+    """A session: what its transcript is made of, and the keys that follow.
+
+    ``e_mac_key``: of the card's device key with the reader's. ``ble_ident``: what the Ident characteristic holds over BLE.
+    """
 
     name: Name
     says: Both
@@ -216,6 +219,7 @@ class Session(Closed):
     sk_reader: Hex
     sk_device: Hex
     e_mac_key: Hex
+    ble_ident: Hex
 
 
 class Listed(Closed):

@@ -12,11 +12,12 @@ from conformance.vectors.engagements import Opened
 from conformance.vectors.model import Input, Kind, Reason, Space, Value
 from conformance.vectors.suite import Suite, flipped, number
 from conformance.vectors.world import DOCTOR_ID, INSTITUTION, NOW_NS, SAM_ID, Reader, World, signed
+from conformance.vectors.writing import Writer
 from virtual_devices import vhc
 from virtual_devices.clock import NS
 from virtual_devices.cose import X5CHAIN
 from virtual_devices.mdoc.request import DeviceRequest, ItemsRequest, items_request
-from virtual_devices.mdoc.tagged import dumps
+from virtual_devices.mdoc.tagged import dumps, embed
 from virtual_devices.pki import Role
 
 REGISTRATION, CONSULTATION = items_request(vhc.DOCTYPE, vhc.REGISTRATION), items_request(vhc.DOCTYPE, vhc.CONSULTATION)
@@ -48,10 +49,35 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
     ):
         inputs: Mapping[Input | Value, bytes | str] = {Input.REQUEST: asked.to_bytes(), Value.SESSION: opened.name}
         suite.good(Kind.REQUEST, name, inputs, zh, en, shown=shown)
+    _writing(suite, world, opened)
     _sam(suite, world, opened, other)
     _professional(suite, world, opened, other)
     _rights(suite, world, opened)
     _structure(suite, world, opened)
+
+
+def _writing(suite: Suite, world: World, opened: Opened) -> None:
+    """A batch in a request: what the readers sign covers it, and what the device signs holds the receipt."""
+    at, writer = opened.transcript, Writer(world)
+    visit = writer.visit().to_bytes()
+
+    def asked(raw: bytes, *signers: Reader) -> bytes:
+        items = items_request(vhc.DOCTYPE, {vhc.WRITE: {vhc.RECEIPT: True}}, {vhc.WRITE_INFO: embed(raw)})
+        return signed(items, at, signers[0], signers if len(signers) > 1 else ()).to_bytes()
+
+    inputs: Mapping[Input | Value, bytes | str] = {
+        Input.REQUEST: asked(visit, world.sam, world.physician), Value.SESSION: opened.name,
+    }
+    model = suite.good(Kind.REQUEST, "write-back", inputs, "寫回：一批紀錄隨第二個要求送入，回條由裝置簽署",
+                       "write-back: a batch rides in a request, and the device signs the receipt",
+                       shown=(f"{vhc.WRITE}/{vhc.RECEIPT}",))
+    for name, raw, code, reason, zh, en in (
+        ("write-back-other-use", asked(visit, world.other_use), -3, Reason.NO_RIGHT, "非醫療用途的讀取者要寫入",
+         "a reader outside medical care wants to write"),
+        ("write-back-no-batch", asked(b"\xa0", world.sam, world.physician), -6, Reason.MALFORMED, "內容不是批次",
+         "what is to be written is no batch"),
+    ):
+        suite.bad(model, name, {Input.REQUEST: raw}, reason, number(Space.ERROR, code), zh, en)
 
 
 def _of(wanted: Mapping[str, Mapping[str, bool]]) -> list[tuple[str, Mapping[str, bool]]]:

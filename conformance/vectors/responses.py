@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,8 @@ from conformance.vectors.credentials import UNREADABLE, code_of
 from conformance.vectors.engagements import Opened
 from conformance.vectors.model import Code, Input, Kind, Reason, Space, Value
 from conformance.vectors.suite import Suite, flipped, moment, number
-from conformance.vectors.world import SAM_ID, UNTIL_NS, World
+from conformance.vectors.world import NOW_NS, SAM_ID, UNTIL_NS, World
+from conformance.vectors.writing import Writer
 from virtual_devices import vhc
 from virtual_devices.mdoc import session
 from virtual_devices.mdoc.mso import IssuerSigned
@@ -20,6 +22,7 @@ from virtual_devices.mdoc.response import DeviceResponse, DeviceSigned, Document
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.mdoc.tagged import dumps
 from virtual_devices.pki import DAY_NS, Role
+from virtual_devices.write_back import Receipt, WriteOutcome
 
 SHOWN = {space: list(names) for space, names in vhc.REGISTRATION.items()}
 VALUES = {vhc.RECORDS: {"generation": 0}}
@@ -34,8 +37,14 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
          "an answer to a registration, the device proves itself by a signature"),
         ("mac", by_mac, "同上，裝置以 MAC 證明", "the same, by a MAC"),
     ):
-        inputs: Mapping[Input | Value, bytes | str] = {Input.RESPONSE: _whole(part, device), Value.SESSION: opened.name}
+        inputs: dict[Any, bytes | str] = {Input.RESPONSE: _whole(part, device), Value.SESSION: opened.name}
         suite.good(Kind.RESPONSE, name, inputs, zh, en)
+    visit = Writer(world).visit()
+    receipt = Receipt(visit.id, hashlib.sha256(visit.to_bytes()).digest(), WriteOutcome.STORED, 1, NOW_NS)
+    written = _signed(world, opened.transcript, {vhc.WRITE: {vhc.RECEIPT: receipt.value()}})
+    inputs = {Input.RESPONSE: _whole(world.issued.select({}), written), Value.SESSION: opened.name}
+    suite.good(Kind.RESPONSE, "receipt", inputs, "寫回的回覆：裝置簽署的回條",
+        "the answer to a write-back: the receipt, signed by the device")
     _device(suite, world, opened, other, part)
     _issuer(suite, world, opened)
     _structure(suite, part, by_signature)
