@@ -53,7 +53,7 @@ class Counters:
         self.world = world
         self.clinic = clinic
         self.params = params
-        self.phones = PhoneCounters(world, params.field)
+        self.phones = PhoneCounters(world, params.field, params.retry_uploads_s)
 
     def at(self, station: str, visit: Visit, place: Workplace, service_ns: int) -> Steps[None]:
         """Serve the patient at this station and workplace."""

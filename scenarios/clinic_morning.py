@@ -174,7 +174,7 @@ class Morning:
         while True:
             if self.office is not None:
                 yield from self.uploads(self.office)
-            if self.all_in and len(self.left) == len(self.visits) and (not queue or world.clock.now_ns() >= self._horizon_ns()):
+            if self.all_in and len(self.left) == len(self.visits) and (not queue or world.clock.now_ns() >= world.horizon_ns):
                 break
             self.something_to_send = world.env.event()
             yield self.something_to_send
@@ -184,7 +184,7 @@ class Morning:
         """Send each record as soon as its visit ends; while the line is down, try again from time to time."""
         world, institution = self.world, self.clinic.institution
         queue = institution.queue
-        while queue and world.clock.now_ns() < self._horizon_ns():
+        while queue and world.clock.now_ns() < world.horizon_ns:
             try:
                 yield from world.perform(
                     _drain(place), "upload", place, ended=lambda _: "settled-later" if queue else "retried"
@@ -195,9 +195,6 @@ class Morning:
             self._settle()
             if queue:
                 yield world.env.timeout(seconds(self.params.retry_uploads_s))
-
-    def _horizon_ns(self) -> int:
-        return self.world.epoch_ns + seconds(self.world.scenario.run.horizon_h * 3600)
 
     def _settle(self) -> None:
         """Write the rows of the uploads that are settled by now, in the order of their queue: a run may be broken off."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from scenarios.clinic import Patient
 from scenarios.phones import PhoneContact
 from scenarios.runner import Steps
 from scenarios.world import Tally, Workplace, World
-from virtual_devices.clock import parse_roc
+from virtual_devices.clock import parse_roc, seconds
 from virtual_devices.radio import Field
 from virtual_devices.randomness import digest
+from virtual_devices.reader.transmit import Ended, Handle
 from virtual_devices.reader.visit import VisitRequest
 from virtual_devices.reader.wallet_visit import (
     Counter,
     VirtualRegistered,
     read_medical_wallet,
     register_wallet,
+    send_late,
     write_wallet,
 )
 from virtual_devices.wallet.consent import Use
@@ -26,9 +28,10 @@ from virtual_devices.write_back import Kind, Record
 class PhoneCounters:
     """The acts at the counters with phones, in one replication."""
 
-    def __init__(self, world: World, field: Field) -> None:
+    def __init__(self, world: World, field: Field, retry_s: float) -> None:
         self._world = world
         self._field = field
+        self._retry_s = retry_s
         self._counter = Counter()
 
     def _contact(self, visit: str, patient: Patient, place: Workplace, tally: Tally) -> PhoneContact:
@@ -72,10 +75,7 @@ class PhoneCounters:
             ]
             return [seen, *given]
 
-        yield from contact.run(
-            "write back",
-            lambda: write_wallet(desk, self._counter, registered, records, self._id(visit, "batch"), hpc), Use.TREATMENT,
-        )
+        yield from self._write("write back", contact, visit, place, tally, registered, records, "batch", Use.TREATMENT, hpc)
 
     def price(
         self, visit: str, patient: Patient, place: Workplace, tally: Tally, registered: VirtualRegistered, fees: bytes,
@@ -86,11 +86,36 @@ class PhoneCounters:
         def records(holder: bytes) -> Sequence[Record]:
             return [Record(Kind.FEE, self._id(visit, "fee record"), holder, at_ns, {1: fees})]
 
-        batch = self._id(visit, "fee batch")
         contact = self._contact(visit, patient, place, tally)
-        yield from contact.run(
-            "price", lambda: write_wallet(place.desk, self._counter, registered, records, batch), Use.REGISTRATION
-        )
+        yield from self._write("price", contact, visit, place, tally, registered, records, "fee batch", Use.REGISTRATION)
+
+    def _write(
+        self, name: str, contact: PhoneContact, visit: str, place: Workplace, tally: Tally, registered: VirtualRegistered,
+        records: Callable[[bytes], Sequence[Record]], batch: str, use: Use, hpc: Handle | None = None,
+    ) -> Steps[None]:
+        """Onto the phone; when it cannot be held to the reader long enough, left with the data centre for it (WBK-01)."""
+        desk, batch_id = place.desk, self._id(visit, batch)
+        try:
+            yield from contact.run(name, lambda: write_wallet(desk, self._counter, registered, records, batch_id, hpc), use)
+        except Ended as e:
+            if not e.torn:
+                raise
+            self._world.env.process(self._leave(place, visit, registered, records, hpc))
+
+    def _leave(
+        self, place: Workplace, visit: str, registered: VirtualRegistered, records: Callable[[bytes], Sequence[Record]],
+        hpc: Handle | None,
+    ) -> Steps[None]:
+        """Again from time to time while the line is down, until the situation's horizon."""
+        world = self._world
+        while world.clock.now_ns() < world.horizon_ns:
+            try:
+                if (yield from world.perform(send_late(place.desk, registered, records, hpc), "leave", place, visit=visit)):
+                    return
+            except Ended as e:
+                if not e.torn:  # the data centre does not take them, and will not later
+                    return
+            yield world.env.timeout(seconds(self._retry_s))
 
     def _id(self, visit: str, purpose: str) -> bytes:
         return digest(self._world.scenario.run.seed, self._world.replication, visit, purpose)[:16]

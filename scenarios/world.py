@@ -17,7 +17,7 @@ import simpy
 from scenarios.files import Scenario
 from scenarios.runner import SimClock, Steps, T, perform
 from virtual_devices.card.ic_card import IcCard
-from virtual_devices.clock import TAIWAN, from_datetime, to_datetime
+from virtual_devices.clock import TAIWAN, from_datetime, seconds, to_datetime
 from virtual_devices.faults import FaultyLink, Injector, Strike
 from virtual_devices.flow import Ask, Flow, People, Session
 from virtual_devices.hpc.hpc import Hpc
@@ -118,6 +118,7 @@ class World:
         self.clock = SimClock(env, epoch_ns)
         self.epoch_ns = epoch_ns
         self.midnight_ns = midnight_ns(epoch_ns)
+        self.horizon_ns = epoch_ns + seconds(scenario.run.horizon_h * 3600)  # nothing new is begun after it
         self.injector = Injector(scenario.fault, self.midnight_ns, self.stream("faults"))
         self._make_seat = seat
         self.slot = simpy.Resource(env, capacity=1)

@@ -117,6 +117,19 @@ def test_virtual_card_is_presented_read_and_written_at_each_counter() -> None:
     assert any(v.retries for v in served)  # phones taken away too early, and held there again
 
 
+def test_phone_that_cannot_be_held_to_the_reader_gets_its_records_from_the_data_centre() -> None:
+    """WBK-01: nobody's visit breaks off for a write-back, line down or not."""
+    rows = played(
+        "params.cards.virtual_share=1.0", "params.cards.not_insured_share=0.0", "params.field.taken_away=0.6",
+        'fault=[{id="down", kind="outage", on="cloud", start="09:20", end="09:50"}]',
+    )
+    left = [e for e in of(rows, ExchangeRow) if e.flow == "leave"]
+    assert any(e.role == "cloud" and e.status == "0" for e in left) and any(e.outcome == "request_lost" for e in left)
+    gave_up = {v.visit for v in of(rows, VisitRow) if v.outcome == "gave-up"}
+    assert not gave_up & {e.visit for e in left}
+    assert all(row.holds for row in of(rows, LedgerRow))
+
+
 @pytest.mark.parametrize(
     ("share", "codes"),
     [("not_insured_share", {"5012"}), ("restricted_share", {"9129"}), ("cancelled_share", {"5002"})],
