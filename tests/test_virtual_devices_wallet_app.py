@@ -77,6 +77,15 @@ def test_with_the_physical_card_at_a_reader() -> None:
     assert of.phone.cards.get(OWN) is not None
 
 
+@pytest.mark.parametrize("wrong", ["abc", None, -1, 2**45, [300], {}, b"", b"s" * 15, b"s" * 17])
+def test_statement_that_is_none_is_answered(wrong: Any) -> None:
+    town = Town()
+    of = town.app("anna")
+    arguments = {"card_no": ANNA.card_no, "given": {"statement": wrong}}
+    for operation in ("send-code", "apply", "rebind", "report-lost"):
+        assert refused(town, app.call(of, operation, arguments)).code == "9002"
+
+
 def test_key_in_software_is_bound_to_nothing() -> None:
     """BND-01."""
     town = Town()

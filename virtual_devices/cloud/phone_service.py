@@ -144,9 +144,10 @@ class PhoneService:
     def _given(self, call: _Call, card_no: str) -> tuple[Given, Asker]:
         """What the asker gives. Certificates, card sessions and tickets are verified here, facts by the domain."""
         given = call.take("given", Mapping) if "given" in call.arguments else {}
-        session = self.office.card_sessions.get(bytes(given.get("statement", b""))) if "statement" in given else None
-        if session is None and "statement" in given:
+        statement = given.get("statement", b"")
+        if "statement" in given and not (isinstance(statement, bytes) and statement in self.office.card_sessions):
             raise _BadArguments("statement")
+        session = self.office.card_sessions.get(statement)
         ticket = self.office.tickets.pop(str(given.get("ticket", "")), None)
         officer = ticket[1] if ticket is not None and ticket[0] == card_no else ""
         asker = Asker(Party.DATA_CENTRE, officer) if officer else Asker(Party.HOLDER, card_no)
