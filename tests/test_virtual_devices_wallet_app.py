@@ -9,6 +9,8 @@ import pytest
 
 from virtual_devices import cose
 from virtual_devices.authorization import Purpose, Relation, Scope
+from virtual_devices.clock import NS
+from virtual_devices.cloud.challenges import CHALLENGE_LIFE_S, Challenges
 from virtual_devices.cloud.guardians import Ground, Wish
 from virtual_devices.cloud.identification import CardSession
 from virtual_devices.cloud.late import LateRecords, late_id
@@ -101,6 +103,33 @@ def test_attestation_for_another_challenge_is_refused() -> None:
     key = of.phone.new_key()
     arguments = {"card_no": ANNA.card_no, "given": facts(ANNA), "attestation": of.phone.keystore.attest(key, old)}
     assert refused(town, app.call(of, "apply", arguments)).code == "1024"
+
+
+@pytest.mark.parametrize("waited_s", [0, 599, 600])
+def test_attestation_needs_a_challenge_that_was_given_and_is_not_over(waited_s: int) -> None:
+    town = Town()
+    of = town.app("anna")
+
+    def apply(challenge: bytes) -> Any:
+        attestation = of.phone.keystore.attest(of.phone.new_key(), challenge)
+        return app.call(of, "apply", {"card_no": ANNA.card_no, "given": facts(ANNA), "attestation": attestation})
+
+    assert refused(town, apply(b"")).code == "1024"  # none was asked for
+    given = town.run(app.call(of, "challenge", {}))["challenge"]
+    town.clock.advance_to(NOW_NS + waited_s * NS)
+    if waited_s < CHALLENGE_LIFE_S:
+        town.run(apply(given))
+    assert refused(town, apply(given)).code == "1024"
+
+
+def test_challenges_are_kept_for_so_many_askers() -> None:
+    drawn = iter(range(9))
+    out: Challenges[int] = Challenges(lambda n: bytes([next(drawn)]) * n, most=2)
+    first, second = out.give(1, NOW_NS), out.give(2, NOW_NS)
+    assert out.give(1, NOW_NS + 1) == first != second and len(first) == 16
+    out.give(3, NOW_NS)
+    assert len(out) == 2 and out.use(1, NOW_NS) is None and out.use(2, NOW_NS) == second and out.use(2, NOW_NS) is None
+    assert out.use(3, NOW_NS + CHALLENGE_LIFE_S * NS) is None and len(out) == 0
 
 
 def test_change_of_phone_revokes_the_old_one_in_the_same_act_and_erases_it() -> None:

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from virtual_devices import authorization, cose
 from virtual_devices.clock import NS
 from virtual_devices.cloud.card_ledger import Card, Phone
+from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.guardians import Grant
 from virtual_devices.cloud.identification import Given
 from virtual_devices.cloud.journal import Answer, Asker, Request
@@ -45,7 +46,6 @@ from virtual_devices.wallet.attestation import NotAttested, verify_attestation
 from virtual_devices.write_back import holder_of
 
 CLOCK_SKEW_S = 900
-CHALLENGE_BYTES = 16
 HEADER_REJECTED, SYNTAX_REJECTED, SIGNATURE_REJECTED = FieldCode("9001"), FieldCode("9002"), FieldCode("9020")
 NOT_ATTESTED = FieldCode("1024", Space.VHC)
 
@@ -63,6 +63,8 @@ class _Call:
     """SHA-256 of the phone's key."""
     arguments: Mapping[str, Any]
     now_ns: int
+    challenge: bytes | None = None
+    """The one that this phone was given, which a request with a proof over it uses up; None without one."""
 
     @property
     def device(self) -> bytes:
@@ -87,7 +89,7 @@ class PhoneService:
         self.office = office
         self.work = Work()
         self._root = ChainVerifier(office.root)
-        self._challenges: dict[bytes, bytes] = {}
+        self._challenges: Challenges[bytes] = Challenges(office.fresh)
         self._keys: dict[str, ec.EllipticCurvePublicKey] = {}  # device key of each card
         self._operations: dict[str, Callable[[_Call], Reply]] = {
             "challenge": self._challenge, "send-code": self._send_code, "apply": self._apply, "activate": self._activate,
@@ -129,7 +131,9 @@ class PhoneService:
         if abs(now_ns - asked_ns) > CLOCK_SKEW_S * NS:
             return HEADER_REJECTED, {}
         try:
-            return operation(_Call(request_id, holder_of(key), arguments, now_ns))
+            phone = holder_of(key)
+            challenge = self._challenges.use(phone, now_ns) if _over_challenge(arguments) else None
+            return operation(_Call(request_id, phone, arguments, now_ns, challenge))
         except _BadArguments:
             return SYNTAX_REJECTED, {}
 
@@ -171,16 +175,18 @@ class PhoneService:
             raise _BadArguments("certificate") from None
         self.work.chains += 1
         who = self._root.check(message.chain, {Role.CITIZEN}, call.now_ns)
-        challenge = self._challenges.get(call.phone)
-        if isinstance(who, Refused) or challenge is None or message.payload != challenge or not message.verify(who.key):
+        if isinstance(who, Refused) or call.challenge is None or message.payload != call.challenge:
+            raise _BadArguments("certificate")
+        if not message.verify(who.key):
             raise _BadArguments("certificate")
         return who.subject_id
 
     def _attested(self, call: _Call) -> tuple[Phone, ec.EllipticCurvePublicKey] | FieldCode:
-        """The device key that the phone's maker vouches for, for the challenge of this phone, which is used up."""
-        challenge = self._challenges.pop(call.phone, b"")
+        """The device key that the phone's maker vouches for, for the challenge of this phone."""
         raw = call.take("attestation", bytes)
-        claim = verify_attestation(raw, self.office.maker_root, challenge, call.now_ns, work=self.work)
+        if call.challenge is None:
+            return NOT_ATTESTED
+        claim = verify_attestation(raw, self.office.maker_root, call.challenge, call.now_ns, work=self.work)
         if isinstance(claim, NotAttested):
             return NOT_ATTESTED
         return Phone(call.device, holder_of(claim.key)), claim.key
@@ -202,10 +208,8 @@ class PhoneService:
     # -- operations
 
     def _challenge(self, call: _Call) -> Reply:
-        """The phone's challenge, the same until an attestation has used it up."""
-        if call.phone not in self._challenges:
-            self._challenges[call.phone] = self.office.fresh(CHALLENGE_BYTES)
-        return OK, {"challenge": self._challenges[call.phone]}
+        """The phone's challenge, the same until a proof has used it up or its time is over."""
+        return OK, {"challenge": self._challenges.give(call.phone, call.now_ns)}
 
     def _send_code(self, call: _Call) -> Reply:
         card_no = call.take("card_no", str)
@@ -348,6 +352,12 @@ class PhoneService:
         key = b"" if card.phone is None else card.phone.key
         restored = self.office.restoring.restore(Request(call.id, self._asker(card), call.now_ns), card.name, key)
         return restored.code, {"prescriptions": [[p.id, p.signed] for p in restored.prescriptions]}
+
+
+def _over_challenge(arguments: Mapping[Any, Any]) -> bool:
+    """Whether something in a request is signed over the phone's challenge."""
+    given = arguments.get("given")
+    return "attestation" in arguments or (isinstance(given, Mapping) and "certificate" in given)
 
 
 def _text(given: Mapping[Any, Any], name: str) -> str:
