@@ -236,10 +236,10 @@ def _batch(case: Case) -> Said:
     credential = holder.credential(case.at_ns)
     assert isinstance(credential, mso.IssuerSigned)
     if Input.BEFORE in case.vector.files:
-        before = holder.records.write(case.raw(Input.BEFORE), credential, readers, case.at_ns, {})
+        before = holder.records.write(case.raw(Input.BEFORE), credential, readers, case.at_ns, lambda _: {})
         assert before.outcome is WriteOutcome.STORED
     try:
-        receipt = holder.records.write(case.raw(Input.BATCH), credential, readers, case.at_ns, {})
+        receipt = holder.records.write(case.raw(Input.BATCH), credential, readers, case.at_ns, lambda _: {})
     except MalformedMdoc:
         assert not holder.records.all()
         return said("malformed", space="mdoc-error", number="-6")

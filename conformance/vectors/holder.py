@@ -73,7 +73,7 @@ class Holder:
     def allowed(self, names: Names, readers: Readers, write: bool, transcript: Transcript) -> Allowed:
         return Allowed({space: frozenset(some) for space, some in names.items()})
 
-    def device_values(self, names: Names, transcript: Transcript, at_ns: int) -> dict[str, dict[str, Any]]:
+    def device_values(self, names: Names, transcript: Transcript, room_bytes: int) -> dict[str, dict[str, Any]]:
         there = {vhc.RECORDS: {"generation": self.records.generation}, vhc.DELEGATION: self._delegation(transcript)}
         found = {space: {n: v for n, v in there.get(space, {}).items() if n in some} for space, some in names.items()}
         return {space: values for space, values in found.items() if values}
@@ -82,7 +82,7 @@ class Holder:
         return pki.sign(self._key, message)
 
     def write(self, raw: bytes, credential: IssuerSigned, act: Act) -> Receipt:
-        return self.records.write(raw, credential, act.readers, act.at_ns, {})
+        return self.records.write(raw, credential, act.readers, act.at_ns, lambda _: {})
 
     def seen(self, readers: Readers) -> None:
         return
