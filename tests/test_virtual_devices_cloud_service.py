@@ -61,7 +61,7 @@ def test_visit_is_begun_once_however_often_it_is_asked_for(bench: Bench) -> None
         (request(_6="now"), "9002"), (request(_6=None), "9002"), (request(_4="8801180014"), "9014"),
         (request(_5="SAM000000002"), "9014"),
         (request(_6=NOW_NS - CLOCK_SKEW_S * NS - 1), "9001"), (request(_6=NOW_NS + CLOCK_SKEW_S * NS + 1), "9001"),
-        (request(_6=10**40), "9001"), (request(sam=OTHER), "9014"),
+        (request(_6=10**19), "9001"), (request(sam=OTHER), "9014"),
         (request(sam=STRANGER.issue(Role.SAM, SAM_ID, organisation=INSTITUTION)), "9014"),
         (request(sam=AUTHORITY.issue(Role.PHYSICIAN, SAM_ID, organisation=INSTITUTION)), "9013"),
         (request(sam=AUTHORITY.issue(Role.SAM, SAM_ID, organisation=INSTITUTION, days=(-9, -1))), "9061"),

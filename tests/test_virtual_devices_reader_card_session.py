@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from virtual_devices import pki
+from virtual_devices.authentication import Party, padded_id, proof_message
 from virtual_devices.clock import NS
 from virtual_devices.cloud.identification import SESSION_LIFE_S
+from virtual_devices.cloud.service import DATA_CENTRE_ID, KEPT_S
 from virtual_devices.pki import Role
 from virtual_devices.reader.card_session import prove_card
 from virtual_devices.reader.transmit import Ended
@@ -16,9 +19,10 @@ from virtual_devices.wallet.app import Refusal
 from virtual_devices.wallet.held import OWN
 
 from .card_office import ANNA, BO
-from .desk import AUTHORITY, STRANGER, Bench, patient_card
+from .desk import AUTHORITY, NOW_NS, STRANGER, Bench, patient_card
 from .enrolment import Town
 from .links import Silence
+from .test_virtual_devices_cloud_service import ask, request
 
 
 def desk_and_town(card_no: str = ANNA.card_no) -> tuple[Bench, Town]:
@@ -76,3 +80,47 @@ def test_card_that_cannot_prove_itself_makes_no_session(whose: str) -> None:
     with pytest.raises(Ended):
         bench.run(prove_card(bench.desk))
     assert not bench.cloud.card_sessions
+
+
+def challenge(bench: Bench) -> bytes:
+    """Always by a request of the same number."""
+    code, body = ask(bench.cloud, request("card-challenge", {"card_no": ANNA.card_no}))
+    assert code == "0"
+    return bytes(body["challenge"])
+
+
+def session(bench: Bench, proof: bytes, now_ns: int = NOW_NS) -> str:
+    card = AUTHORITY.issue(Role.PATIENT_CARD, ANNA.card_no)
+    told = {"card_no": ANNA.card_no, "chain": card.chain_bytes(), "proof": proof}
+    return ask(bench.cloud, request("card-session", told, _6=now_ns), now_ns)[0]
+
+
+def proof_of(given: bytes) -> bytes:
+    card = AUTHORITY.issue(Role.PATIENT_CARD, ANNA.card_no)
+    return pki.sign(card.key, proof_message(Party.CARD, given, padded_id(DATA_CENTRE_ID)))
+
+
+def test_challenge_is_the_data_centres_own_and_new_after_each_proof() -> None:
+    """Who asks has no part in it: a card that was at the desk once cannot be said to be there again."""
+    bench, _ = desk_and_town()
+    first = challenge(bench)
+    assert challenge(bench) == first  # the answer was lost: asked again, the same
+    assert session(bench, proof_of(first)) == "0" and len(bench.cloud.card_sessions) == 1
+    second = challenge(bench)
+    assert second != first and session(bench, proof_of(first)) == "9011"
+    assert session(bench, proof_of(second)) == "9011" and len(bench.cloud.card_sessions) == 1  # the wrong proof used it up
+
+
+@pytest.mark.parametrize(("waited_s", "code"), [(599, "0"), (600, "9011")])
+def test_challenge_to_a_card_is_over_after_ten_minutes(waited_s: int, code: str) -> None:
+    bench, _ = desk_and_town()
+    given = challenge(bench)
+    assert session(bench, proof_of(given), NOW_NS + waited_s * NS) == code
+
+
+def test_numbers_of_sessions_are_kept_for_a_day() -> None:
+    bench, _ = desk_and_town()
+    bench.run(prove_card(bench.desk))
+    bench.clock.advance_to(bench.clock.now_ns() + (KEPT_S + 1) * NS)
+    number = bench.run(prove_card(bench.desk))
+    assert list(bench.cloud.card_sessions) == [number]

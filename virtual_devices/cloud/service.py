@@ -14,7 +14,6 @@ for itself: what it says of itself must be what its SAM's certificate says. What
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -24,15 +23,18 @@ from virtual_devices import cbor, cose, pki
 from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, proof_message
 from virtual_devices.card.writes import update_message
 from virtual_devices.clock import NS, parse_roc
+from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre, Stored, VisitRecord
 from virtual_devices.cloud.identification import CardSession
 from virtual_devices.cloud.late import LateRecords, late_id
 from virtual_devices.cose import MalformedCose
 from virtual_devices.link import Work
 from virtual_devices.pki import PROFESSIONALS, Authority, ChainVerifier, Identity, Refused, Role, Trouble, Verified
+from virtual_devices.randomness import ByteStream
 
 VERSION = 1
 DATA_CENTRE_ID = "IDC"
+KEPT_S = 86_400  # numbers of card sessions, which are good for ten minutes: who comes later hears that it is too old
 CLOCK_SKEW_S = 900  # between an asker's clock and this one
 MAX_PARTS, MAX_PART_BYTES, MAX_RECORDS, MAX_KEY_BYTES, MAX_LATE = 4096, 65536, 4096, 64, 60
 HEADER_REJECTED, SYNTAX_REJECTED, OUT_OF_SERVICE, CARD_REFUSED, SIGNATURE_REJECTED = "9001", "9002", "9004", "9011", "9020"
@@ -72,9 +74,11 @@ class DataCentreDevice:
     def __init__(
         self, core: DataCentre, identity: Identity, root: bytes, revoked: Collection[int] = frozenset(),
         authority: Authority | None = None, lists: Callable[[int], Mapping[str, bytes]] = lambda _: {},
+        fresh: Callable[[int], bytes] | None = None,
     ) -> None:
         """``authority``: who issues reader certificates; without one none are given (9004). ``lists``: the status lists of a
-        moment, signed, by their address."""
+        moment, signed, by their address. ``fresh``: randomness of its own, for challenges and numbers; without it a stream that
+        follows from its key, which nobody else has."""
         self.core = core
         self.work = Work()
         self._identity = identity
@@ -86,7 +90,8 @@ class DataCentreDevice:
         """Sessions in which a physical card has proved itself, by their number: for applications from phones."""
         self.late: dict[str, list[LateRecords]] = {}
         """Card number -> signed records for phones that had left: each is fetched when the phone next asks."""
-        self._card_challenges: dict[tuple[str, str], bytes] = {}
+        self._fresh = fresh or ByteStream("data centre", pki.sign(identity.key, b"the data centre's own randomness"))
+        self._card_challenges: Challenges[tuple[str, str]] = Challenges(self._fresh)
         self._operations: dict[str, Callable[[Verified, bytes, Arguments, int], Reply]] = {
             "verify-sam": self._verify_sam,  # csVerifySAMDC
             "reader-certificates": self._reader_certificates,  # none in the field: for wallets
@@ -167,15 +172,13 @@ class DataCentreDevice:
         return OK, body
 
     def _card_challenge(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
-        card_no = _take(a, "card_no", str)
-        challenge = hashlib.sha256(b"card challenge" + request_id + self._identity.chain[0]).digest()[:CHALLENGE_BYTES]
-        self._card_challenges[sam.subject_id, card_no] = challenge
-        return OK, {"challenge": challenge}
+        """Of the data centre's own choosing; for this SAM and this card, ten minutes long, and good for one proof."""
+        return OK, {"challenge": self._card_challenges.give((sam.subject_id, _card_no(a)), now_ns)}
 
     def _card_session(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
         """A patient card has signed the challenge that this SAM's desk asked for, which is used up."""
-        card_no, proof = _take(a, "card_no", str), _take(a, "proof", bytes)
-        challenge = self._card_challenges.pop((sam.subject_id, card_no), None)
+        card_no, proof = _card_no(a), _take(a, "proof", bytes)
+        challenge = self._card_challenges.use((sam.subject_id, card_no), now_ns)
         self.work.chains += 1
         card = self._root.check_bytes(_take(a, "chain", bytes), {Role.PATIENT_CARD}, now_ns, self._revoked)
         if isinstance(card, Refused):
@@ -184,7 +187,9 @@ class DataCentreDevice:
         message = proof_message(Party.CARD, challenge or b"", padded_id(DATA_CENTRE_ID))
         if challenge is None or card.subject_id != card_no or not pki.verify(card.key, proof, message):
             return CARD_REFUSED, {}
-        statement = hashlib.sha256(b"card session" + request_id + proof).digest()[:16]
+        statement = self._fresh(16)
+        for old in [name for name, one in self.card_sessions.items() if now_ns - one.at_ns >= KEPT_S * NS]:
+            del self.card_sessions[old]
         self.card_sessions[statement] = CardSession(statement, card_no, now_ns)
         return OK, {"statement": statement}
 
@@ -257,6 +262,13 @@ class DataCentreDevice:
                 self.core.gathering.finish(sam.organisation, batch, digest, outcomes)
         told = [outcome.value for outcome in outcomes]
         return OK, {"outcome": "stored", "outcomes": told, "records": len(told), "received_ns": now_ns}
+
+
+def _card_no(arguments: Arguments) -> str:
+    card_no: str = _take(arguments, "card_no", str)
+    if not 1 <= len(card_no) <= 12:
+        raise _BadArguments("card_no")
+    return card_no
 
 
 def _challenge(arguments: Arguments) -> bytes:
