@@ -1,7 +1,8 @@
 """The cards that a phone holds: its holder's own, and those of wards under an authorization (several, each with its own key).
 
 In the vault a card is one record, ``card.<name>``: CBOR {1: issuer-signed, 2: name of its device key, 3: authorization / null,
-4: inner QR credential / null}. Its records that were written back are under ``<name>/``.
+4: inner QR credential / null, 5: its name at the data centre}. Its records that were written back are under ``<name>/``: they
+were signed for its device key, and go with it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from dataclasses import dataclass, field
 
 import cbor2
 
+from virtual_devices.errors import UsageError
 from virtual_devices.mdoc.mso import IssuerSigned, Mso, read_issuer_signed, read_mso
-from virtual_devices.mdoc.tagged import dumps
+from virtual_devices.mdoc.tagged import MalformedMdoc, dumps
+from virtual_devices.vhc import BASIC
 from virtual_devices.wallet.vault import Vault
 
 OWN = "own"
@@ -21,22 +24,30 @@ _CARD = "card."
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One card on the phone. ``authorization``: the guardian's, for a ward's card. ``qr``: the issuer's CWT for QR codes."""
+    """One card on the phone. ``authorization``: the guardian's, for a ward's card. ``qr``: the issuer's CWT for QR codes.
+    ``card``: its name at the data centre, empty for one that came otherwise. Raises MalformedMdoc."""
 
     name: str
     issued: IssuerSigned
     key: str
     authorization: bytes | None = None
     qr: bytes | None = None
+    card: str = ""
     mso: Mso = field(init=False, repr=False, compare=False)
     """What the issuer signed, read once."""
 
     def __post_init__(self) -> None:
-        assert self.issued.auth.payload is not None
+        if self.issued.auth.payload is None:
+            raise MalformedMdoc("issuerAuth without its MSO", "9.1.2.4")
         object.__setattr__(self, "mso", read_mso(self.issued.auth.payload))
 
     def to_bytes(self) -> bytes:
-        return dumps({1: self.issued.item(), 2: self.key, 3: self.authorization, 4: self.qr})
+        return dumps({1: self.issued.item(), 2: self.key, 3: self.authorization, 4: self.qr, 5: self.card})
+
+    @property
+    def card_no(self) -> str:
+        """Whose card it is; empty when the credential does not say."""
+        return str(self.issued.values().get(BASIC, {}).get("card_no", ""))
 
 
 class Cards:
@@ -56,13 +67,22 @@ class Cards:
         known = self._read.get(name)
         if known is None or known[0] != raw:
             body = cbor2.loads(raw)
-            known = raw, Held(name, read_issuer_signed(body[1]), body[2], body[3], body[4])
+            known = raw, Held(name, read_issuer_signed(body[1]), body[2], body[3], body[4], body.get(5, ""))
             self._read[name] = known
         return known[1]
 
-    def put(self, card: Held) -> None:
-        """Take a card in, or in place of the one of that name: one commit."""
-        self._vault.commit({_CARD + card.name: card.to_bytes()})
+    def find(self, card: str) -> Held | None:
+        """The card of that name at the data centre."""
+        return next((held for name in self.names() if (held := self.get(name)) is not None and held.card == card), None)
+
+    def put(self, card: Held, also: Mapping[str, bytes | None] | None = None) -> None:
+        """Take a card in, or in place of the same person's of that name, whose records go when its key was another: one commit.
+        ``also``: more records of the vault for that commit. Raises UsageError for another person's card under a taken name."""
+        before = self.get(card.name)
+        if before is not None and before.card_no != card.card_no:
+            raise UsageError(f"there is another person's card on this phone as {card.name!r}; erase it first")
+        gone = [] if before is None or before.key == card.key else self._vault.names(f"{card.name}/")
+        self._vault.commit({**dict.fromkeys(gone), _CARD + card.name: card.to_bytes(), **(also or {})})
 
     def remove(self, name: str) -> None:
         """A card and all that was written to it."""

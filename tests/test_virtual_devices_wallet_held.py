@@ -1,0 +1,57 @@
+"""Cards in the vault: whose they are, by which key, and what goes with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from virtual_devices import vhc
+from virtual_devices.cose import Sign1
+from virtual_devices.errors import UsageError
+from virtual_devices.mdoc.mso import IssuerSigned
+from virtual_devices.mdoc.tagged import MalformedMdoc
+from virtual_devices.wallet.held import OWN, Folder, Held
+
+from .card_office import ANNA, BO
+from .enrolment import Town
+
+
+def test_card_of_another_person_takes_no_taken_name() -> None:
+    town = Town()
+    (anna, _), (bo, _) = town.enrolled(ANNA, "anna"), town.enrolled(BO, "bo")
+    before, other = anna.phone.cards.get(OWN), bo.phone.cards.get(OWN)
+    assert before is not None and other is not None
+    Folder(anna.phone.vault, OWN).commit({"record.1": b"Anna's"})
+    with pytest.raises(UsageError, match="another person"):
+        anna.phone.install(other)
+    assert anna.phone.cards.get(OWN) == before and anna.phone.vault.get("own/record.1") == b"Anna's"
+    anna.phone.install(replace(other, name="other"))  # under a name of its own it may
+
+
+def test_card_with_another_key_drops_the_records_of_the_former_one_and_only_those() -> None:
+    town = Town()
+    of, _ = town.enrolled(ANNA, "anna")
+    held = of.phone.cards.get(OWN)
+    assert held is not None and held.card_no == ANNA.card_no
+    Folder(of.phone.vault, OWN).commit({"record.1": b"first"})
+    Folder(of.phone.vault, "ward").commit({"record.1": b"ward's"})
+    of.phone.cards.put(replace(held, qr=None))  # renewed, by the same key
+    assert of.phone.vault.get("own/record.1") == b"first"
+    of.phone.cards.put(replace(held, key=of.phone.new_key()), {"more": b"1"})
+    assert of.phone.vault.get("own/record.1") is None and of.phone.vault.get("ward/record.1") == b"ward's"
+    assert of.phone.vault.get("more") == b"1"
+
+
+def test_credential_without_its_payload_is_no_card() -> None:
+    with pytest.raises(MalformedMdoc):
+        Held(OWN, IssuerSigned({vhc.BASIC: ()}, Sign1(b"\xa1\x01\x26", {}, None, b"")), "device.own.1")
+
+
+def test_card_is_found_by_its_name_at_the_data_centre() -> None:
+    town = Town()
+    of, _ = town.enrolled(ANNA, "anna")
+    held = of.phone.cards.get(OWN)
+    assert held is not None
+    of.phone.cards.put(replace(held, card="V0000000001"))
+    assert of.phone.cards.find("V0000000001") == of.phone.cards.get(OWN) and of.phone.cards.find("V2") is None
