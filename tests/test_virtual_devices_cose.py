@@ -66,6 +66,18 @@ def test_flipped_bit_is_refused_wherever_the_signature_reaches(data: st.DataObje
     assert message.verify(KEY.public_key()) == untouched  # only the unprotected header may change unseen
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [b"\xd8\x1c\x82" * 40 + b"\x01", bytes.fromhex("d81c81d81d00"), cbor2.dumps(2**70), cbor2.dumps(-(2**70)),
+     cbor2.dumps(cbor2.CBORTag(36, "x")), b"\xa2\x01\x01\x01\x02", b"\x81" * 65 + b"\x01", bytes.fromhex("d8641a0001"),
+     cbor2.dumps(cbor2.CBORTag(258, [1, 2])), cbor2.dumps({"status": cbor2.CBORTag(28, [1])})],
+)
+def test_what_could_be_endless_slow_or_read_in_two_ways_is_refused(raw: bytes) -> None:
+    """Shared references, numbers without bound, sets, a key twice: RFC 8949 clauses 5.3 and 10."""
+    with pytest.raises(cbor.MalformedCbor):
+        cbor.decode(raw)
+
+
 # RFC 9052 appendix C: the same payload by the key "11" of appendix C.7.2
 RFC_PAYLOAD = b"This is the content."
 RFC_KEY = ec.EllipticCurvePublicNumbers(

@@ -87,7 +87,7 @@ def test_peer_of_version_1_0_counts_for_its_sam_alone() -> None:
 BAD: dict[str, tuple[Callable[[Role, str], Identity | None], Trouble, int]] = {
     "missing": (lambda *_: None, Trouble.MISSING, NOW_NS),
     "of another root": (lambda role, name: renewed(role, name, STRANGER), Trouble.FORGED, NOW_NS),
-    "expired": (lambda role, name: renewed(role, name), Trouble.EXPIRED, NOW_NS + 72 * HOUR_NS + NS),
+    "expired": (lambda role, name: renewed(role, name), Trouble.EXPIRED, NOW_NS + 72 * HOUR_NS + (SKEW_S + 1) * NS),
     "not yet valid": (lambda role, name: renewed(role, name, from_ns=NOW_NS + HOUR_NS), Trouble.NOT_YET_VALID, NOW_NS),
     "long-lived": (lambda role, name: renewed(role, name, hours=24 * 365), Trouble.EXPIRED, NOW_NS),
     "of another role": (lambda _, name: renewed(Role.DATA_CENTRE, name), Trouble.WRONG_ROLE, NOW_NS),
@@ -119,6 +119,13 @@ def test_party_known_to_be_revoked_is_refused(party: Party) -> None:
     serial = x509.load_der_x509_certificate(chain[0]).serial_number
     found = asks(signed(), revoked=frozenset({serial})).trouble(party)
     assert found is not None and found.trouble is Trouble.REVOKED
+
+
+@pytest.mark.parametrize("off_s", [-SKEW_S, 0, SKEW_S])
+def test_clock_that_is_a_little_wrong_refuses_nobody(off_s: int) -> None:
+    begins = renewed(Role.SAM, SAM_ID, from_ns=NOW_NS, organisation=INSTITUTION)
+    assert asks(signed(begins, None), NOW_NS + off_s * NS).sam is not None
+    assert asks(signed(begins, None), NOW_NS + 72 * HOUR_NS + off_s * NS).sam is not None
 
 
 def test_request_of_another_session_is_forged() -> None:

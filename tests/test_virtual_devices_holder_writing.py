@@ -23,6 +23,7 @@ from virtual_devices.randomness import ByteStream
 from virtual_devices.wallet.held import Folder
 from virtual_devices.wallet.phone import CAPACITY, Phone
 from virtual_devices.write_back import (
+    MAX_RECORD_BYTES,
     MAX_RECORDS,
     Batch,
     Kind,
@@ -93,7 +94,7 @@ def write(made: Phone, whole: Batch | bytes, readers: Readers = BOTH) -> Receipt
     card = made.cards.get("own")
     assert card is not None
     raw = whole if isinstance(whole, bytes) else whole.to_bytes()
-    return made.records().write(raw, card.issued, readers, NOW_NS, {})
+    return made.records().write(raw, card.issued, readers, NOW_NS, lambda _: {})
 
 
 def test_batch_is_stored_once_and_its_receipt_is_kept() -> None:
@@ -159,12 +160,44 @@ def test_refused_batch_leaves_everything_as_it_was(why: str) -> None:
     assert made.records().all() == [] and outcome.code in ("5020", "5023", "5009", "5033")
 
 
-def test_fees_and_cancellations_need_the_sam_alone() -> None:
+def test_fees_need_the_sam_alone_and_a_cancellation_the_professional_too() -> None:
     made = phone()
     assert write(made, batch(made, signed(record(made), HPC, SAM))).outcome is WriteOutcome.STORED
-    cancel = signed(record(made, Kind.CANCEL, 3, amends=(1).to_bytes(16, "big")), SAM)
-    whole = batch(made, signed(record(made, Kind.FEE, 2), SAM), cancel, name=2)
-    assert write(made, whole, Readers(SAM_READER)).outcome is WriteOutcome.STORED
+    cancel = record(made, Kind.CANCEL, 3, amends=(1).to_bytes(16, "big"))
+    fee = signed(record(made, Kind.FEE, 2), SAM)
+    alone = write(made, batch(made, fee, signed(cancel, SAM), name=2), Readers(SAM_READER))
+    assert (alone.outcome, alone.at_fault) == (WriteOutcome.BAD_SIGNATURE, (1,))
+    assert write(made, batch(made, fee, signed(cancel, HPC, SAM), name=3)).outcome is WriteOutcome.STORED
+
+
+NURSE, NURSE_READER = reader(Role.NURSE, "B123456780")
+
+
+@pytest.mark.parametrize(("kind", "stored"), [(Kind.VISIT, True), (Kind.PRESCRIPTION, False)])
+def test_prescription_is_a_physicians_and_a_visit_any_professionals(kind: Kind, stored: bool) -> None:
+    made = phone()
+    receipt = write(made, batch(made, signed(record(made, kind), NURSE, SAM)), Readers(SAM_READER, NURSE_READER))
+    assert receipt.outcome is (WriteOutcome.STORED if stored else WriteOutcome.BAD_SIGNATURE)
+
+
+OTHER_SAM, OTHER_READER = reader(Role.SAM, "SAM000000009", organisation="8801180014")
+
+
+@pytest.mark.parametrize("kind", [Kind.CANCEL, Kind.AMEND])
+def test_another_institution_neither_cancels_nor_amends(kind: Kind) -> None:
+    made = phone()
+    assert write(made, batch(made, signed(record(made), HPC, SAM))).outcome is WriteOutcome.STORED
+    change = record(made, kind, 2, amends=(1).to_bytes(16, "big"))
+    theirs = write(made, batch(made, signed(change, HPC, OTHER_SAM), name=2), Readers(OTHER_READER, HPC_READER))
+    assert (theirs.outcome, theirs.at_fault) == (WriteOutcome.BAD_SIGNATURE, (0,))
+    assert write(made, batch(made, signed(change, HPC, SAM), name=3)).outcome is WriteOutcome.STORED
+
+
+def test_record_that_is_too_long_is_none() -> None:
+    made = phone()
+    long = signed(record(made, fields={1: bytes(MAX_RECORD_BYTES)}), HPC, SAM)
+    with pytest.raises(MalformedMdoc, match="at most"):
+        write(made, batch(made, long))
 
 
 def test_full_wallet_says_so() -> None:
@@ -235,7 +268,7 @@ def test_bytes_that_are_no_batch_are_malformed_and_change_nothing(raw: bytes) ->
 
 @given(
     st.sampled_from(Kind), st.binary(min_size=16, max_size=16), st.binary(min_size=32, max_size=32),
-    st.integers(0, 4_000_000_000), st.dictionaries(st.integers(0, 99), st.binary(min_size=200, max_size=900), min_size=1),
+    st.integers(0, 4_000_000_000), st.dictionaries(st.integers(0, 99), st.binary(min_size=200, max_size=900), min_size=1, max_size=6),
 )
 def test_record_comes_back_as_it_was(kind: Kind, name: bytes, whose: bytes, at_s: int, fields: dict[int, bytes]) -> None:
     amends = name if kind in (Kind.AMEND, Kind.CANCEL) else None
@@ -271,6 +304,7 @@ def test_log_entry_and_records_are_one_act() -> None:
     act = Act(BOTH, {vhc.WRITE: [vhc.RECEIPT]}, NOW_NS, True)
     assert act.writes
     made.records().write(
-        batch(made, signed(record(made), HPC, SAM)).to_bytes(), card.issued, BOTH, NOW_NS, {"/noted": b"who"},
+        batch(made, signed(record(made), HPC, SAM)).to_bytes(), card.issued, BOTH, NOW_NS,
+        lambda stored: {"/noted": b"who"} if stored else {},
     )
     assert made.vault.get("noted") == b"who"

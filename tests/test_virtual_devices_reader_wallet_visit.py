@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from virtual_devices import vhc
 from virtual_devices.flow import Flow
 from virtual_devices.link import DirectLink, Outcome
+from virtual_devices.mdoc import response
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.reader.wallet_visit import (
     APPROVE,
@@ -232,3 +234,60 @@ def test_years_of_visits_are_still_read_the_newest_first() -> None:
     everything = [*visits, *shown.value(vhc.RECORDS, "prescriptions")]
     named = {thumbprint(s) for raw in everything for s in read_record(raw)[1].signatures}
     assert named == set(chains) and len(bench.phone.records().all()) == 45 * 4
+
+
+def test_refused_batch_is_no_writing_in_the_log() -> None:
+    bench = bench_at()
+    visit = registered(bench)
+    bench.people.use = Use.TREATMENT
+    bench.run(write(bench, visit))
+    bench.desk.batches.clear()
+    before = [entry.deed for entry in bench.phone.log.entries()].count(Deed.WRITTEN)
+    with pytest.raises(Ended) as end:
+        bench.run(write(bench, visit))  # the same id for other bytes
+    assert end.value.code == "5023"
+    assert [entry.deed for entry in bench.phone.log.entries()].count(Deed.WRITTEN) == before == 1
+
+
+def test_receipt_under_a_mac_proves_nothing_to_others_and_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = bench_at()
+    visit = registered(bench)
+    real = response.believe
+    monkeypatch.setattr(response, "believe", lambda *a, **k: replace(real(*a, **k), signed=False))
+    with pytest.raises(Ended, match="signature"):
+        bench.run(write(bench, visit))
+
+
+def test_more_than_one_batch_carries_is_told_before_anything_is_kept() -> None:
+    bench = bench_at()
+    visit = registered(bench)
+
+    def many(holder: bytes) -> Sequence[Record]:
+        return [Record(Kind.VISIT, n.to_bytes(16, "big"), holder, NOW_NS, {1: bytes(1000)}) for n in range(60)]
+
+    with pytest.raises(Ended) as end:
+        bench.run(write_wallet(bench.desk, bench.counter, visit, many, bench.act("many"), bench.doctor))
+    assert end.value.code == "5033" and "in parts" in end.value.what and not bench.desk.batches
+
+
+@pytest.mark.parametrize("counter", MEDIA[::2], ids=lambda c: c.medium.value)
+def test_session_is_ended_with_a_phone_that_is_refused(counter: Counter) -> None:
+    bench = bench_at(counter)
+    visit = registered(bench)
+    bench.phone = phone("another", card_holder("000000000077", "陳淑芬"))
+    with pytest.raises(Ended):
+        bench.run(read_medical_wallet(bench.desk, bench.counter, bench.doctor, visit))
+    assert bench.phone.session is None and bench.phone.consent.given is None
+
+
+def test_part_that_was_not_armed_is_asked_for_on_the_phone() -> None:
+    bench = bench_at()
+    visit = registered(bench)
+    arm = bench.phone.arm
+    some = {vhc.BASIC: ["name", "card_no", "held_under"]}
+    bench.phone.arm = lambda *_, **__: arm(  # type: ignore[method-assign]
+        Use.TREATMENT, some, bench.clock.now_ns(), write=False
+    )
+    bench.people.asked.clear()
+    shown = bench.run(read_medical_wallet(bench.desk, bench.counter, bench.doctor, visit))
+    assert APPROVE in bench.people.asked and shown.value(vhc.MEDICAL, "allergies") == ["PENICILLIN"]

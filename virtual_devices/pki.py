@@ -365,6 +365,14 @@ def _text(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str:
     return str(values[0].value) if values else ""
 
 
+def organisation_of(der: bytes) -> str:
+    """The organisation that a certificate names, of one that was checked before; "" when it names none or is none."""
+    try:
+        return _text(x509.load_der_x509_certificate(der), NameOID.ORGANIZATION_NAME)
+    except _UNREADABLE:
+        return ""
+
+
 def _role(leaf: x509.Certificate) -> Role | None:
     try:
         policies = leaf.extensions.get_extension_for_class(x509.CertificatePolicies).value

@@ -27,6 +27,7 @@ from virtual_devices.mdoc.tagged import (
     a_map,
     a_number,
     an_array,
+    brief,
     dumps,
     embed,
     read_map,
@@ -35,9 +36,11 @@ from virtual_devices.mdoc.tagged import (
     tdate,
     unembed,
 )
+from virtual_devices.pki import PROFESSIONALS, Role
 
 VERSION = 1
-MAX_RECORDS = 60
+MAX_RECORDS, MAX_RECORD_BYTES, MAX_BATCH_BYTES = 60, 8192, 49_152
+"""Of one batch; bytes of one signed record; of a whole batch, which travels in one message beside two chains."""
 ID_BYTES, HASH_BYTES = 16, 32
 X5T, SHA256 = 34, -16
 
@@ -53,7 +56,16 @@ class Kind(Enum):
 
     @property
     def needs_professional(self) -> bool:
-        return self not in (Kind.FEE, Kind.CANCEL)
+        return self is not Kind.FEE
+
+    @property
+    def signers(self) -> frozenset[Role]:
+        """The professionals whose kind of record it is; none where the SAM signs alone."""
+        return frozenset() if self is Kind.FEE else _SIGNERS.get(self, PROFESSIONALS)
+
+
+_SIGNERS = {Kind.PRESCRIPTION: frozenset({Role.PHYSICIAN}), Kind.AMEND: frozenset({Role.PHYSICIAN})}
+"""Who signs, where it is not any professional."""
 
 
 class WriteOutcome(Enum):
@@ -158,7 +170,7 @@ def read_batch(raw: bytes) -> Batch:
     """Raises MalformedMdoc. The records are not looked into: see :func:`read_record`."""
     body = read_map(raw, "a batch")
     if body.get(1) != VERSION:
-        raise MalformedMdoc(f"batch version {body.get(1)}")
+        raise MalformedMdoc(f"batch version {brief(body.get(1))}")
     records = an_array(body.get(5), "records")
     if not 1 <= len(records) <= MAX_RECORDS:
         raise MalformedMdoc(f"{len(records)} records, 1 to {MAX_RECORDS}")
@@ -178,8 +190,10 @@ def read_record(raw: bytes) -> tuple[Record, Sign]:
     try:
         kind = Kind(body.get(1))
     except ValueError:
-        raise MalformedMdoc(f"a record of kind {body.get(1)!r}") from None
+        raise MalformedMdoc(f"a record of kind {brief(body.get(1))}") from None
     fields = a_map(body.get(5), "a record's fields")
+    if len(raw) > MAX_RECORD_BYTES:
+        raise MalformedMdoc(f"a record of {len(raw)} bytes, at most {MAX_RECORD_BYTES}")
     if not fields or not all(isinstance(k, int) and not isinstance(k, bool) and k >= 0 for k in fields):
         raise MalformedMdoc("a record's fields are not numbered")
     amends = body.get(6)
@@ -199,7 +213,7 @@ def read_receipt(value: object) -> Receipt:
     try:
         outcome = WriteOutcome(a_number(body.get(3), "the outcome"))
     except ValueError:
-        raise MalformedMdoc(f"write outcome {body.get(3)}") from None
+        raise MalformedMdoc(f"write outcome {brief(body.get(3))}") from None
     at_fault = tuple(_not_negative(n, "a record's number") for n in an_array(body.get(6, []), "records at fault"))
     return Receipt(
         _exactly(body.get(1), ID_BYTES, "the batch id"), _exactly(body.get(2), HASH_BYTES, "the batch's digest"), outcome,

@@ -14,7 +14,6 @@ the field they get nothing unless a PIN was entered, for a card in a pocket is h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -82,7 +81,7 @@ class ChipHome:
         may_ask = self._pin.enabled and self._pin.tries_left > (1 if self._in_field else 0)
         return Allowed(given, No.CONSENT_NEEDED if may_ask else No.DECLINED, write=readers.sam is not None)
 
-    def device_values(self, names: Names, transcript: Transcript, at_ns: int) -> dict[str, dict[str, Any]]:
+    def device_values(self, names: Names, transcript: Transcript, room_bytes: int) -> dict[str, dict[str, Any]]:
         """A card is its holder's own: there is no delegation on it."""
         records = CardRecords(self._store, self.work)
         values: dict[str, Any] = {}
@@ -98,9 +97,8 @@ class ChipHome:
 
     def write(self, raw: bytes, credential: IssuerSigned, act: Act) -> Receipt:
         """The receipt's date is the latest date seen, the writing SAM's certificate included."""
-        nothing: Mapping[str, bytes | None] = {}
         records = CardRecords(self._store, self.work)
-        return records.write(raw, credential, act.readers, self._clock.last_seen_ns(), nothing)
+        return records.write(raw, credential, act.readers, self._clock.last_seen_ns(), lambda _: {})
 
     def note(self, act: Act) -> None:
         """No log: the holder has no screen to read it on."""

@@ -28,6 +28,8 @@ from virtual_devices.mdoc.session import Transcript
 from virtual_devices.mdoc.tagged import MalformedMdoc, unembed
 from virtual_devices.write_back import Receipt
 
+RESPONSE_BYTES = 56_000
+"""Of issuer's items and device's values in one response; MSO, signatures and frames take the rest of 64 kB."""
 Names = Mapping[str, Collection[str]]
 """Elements by namespace."""
 
@@ -71,8 +73,8 @@ class Home(Protocol):
         """The holder's consent to showing these, and to writing, in this session."""
         ...
 
-    def device_values(self, names: Names, transcript: Transcript, at_ns: int) -> dict[str, dict[str, Any]]:
-        """What the device itself says, of these elements."""
+    def device_values(self, names: Names, transcript: Transcript, room_bytes: int) -> dict[str, dict[str, Any]]:
+        """What the device itself says, of these elements, in so many bytes about: a response has its limit."""
         ...
 
     def sign(self, message: bytes) -> bytes:
@@ -131,7 +133,8 @@ class Application:
         consent = home.allowed(may, readers, batch is not None, transcript)
         shown = {space: names & consent.names.get(space, frozenset()) for space, names in may.items()}
         issued = credential.select(shown)
-        values = home.device_values({s: n for s, n in shown.items() if s in vhc.AUTHORISED and n}, transcript, at_ns)
+        room = RESPONSE_BYTES - sum(len(i.raw) for items in issued.items.values() for i in items)
+        values = home.device_values({s: n for s, n in shown.items() if s in vhc.AUTHORISED and n}, transcript, room)
         told = {space: sorted(i.identifier for i in items) for space, items in issued.items.items()}
         act = Act(readers, told | {space: sorted(names) for space, names in values.items()}, at_ns, batch is not None)
         if batch is not None:
@@ -146,7 +149,8 @@ class Application:
         if not issued.items and not values:
             if consent.rest is No.DECLINED and any(may.values()):
                 home.note(Act(readers, may, at_ns, declined=True))
-            return min((c for codes in errors.values() for c in codes.values()), default=int(No.NOT_RETURNED))
+            reasons = {c for codes in errors.values() for c in codes.values()}
+            return int(No.CONSENT_NEEDED) if No.CONSENT_NEEDED in reasons else min(reasons, default=int(No.NOT_RETURNED))
         if batch is None:
             home.note(act)
         return Document(vhc.DOCTYPE, issued, sign_device(home.sign, transcript, vhc.DOCTYPE, values), errors)

@@ -8,6 +8,7 @@
     ENGAGED  SessionEstablishment, opened      response                            OPEN
     ENGAGED  anything else                     status 10 or 11                     ENDED
     OPEN     data, opened                      response                            OPEN
+    OPEN     data, opened, and a status        response                            ENDED
     OPEN     status 20                         nothing                             ENDED
     OPEN     anything else                     status 10 or 11                     ENDED
     ENDED    anything                          status 20                           ENDED
@@ -58,6 +59,7 @@ class HolderSession:
         self._handover = handover
         self._cipher: Cipher | None = None
         self._requests = 0
+        self._last = False  # the message under way says that it is the last one
 
     def handle(self, message: bytes, now_ns: int) -> bytes:
         """The answer to one session message; empty when there is none to give. Never raises for what the message is."""
@@ -77,7 +79,10 @@ class HolderSession:
         if self._requests > MAX_REQUESTS:
             return self._end(Status.TERMINATION)
         assert self._cipher is not None
-        return SessionData(self._cipher.seal(self._respond(plain, now_ns).to_bytes())).to_bytes()
+        answer = SessionData(self._cipher.seal(self._respond(plain, now_ns).to_bytes())).to_bytes()
+        if self._last:
+            self.close()
+        return answer
 
     def close(self) -> None:
         """The medium is gone, or the holder has put the phone away: keys are dropped."""
@@ -94,6 +99,7 @@ class HolderSession:
         found = session.read_data(message)
         if found.data is None:  # a status alone, whichever, ends the session
             return None
+        self._last = found.status is not None
         assert self._cipher is not None
         return self._cipher.open(found.data)
 

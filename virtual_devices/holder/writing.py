@@ -5,7 +5,8 @@ In this order, and the first that does not hold decides:
 1. The batch id is known: the receipt of then, now ALREADY; or CONFLICT when the bytes are others.
 2. The batch and each record are for this credential and this device key: else WRONG_HOLDER (5020).
 3. The generation is the one that the reader saw, no record is here already, what is amended is: else CONFLICT.
-4. Each record is signed by those who have proved themselves in this session, [HPC, SAM] or SAM alone: else BAD_SIGNATURE.
+4. Each record is signed by those who have proved themselves in this session, [HPC, SAM] or SAM alone, by a professional whose
+   kind of record it is, and amends or cancels records of the same institution only: else BAD_SIGNATURE.
 5. There is room: else FULL.
 
 A cut anywhere leaves the old or the new; the reader sends the same batch at the next contact and hears which.
@@ -14,7 +15,7 @@ A cut anywhere leaves the old or the new; the reader sends the same batch at the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -25,6 +26,7 @@ from virtual_devices.holder.readers import Reader, Readers
 from virtual_devices.link import Work
 from virtual_devices.mdoc.mso import IssuerSigned, read_mso
 from virtual_devices.mdoc.tagged import MalformedMdoc, dumps
+from virtual_devices.pki import organisation_of
 from virtual_devices.write_back import (
     Batch,
     Kind,
@@ -41,6 +43,10 @@ from virtual_devices.write_back import (
 RECEIPTS = 64
 """Receipts kept, the newest: a reader that never heard comes back within as many batches."""
 _GENERATION, _RECORD, _RECEIPT, _CHAIN = "records.generation", "record.", "receipt.", "chain."
+
+
+Noted = Callable[[bool], Mapping[str, bytes | None]]
+"""What goes into the holder's log, in the commit of the act: whether the batch was stored -> changes."""
 
 
 class Memory(Protocol):
@@ -100,25 +106,26 @@ class Records:
         return {bytes.fromhex(name): list(cbor2.loads(raw)) for name, raw in found.items() if raw is not None}
 
     def write(
-        self, raw: bytes, credential: IssuerSigned, readers: Readers, at_ns: int, noted: Mapping[str, bytes | None],
+        self, raw: bytes, credential: IssuerSigned, readers: Readers, at_ns: int, noted: Noted,
     ) -> Receipt:
-        """Settle a batch. ``noted``: what the holder's log says of it, for the same commit. Raises MalformedMdoc."""
+        """Settle a batch. ``noted``: what the holder's log says of it, by whether it was stored now, for the same commit. Raises
+        MalformedMdoc."""
         batch = read_batch(raw)
         digest = hashlib.sha256(raw).digest()
         known = self._memory.get(_RECEIPT + batch.id.hex())
         if known is not None:
             receipt = read_receipt(cbor2.loads(known))
-            self._memory.commit(noted)
+            self._memory.commit(noted(False))
             if receipt.digest != digest:
                 return self._receipt(batch, digest, WriteOutcome.CONFLICT, at_ns)
             return replace(receipt, outcome=WriteOutcome.ALREADY)
         parts = [read_record(record) for record in batch.records]
         outcome, at_fault = self._judge(batch, parts, credential, readers)
         if outcome is not WriteOutcome.STORED:
-            self._memory.commit(noted)
+            self._memory.commit(noted(False))
             return self._receipt(batch, digest, outcome, at_ns, at_fault)
         receipt = replace(self._receipt(batch, digest, outcome, at_ns), generation=self.generation + 1)
-        self._memory.commit({**self._changes(batch, readers, receipt), **noted})
+        self._memory.commit({**self._changes(batch, readers, receipt), **noted(True)})
         return receipt
 
     def settled(self, batch_id: bytes) -> WriteOutcome | None:
@@ -159,6 +166,10 @@ class Records:
         needed: list[Reader | None] = [readers.hpc, readers.sam] if record.kind.needs_professional else [readers.sam]
         if len(signed.signatures) != len(needed):
             return False
+        if record.kind.signers and (readers.hpc is None or readers.hpc.who.role not in record.kind.signers):
+            return False
+        if record.amends is not None and not self._of_the_same_institution(record.amends, readers):
+            return False
         for number, (signature, reader) in enumerate(zip(signed.signatures, needed, strict=True)):
             try:
                 if reader is None or thumbprint(signature) != hashlib.sha256(reader.chain[0]).digest():
@@ -169,6 +180,14 @@ class Records:
             if not signed.verify(number, reader.who.key):
                 return False
         return True
+
+    def _of_the_same_institution(self, amended: bytes, readers: Readers) -> bool:
+        """Whether the record of that id was signed by a SAM of the institution that writes now."""
+        found = next((signed for raw in self.all() for record, signed in [read_record(raw)] if record.id == amended), None)
+        if found is None or readers.sam is None:  # not here yet: it is in the same batch, which one SAM has signed
+            return found is None
+        chain = self.chains().get(thumbprint(found.signatures[-1]), [])
+        return bool(chain) and organisation_of(chain[0]) == readers.sam.who.organisation
 
     def _changes(self, batch: Batch, readers: Readers, receipt: Receipt) -> dict[str, bytes | None]:
         last = max((int(name.removeprefix(_RECORD)) for name in self._memory.names(_RECORD)), default=0)

@@ -23,6 +23,7 @@ from virtual_devices.mdoc.tagged import (
     a_number,
     a_text,
     an_array,
+    brief,
     dumps,
     embed,
     embedded,
@@ -191,7 +192,7 @@ def read_mso(payload: bytes) -> Mso:
     """The MSO in the payload of issuerAuth. Raises MalformedMdoc."""
     body = read_map(unembed(read(payload, "MobileSecurityObjectBytes"), "MobileSecurityObjectBytes"), "the MSO")
     if a_text(body.get("version"), "the MSO's version").split(".")[0] != "1":
-        raise MalformedMdoc(f"MSO version {body.get('version')}", "9.1.2.4")
+        raise MalformedMdoc(f"MSO version {brief(body.get('version'))}", "9.1.2.4")
     algorithm = a_text(body.get("digestAlgorithm"), "digestAlgorithm")
     if algorithm not in _DIGESTS:
         raise MalformedMdoc(f"digest algorithm {algorithm}", "9.1.2.5")

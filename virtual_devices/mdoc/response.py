@@ -26,6 +26,7 @@ from virtual_devices.mdoc.tagged import (
     a_number,
     a_text,
     an_array,
+    brief,
     dumps,
     embed,
     embedded,
@@ -128,7 +129,7 @@ def read(raw: bytes) -> DeviceResponse:
     try:
         status = ResponseStatus(a_number(body.get("status"), "the status"))
     except ValueError:
-        raise MalformedMdoc(f"response status {body.get('status')}", "8.3.2.1.2.3") from None
+        raise MalformedMdoc(f"response status {brief(body.get('status'))}", "8.3.2.1.2.3") from None
     found = an_array(body.get("documents", []), "documents")
     if len(found) > MAX_DOCUMENTS:
         raise MalformedMdoc(f"{len(found)} documents, at most {MAX_DOCUMENTS}")
@@ -184,6 +185,8 @@ class Believed:
     """From the issuer."""
     device_values: Mapping[str, Mapping[str, Any]]
     """From the device, where the issuer lets it."""
+    signed: bool = True
+    """The device's proof is a signature, which others can check too; False: a MAC, which only this reader can."""
 
 
 def believe(
@@ -212,7 +215,7 @@ def believe(
     beyond = _not_authorised(document.device.values, mso.authorised)
     if beyond:
         return Refused(Trouble.WRONG_ROLE, f"the device may not sign {beyond} itself")
-    return Believed(mso, signer, document.issued.values(), document.device.values)
+    return Believed(mso, signer, document.issued.values(), document.device.values, isinstance(auth, Sign1))
 
 
 def _not_authorised(values: Mapping[str, Collection[str]], authorised: Mapping[str, frozenset[str] | None]) -> str:

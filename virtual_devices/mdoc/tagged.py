@@ -94,6 +94,11 @@ def a_number(value: object, what: str) -> int:
     return value
 
 
+def brief(value: object) -> str:
+    """What a peer has put there, for a person to read: texts and numbers, and not more of them than a person reads."""
+    return repr(value)[:40] if isinstance(value, (str, int)) else f"a {type(value).__name__}"
+
+
 def tdate(at_ns: int) -> cbor2.CBORTag:
     """A moment to the second (RFC 3339, UTC, no fraction: 18013-5 clause 9.1.2.4)."""
     return cbor2.CBORTag(DATE_TIME, f"{to_datetime(at_ns):%Y-%m-%dT%H:%M:%SZ}")

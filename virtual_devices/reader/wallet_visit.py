@@ -4,7 +4,7 @@ for a physical one. What comes after reading does not know which card it was.
 A presentation is a *tap*: the holder's act (open the app, prove to be there), the engagement, and one session in which the desk
 asks and writes. Each flow can be run again after a phone that was taken away too early: ids of requests and batches stay.
 
-How a credential stands is looked up in the status lists at hand. Suspended or revoked is refused (1009); unknown, because
+How a credential stands is looked up in the status lists at hand. Suspended or revoked is refused (5002); unknown, because
 the list is missing or past its end, is served, marked, and left to reconciliation.
 """
 
@@ -110,7 +110,12 @@ def present(
     yield Ask("holder", act)
     engaged: Engaged = yield from (engage_nfc(desk) if counter.medium is Medium.NFC else engage_qr())
     opened = yield from open_session(desk, engaged, _channel(engaged, counter), counter.newest)
-    result = yield from body(opened, sam)
+    try:
+        result = yield from body(opened, sam)
+    except Ended as e:
+        if not e.torn:
+            yield from end(opened)
+        raise
     yield from end(opened)
     return result
 
@@ -183,7 +188,8 @@ def write_wallet(
                 if e.code not in NEVER_STORED:
                     raise
         signed = yield from sign_records(desk, records_for(target.holder), sam, hpc)
-        kept = desk.batches[batch_id] = prepare(target, signed, batch_id)
+        kept = prepare(target, signed, batch_id)
+        desk.batches[batch_id] = kept
         return (yield from send(opened, sam, kept))
 
     def send(opened: ReaderSession, sam: Handle, batch: Batch) -> Flow[Receipt]:

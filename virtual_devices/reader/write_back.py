@@ -22,6 +22,8 @@ from virtual_devices.reader.desk import Desk
 from virtual_devices.reader.proximity import ROLE, ReaderSession, Shown, ask
 from virtual_devices.reader.transmit import READ_WRITE_FAULT, Ended, Handle, need_ok, transmit
 from virtual_devices.write_back import (
+    MAX_BATCH_BYTES,
+    MAX_RECORDS,
     Batch,
     Receipt,
     Record,
@@ -75,8 +77,12 @@ def _signature(message: Sign, chip: Handle, chain: tuple[bytes, ...]) -> Flow[Si
 
 
 def prepare(target: Target, records: Sequence[bytes], batch_id: bytes) -> Batch:
-    """``batch_id``: 16 bytes, the same however often it is tried."""
-    return Batch(batch_id, target.issuer_auth, target.generation, tuple(records))
+    """``batch_id``: 16 bytes, the same however often it is tried. Raises Ended for more than one message carries."""
+    batch = Batch(batch_id, target.issuer_auth, target.generation, tuple(records))
+    if len(records) > MAX_RECORDS or (size := len(batch.to_bytes())) > MAX_BATCH_BYTES:
+        what = f"{len(records)} records" if len(records) > MAX_RECORDS else f"{size} bytes"
+        raise Ended(f"{what} in one batch, at most {MAX_RECORDS} and {MAX_BATCH_BYTES} bytes: write it in parts", "5033", ROLE)
+    return batch
 
 
 def write(
@@ -86,6 +92,8 @@ def write(
     5009, ...), or when the medium failed: then the same batch may be tried again."""
     info = {vhc.WRITE_INFO: embed(batch.to_bytes())}
     shown = yield from ask(desk, opened, ASKED, sam, hpc=hpc, info=info, step=step)
+    if not shown.document.signed:
+        raise Ended("a receipt without the device's signature proves nothing to anybody else", READ_WRITE_FAULT, ROLE)
     try:
         receipt = read_receipt(shown.value(vhc.WRITE, vhc.RECEIPT))
     except MalformedMdoc as e:

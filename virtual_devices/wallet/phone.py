@@ -14,12 +14,13 @@ the true time; consent and delays count on the steady clock, certificates are ju
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from virtual_devices import vhc
-from virtual_devices.authorization import make_proof, read
+from virtual_devices.authorization import Scope, make_proof, read
 from virtual_devices.clock import NS
 from virtual_devices.holder.application import Act, Allowed, Application, Names
 from virtual_devices.holder.readers import SKEW_S, Reader, ReaderCheck, Readers
@@ -50,7 +51,7 @@ DEVICE = "device."
 CAPACITY = 600
 """Records that one card on a phone holds."""
 SHOWN_BYTES = 40_000
-"""Of the newest records, with the chains of their signers, in one response: beside a photograph it stays below 64 kB."""
+"""Of the newest records, with the chains of their signers, in one response, at most; less where a response has no room."""
 
 
 class Phone:
@@ -196,7 +197,11 @@ class Phone:
         readers = self._late_readers(chains, min(p.at_ns for p in parts), max(p.at_ns for p in parts))
         batch = Batch(number, held.issued.auth_hash(), self.records(card).generation, tuple(records))
         home = _Home(self, card)
-        noted = home.noted(Act(readers, {}, now_ns + self.clock_error_ns, True), "network")
+        act = Act(readers, {}, now_ns + self.clock_error_ns, True)
+
+        def noted(stored: bool) -> dict[str, bytes | None]:
+            return home.noted(act, "network") if stored else {}
+
         known = self.records(card).settled(number)
         if known is not None:
             return known
@@ -233,6 +238,26 @@ def use_of(readers: Readers) -> Use:
     return Use.DISPENSING if readers.hpc.who.role is Role.PHARMACIST else Use.TREATMENT
 
 
+def _beyond(held: Held | None, names: Names, write: bool) -> frozenset[Element]:
+    """What of it goes beyond a guardian's authorization; nothing of one's own card does."""
+    if held is None or held.authorization is None:
+        return frozenset()
+    scope = read(held.authorization)[1].scope
+    return frozenset(element for element in elements(names, write) if (needed := _scope_of(element)) and needed not in scope)
+
+
+def _scope_of(element: Element) -> Scope | None:
+    """The scope that showing it takes; None for what proves who it is and under which authorization."""
+    space, name = element
+    if space == vhc.MEDICAL or element == (vhc.RECORDS, "visits"):
+        return Scope.MEDICAL
+    if element == (vhc.RECORDS, "prescriptions"):
+        return Scope.COLLECT
+    if space == vhc.WRITE:
+        return Scope.WRITE
+    return Scope.BASIC if space == vhc.BASIC and name != vhc.HELD_UNDER else None
+
+
 class _Home:
     """The phone, as the card application sees it, for one card."""
 
@@ -259,18 +284,21 @@ class _Home:
         return held.issued
 
     def allowed(self, names: Names, readers: Readers, write: bool, transcript: Transcript) -> Allowed:
-        consent, use = self._phone.consent, use_of(readers)
-        wanted = elements(names, write)
+        consent, use, held = self._phone.consent, use_of(readers), self._held()
+        beyond = _beyond(held, names, write)
+        wanted = [element for element in elements(names, write) if element not in beyond]
         answer = consent.ask(transcript.hash, use, wanted, self._now_ns)
         given = consent.allows(transcript.hash, use, wanted, self._now_ns)
+        if answer is Answer.GIVEN and set(wanted) - given:  # armed for a part: the holder is asked for the rest
+            answer = consent.ask(transcript.hash, use, wanted, self._now_ns)
         allowed = {space: frozenset(n for n in some if (space, n) in given) for space, some in names.items()}
-        rest = No.CONSENT_NEEDED if answer is Answer.WAIT else No.DECLINED
+        rest = No.CONSENT_NEEDED if answer is Answer.WAIT else No.AUTHORIZATION_ENDED if beyond else No.DECLINED
         return Allowed(allowed, rest, not write or (vhc.WRITE, vhc.RECEIPT) in given)
 
-    def device_values(self, names: Names, transcript: Transcript, at_ns: int) -> dict[str, dict[str, Any]]:
+    def device_values(self, names: Names, transcript: Transcript, room_bytes: int) -> dict[str, dict[str, Any]]:
         records, held = self._phone.records(self._card), self._held()
         assert held is not None
-        shown, chains = records.newest(SHOWN_BYTES) if vhc.RECORDS in names else ([], {})
+        shown, chains = records.newest(min(SHOWN_BYTES, room_bytes)) if vhc.RECORDS in names else ([], {})
 
         def of(*kinds: Kind) -> list[bytes] | None:
             return [raw for raw in shown if read_record(raw)[0].kind in kinds] or None
@@ -303,7 +331,11 @@ class _Home:
         return self._phone.keystore.sign(held.key, message)
 
     def write(self, raw: bytes, credential: IssuerSigned, act: Act) -> Receipt:
-        return self._phone.records(self._card).write(raw, credential, act.readers, act.at_ns, self.noted(act))
+        def noted(stored: bool) -> dict[str, bytes | None]:
+            """Of a batch that was not stored, only what was shown beside it."""
+            return self.noted(act if stored else replace(act, writes=False)) if stored or act.shown else {}
+
+        return self._phone.records(self._card).write(raw, credential, act.readers, act.at_ns, noted)
 
     def seen(self, readers: Readers) -> None:
         return
