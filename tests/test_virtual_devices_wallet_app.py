@@ -215,6 +215,29 @@ def test_withdrawn_authorization_gives_no_card_and_takes_the_one_away() -> None:
     assert of.phone.cards.names() == [OWN]  # the ward's card is erased, the guardian's own stays
 
 
+def again(of: App, number: bytes, operation: str, arguments: dict[str, Any]) -> Any:
+    """The request with that number, signed anew."""
+    of.open_ids[operation] = number
+    return app.call(of, operation, arguments)
+
+
+def test_request_sent_again_gives_no_credential_of_a_card_that_has_ended() -> None:
+    town = Town()
+    of = town.app("anna")
+    card = town.run(app.apply(of, ANNA.card_no, town.ticket(ANNA)))
+    activate = {"card": card}
+    assert "issued" in town.run(again(of, b"a" * 16, "activate", activate))
+    assert "issued" in town.run(again(of, b"a" * 16, "activate", activate))  # the answer was lost
+    grant = town.domain.guardians.grant(town.domain.by(ANNA), wish())
+    hold = {"card": card, "authorization": grant.authorization}
+    assert "issued" in town.run(again(of, b"h" * 16, "hold", hold))
+    assert town.domain.guardians.withdraw(town.domain.officer(), grant.authorization).ok
+    assert refused(town, again(of, b"h" * 16, "hold", hold)).code != "0"
+    town.run(app.report_lost(town.app("friend"), ANNA.card_no, town.ticket(ANNA)))
+    town.clock.advance_to(NOW_NS + 30 * DAY_NS)
+    assert refused(town, again(of, b"a" * 16, "activate", activate)).code != "0"
+
+
 def test_records_that_came_late_are_taken_in_once() -> None:
     """WBK-01: the patient had already left."""
     town = Town()

@@ -241,7 +241,7 @@ class PhoneService:
         ask = self.office.cards.reissue_both if both else self.office.cards.rebind
         answer = ask(request, card_no, given, phone)
         code, body = self._made(answer, key)
-        return code, body | (self._credential(call, self.office.cards.ledger.cards[answer.cards[0]]) if answer.ok else {})
+        return self._credential(call, self.office.cards.ledger.cards[answer.cards[0]]) if answer.ok else (code, body)
 
     def _made(self, answer: Answer, key: ec.EllipticCurvePublicKey) -> Reply:
         if not answer.ok:
@@ -255,10 +255,14 @@ class PhoneService:
         key = b"" if card.phone is None else card.phone.key
         proof = given if "given" in call.arguments else None
         answer = self.office.cards.activate(Request(call.id, asker, call.now_ns), card.name, key, proof)
-        return (OK, self._credential(call, card)) if answer.ok else (answer.code, {"text": answer.text})
+        return self._credential(call, card) if answer.ok else (answer.code, {"text": answer.text})
 
-    def _credential(self, call: _Call, card: Card) -> dict[str, Any]:
-        """What the phone keeps: the credential, and the QR code's inner part when it has named a key for codes."""
+    def _credential(self, call: _Call, card: Card) -> Reply:
+        """What the phone keeps: the credential, and the QR code's inner part when it has named a key for codes. Signed for a card
+        that is in force now only: an act that was done once is answered again, and its card may have ended since."""
+        code = self.office.cards.ledger.standing(card.name, call.now_ns)
+        if code != OK:
+            return code, {"text": "the card is not in force"}
         holder, key = self.office.holders[card.card_no], self._keys[card.name]
         under = b"" if card.held is None else card.held.authorization
         issued = self.office.issuer.credential(holder, key, card.place, call.now_ns, card.expires_ns, under)
@@ -269,7 +273,7 @@ class PhoneService:
             except MalformedMdoc:
                 raise _BadArguments("qr_key") from None
             body["qr"] = self.office.issuer.qr(holder, key, qr_key, card.place, call.now_ns, card.expires_ns)
-        return body
+        return OK, body
 
     def _simple(self, call: _Call, act: Callable[[Request, str, Given], Answer]) -> Reply:
         card = self._mine(call)
@@ -336,8 +340,10 @@ class PhoneService:
             return answer.code, {"text": answer.text}
         card = self.office.cards.ledger.cards[answer.cards[0]]
         self._keys[card.name] = self._keys[own.name]
-        grant = self.office.guardians.grants[cti]
-        return OK, {**self._credential(call, card), "authorization": self._authorization(grant, self._keys[own.name])}
+        code, body = self._credential(call, card)
+        if code != OK:
+            return code, body
+        return OK, {**body, "authorization": self._authorization(self.office.guardians.grants[cti], self._keys[own.name])}
 
     def _authorization(self, g: Grant, key: ec.EllipticCurvePublicKey) -> bytes:
         made = authorization.Authorization(
