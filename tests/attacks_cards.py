@@ -30,6 +30,7 @@ def with_card(issued: Any) -> WalletBench:
     """A desk, and a phone whose only card is made so: ``issued(phone, key's name)``."""
     bench = desk_for()
     key = bench.phone.new_key()
+    bench.phone.cards.remove(OWN)
     bench.phone.install(Held(OWN, issued(bench.phone, key), key))
     return bench
 
