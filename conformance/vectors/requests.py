@@ -218,6 +218,8 @@ def _structure(suite: Suite, world: World, opened: Opened) -> None:
          "同一文件類型要求兩次", "a document type is asked for twice"),
         ("payload-attached", changed(attached), "readerAuth 的內容不是分離式", "the payload of readerAuth is not detached"),
         ("intent-not-boolean", no_retain(), "保留意圖不是布林值", "an intent to retain that is no boolean"),
+        ("key-twice", b"\xa3" + whole.to_bytes()[1:] + dumps("version") + dumps("1.0"), "同一個鍵出現兩次",
+         "a key stands there twice"),
         ("request-truncated", whole.to_bytes()[:-1], "少了最後一個位元組", "the last byte is missing"),
         ("request-byte-after", whole.to_bytes() + b"\0", "後面多一個位元組", "a byte follows"),
     ):
