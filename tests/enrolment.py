@@ -12,6 +12,7 @@ from virtual_devices.clock import VirtualClock
 from virtual_devices.cloud.identification import Registered
 from virtual_devices.cloud.issuer import CardHolder, CardIssuer, portrait
 from virtual_devices.cloud.office import Office
+from virtual_devices.cloud.phone_messages import phone_request, proof_payload
 from virtual_devices.cloud.phone_service import PhoneService
 from virtual_devices.flow import Flow, PromptPeople, Session, run
 from virtual_devices.link import DirectLink, Link
@@ -71,11 +72,20 @@ class Town:
     def run(self, flow: Flow[Any], link: Link | None = None) -> Any:
         return run(flow, Session({"issuer": link or self.link()}, self.clock, PromptPeople({})))
 
-    def certificate(self, person: Registered, of: App) -> dict[str, Any]:
-        """Identified by a citizen certificate over this phone's challenge."""
+    def ask(self, of: App, operation: str, arguments: dict[str, Any], number: bytes) -> tuple[str, dict[str, Any]]:
+        """Code and body of the answer to a request with that number, signed now by this phone: sent anew as often as wanted."""
+        keystore, now_ns = of.phone.keystore, self.clock.now_ns()
+        key = keystore.public_key("phone")
+        raw = phone_request(operation, number, key, lambda m: keystore.sign("phone", m), arguments, now_ns)
+        payload = cose.decode(self.service.handle(raw, now_ns)).payload_map()
+        assert payload is not None
+        return payload[8], dict(payload[9])
+
+    def certificate(self, person: Registered, of: App, operation: str) -> dict[str, Any]:
+        """Identified by a citizen certificate, for this operation, over this phone's challenge."""
         challenge = self.run(app.call(of, "challenge", {}))["challenge"]
         citizen = AUTHORITY.issue(Role.CITIZEN, person.id_no)
-        signed = cose.sign1(citizen.key, challenge, {cose.X5CHAIN: list(citizen.chain)})
+        signed = cose.sign1(citizen.key, proof_payload(operation, person.card_no, challenge), {cose.X5CHAIN: list(citizen.chain)})
         return {"id_no": person.id_no, "certificate": signed}
 
     def enrolled(self, person: Registered, name: str) -> tuple[App, str]:

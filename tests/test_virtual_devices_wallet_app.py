@@ -14,14 +14,20 @@ from virtual_devices.cloud.challenges import CHALLENGE_LIFE_S, Challenges
 from virtual_devices.cloud.guardians import Ground, Wish
 from virtual_devices.cloud.identification import CardSession
 from virtual_devices.cloud.late import LateRecords, late_id
+from virtual_devices.cloud.phone_messages import bound_proof
 from virtual_devices.cloud.restoring import Prescription
+from virtual_devices.lifecycle import State
 from virtual_devices.link import DirectLink, Outcome
 from virtual_devices.pki import DAY_NS, Role
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.status_list import Status, StatusLists
 from virtual_devices.wallet import app
 from virtual_devices.wallet.app import App, Refusal
+from virtual_devices.wallet.bound import NAMES, prove_bound
+from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.held import OWN
+from virtual_devices.wallet.holder import Verdict
+from virtual_devices.wallet.keystore import KeyDenied
 from virtual_devices.wallet.vault import search
 from virtual_devices.write_back import Kind, Record, holder_of
 
@@ -30,6 +36,7 @@ from .desk import AUTHORITY, NOW_NS
 from .enrolment import Town, facts
 from .links import Failing, Strike
 from .test_virtual_devices_holder_writing import HPC, HPC_READER, SAM, SAM_READER, signed
+from .wallets import PHONE_PIN
 
 
 def refused(town: Town, flow: Any) -> Refusal:
@@ -42,14 +49,14 @@ def test_online_with_a_citizen_certificate_needs_no_counter() -> None:
     """ENR-02."""
     town = Town()
     of = town.app("anna")
-    card = town.run(app.apply(of, ANNA.card_no, certified_by(town, of)))
-    held = town.run(app.activate(of, card, certified_by(town, of)))
+    card = town.run(app.apply(of, ANNA.card_no, certified_by(town, of, "apply")))
+    held = town.run(app.activate(of, card, certified_by(town, of, "activate")))
     assert held.issued.values()["tw.nhi.bench.basic.1"]["name"] == ANNA.name and of.phone.cards.get(OWN) is not None
     assert town.domain.ledger.standing(card, NOW_NS).number == "0" and held.qr is not None
 
 
-def certified_by(town: Town, of: App) -> dict[str, Any]:
-    return town.certificate(ANNA, of)
+def certified_by(town: Town, of: App, operation: str) -> dict[str, Any]:
+    return town.certificate(ANNA, of, operation)
 
 
 def test_facts_let_one_apply_and_no_more() -> None:
@@ -86,6 +93,68 @@ def test_statement_that_is_none_is_answered(wrong: Any) -> None:
     arguments = {"card_no": ANNA.card_no, "given": {"statement": wrong}}
     for operation in ("send-code", "apply", "rebind", "report-lost"):
         assert refused(town, app.call(of, operation, arguments)).code == "9002"
+
+
+def test_citizen_certificate_signs_for_one_operation_and_person_and_challenge() -> None:
+    town = Town()
+    of, _ = town.enrolled(ANNA, "anna")
+    signed = certified_by(town, of, "suspend")
+    assert refused(town, app.report_lost(of, ANNA.card_no, signed)).code == "9002"  # for another operation, and used up by it
+    for_bo = town.certificate(BO, of, "report-lost") | {"id_no": ANNA.id_no}
+    assert refused(town, app.report_lost(of, ANNA.card_no, for_bo)).code == "9002"
+    right = certified_by(town, of, "report-lost")
+    town.clock.advance_to(NOW_NS + CHALLENGE_LIFE_S * NS)
+    assert refused(town, app.report_lost(of, ANNA.card_no, right)).code == "9002"  # too old
+    right = certified_by(town, of, "report-lost")
+    town.run(app.report_lost(of, ANNA.card_no, right))
+    assert refused(town, app.report_lost(of, ANNA.card_no, right)).code == "9002"  # used before
+
+
+def suspend(of: App, card: str, given: dict[str, Any]) -> Any:
+    return app.call(of, "suspend", {"card": card, "given": {"id_no": ANNA.id_no, **given}})
+
+
+def consent(town: Town, of: App) -> None:
+    assert of.phone.holder.enter_pin(PHONE_PIN, town.clock.now_ns()).verdict is Verdict.RIGHT
+    assert of.phone.arm(Use.REGISTRATION, NAMES, town.clock.now_ns(), write=False)
+
+
+def test_own_phone_proves_itself_by_its_cards_key_with_consent() -> None:
+    """The phone's own key, which is free, and the data centre's ledger prove nothing about who has the phone in hand."""
+    town = Town()
+    of, card = town.enrolled(ANNA, "anna")
+    assert refused(town, suspend(of, card, {"bound": True})).code != "0"
+    with pytest.raises(KeyDenied):
+        town.run(prove_bound(of, "suspend", ANNA.card_no))
+    assert of.phone.holder.enter_pin(PHONE_PIN, NOW_NS).verdict is Verdict.RIGHT and of.phone.approve(Use.REGISTRATION, NOW_NS)
+    proof = town.run(prove_bound(of, "suspend", ANNA.card_no))
+    town.run(suspend(of, card, proof))
+    assert town.domain.ledger.cards[card].state is State.SUSPENDED
+    assert refused(town, suspend(of, card, proof)).code == "9002"  # used up
+    with pytest.raises(KeyDenied):
+        town.run(prove_bound(of, "resume", ANNA.card_no))  # the consent too
+
+
+def test_own_phones_proof_is_for_one_operation_and_by_the_cards_key() -> None:
+    town = Town()
+    of, card = town.enrolled(ANNA, "anna")
+    consent(town, of)
+    proof = town.run(prove_bound(of, "suspend", ANNA.card_no))
+    assert refused(town, app.report_lost(of, ANNA.card_no, {"id_no": ANNA.id_no, **proof})).code == "9002"
+    challenge = town.run(app.call(of, "challenge", {}))["challenge"]
+    forged = bound_proof("suspend", ANNA.card_no, challenge, lambda m: of.phone.keystore.sign("phone", m))
+    assert refused(town, suspend(of, card, {"bound_proof": forged})).code == "9002"
+    for wrong in (True, b"", [], [b"", {}, None, b""], None):
+        assert refused(town, suspend(of, card, {"bound_proof": wrong})).code == "9002"
+
+
+def test_after_a_change_of_key_the_new_card_proves_itself() -> None:
+    town = Town()
+    of, _ = town.enrolled(ANNA, "anna")
+    card = town.run(app.rebind(of, ANNA.card_no, certified_by(town, of, "rebind")))
+    consent(town, of)
+    town.run(suspend(of, card, town.run(prove_bound(of, "suspend", ANNA.card_no))))
+    assert town.domain.ledger.cards[card].state is State.SUSPENDED
 
 
 def test_key_in_software_is_bound_to_nothing() -> None:
@@ -138,7 +207,7 @@ def test_change_of_phone_revokes_the_old_one_in_the_same_act_and_erases_it() -> 
     old, old_card = town.enrolled(ANNA, "old phone")
     assert search(old.phone.vault.backup(), old.phone.keystore, ANNA.name.encode())
     new = town.app("new phone")
-    card = town.run(app.rebind(new, ANNA.card_no, certified_by(town, new)))
+    card = town.run(app.rebind(new, ANNA.card_no, certified_by(town, new, "rebind")))
     assert new.phone.cards.get(OWN) is not None and town.domain.ledger.standing(card, NOW_NS).number == "0"
     assert town.domain.ledger.standing(old_card, NOW_NS).number != "0"
     lists = StatusLists(old.phone.root, old.phone.work)
@@ -169,7 +238,7 @@ def test_lost_phone_is_refused_at_once_online() -> None:
     town = Town()
     _, card = town.enrolled(ANNA, "lost phone")
     friend = town.app("friend")
-    town.run(app.report_lost(friend, ANNA.card_no, certified_by(town, friend)))
+    town.run(app.report_lost(friend, ANNA.card_no, certified_by(town, friend, "report-lost")))
     assert town.domain.ledger.standing(card, NOW_NS).number != "0"
 
 
@@ -179,7 +248,7 @@ def test_prescriptions_come_back_to_the_new_phone_only() -> None:
     old, old_card = town.enrolled(ANNA, "old phone")
     assert town.domain.restoring.keep(town.domain.officer(), ANNA.card_no, Prescription(b"p" * 16, b"signed")).ok
     new = town.app("new phone")
-    card = town.run(app.rebind(new, ANNA.card_no, certified_by(town, new)))
+    card = town.run(app.rebind(new, ANNA.card_no, certified_by(town, new, "rebind")))
     assert town.run(app.restore_prescriptions(new, card)) == [b"signed"]
     assert refused(town, app.restore_prescriptions(old, old_card)).code != "0"
 
@@ -215,27 +284,23 @@ def test_withdrawn_authorization_gives_no_card_and_takes_the_one_away() -> None:
     assert of.phone.cards.names() == [OWN]  # the ward's card is erased, the guardian's own stays
 
 
-def again(of: App, number: bytes, operation: str, arguments: dict[str, Any]) -> Any:
-    """The request with that number, signed anew."""
-    of.open_ids[operation] = number
-    return app.call(of, operation, arguments)
-
-
 def test_request_sent_again_gives_no_credential_of_a_card_that_has_ended() -> None:
     town = Town()
     of = town.app("anna")
     card = town.run(app.apply(of, ANNA.card_no, town.ticket(ANNA)))
     activate = {"card": card}
-    assert "issued" in town.run(again(of, b"a" * 16, "activate", activate))
-    assert "issued" in town.run(again(of, b"a" * 16, "activate", activate))  # the answer was lost
+    for _ in range(2):  # the answer was lost
+        assert "issued" in town.ask(of, "activate", activate, b"a" * 16)[1]
     grant = town.domain.guardians.grant(town.domain.by(ANNA), wish())
     hold = {"card": card, "authorization": grant.authorization}
-    assert "issued" in town.run(again(of, b"h" * 16, "hold", hold))
+    assert "issued" in town.ask(of, "hold", hold, b"h" * 16)[1]
     assert town.domain.guardians.withdraw(town.domain.officer(), grant.authorization).ok
-    assert refused(town, again(of, b"h" * 16, "hold", hold)).code != "0"
+    code, body = town.ask(of, "hold", hold, b"h" * 16)
+    assert code != "0" and "issued" not in body
     town.run(app.report_lost(town.app("friend"), ANNA.card_no, town.ticket(ANNA)))
     town.clock.advance_to(NOW_NS + 30 * DAY_NS)
-    assert refused(town, again(of, b"a" * 16, "activate", activate)).code != "0"
+    code, body = town.ask(of, "activate", activate, b"a" * 16)
+    assert code != "0" and "issued" not in body
 
 
 def test_records_that_came_late_are_taken_in_once() -> None:

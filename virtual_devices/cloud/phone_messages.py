@@ -23,3 +23,15 @@ def phone_request(
     body = {1: VERSION, 2: operation, 3: request_id, 4: to_cose(key), 6: now_ns, 7: dict(arguments)}
     payload: bytes = cbor2.dumps(body, canonical=True)
     return Sign1(cose.PROTECTED_ES256, {}, payload, sign(cose.sig_structure(cose.PROTECTED_ES256, payload))).to_bytes()
+
+
+def proof_payload(operation: str, card_no: str, challenge: bytes) -> bytes:
+    """What a citizen's certificate signs, and the card's own device key: for this operation, for this person, once."""
+    payload: bytes = cbor2.dumps([operation, card_no, challenge], canonical=True)
+    return payload
+
+
+def bound_proof(operation: str, card_no: str, challenge: bytes, sign: Callable[[bytes], bytes]) -> list[Any]:
+    """By the device key of the person's own card: an untagged, detached COSE_Sign1. ``sign``: its ES256, with consent."""
+    payload = proof_payload(operation, card_no, challenge)
+    return Sign1(cose.PROTECTED_ES256, {}, None, sign(cose.sig_structure(cose.PROTECTED_ES256, payload))).item()

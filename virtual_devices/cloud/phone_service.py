@@ -19,8 +19,6 @@ the SHA-256 of its key; what it may ask is the domain's to say. A card is bound 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -34,6 +32,7 @@ from virtual_devices.cloud.identification import Given
 from virtual_devices.cloud.journal import Answer, Asker, Request
 from virtual_devices.cloud.office import Office
 from virtual_devices.cloud.phone_messages import VERSION
+from virtual_devices.cloud.phone_proofs import BadArguments, Call, Proofs, over_challenge
 from virtual_devices.codes import Space
 from virtual_devices.cose import MalformedCose, Sign1
 from virtual_devices.lifecycle import OK, FieldCode, Party
@@ -41,40 +40,11 @@ from virtual_devices.link import Work
 from virtual_devices.mdoc.cose_key import from_cose
 from virtual_devices.mdoc.mso import StatusReference
 from virtual_devices.mdoc.tagged import MalformedMdoc, dumps
-from virtual_devices.pki import ChainVerifier, Refused, Role
-from virtual_devices.wallet.attestation import NotAttested, verify_attestation
 from virtual_devices.write_back import holder_of
 
 CLOCK_SKEW_S = 900
 HEADER_REJECTED, SYNTAX_REJECTED, SIGNATURE_REJECTED = FieldCode("9001"), FieldCode("9002"), FieldCode("9020")
 NOT_ATTESTED = FieldCode("1024", Space.VHC)
-
-
-class _BadArguments(Exception):
-    """The arguments are not what the operation takes."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One request whose signature holds."""
-
-    id: bytes
-    phone: bytes
-    """SHA-256 of the phone's key."""
-    arguments: Mapping[str, Any]
-    now_ns: int
-    challenge: bytes | None = None
-    """The one that this phone was given, which a request with a proof over it uses up; None without one."""
-
-    @property
-    def device(self) -> bytes:
-        return self.phone[:16]
-
-    def take(self, name: str, kind: type) -> Any:
-        value = self.arguments.get(name)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise _BadArguments(name)
-        return value
 
 
 Reply = tuple[FieldCode, dict[str, Any]]
@@ -88,10 +58,10 @@ class PhoneService:
     def __init__(self, office: Office) -> None:
         self.office = office
         self.work = Work()
-        self._root = ChainVerifier(office.root)
         self._challenges: Challenges[bytes] = Challenges(office.fresh)
         self._keys: dict[str, ec.EllipticCurvePublicKey] = {}  # device key of each card
-        self._operations: dict[str, Callable[[_Call], Reply]] = {
+        self.proofs = Proofs(office, self._keys, self.work)
+        self._operations: dict[str, Callable[[Call], Reply]] = {
             "challenge": self._challenge, "send-code": self._send_code, "apply": self._apply, "activate": self._activate,
             "rebind": self._rebind, "report-lost": self._report_lost, "suspend": self._suspend, "resume": self._resume,
             "recall": self._recall, "wiped": self._wiped, "sync": self._sync, "hold": self._hold, "receipts": self._receipts,
@@ -132,9 +102,9 @@ class PhoneService:
             return HEADER_REJECTED, {}
         try:
             phone = holder_of(key)
-            challenge = self._challenges.use(phone, now_ns) if _over_challenge(arguments) else None
-            return operation(_Call(request_id, phone, arguments, now_ns, challenge))
-        except _BadArguments:
+            challenge = self._challenges.use(phone, now_ns) if over_challenge(arguments) else None
+            return operation(Call(request_id, str(name), phone, arguments, now_ns, challenge))
+        except BadArguments:
             return SYNTAX_REJECTED, {}
 
     def _answer(self, request_id: bytes, code: FieldCode, body: dict[str, Any]) -> bytes:
@@ -143,63 +113,16 @@ class PhoneService:
         identity = self.office.issuer.data_centre
         return cose.sign1(identity.key, payload, {cose.X5CHAIN: list(identity.chain)})
 
-    # -- who asks, and with what
-
-    def _given(self, call: _Call, card_no: str) -> tuple[Given, Asker]:
-        """What the asker gives. Certificates, card sessions and tickets are verified here, facts by the domain."""
-        given = call.take("given", Mapping) if "given" in call.arguments else {}
-        statement = given.get("statement", b"")
-        if "statement" in given and not (isinstance(statement, bytes) and statement in self.office.card_sessions):
-            raise _BadArguments("statement")
-        session = self.office.card_sessions.get(statement)
-        ticket = self.office.tickets.pop(str(given.get("ticket", "")), None)
-        officer = ticket[1] if ticket is not None and ticket[0] == card_no else ""
-        asker = Asker(Party.DATA_CENTRE, officer) if officer else Asker(Party.HOLDER, card_no)
-        found = Given(
-            _text(given, "id_no"), _day(given), _text(given, "household_no"), _text(given, "phone_no"),
-            _text(given, "one_time_code"), self._citizen(call, given), b"", session, officer,
-        )
-        bound = next((c for c in self._on(call) if c.card_no == card_no and c.held is None), None)
-        if given.get("bound") is True and bound is not None and bound.phone is not None:
-            found = replace(found, bound_key=bound.phone.key)
-        return found, asker
-
-    def _citizen(self, call: _Call, given: Mapping[Any, Any]) -> str:
-        """The id number in a citizen certificate whose holder has signed this phone's challenge; empty without one."""
-        raw = given.get("certificate")
-        if not isinstance(raw, bytes):
-            return ""
-        try:
-            message = cose.decode(raw)
-        except MalformedCose:
-            raise _BadArguments("certificate") from None
-        self.work.chains += 1
-        who = self._root.check(message.chain, {Role.CITIZEN}, call.now_ns)
-        if isinstance(who, Refused) or call.challenge is None or message.payload != call.challenge:
-            raise _BadArguments("certificate")
-        if not message.verify(who.key):
-            raise _BadArguments("certificate")
-        return who.subject_id
-
-    def _attested(self, call: _Call) -> tuple[Phone, ec.EllipticCurvePublicKey] | FieldCode:
-        """The device key that the phone's maker vouches for, for the challenge of this phone."""
-        raw = call.take("attestation", bytes)
-        if call.challenge is None:
-            return NOT_ATTESTED
-        claim = verify_attestation(raw, self.office.maker_root, call.challenge, call.now_ns, work=self.work)
-        if isinstance(claim, NotAttested):
-            return NOT_ATTESTED
-        return Phone(call.device, holder_of(claim.key)), claim.key
-
-    def _on(self, call: _Call) -> list[Card]:
+    # -- whose cards
+    def _on(self, call: Call) -> list[Card]:
         return self.office.cards.ledger.on_phone(Phone(call.device, b""))
 
-    def _mine(self, call: _Call) -> Card:
+    def _mine(self, call: Call) -> Card:
         """The card that is named, when it is on this phone."""
         name = call.take("card", str)
         card = next((c for c in self._on(call) if c.name == name), None)
         if card is None:
-            raise _BadArguments("card")
+            raise BadArguments("card")
         return card
 
     def _asker(self, card: Card) -> Asker:
@@ -207,34 +130,34 @@ class PhoneService:
 
     # -- operations
 
-    def _challenge(self, call: _Call) -> Reply:
+    def _challenge(self, call: Call) -> Reply:
         """The phone's challenge, the same until a proof has used it up or its time is over."""
         return OK, {"challenge": self._challenges.give(call.phone, call.now_ns)}
 
-    def _send_code(self, call: _Call) -> Reply:
+    def _send_code(self, call: Call) -> Reply:
         card_no = call.take("card_no", str)
-        given, _ = self._given(call, card_no)
+        given, _ = self.proofs.given(call, card_no)
         code, digits = self.office.cards.ledger.identification.send_code(card_no, given, call.now_ns)
         if digits:
             self.office.telephone[card_no] = digits
         return code, {}
 
-    def _apply(self, call: _Call) -> Reply:
+    def _apply(self, call: Call) -> Reply:
         card_no = call.take("card_no", str)
-        given, asker = self._given(call, card_no)
-        attested = self._attested(call)
-        if isinstance(attested, FieldCode):
-            return attested, {}
+        given, asker = self.proofs.given(call, card_no)
+        attested = self.proofs.attested(call)
+        if attested is None:
+            return NOT_ATTESTED, {}
         phone, key = attested
         answer = self.office.cards.apply(Request(call.id, asker, call.now_ns), card_no, given, phone)
         return self._made(answer, key)
 
-    def _rebind(self, call: _Call) -> Reply:
+    def _rebind(self, call: Call) -> Reply:
         card_no = call.take("card_no", str)
-        given, asker = self._given(call, card_no)
-        attested = self._attested(call)
-        if isinstance(attested, FieldCode):
-            return attested, {}
+        given, asker = self.proofs.given(call, card_no)
+        attested = self.proofs.attested(call)
+        if attested is None:
+            return NOT_ATTESTED, {}
         phone, key = attested
         request = Request(call.id, asker, call.now_ns)
         both = call.arguments.get("both") is True
@@ -249,15 +172,15 @@ class PhoneService:
         self._keys[answer.cards[0]] = key
         return OK, {"card": answer.cards[0]}
 
-    def _activate(self, call: _Call) -> Reply:
+    def _activate(self, call: Call) -> Reply:
         card = self._mine(call)
-        given, asker = self._given(call, card.card_no)
+        given, asker = self.proofs.given(call, card.card_no)
         key = b"" if card.phone is None else card.phone.key
         proof = given if "given" in call.arguments else None
         answer = self.office.cards.activate(Request(call.id, asker, call.now_ns), card.name, key, proof)
         return self._credential(call, card) if answer.ok else (answer.code, {"text": answer.text})
 
-    def _credential(self, call: _Call, card: Card) -> Reply:
+    def _credential(self, call: Call, card: Card) -> Reply:
         """What the phone keeps: the credential, and the QR code's inner part when it has named a key for codes. Signed for a card
         that is in force now only: an act that was done once is answered again, and its card may have ended since."""
         code = self.office.cards.ledger.standing(card.name, call.now_ns)
@@ -271,38 +194,38 @@ class PhoneService:
             try:
                 qr_key = from_cose(call.take("qr_key", Mapping), "the key for codes")
             except MalformedMdoc:
-                raise _BadArguments("qr_key") from None
+                raise BadArguments("qr_key") from None
             body["qr"] = self.office.issuer.qr(holder, key, qr_key, card.place, call.now_ns, card.expires_ns)
         return OK, body
 
-    def _simple(self, call: _Call, act: Callable[[Request, str, Given], Answer]) -> Reply:
+    def _simple(self, call: Call, act: Callable[[Request, str, Given], Answer]) -> Reply:
         card = self._mine(call)
-        given, asker = self._given(call, card.card_no)
+        given, asker = self.proofs.given(call, card.card_no)
         answer = act(Request(call.id, asker, call.now_ns), card.name, given)
         return answer.code, {"text": answer.text, "cards": list(answer.cards)}
 
-    def _report_lost(self, call: _Call) -> Reply:
+    def _report_lost(self, call: Call) -> Reply:
         """From any phone, by who the asker proves to be: the lost one is not at hand."""
         card_no = call.take("card_no", str)
-        given, asker = self._given(call, card_no)
+        given, asker = self.proofs.given(call, card_no)
         answer = self.office.cards.report_lost(Request(call.id, asker, call.now_ns), card_no, given)
         return answer.code, {"text": answer.text, "cards": list(answer.cards)}
 
-    def _suspend(self, call: _Call) -> Reply:
+    def _suspend(self, call: Call) -> Reply:
         return self._simple(call, self.office.cards.suspend)
 
-    def _resume(self, call: _Call) -> Reply:
+    def _resume(self, call: Call) -> Reply:
         return self._simple(call, self.office.cards.resume)
 
-    def _recall(self, call: _Call) -> Reply:
+    def _recall(self, call: Call) -> Reply:
         return self._simple(call, self.office.cards.recall)
 
-    def _wiped(self, call: _Call) -> Reply:
+    def _wiped(self, call: Call) -> Reply:
         card = self._mine(call)
         request = Request(call.id, Asker(Party.DEVICE, call.device.hex()), call.now_ns)
         return self.office.cards.wiped(request, card.name).code, {}
 
-    def _sync(self, call: _Call) -> Reply:
+    def _sync(self, call: Call) -> Reply:
         """What the phone has to do, and what has come for its cards."""
         office = self.office
         cards = self._on(call)
@@ -316,24 +239,24 @@ class PhoneService:
             "late": [[entry.id, list(entry.records), [list(chain) for chain in entry.chains]] for entry in late],
         }
 
-    def _receipts(self, call: _Call) -> Reply:
+    def _receipts(self, call: Call) -> Reply:
         card = self._mine(call)
         done = {}
         for entry in call.take("receipts", list):
             if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], bytes) and isinstance(entry[1], int)):
-                raise _BadArguments("receipts")
+                raise BadArguments("receipts")
             done[entry[0]] = entry[1]
         waiting = self.office.late.get(card.card_no, [])
         self.office.receipts += [(card.card_no, e.id, done[e.id]) for e in waiting if e.id in done]
         self.office.late[card.card_no] = [e for e in waiting if done.get(e.id, -1) < 0]
         return OK, {"left": len(self.office.late[card.card_no])}
 
-    def _hold(self, call: _Call) -> Reply:
+    def _hold(self, call: Call) -> Reply:
         """A ward's card on a guardian's phone: bound to the key of the guardian's own card, which the authorization names."""
         cti = call.take("authorization", bytes)
         own = self._mine(call)
         if own.phone is None or own.held is not None:
-            raise _BadArguments("card")
+            raise BadArguments("card")
         request = Request(call.id, Asker(Party.GUARDIAN, own.card_no), call.now_ns)
         answer = self.office.guardians.hold(request, cti, own.phone)
         if not answer.ok:
@@ -353,29 +276,8 @@ class PhoneService:
         self.work.signatures += 1
         return authorization.issue(made, self.office.issuer.data_centre)
 
-    def _prescriptions(self, call: _Call) -> Reply:
+    def _prescriptions(self, call: Call) -> Reply:
         card = self._mine(call)
         key = b"" if card.phone is None else card.phone.key
         restored = self.office.restoring.restore(Request(call.id, self._asker(card), call.now_ns), card.name, key)
         return restored.code, {"prescriptions": [[p.id, p.signed] for p in restored.prescriptions]}
-
-
-def _over_challenge(arguments: Mapping[Any, Any]) -> bool:
-    """Whether something in a request is signed over the phone's challenge."""
-    given = arguments.get("given")
-    return "attestation" in arguments or (isinstance(given, Mapping) and "certificate" in given)
-
-
-def _text(given: Mapping[Any, Any], name: str) -> str:
-    value = given.get(name, "")
-    if not isinstance(value, str) or len(value) > 40:
-        raise _BadArguments(name)
-    return value
-
-
-def _day(given: Mapping[Any, Any]) -> date | None:
-    text = _text(given, "birth_date")
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise _BadArguments("birth_date") from None
