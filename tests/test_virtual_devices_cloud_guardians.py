@@ -295,7 +295,7 @@ def test_wards_card_ends_with_a_short_authorization() -> None:
 @pytest.mark.parametrize(
     ("case", "code"),
     [("unknown", "3237"), ("another guardian", "5020"), ("holder", "5020"), ("another phone", "5020"),
-     ("same key elsewhere", "1024"), ("withdrawn", "3240"), ("not begun", "3239"), ("held already", "1054"),
+     ("same key elsewhere", "1024"), ("withdrawn", "3240"), ("not begun", "3239"), ("held already", "0"),
      ("suspended", "1024"), ("without basic", "4029")],
 )
 def test_wards_card_is_given_under_an_authorization_in_force_to_its_phone_only(case: str, code: str) -> None:

@@ -303,6 +303,34 @@ def test_request_sent_again_gives_no_credential_of_a_card_that_has_ended() -> No
     assert code != "0" and "issued" not in body
 
 
+def test_guardian_on_a_new_phone_fetches_the_wards_cards_again() -> None:
+    """The authorizations are made anew for the new key: the phone hears their ids when it asks what there is to do."""
+    town = Town()
+    of, own = town.enrolled(ANNA, "anna")
+    grant = town.domain.guardians.grant(town.domain.by(ANNA), wish())
+    assert town.run(app.sync(of))["authorizations"] == [[CHILD.card_no, grant.authorization]]
+    town.run(app.hold(of, own, grant.authorization))
+    new = town.app("anna's new phone")
+    card = town.run(app.rebind(new, ANNA.card_no, certified_by(town, new, "rebind")))
+    assert town.run(app.sync(of))["authorizations"] == []
+    [[ward, moved]] = town.run(app.sync(new))["authorizations"]
+    assert ward == CHILD.card_no and moved != grant.authorization
+    held = town.run(app.hold(new, card, moved))
+    assert held.issued.values()["tw.nhi.bench.basic.1"]["name"] == CHILD.name
+    assert len([c for c in town.domain.ledger.cards.values() if c.held is not None and c.state is State.ACTIVE]) == 1
+
+
+def test_wards_card_whose_answer_was_lost_is_given_again_to_the_same_key_only() -> None:
+    town = Town()
+    of, own = town.enrolled(ANNA, "anna")
+    grant = town.domain.guardians.grant(town.domain.by(ANNA), wish())
+    asked = {"card": own, "authorization": grant.authorization}
+    first, second = (town.ask(of, "hold", asked, number)[1] for number in (b"1" * 16, b"2" * 16))  # the app began anew
+    assert first["card"] == second["card"] and "issued" in second
+    assert town.domain.cards.suspend(town.domain.officer(), str(first["card"])).ok
+    assert town.ask(of, "hold", asked, b"3" * 16)[0] == "9011"
+
+
 def test_records_that_came_late_are_taken_in_once() -> None:
     """WBK-01: the patient had already left."""
     town = Town()

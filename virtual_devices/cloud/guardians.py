@@ -122,6 +122,10 @@ class Guardians:
             if g.withdrawn_ns < 0 and at_ns < g.ends_ns and ward in ("", g.ward) and guardian in ("", g.guardian)
         ]
 
+    def trusted(self, key: bytes, at_ns: int) -> list[Grant]:
+        """What a guardian's key may be used under now."""
+        return [grant for grant in self._under(key) if grant.in_force(at_ns)]
+
     def _under(self, key: bytes) -> list[Grant]:
         """What a key has and was not withdrawn."""
         return [g for g in map(self.grants.__getitem__, self._with.get(key, [])) if g.withdrawn_ns < 0]
@@ -214,6 +218,8 @@ class Guardians:
         if own is None or own.state is not State.ACTIVE or own.phone != phone:
             return Answer(WRONG_KEY, "not the phone that has the guardian's own card")
         before = self._ledger.held(cti, grant.ward)
+        if before is not None and before.state is State.ACTIVE and before.phone == phone:
+            return Answer(cards=(before.name,), authorization=cti)  # its credential never came, or was lost: it gets it again
         if before is not None and before.state in (State.ACTIVE, State.SUSPENDED):
             return Answer(FieldCode("1054", Space.VHC), "held already", (before.name,))
         return Answer(cards=(self._make(request, grant, own, phone).name,), authorization=cti)

@@ -166,6 +166,12 @@ class PhoneService:
         code, body = self._made(answer, key)
         return self._credential(call, self.office.cards.ledger.cards[answer.cards[0]]) if answer.ok else (code, body)
 
+    def _authorizations(self, call: Call, own: Card) -> list[list[Any]]:
+        """What the holder of this card is a guardian under: the ward's card number, the authorization's id."""
+        in_force = own.phone is not None and self.office.cards.ledger.standing(own.name, call.now_ns) == OK
+        grants = self.office.guardians.trusted(own.phone.key, call.now_ns) if own.phone is not None and in_force else []
+        return [[grant.ward, grant.cti] for grant in grants]
+
     def _made(self, answer: Answer, key: ec.EllipticCurvePublicKey) -> Reply:
         if not answer.ok:
             return answer.code, {"text": answer.text}
@@ -236,6 +242,7 @@ class PhoneService:
         late = [] if own is None or standing[own.name] != OK.number else office.late.get(own.card_no, [])
         return OK, {
             "erase": list(office.cards.ledger.wipe_orders(call.device)), "standing": standing,
+            "authorizations": [] if own is None else self._authorizations(call, own),
             "late": [[entry.id, list(entry.records), [list(chain) for chain in entry.chains]] for entry in late],
         }
 
