@@ -48,6 +48,7 @@ class Town:
     """The data centre's office with everybody of ``card_office`` in its registers, and as many phones as wanted."""
 
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(NOW_NS))
+    counted: int = 0  # tickets
 
     def __post_init__(self) -> None:
         domain = self.domain = card_office.Office()
@@ -97,7 +98,8 @@ class Town:
 
     def ticket(self, person: Registered) -> dict[str, Any]:
         """In person at a counter: the officer has seen a document."""
-        number = f"T{len(self.office.tickets) + 1:04d}{person.card_no}"
+        self.counted += 1
+        number = f"T{self.counted:04d}{person.card_no}"
         self.office.tickets[number] = (person.card_no, card_office.OFFICER.name)
         return {"id_no": person.id_no, "ticket": number}
 

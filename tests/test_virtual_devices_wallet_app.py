@@ -10,7 +10,7 @@ import pytest
 from virtual_devices import cose
 from virtual_devices.authorization import Purpose, Relation, Scope
 from virtual_devices.clock import NS
-from virtual_devices.cloud.challenges import CHALLENGE_LIFE_S, Challenges
+from virtual_devices.cloud.challenges import CHALLENGE_LIFE_S, Challenges, Newest
 from virtual_devices.cloud.guardians import Ground, Wish
 from virtual_devices.cloud.identification import CardSession
 from virtual_devices.cloud.late import LateRecords, late_id
@@ -329,6 +329,53 @@ def test_wards_card_whose_answer_was_lost_is_given_again_to_the_same_key_only() 
     assert first["card"] == second["card"] and "issued" in second
     assert town.domain.cards.suspend(town.domain.officer(), str(first["card"])).ok
     assert town.ask(of, "hold", asked, b"3" * 16)[0] == "9011"
+
+
+def asked(town: Town, of: App, operation: str, number: bytes, key: str, given: dict[str, Any]) -> tuple[str, Any]:
+    """An application with that number for that key, attested for the challenge of now: code and card."""
+    challenge = town.run(app.call(of, "challenge", {}))["challenge"]
+    attestation = of.phone.keystore.attest(key, challenge)
+    arguments = {"card_no": ANNA.card_no, "given": given, "attestation": attestation}
+    code, body = town.ask(of, operation, arguments, number)
+    return code, body.get("card")
+
+
+@pytest.mark.parametrize("operation", ["apply", "rebind"])
+def test_enrolment_whose_answer_was_lost_is_found_again_by_whatever_proof(operation: str) -> None:
+    town = Town()
+    if operation == "rebind":
+        town.enrolled(ANNA, "old phone")
+    of = town.app("anna")
+    key, ticket = of.phone.new_key(), town.ticket(ANNA)
+    first = asked(town, of, operation, b"1" * 16, key, ticket)
+    assert first[0] == "0"
+    assert asked(town, of, operation, b"1" * 16, key, ticket) == first  # the same ticket, used up by this very request
+    assert asked(town, of, operation, b"1" * 16, key, town.ticket(ANNA)) == first
+    assert asked(town, of, operation, b"1" * 16, key, certified_by(town, of, operation)) == first
+    assert asked(town, of, operation, b"1" * 16, of.phone.new_key(), town.ticket(ANNA))[0] == "9002"  # another request
+    assert asked(town, of, operation, b"2" * 16, of.phone.new_key(), ticket)[0] != "0"  # the ticket was good for one request
+    assert len([c for c in town.domain.ledger.cards.values() if c.phone and c.phone.device == first_device(town, first)]) == 1
+
+
+def first_device(town: Town, first: tuple[str, Any]) -> bytes:
+    phone = town.domain.ledger.cards[first[1]].phone
+    assert phone is not None
+    return phone.device
+
+
+def test_application_by_facts_is_found_again_by_certificate() -> None:
+    town = Town()
+    of = town.app("anna")
+    key = of.phone.new_key()
+    first = asked(town, of, "apply", b"1" * 16, key, facts(ANNA))
+    assert first[0] == "0" and asked(town, of, "apply", b"1" * 16, key, certified_by(town, of, "apply")) == first
+
+
+def test_what_is_kept_for_askers_is_so_much_and_no_more() -> None:
+    kept: Newest[int, str] = Newest(most=2)
+    for number in range(5):
+        kept.put(number, str(number))
+    assert len(kept) == 2 and kept.get(2) is None and kept.get(3) == "3"
 
 
 def test_records_that_came_late_are_taken_in_once() -> None:

@@ -1,4 +1,7 @@
-"""Challenges that the data centre gives: its own randomness, each for one asker, for ten minutes, and used up by one proof."""
+"""What the data centre keeps for strangers, who cost it so much and no more: challenges, and answers already given.
+
+A challenge is its own randomness, for one asker, for ten minutes, and used up by one proof.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,26 @@ CHALLENGE_LIFE_S = 600
 MOST = 100_000
 """Challenges kept at a time. Beyond, the oldest gives way, and its asker asks again: a stranger costs the asking only."""
 Whom = TypeVar("Whom", bound=Hashable)
+Kept = TypeVar("Kept")
+
+
+class Newest(Generic[Whom, Kept]):
+    """The newest entries by name; beyond so many, the oldest is forgotten."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._kept: dict[Whom, Kept] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, name: Whom) -> Kept | None:
+        return self._kept.get(name)
+
+    def put(self, name: Whom, value: Kept) -> None:
+        self._kept[name] = value
+        while len(self._kept) > self._most:
+            del self._kept[next(iter(self._kept))]
 
 
 class Challenges(Generic[Whom]):
@@ -48,4 +71,4 @@ class Challenges(Generic[Whom]):
             del self._out[first]
 
 
-__all__ = ["CHALLENGE_BYTES", "CHALLENGE_LIFE_S", "Challenges"]
+__all__ = ["CHALLENGE_BYTES", "CHALLENGE_LIFE_S", "Challenges", "Newest"]

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from virtual_devices import cose
 from virtual_devices.cloud.card_ledger import Phone
+from virtual_devices.cloud.challenges import Newest
 from virtual_devices.cloud.identification import CardSession, Given
 from virtual_devices.cloud.journal import Asker
 from virtual_devices.cloud.office import Office
@@ -73,11 +74,12 @@ class Proofs:
         self._keys = keys
         self._work = work
         self._root = ChainVerifier(office.root)
+        self._used: Newest[tuple[bytes, bytes, str], tuple[str, str]] = Newest()  # tickets, by the request that used them up
 
     def given(self, call: Call, card_no: str) -> tuple[Given, Asker]:
         """What the asker gives, verified, and who that makes them. Raises BadArguments."""
         given = call.take("given", Mapping) if "given" in call.arguments else {}
-        officer = self._officer(given, card_no)
+        officer = self._officer(call, given, card_no)
         asker = Asker(Party.DATA_CENTRE, officer) if officer else Asker(Party.HOLDER, card_no)
         return Given(
             _text(given, "id_no"), _day(given), _text(given, "household_no"), _text(given, "phone_no"),
@@ -91,10 +93,14 @@ class Proofs:
             raise BadArguments("statement")
         return self._office.card_sessions.get(statement)
 
-    def _officer(self, given: Mapping[Any, Any], card_no: str) -> str:
-        """Who gave the ticket, if it is this person's."""
-        ticket = self._office.tickets.pop(str(given.get("ticket", "")), None)
-        return ticket[1] if ticket is not None and ticket[0] == card_no else ""
+    def _officer(self, call: Call, given: Mapping[Any, Any], card_no: str) -> str:
+        """Who gave the ticket, if it is this person's. It is good for one request, however often that is sent."""
+        ticket = _text(given, "ticket")
+        request = call.phone, call.id, ticket
+        if ticket in self._office.tickets:
+            self._used.put(request, self._office.tickets.pop(ticket))
+        found = self._used.get(request)
+        return found[1] if found is not None and found[0] == card_no else ""
 
     def _citizen(self, call: Call, given: Mapping[Any, Any], card_no: str) -> str:
         """The id number in a citizen certificate whose holder has signed for this very operation; empty without one."""

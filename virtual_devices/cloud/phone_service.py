@@ -26,10 +26,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from virtual_devices import authorization, cose
 from virtual_devices.clock import NS
 from virtual_devices.cloud.card_ledger import Card, Phone
-from virtual_devices.cloud.challenges import Challenges
+from virtual_devices.cloud.challenges import Challenges, Newest
 from virtual_devices.cloud.guardians import Grant
 from virtual_devices.cloud.identification import Given
-from virtual_devices.cloud.journal import Answer, Asker, Request
+from virtual_devices.cloud.journal import ANOTHER_REQUEST, Answer, Asker, Request
 from virtual_devices.cloud.office import Office
 from virtual_devices.cloud.phone_messages import VERSION
 from virtual_devices.cloud.phone_proofs import BadArguments, Call, Proofs, over_challenge
@@ -60,6 +60,7 @@ class PhoneService:
         self.work = Work()
         self._challenges: Challenges[bytes] = Challenges(office.fresh)
         self._keys: dict[str, ec.EllipticCurvePublicKey] = {}  # device key of each card
+        self._bound: Newest[tuple[bytes, bytes], tuple[object, Answer]] = Newest()  # by phone and request
         self.proofs = Proofs(office, self._keys, self.work)
         self._operations: dict[str, Callable[[Call], Reply]] = {
             "challenge": self._challenge, "send-code": self._send_code, "apply": self._apply, "activate": self._activate,
@@ -143,40 +144,40 @@ class PhoneService:
         return code, {}
 
     def _apply(self, call: Call) -> Reply:
-        card_no = call.take("card_no", str)
-        given, asker = self.proofs.given(call, card_no)
-        attested = self.proofs.attested(call)
-        if attested is None:
-            return NOT_ATTESTED, {}
-        phone, key = attested
-        answer = self.office.cards.apply(Request(call.id, asker, call.now_ns), card_no, given, phone)
-        return self._made(answer, key)
+        answer = self._bind(call, self.office.cards.apply)
+        return (OK, {"card": answer.cards[0]}) if answer.ok else (answer.code, {"text": answer.text})
 
     def _rebind(self, call: Call) -> Reply:
+        both = call.arguments.get("both") is True
+        answer = self._bind(call, self.office.cards.reissue_both if both else self.office.cards.rebind)
+        if not answer.ok:
+            return answer.code, {"text": answer.text}
+        return self._credential(call, self.office.cards.ledger.cards[answer.cards[0]])
+
+    def _bind(self, call: Call, act: Callable[[Request, str, Given, Phone], Answer]) -> Answer:
+        """A card for an attested key. The same request for the same key finds its answer, by whatever proof it is sent again: one
+        is used up, another may have become at hand."""
         card_no = call.take("card_no", str)
-        given, asker = self.proofs.given(call, card_no)
         attested = self.proofs.attested(call)
         if attested is None:
-            return NOT_ATTESTED, {}
+            return Answer(NOT_ATTESTED, "nobody vouches for the key, for a challenge given to this phone")
         phone, key = attested
-        request = Request(call.id, asker, call.now_ns)
-        both = call.arguments.get("both") is True
-        ask = self.office.cards.reissue_both if both else self.office.cards.rebind
-        answer = ask(request, card_no, given, phone)
-        code, body = self._made(answer, key)
-        return self._credential(call, self.office.cards.ledger.cards[answer.cards[0]]) if answer.ok else (code, body)
+        content = call.operation, card_no, phone.key, call.arguments.get("both") is True
+        done = self._bound.get((call.phone, call.id))
+        if done is not None:
+            return done[1] if done[0] == content else Answer(ANOTHER_REQUEST, "this id belongs to another request")
+        given, asker = self.proofs.given(call, card_no)
+        answer = act(Request(call.id, asker, call.now_ns), card_no, given, phone)
+        if answer.ok:
+            self._bound.put((call.phone, call.id), (content, answer))
+            self._keys[answer.cards[0]] = key
+        return answer
 
     def _authorizations(self, call: Call, own: Card) -> list[list[Any]]:
         """What the holder of this card is a guardian under: the ward's card number, the authorization's id."""
         in_force = own.phone is not None and self.office.cards.ledger.standing(own.name, call.now_ns) == OK
         grants = self.office.guardians.trusted(own.phone.key, call.now_ns) if own.phone is not None and in_force else []
         return [[grant.ward, grant.cti] for grant in grants]
-
-    def _made(self, answer: Answer, key: ec.EllipticCurvePublicKey) -> Reply:
-        if not answer.ok:
-            return answer.code, {"text": answer.text}
-        self._keys[answer.cards[0]] = key
-        return OK, {"card": answer.cards[0]}
 
     def _activate(self, call: Call) -> Reply:
         card = self._mine(call)
