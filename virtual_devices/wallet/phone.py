@@ -23,7 +23,7 @@ from virtual_devices import vhc
 from virtual_devices.authorization import Scope, make_proof, read
 from virtual_devices.clock import NS
 from virtual_devices.holder.application import Act, Allowed, Application, Names
-from virtual_devices.holder.readers import SKEW_S, Reader, ReaderCheck, Readers
+from virtual_devices.holder.readers import SKEW_S, ReaderCheck, Readers
 from virtual_devices.holder.refusals import No
 from virtual_devices.holder.session import Handover, HolderSession, State
 from virtual_devices.holder.writing import Records
@@ -33,7 +33,7 @@ from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.session import TERMINATION, Transcript
 from virtual_devices.mdoc.tagged import MalformedMdoc, some_bytes
-from virtual_devices.pki import PROFESSIONALS, ChainVerifier, Identity, Refused, Role
+from virtual_devices.pki import ChainVerifier, Identity, Role
 from virtual_devices.qr.challenge import Challenge
 from virtual_devices.randomness import private_key
 from virtual_devices.wallet.access_log import AccessLog, Deed, Entry
@@ -42,6 +42,7 @@ from virtual_devices.wallet.consent import Answer, Consent, Element, Use
 from virtual_devices.wallet.held import OWN, Cards, Folder, Held
 from virtual_devices.wallet.holder import Holder
 from virtual_devices.wallet.keystore import Keystore, Policy, Purpose
+from virtual_devices.wallet.late import late_readers, moments
 from virtual_devices.wallet.power import Memory, Power
 from virtual_devices.wallet.vault import Vault
 from virtual_devices.write_back import MAX_RECORDS, Batch, Kind, Receipt, WriteOutcome, read_record
@@ -180,21 +181,25 @@ class Phone:
         return self.codes.card(self.shown, now_ns, now_ns + self.clock_error_ns, challenge)
 
     def take_late(self, entry: Sequence[Any], now_ns: int, card: str = OWN) -> WriteOutcome:
-        """Records that were signed after the holder had left, brought by the data centre: [id, records, chains of the signers].
+        """Records that were signed after the holder had left, brought by the data centre: [id, records, chains of the signers,
+        ? when the data centre received them, ns].
 
-        The signers are judged at the moment of each record, not now: their certificates may have ended since. Never raises for
-        what is in it.
+        The signers are judged at that moment, at the first and the last record's where it is not told, and not now: their
+        certificates, reader certificates as in a session, may have ended since. Never raises for what is in it.
         """
         held = self.cards.get(card)
         try:
-            number, records, chains = entry
+            number, records, chains, *received = entry
             parts = [read_record(raw)[0] for raw in records]
             chains = [[some_bytes(der, "a certificate") for der in chain] for chain in chains]
         except (ValueError, TypeError, MalformedMdoc):
             return WriteOutcome.BAD_SIGNATURE
         if held is None or not 1 <= len(parts) <= MAX_RECORDS or not isinstance(number, bytes) or len(number) != 16:
             return WriteOutcome.WRONG_HOLDER
-        readers = self._late_readers(chains, min(p.at_ns for p in parts), max(p.at_ns for p in parts))
+        times_ns = moments(received, [p.at_ns for p in parts], now_ns + self.clock_error_ns)
+        if not times_ns:
+            return WriteOutcome.BAD_SIGNATURE
+        readers = late_readers(chains, times_ns, self.root, self.revoked, self.work)
         batch = Batch(number, held.issued.auth_hash(), self.records(card).generation, tuple(records))
         home = _Home(self, card)
         act = Act(readers, {}, now_ns + self.clock_error_ns, True)
@@ -206,18 +211,6 @@ class Phone:
         if known is not None:
             return known
         return self.records(card).write(batch.to_bytes(), held.issued, readers, now_ns + self.clock_error_ns, noted).outcome
-
-    def _late_readers(self, chains: Sequence[Sequence[bytes]], first_ns: int, last_ns: int) -> Readers:
-        """Who signed, by chains that were good both at the first and at the last record."""
-        found: dict[str, Reader] = {}
-        for chain in chains:
-            verdicts = [self.root.check(chain, PROFESSIONALS | {Role.SAM}, at_ns, self.revoked) for at_ns in (first_ns, last_ns)]
-            self.work.chains += 2
-            who = verdicts[0]
-            if isinstance(who, Refused) or isinstance(verdicts[1], Refused):
-                continue
-            found["sam" if who.role is Role.SAM else "hpc"] = Reader(who, tuple(chain))
-        return Readers(found.get("sam"), found.get("hpc"))
 
     def records(self, card: str = OWN) -> Records:
         return Records(Folder(self.vault, card), CAPACITY, self.work)
