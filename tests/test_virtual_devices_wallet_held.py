@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,13 @@ from virtual_devices.errors import UsageError
 from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.wallet.held import OWN, Folder, Held
+from virtual_devices.wallet.phone import _Home
+from virtual_devices.write_back import Kind, Record, holder_of
 
 from .card_office import ANNA, BO
+from .desk import NOW_NS
 from .enrolment import Town
+from .test_virtual_devices_holder_writing import HPC, SAM, signed
 
 
 def test_card_of_another_person_takes_no_taken_name() -> None:
@@ -41,6 +46,20 @@ def test_card_with_another_key_drops_the_records_of_the_former_one_and_only_thos
     of.phone.cards.put(replace(held, key=of.phone.new_key()), {"more": b"1"})
     assert of.phone.vault.get("own/record.1") is None and of.phone.vault.get("ward/record.1") == b"ward's"
     assert of.phone.vault.get("more") == b"1"
+
+
+def test_record_that_names_another_key_is_shown_to_nobody() -> None:
+    of, _ = Town().enrolled(ANNA, "anna")
+    held = of.phone.cards.get(OWN)
+    assert held is not None
+    mine, other = (
+        signed(Record(Kind.VISIT, number, whose, NOW_NS, {1: b"visit"}), HPC, SAM)
+        for number, whose in ((b"1" * 16, holder_of(held.mso.device_key)), (b"2" * 16, b"o" * 32))
+    )
+    Folder(of.phone.vault, OWN).commit({"record.00000001": mine, "record.00000002": other})
+    names = {vhc.RECORDS: frozenset({"visits"})}
+    home: Any = _Home(of.phone, OWN)
+    assert home.device_values(names, None, 50_000) == {vhc.RECORDS: {"visits": [mine]}}
 
 
 def test_credential_without_its_payload_is_no_card() -> None:

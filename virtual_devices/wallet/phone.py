@@ -45,7 +45,7 @@ from virtual_devices.wallet.keystore import Keystore, Policy, Purpose
 from virtual_devices.wallet.late import late_readers, moments
 from virtual_devices.wallet.power import Memory, Power
 from virtual_devices.wallet.vault import Vault
-from virtual_devices.write_back import MAX_RECORDS, Batch, Kind, Receipt, WriteOutcome, read_record
+from virtual_devices.write_back import MAX_RECORDS, Batch, Kind, Receipt, WriteOutcome, holder_of, read_record
 
 DEVICE = "device."
 """How the names of cards' keys begin."""
@@ -292,9 +292,10 @@ class _Home:
         records, held = self._phone.records(self._card), self._held()
         assert held is not None
         shown, chains = records.newest(min(SHOWN_BYTES, room_bytes)) if vhc.RECORDS in names else ([], {})
+        mine = holder_of(held.mso.device_key)  # a record to any other key was another card's
 
         def of(*kinds: Kind) -> list[bytes] | None:
-            return [raw for raw in shown if read_record(raw)[0].kind in kinds] or None
+            return [raw for raw in shown if (record := read_record(raw)[0]).kind in kinds and record.holder == mine] or None
 
         makers: dict[Element, Callable[[], Any]] = {
             (vhc.RECORDS, "generation"): lambda: records.generation,
