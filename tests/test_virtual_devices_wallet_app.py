@@ -29,7 +29,7 @@ from virtual_devices.wallet.held import OWN
 from virtual_devices.wallet.holder import Verdict
 from virtual_devices.wallet.keystore import KeyDenied
 from virtual_devices.wallet.vault import search
-from virtual_devices.write_back import Kind, Record, holder_of
+from virtual_devices.write_back import Kind, Record, WriteOutcome, holder_of
 
 from .card_office import ANNA, BO, CHILD, certified
 from .desk import AUTHORITY, NOW_NS
@@ -378,24 +378,70 @@ def test_what_is_kept_for_askers_is_so_much_and_no_more() -> None:
     assert len(kept) == 2 and kept.get(2) is None and kept.get(3) == "3"
 
 
+def late(number: int, whose: bytes, kind: Kind = Kind.VISIT) -> LateRecords:
+    raw = signed(Record(kind, bytes([number]) * 16, whose, NOW_NS, {1: b"late"}), HPC, SAM)
+    chains = (SAM_READER.chain, HPC_READER.chain)
+    return LateRecords(late_id((raw,), chains), (raw,), chains, whose, NOW_NS)
+
+
+def key_of(of: App) -> bytes:
+    held = of.phone.cards.get(OWN)
+    assert held is not None
+    return holder_of(held.mso.device_key)
+
+
 def test_records_that_came_late_are_taken_in_once() -> None:
     """WBK-01: the patient had already left."""
     town = Town()
     of, card = town.enrolled(ANNA, "anna")
-    whose = holder_of(of.phone.cards.get(OWN).mso.device_key)  # type: ignore[union-attr]
-    records = tuple(
-        signed(Record(Kind.VISIT, bytes([n]) * 16, whose, NOW_NS, {1: b"visit"}), HPC, SAM) for n in (1, 2)
-    )
-    late = LateRecords(late_id(records), records, (SAM_READER.chain, HPC_READER.chain))
-    town.office.late[ANNA.card_no] = [late]
+    first = late(1, key_of(of))
+    town.office.late[ANNA.card_no] = [first]
     town.clock.advance_to(NOW_NS + 5 * DAY_NS)  # the reader certificates of then have ended
     town.run(app.sync(of))
-    assert of.phone.records().all() == list(records) and town.office.late[ANNA.card_no] == []
-    assert town.office.receipts == [(ANNA.card_no, late.id, 0)]
-    town.office.late[ANNA.card_no] = [late, replace(late, id=b"z" * 16, records=(b"nonsense",))]
+    assert of.phone.records().all() == list(first.records) and town.office.late[ANNA.card_no] == []
+    assert town.office.receipts == [(ANNA.card_no, first.id, 0)]
+    nonsense = replace(first, id=b"z" * 16, records=(b"nonsense",))
+    town.office.late[ANNA.card_no] = [first, nonsense]
     town.run(app.sync(of))
-    assert len(of.phone.records().all()) == 2 and [e.id for e in town.office.late[ANNA.card_no]] == [b"z" * 16]
+    assert len(of.phone.records().all()) == 1 and town.office.late[ANNA.card_no] == []  # a refusal is settled too
+    assert town.office.receipts[-1] == (ANNA.card_no, nonsense.id, WriteOutcome.BAD_SIGNATURE.value)
     assert [entry.channel for entry in of.phone.log.entries()][:1] == ["network"] and card
+
+
+def test_records_for_which_there_is_no_room_come_again() -> None:
+    town = Town()
+    of, card = town.enrolled(ANNA, "anna")
+    waits = late(1, key_of(of))
+    town.office.late[ANNA.card_no] = [waits]
+    arguments = {"card": card, "receipts": [[waits.id, WriteOutcome.FULL.value]]}
+    assert town.run(app.call(of, "receipts", arguments)) == {"left": 1} and town.office.late[ANNA.card_no] == [waits]
+
+
+def test_late_records_reach_the_card_that_they_are_for() -> None:
+    """A guardian's own card and the wards' on the same phone share one key: only whose card it is tells them apart."""
+    town = Town()
+    of, own = town.enrolled(ANNA, "anna")
+    grant = town.domain.guardians.grant(town.domain.by(ANNA), wish())
+    town.run(app.hold(of, own, grant.authorization))
+    mine, childs, strangers = late(1, key_of(of)), late(2, key_of(of)), late(3, b"k" * 32)
+    town.office.late.update({ANNA.card_no: [mine, strangers], CHILD.card_no: [childs]})
+    town.run(app.sync(of))
+    assert of.phone.records().all() == list(mine.records)
+    assert of.phone.records(grant.authorization.hex()).all() == list(childs.records)
+    assert town.office.late == {ANNA.card_no: [strangers], CHILD.card_no: []}  # of another key
+
+
+def test_card_that_has_ended_has_no_say_over_late_records() -> None:
+    town = Town()
+    old, old_card = town.enrolled(ANNA, "old phone")
+    waits = late(1, key_of(old))
+    new = town.app("new phone")
+    town.run(app.rebind(new, ANNA.card_no, certified_by(town, new, "rebind")))
+    town.office.late[ANNA.card_no] = [waits, late(2, key_of(new))]
+    before = list(town.office.late[ANNA.card_no])
+    told = [[entry.id, 0] for entry in before]
+    assert refused(town, app.call(old, "receipts", {"card": old_card, "receipts": told})).code != "0"
+    assert town.office.late[ANNA.card_no] == before and not town.office.receipts
 
 
 def test_late_records_signed_by_others_are_refused() -> None:

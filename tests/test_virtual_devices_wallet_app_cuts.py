@@ -27,6 +27,7 @@ from .test_virtual_devices_holder_writing import HPC, HPC_READER, SAM, SAM_READE
 from .test_virtual_devices_wallet_app import wish
 from .wallets import PHONE_PIN
 
+CHAINS = (SAM_READER.chain, HPC_READER.chain)
 MOST_CUTS = 300
 
 
@@ -161,7 +162,7 @@ def test_cut_anywhere_in_taking_late_records_takes_them_once() -> None:
         of, _ = town.enrolled(ANNA, "anna")
         whose = holder_of(of.phone.cards.get(OWN).mso.device_key)  # type: ignore[union-attr]
         records = (signed(Record(Kind.VISIT, b"1" * 16, whose, NOW_NS, {1: b"visit"}), HPC, SAM),)
-        town.office.late[ANNA.card_no] = [LateRecords(late_id(records), records, (SAM_READER.chain, HPC_READER.chain))]
+        town.office.late[ANNA.card_no] = [LateRecords(late_id(records, CHAINS), records, CHAINS, whose, NOW_NS)]
         of, went = cut(town, of, app.sync, points)
         town.run(app.sync(of))
         assert of.phone.records().all() == list(records) and town.office.late[ANNA.card_no] == []
@@ -205,7 +206,7 @@ def test_change_of_key_on_the_same_phone_keeps_the_phone() -> None:
     of, first = town.enrolled(ANNA, "anna")
     whose = holder_of(of.phone.cards.get(OWN).mso.device_key)  # type: ignore[union-attr]
     records = (signed(Record(Kind.VISIT, b"1" * 16, whose, NOW_NS, {1: b"visit"}), HPC, SAM),)
-    town.office.late[ANNA.card_no] = [LateRecords(late_id(records), records, (SAM_READER.chain, HPC_READER.chain))]
+    town.office.late[ANNA.card_no] = [LateRecords(late_id(records, CHAINS), records, CHAINS, whose, NOW_NS)]
     town.run(app.sync(of))
     assert len(of.phone.records().all()) == 1
     card = town.run(app.rebind(of, ANNA.card_no, town.ticket(ANNA)))

@@ -30,6 +30,7 @@ from virtual_devices.cloud.challenges import Challenges, Newest
 from virtual_devices.cloud.guardians import Grant
 from virtual_devices.cloud.identification import Given
 from virtual_devices.cloud.journal import ANOTHER_REQUEST, Answer, Asker, Request
+from virtual_devices.cloud.late import FOR_NOW, LateRecords
 from virtual_devices.cloud.office import Office
 from virtual_devices.cloud.phone_messages import VERSION
 from virtual_devices.cloud.phone_proofs import BadArguments, Call, Proofs, over_challenge
@@ -240,12 +241,22 @@ class PhoneService:
             office.cards.ledger.settle(card.card_no, call.now_ns)
         own = next((c for c in reversed(cards) if c.held is None), None)
         standing = {c.name: office.cards.ledger.standing(c.name, call.now_ns).number for c in cards}
-        late = [] if own is None or standing[own.name] != OK.number else office.late.get(own.card_no, [])
         return OK, {
             "erase": list(office.cards.ledger.wipe_orders(call.device)), "standing": standing,
             "authorizations": [] if own is None else self._authorizations(call, own),
-            "late": [[entry.id, list(entry.records), [list(chain) for chain in entry.chains]] for entry in late],
+            "late": {card.name: late for card in cards if standing[card.name] == OK.number and (late := self._late(card))},
         }
+
+    def _late(self, card: Card) -> list[list[Any]]:
+        return [
+            [entry.id, list(entry.records), [list(chain) for chain in entry.chains], entry.received_ns]
+            for entry in self._waiting(card)
+        ]
+
+    def _waiting(self, card: Card) -> list[LateRecords]:
+        """What has come for this person and this card's key."""
+        key = b"" if card.phone is None else card.phone.key
+        return [entry for entry in self.office.late.get(card.card_no, []) if entry.key == key]
 
     def _receipts(self, call: Call) -> Reply:
         card = self._mine(call)
@@ -254,10 +265,16 @@ class PhoneService:
             if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], bytes) and isinstance(entry[1], int)):
                 raise BadArguments("receipts")
             done[entry[0]] = entry[1]
-        waiting = self.office.late.get(card.card_no, [])
+        standing = self.office.cards.ledger.standing(card.name, call.now_ns)
+        if standing != OK:
+            return standing, {}
+        waiting = self._waiting(card)
         self.office.receipts += [(card.card_no, e.id, done[e.id]) for e in waiting if e.id in done]
-        self.office.late[card.card_no] = [e for e in waiting if done.get(e.id, -1) < 0]
-        return OK, {"left": len(self.office.late[card.card_no])}
+        settled = {e.id for e in waiting if e.id in done and done[e.id] not in FOR_NOW}
+        left = [e for e in self.office.late.get(card.card_no, []) if e.id not in settled]
+        if settled:
+            self.office.late[card.card_no] = left
+        return OK, {"left": len(self._waiting(card))}
 
     def _hold(self, call: Call) -> Reply:
         """A ward's card on a guardian's phone: bound to the key of the guardian's own card, which the authorization names."""

@@ -26,7 +26,7 @@ from virtual_devices.clock import NS, parse_roc
 from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre, Stored, VisitRecord
 from virtual_devices.cloud.identification import CardSession
-from virtual_devices.cloud.late import LateRecords, late_id
+from virtual_devices.cloud.late import MAX_WAITING, MAX_WAITING_BYTES, LateRecords, late_id, verify_late
 from virtual_devices.cose import MalformedCose
 from virtual_devices.link import Work
 from virtual_devices.pki import PROFESSIONALS, Authority, ChainVerifier, Identity, Refused, Role, Trouble, Verified
@@ -194,7 +194,7 @@ class DataCentreDevice:
         return OK, {"statement": statement}
 
     def _late_records(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
-        """Records with the chains of those who signed them. The same ones again are kept once; the phone checks them."""
+        """Records with the chains of those who signed them, verified here too. The same ones again are kept once."""
         card_no, records, chains = _take(a, "card_no", str), _take(a, "records", list), _take(a, "chains", list)
         if not 1 <= len(records) <= MAX_LATE or not all(isinstance(r, bytes) and len(r) <= MAX_PART_BYTES for r in records):
             raise _BadArguments("records")
@@ -202,9 +202,19 @@ class DataCentreDevice:
             raise _BadArguments("chains")
         if card_no not in self.core.people:
             return UNKNOWN_CARD, {}
-        late = LateRecords(late_id(records), tuple(records), tuple(tuple(c) for c in chains))
+        self.work.chains += len(chains)
+        self.work.verifications += len(records)
+        key = verify_late(records, chains, sam, self._root, now_ns, frozenset(self._revoked))
+        if not isinstance(key, bytes):
+            return (SYNTAX_REJECTED if key is None else SIGNATURE_REJECTED), {}
+        number = late_id(records, chains)
+        late = LateRecords(number, tuple(records), tuple(tuple(c) for c in chains), key, now_ns, sam.organisation)
         waiting = self.late.setdefault(card_no, [])
         if late.id not in {entry.id for entry in waiting}:
+            theirs = [entry for entry in waiting if entry.institution == late.institution]
+            whole_bytes = late.size_bytes + sum(entry.size_bytes for entry in waiting)
+            if len(theirs) >= MAX_WAITING or whole_bytes > MAX_WAITING_BYTES:
+                return OUT_OF_SERVICE, {}
             waiting.append(late)
         return OK, {"id": late.id}
 

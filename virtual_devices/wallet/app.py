@@ -157,12 +157,15 @@ def sync(app: App) -> Flow[Mapping[str, Any]]:
     if not phone.vault.ready and SEALING_KEY in phone.keystore.names():  # cut or refused: what is on it cannot be said
         app.need_wallet()
     body = yield from call(app, "sync", {})
-    late = [(some_bytes(entry[0]), entry) for entry in entries(body, "late", list) if entry or not_believed("late")]
+    late = body.get("late", {})
+    brought = {str(card): entries(late, card, list) for card in (late if isinstance(late, Mapping) else not_believed("late"))}
     orders = [str(card) for card in entries(body, "erase", str)]
-    own = phone.cards.get(OWN) if phone.vault.ready else None
-    if late and own is not None and own.card:
-        done = [[number, phone.take_late(entry, app.clock.now_ns()).value] for number, entry in late]
-        yield from call(app, "receipts", {"card": own.card, "receipts": done})
+    for card, some in brought.items():
+        held = phone.cards.find(card) if phone.vault.ready else None
+        if held is not None:  # for this very card: own and wards' cards have one key
+            numbers = [some_bytes(entry[0]) if entry else not_believed("late") for entry in some]
+            done = [[n, phone.take_late(e, app.clock.now_ns(), held.name).value] for n, e in zip(numbers, some, strict=True)]
+            yield from call(app, "receipts", {"card": card, "receipts": done})
     standing = body.get("standing")
     in_force = [card for card, code in standing.items() if code == "0"] if isinstance(standing, Mapping) else []
     gone = [card for card in orders if _erased(app, card, in_force)]
