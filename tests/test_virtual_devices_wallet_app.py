@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +28,8 @@ from virtual_devices.wallet.bound import NAMES, prove_bound
 from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.held import OWN
 from virtual_devices.wallet.holder import Verdict
-from virtual_devices.wallet.keystore import KeyDenied
+from virtual_devices.wallet.keystore import KeyDenied, Policy
+from virtual_devices.wallet.keystore import Purpose as KeyPurpose
 from virtual_devices.wallet.vault import search
 from virtual_devices.write_back import Kind, Record, WriteOutcome, holder_of
 
@@ -162,6 +164,31 @@ def test_key_in_software_is_bound_to_nothing() -> None:
     town = Town()
     of = town.app("soft", hardware=False)
     assert refused(town, app.apply(of, ANNA.card_no, facts(ANNA))).code == "1024"
+
+
+def test_key_for_codes_is_attested_like_the_device_key() -> None:
+    """A QR credential for a key in software, or one that works without its holder, would be a card that anybody can copy."""
+    town = Town()
+    of, soft = town.app("anna"), town.app("soft", hardware=False)
+    card = town.run(app.apply(of, ANNA.card_no, town.ticket(ANNA)))
+    keystore = of.phone.keystore
+    keystore.make("free", KeyPurpose.SIGN, Policy.FREE)
+
+    def activate(attest: Any, number: bytes) -> tuple[str, dict[str, Any]]:
+        challenge = town.run(app.call(of, "challenge", {}))["challenge"]
+        return town.ask(of, "activate", {"card": card, "qr_attestation": attest(challenge)}, number)
+
+    wrong: list[Callable[[bytes], bytes]] = [
+        lambda c: keystore.attest("free", c), lambda c: soft.phone.keystore.attest(soft.phone.new_key(), c),
+        lambda c: keystore.attest(of.phone.new_key(), b"another" + c[7:]), lambda _: b"",
+    ]
+    for attest in wrong:
+        assert activate(attest, b"1" * 16)[0] == "1024" and town.domain.ledger.cards[card].state is State.ISSUED
+    right, another = of.phone.new_key(), of.phone.new_key()
+    for _ in range(2):
+        code, body = activate(lambda c: keystore.attest(right, c), b"2" * 16)
+        assert code == "0" and body["qr"] is not None
+    assert activate(lambda c: keystore.attest(another, c), b"2" * 16)[0] == "9002"
 
 
 def test_attestation_for_another_challenge_is_refused() -> None:

@@ -60,10 +60,13 @@ class Cards:
         card = self.ledger.make(request, card_no, Carrier.VIRTUAL, level, phone, active=False)
         return Answer(cards=(card.name,))
 
-    def activate(self, request: Request, name: str, key: bytes = b"", given: Given | None = None) -> Answer:
+    def activate(
+        self, request: Request, name: str, key: bytes = b"", given: Given | None = None, code_key: bytes = b"",
+    ) -> Answer:
         """The phone has its credential and answers with its key, or the chip has come. Who applied at a level that does not
-        entitle to it gives a better proof now."""
-        return self.journal.once(request, ("activate", name, key, given), lambda: self._activate(request, name, key, given))
+        entitle to it gives a better proof now. ``code_key``: the id of the key that wraps the card's codes."""
+        content = "activate", name, key, given, code_key
+        return self.journal.once(request, content, lambda: self._activate(request, name, key, given))
 
     def _activate(self, request: Request, name: str, key: bytes, given: Given | None) -> Answer:
         card = self._found(request, name, Event.ACTIVATE)

@@ -35,6 +35,10 @@ class BadArguments(Exception):
     """The arguments are not what the operation takes."""
 
 
+class Unattested(Exception):
+    """Nobody vouches for a key, for the challenge that this phone was given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request whose signature holds."""
@@ -62,8 +66,8 @@ class Call:
 def over_challenge(arguments: Mapping[Any, Any]) -> bool:
     """Whether something in a request is signed over the phone's challenge."""
     given = arguments.get("given")
-    signed = {"certificate", "bound_proof"}
-    return "attestation" in arguments or (isinstance(given, Mapping) and not signed.isdisjoint(given))
+    names = {*arguments, *(given if isinstance(given, Mapping) else ())}
+    return not names.isdisjoint({"attestation", "qr_attestation", "certificate", "bound_proof"})
 
 
 class Proofs:
@@ -135,17 +139,23 @@ class Proofs:
             raise BadArguments("bound_proof")
         return card.phone.key
 
-    def attested(self, call: Call) -> tuple[Phone, ec.EllipticCurvePublicKey] | None:
-        """The device key that the phone's maker vouches for, for the challenge of this phone; None when it does not."""
+    def attested(self, call: Call) -> tuple[Phone, ec.EllipticCurvePublicKey]:
+        """The device key that the phone's maker vouches for, for the challenge of this phone. Raises Unattested, BadArguments."""
         key = self._vouched(call, "attestation")
-        return None if key is None else (Phone(call.device, holder_of(key)), key)
+        return Phone(call.device, holder_of(key)), key
 
-    def _vouched(self, call: Call, name: str) -> ec.EllipticCurvePublicKey | None:
+    def code_key(self, call: Call) -> ec.EllipticCurvePublicKey | None:
+        """The key for codes, attested like the device key; None where none is wanted. Raises Unattested, BadArguments."""
+        return self._vouched(call, "qr_attestation") if "qr_attestation" in call.arguments else None
+
+    def _vouched(self, call: Call, name: str) -> ec.EllipticCurvePublicKey:
         raw = call.take(name, bytes)
         if call.challenge is None:
-            return None
+            raise Unattested(name)
         claim = verify_attestation(raw, self._office.maker_root, call.challenge, call.now_ns, work=self._work)
-        return None if isinstance(claim, NotAttested) else claim.key
+        if isinstance(claim, NotAttested):
+            raise Unattested(name)
+        return claim.key
 
 
 def _text(given: Mapping[Any, Any], name: str) -> str:
@@ -163,4 +173,4 @@ def _day(given: Mapping[Any, Any]) -> date | None:
         raise BadArguments("birth_date") from None
 
 
-__all__ = ["BadArguments", "Call", "Proofs", "over_challenge"]
+__all__ = ["BadArguments", "Call", "Proofs", "Unattested", "over_challenge"]

@@ -33,7 +33,7 @@ from virtual_devices.cloud.journal import ANOTHER_REQUEST, Answer, Asker, Reques
 from virtual_devices.cloud.late import FOR_NOW, LateRecords
 from virtual_devices.cloud.office import Office
 from virtual_devices.cloud.phone_messages import VERSION
-from virtual_devices.cloud.phone_proofs import BadArguments, Call, Proofs, over_challenge
+from virtual_devices.cloud.phone_proofs import BadArguments, Call, Proofs, Unattested, over_challenge
 from virtual_devices.codes import Space
 from virtual_devices.cose import MalformedCose, Sign1
 from virtual_devices.lifecycle import OK, FieldCode, Party
@@ -108,6 +108,8 @@ class PhoneService:
             return operation(Call(request_id, str(name), phone, arguments, now_ns, challenge))
         except BadArguments:
             return SYNTAX_REJECTED, {}
+        except Unattested:
+            return NOT_ATTESTED, {"text": "nobody vouches for the key, for a challenge given to this phone"}
 
     def _answer(self, request_id: bytes, code: FieldCode, body: dict[str, Any]) -> bytes:
         self.work.signatures += 1
@@ -153,17 +155,14 @@ class PhoneService:
         answer = self._bind(call, self.office.cards.reissue_both if both else self.office.cards.rebind)
         if not answer.ok:
             return answer.code, {"text": answer.text}
-        return self._credential(call, self.office.cards.ledger.cards[answer.cards[0]])
+        return self._credential(call, self.office.cards.ledger.cards[answer.cards[0]], self.proofs.code_key(call))
 
     def _bind(self, call: Call, act: Callable[[Request, str, Given, Phone], Answer]) -> Answer:
         """A card for an attested key. The same request for the same key finds its answer, by whatever proof it is sent again: one
         is used up, another may have become at hand."""
         card_no = call.take("card_no", str)
-        attested = self.proofs.attested(call)
-        if attested is None:
-            return Answer(NOT_ATTESTED, "nobody vouches for the key, for a challenge given to this phone")
-        phone, key = attested
-        content = call.operation, card_no, phone.key, call.arguments.get("both") is True
+        (phone, key), code_key = self.proofs.attested(call), self.proofs.code_key(call)
+        content = call.operation, card_no, phone.key, call.arguments.get("both") is True, _id(code_key)
         done = self._bound.get((call.phone, call.id))
         if done is not None:
             return done[1] if done[0] == content else Answer(ANOTHER_REQUEST, "this id belongs to another request")
@@ -182,14 +181,15 @@ class PhoneService:
 
     def _activate(self, call: Call) -> Reply:
         card = self._mine(call)
+        code_key = self.proofs.code_key(call)
         given, asker = self.proofs.given(call, card.card_no)
         key = b"" if card.phone is None else card.phone.key
         proof = given if "given" in call.arguments else None
-        answer = self.office.cards.activate(Request(call.id, asker, call.now_ns), card.name, key, proof)
-        return self._credential(call, card) if answer.ok else (answer.code, {"text": answer.text})
+        answer = self.office.cards.activate(Request(call.id, asker, call.now_ns), card.name, key, proof, _id(code_key))
+        return self._credential(call, card, code_key) if answer.ok else (answer.code, {"text": answer.text})
 
-    def _credential(self, call: Call, card: Card) -> Reply:
-        """What the phone keeps: the credential, and the QR code's inner part when it has named a key for codes. Signed for a card
+    def _credential(self, call: Call, card: Card, code_key: ec.EllipticCurvePublicKey | None = None) -> Reply:
+        """What the phone keeps: the credential, and the QR code's inner part for an attested key for codes. Signed for a card
         that is in force now only: an act that was done once is answered again, and its card may have ended since."""
         code = self.office.cards.ledger.standing(card.name, call.now_ns)
         if code != OK:
@@ -198,12 +198,8 @@ class PhoneService:
         under = b"" if card.held is None else card.held.authorization
         issued = self.office.issuer.credential(holder, key, card.place, call.now_ns, card.expires_ns, under)
         body: dict[str, Any] = {"card": card.name, "issued": issued.item(), "qr": None}
-        if "qr_key" in call.arguments:
-            try:
-                qr_key = from_cose(call.take("qr_key", Mapping), "the key for codes")
-            except MalformedMdoc:
-                raise BadArguments("qr_key") from None
-            body["qr"] = self.office.issuer.qr(holder, key, qr_key, card.place, call.now_ns, card.expires_ns)
+        if code_key is not None:
+            body["qr"] = self.office.issuer.qr(holder, key, code_key, card.place, call.now_ns, card.expires_ns)
         return OK, body
 
     def _simple(self, call: Call, act: Callable[[Request, str, Given], Answer]) -> Reply:
@@ -306,3 +302,7 @@ class PhoneService:
         key = b"" if card.phone is None else card.phone.key
         restored = self.office.restoring.restore(Request(call.id, self._asker(card), call.now_ns), card.name, key)
         return restored.code, {"prescriptions": [[p.id, p.signed] for p in restored.prescriptions]}
+
+
+def _id(key: ec.EllipticCurvePublicKey | None) -> bytes:
+    return b"" if key is None else holder_of(key)

@@ -19,7 +19,6 @@ from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.authorization_check import Checker, Use
 from virtual_devices.codes import Space
 from virtual_devices.flow import Flow
-from virtual_devices.mdoc.cose_key import to_cose
 from virtual_devices.mdoc.mso import read_issuer_signed
 from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.reader.transmit import Ended
@@ -70,14 +69,11 @@ def _attested(
     that it has bound before, is not asked for again."""
     app.need_wallet(card_no)
     key = app.key_to_bind(f"{operation}.{card_no}")
-    asked = {"card_no": card_no, **arguments} | (_code_key(app, key) if operation == "rebind" else {})
     bound = app.unfinished.bound(f"{operation}.{card_no}")
-    challenge = yield from call(app, "challenge", {})
-    if not isinstance(challenge.get("challenge"), bytes):
-        raise Ended("no challenge", NOT_BELIEVED, ROLE)
-    attestation = app.phone.keystore.attest(key, challenge["challenge"])
+    challenge = yield from _challenge(app)
+    asked = {"card_no": card_no, **arguments, "attestation": app.phone.keystore.attest(key, challenge)}
     try:
-        body, done = yield from ask(app, operation, {**asked, "attestation": attestation})
+        body, done = yield from ask(app, operation, asked | (_code_key(app, key, challenge) if operation == "rebind" else {}))
     except Refusal as e:
         if (e.code, e.space) == (NOT_ATTESTED, Space.VHC.value):
             app.unfinished.commit(bound)
@@ -95,7 +91,8 @@ def activate(app: App, card: str, given: Given | None = None) -> Flow[Held]:
     if not key:
         raise Ended("this phone has not applied for such a card", NO_CARD, ROLE)
     app.need_wallet(card_no)
-    arguments = {"card": card, **_code_key(app, key)} | ({"given": dict(given)} if given is not None else {})
+    code_key = _code_key(app, key, (yield from _challenge(app)))
+    arguments = {"card": card, **code_key} | ({"given": dict(given)} if given is not None else {})
     body, done = yield from ask(app, "activate", arguments)
     return _install(app, body, OWN, key, done | app.unfinished.not_applied(card), card_no=card_no)
 
@@ -111,9 +108,14 @@ def hold(app: App, own: str, authorization: bytes) -> Flow[Held]:
     return _install(app, body, authorization.hex(), held.key, done, authorization=raw if isinstance(raw, bytes) else b"")
 
 
-def _code_key(app: App, key: str) -> dict[str, Any]:
-    """The key for QR codes that belongs to a device key."""
-    return {"qr_key": to_cose(app.phone.keystore.public_key(app.phone.codes.key_for(key)))}
+def _challenge(app: App) -> Flow[bytes]:
+    body = yield from call(app, "challenge", {})
+    return some_bytes(body.get("challenge"))
+
+
+def _code_key(app: App, key: str, challenge: bytes) -> dict[str, Any]:
+    """The key for QR codes that belongs to a device key, attested like that one."""
+    return {"qr_attestation": app.phone.keystore.attest(app.phone.codes.key_for(key), challenge)}
 
 
 def _install(
