@@ -14,10 +14,11 @@ from virtual_devices.clock import NS
 from virtual_devices.cloud.challenges import CHALLENGE_LIFE_S, Challenges, Newest
 from virtual_devices.cloud.guardians import Ground, Wish
 from virtual_devices.cloud.identification import CardSession
+from virtual_devices.cloud.journal import Answer, Asker, Journal, Request
 from virtual_devices.cloud.late import LateRecords, late_id
 from virtual_devices.cloud.phone_messages import bound_proof
 from virtual_devices.cloud.restoring import Prescription
-from virtual_devices.lifecycle import State
+from virtual_devices.lifecycle import OK, FieldCode, Party, State
 from virtual_devices.link import DirectLink, Outcome
 from virtual_devices.pki import DAY_NS, Role
 from virtual_devices.reader.transmit import Ended
@@ -403,6 +404,23 @@ def test_what_is_kept_for_askers_is_so_much_and_no_more() -> None:
     for number in range(5):
         kept.put(number, str(number))
     assert len(kept) == 2 and kept.get(2) is None and kept.get(3) == "3"
+
+
+def test_refusals_are_kept_for_so_many_and_what_was_done_for_good() -> None:
+    journal, asker = Journal(most_refused=2), Asker(Party.HOLDER, "anna")
+    done: list[bytes] = []
+
+    def act(number: int, code: FieldCode) -> FieldCode:
+        request = Request(bytes([number]) * 16, asker, NOW_NS)
+        return journal.once(request, number, lambda: done.append(request.id) or Answer(code)).code  # type: ignore[func-returns-value]
+
+    for number, code in ((1, OK), (2, FieldCode("5020")), (3, FieldCode("5020")), (4, FieldCode("5020"))):
+        assert act(number, code) == act(number, code) == code
+    assert len(done) == 4
+    act(1, OK)
+    assert len(done) == 4  # done once, for good
+    act(2, FieldCode("5020"))
+    assert len(done) == 5  # refused before, and judged anew
 
 
 def late(number: int, whose: bytes, kind: Kind = Kind.VISIT) -> LateRecords:

@@ -71,4 +71,4 @@ class Challenges(Generic[Whom]):
             del self._out[first]
 
 
-__all__ = ["CHALLENGE_BYTES", "CHALLENGE_LIFE_S", "Challenges", "Newest"]
+__all__ = ["CHALLENGE_BYTES", "CHALLENGE_LIFE_S", "Challenges", "MOST", "Newest"]

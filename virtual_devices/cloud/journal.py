@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from virtual_devices.cloud.challenges import MOST, Newest
 from virtual_devices.cloud.places import Place
 from virtual_devices.lifecycle import OK, FieldCode, Party, Status
 
@@ -72,11 +73,12 @@ class Entry:
 class Journal:
     """Entries, status changes and answers, in the order in which they came about."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_refused: int = MOST) -> None:
         self._entries: list[Entry] = []
         self._changes: list[StatusChange] = []
         self._statuses: dict[Place, Status] = {}
         self._answers: dict[tuple[Asker, bytes], tuple[object, Answer]] = {}
+        self._refused: Newest[tuple[Asker, bytes], tuple[object, Answer]] = Newest(most_refused)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -100,18 +102,22 @@ class Journal:
             self._changes.append(StatusChange(place, status))
 
     def once(self, request: Request, content: object, act: Callable[[], Answer]) -> Answer:
-        """The answer of the act, done now or found again. Refusals are kept too: who asks again hears the same.
+        """The answer of the act, done now or found again. Refusals are kept too, the newest: who asks again hears the same, and
+        strangers who are refused fill nothing.
 
         What the act publishes stands in its answer.
         """
         name = request.asker, request.id
-        known = self._answers.get(name)
+        known = self._answers.get(name) or self._refused.get(name)
         if known is not None:
             return known[1] if known[0] == content else Answer(ANOTHER_REQUEST, "this id belongs to another request")
         before = len(self._changes)
         given = act()
         answer = Answer(given.code, given.text, given.cards, tuple(self._changes[before:]), given.authorization)
-        self._answers[name] = content, answer
+        if answer.ok or answer.changes:
+            self._answers[name] = content, answer
+        else:
+            self._refused.put(name, (content, answer))
         return answer
 
 
