@@ -268,7 +268,8 @@ def test_bytes_that_are_no_batch_are_malformed_and_change_nothing(raw: bytes) ->
 
 @given(
     st.sampled_from(Kind), st.binary(min_size=16, max_size=16), st.binary(min_size=32, max_size=32),
-    st.integers(0, 4_000_000_000), st.dictionaries(st.integers(0, 99), st.binary(min_size=200, max_size=900), min_size=1, max_size=6),
+    st.integers(0, 4_000_000_000),
+    st.dictionaries(st.integers(0, 99), st.binary(min_size=200, max_size=900), min_size=1, max_size=6),
 )
 def test_record_comes_back_as_it_was(kind: Kind, name: bytes, whose: bytes, at_s: int, fields: dict[int, bytes]) -> None:
     amends = name if kind in (Kind.AMEND, Kind.CANCEL) else None
