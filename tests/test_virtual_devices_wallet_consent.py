@@ -378,7 +378,9 @@ class AnyUse(RuleBasedStateMachine):
         before = self.phone.consent.state
         answer = self.phone.consent.ask(session, use, elements, self.phone.now)
         if answer is not Answer.REFUSED and before not in (*OPEN, State.ASKED):
-            self.running, self.ticked, self.armed = session, self.armed & {(use, e) for e in elements}, set()
+            # what was given in advance holds for the whole session that asks for any of it
+            met = bool(self.armed & {(use, e) for e in elements})
+            self.running, self.ticked, self.armed = session, self.armed if met else set(), set()
 
     @rule(use=uses, elements=some)
     def give(self, use: Use, elements: set[Element]) -> None:
