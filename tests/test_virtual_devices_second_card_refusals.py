@@ -28,9 +28,9 @@ from virtual_devices.reader.second_card import ask_with_pin
 
 from .chips import CARD_NUMBER, PUBLIC, PUBLIC_LE, SELECT_15_LE, SELECT_16, certify, say
 from .desk import AUTHORITY, patient_card
+from .fuzz_spoil import spoil
 from .links import Through
 from .second_cards import HOLDER_PIN, MEDIA, SELECT_RETRIEVAL, SELECT_TAG, SecondDesk, credential, desk_at, open_by, second_card
-from .test_virtual_devices_fuzz import spoil
 
 OLD_COMMANDS = (
     PUBLIC, PUBLIC_LE, CARD_NUMBER, Command(0, 0xCA, CERTIFICATE >> 8, CERTIFICATE & 0xFF, le=256), Command(0, 0x84, 0, 0, le=16),

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 
 from virtual_devices.clock import NS
 from virtual_devices.cose import Sign
-from virtual_devices.holder.readers import SKEW_S
+from virtual_devices.holder.readers import LONGEST_NS, SKEW_S
 from virtual_devices.mdoc.tagged import MalformedMdoc
-from virtual_devices.pki import PROFESSIONALS, READER_CERTIFICATE_H, ChainVerifier, Refused, Role, Trouble, Verified
+from virtual_devices.pki import PROFESSIONALS, ChainVerifier, Refused, Role, Trouble, Verified
 from virtual_devices.write_back import Record, WriteOutcome, read_record, thumbprint
 
 MAX_WAITING, MAX_WAITING_BYTES = 16, 1 << 20
 """Of one institution for one person; of all institutions for one person."""
-LONGEST_NS = (READER_CERTIFICATE_H * 3600 + 2 * SKEW_S) * NS
-"""The life of a reader's certificate, at most: a longer one is refused in a session too."""
 FOR_NOW = frozenset({WriteOutcome.FULL.value})
 """What a phone may take in at another time. Every other refusal is settled: the same records would be refused again."""
 

@@ -25,7 +25,8 @@ from virtual_devices.pki import PROFESSIONALS, READER_CERTIFICATE_H, ChainVerifi
 SKEW_S = 30
 """How wrong a phone's clock may be."""
 _BY_DATE = (Trouble.EXPIRED, Trouble.NOT_YET_VALID)
-_LONGEST_NS = (READER_CERTIFICATE_H * 3600 + 2 * SKEW_S) * NS
+LONGEST_NS = (READER_CERTIFICATE_H * 3600 + 2 * SKEW_S) * NS
+"""The longest validity of a reader's certificate that is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _one(
             verdict = check.root.check(chain, roles, check.now_ns + later * NS, check.revoked)
         if isinstance(verdict, Refused):
             return verdict
-        if verdict.not_after_ns - verdict.not_before_ns > _LONGEST_NS:
+        if verdict.not_after_ns - verdict.not_before_ns > LONGEST_NS:
             return Refused(Trouble.EXPIRED, f"a reader certificate of more than {READER_CERTIFICATE_H} hours")
         reader = Reader(verdict, chain)
     work.verifications += 1

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from virtual_devices.clock import NS
-from virtual_devices.holder.readers import SKEW_S, Reader, Readers
+from virtual_devices.holder.readers import LONGEST_NS, SKEW_S, Reader, Readers
 from virtual_devices.link import Work
-from virtual_devices.pki import PROFESSIONALS, READER_CERTIFICATE_H, ChainVerifier, Refused, Role
-
-LONGEST_NS = (READER_CERTIFICATE_H * 3600 + 2 * SKEW_S) * NS
-"""The life of a reader's certificate, at most: who was revoked meanwhile has no newer one."""
+from virtual_devices.pki import PROFESSIONALS, ChainVerifier, Refused, Role
 
 
 def moments(received: Sequence[Any], made: Sequence[int], now_ns: int) -> list[int]:
