@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from cryptography import x509
-
 from virtual_devices import vhc
 from virtual_devices.clock import NS
 from virtual_devices.pki import READER_CERTIFICATE_H, Authority, Role
@@ -41,11 +39,6 @@ def _chain(
         bench.desk.hpc_reader_chain = chain
 
 
-def _known_revoked(bench: WalletBench, sam: bool) -> None:
-    chain = bench.desk.reader_chain if sam else bench.desk.hpc_reader_chain
-    bench.phone.revoked = frozenset({x509.load_der_x509_certificate(chain[0]).serial_number})
-
-
 BAD: dict[str, tuple[Spoil, str, str, str]] = {
     "of another root": (partial(_chain, authority=STRANGER), "9013", "4034", "forged"),
     "expired": (partial(_chain, from_ns=NOW_NS - (READER_CERTIFICATE_H + 1) * HOUR_NS), "9061", "9140", "expired"),
@@ -53,7 +46,6 @@ BAD: dict[str, tuple[Spoil, str, str, str]] = {
     "of a year instead of 72 hours": (partial(_chain, hours=24 * 365), "9061", "9140", "expired"),
     "of another role": (partial(_chain, role=Role.DATA_CENTRE), "4032", "4034", "wrong role"),
     "stolen, without its key": (partial(_chain, stolen=True), "9013", "4034", "forged"),
-    "known to be revoked": (_known_revoked, "9060", "9130", "revoked"),
 }
 """Certificate -> how, the code for a SAM, the code for a professional, the phone's word."""
 
@@ -76,7 +68,7 @@ def _bad_party(how: Spoil, sam: bool) -> Result:
 def _both_parties() -> None:
     for kind, (how, sam_code, hpc_code, word) in BAD.items():
         for sam, code, who in ((True, sam_code, "SAM"), (False, hpc_code, "professional")):
-            clause = "18013-5 9.1.4; 72 h" if "72" in kind or "revoked" in kind else "18013-5 9.1.4"
+            clause = "18013-5 9.1.4; 72 h" if "72" in kind else "18013-5 9.1.4"
             leaves = "nothing leaves" if sam else "basic data only"
             ROWS.put(Attack(
                 f"{who.lower()}-{kind.replace(' ', '-').replace(',', '')}", f"a {who}'s certificate {kind}", Kind.REFUSED, code,

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from cryptography import x509
 
 from virtual_devices import vhc
 from virtual_devices.authentication import Party
@@ -111,14 +110,6 @@ def test_bad_party_is_told_from_the_other(party: Party, kind: str) -> None:
     found = readers.trouble(party)
     assert found is not None and found.trouble is trouble
     assert (readers.sam is None) == (party is Party.SAM) and readers.hpc is None
-
-
-@pytest.mark.parametrize("party", [Party.SAM, Party.HPC])
-def test_party_known_to_be_revoked_is_refused(party: Party) -> None:
-    chain = (SAM if party is Party.SAM else HPC).chain
-    serial = x509.load_der_x509_certificate(chain[0]).serial_number
-    found = asks(signed(), revoked=frozenset({serial})).trouble(party)
-    assert found is not None and found.trouble is Trouble.REVOKED
 
 
 @pytest.mark.parametrize("off_s", [-SKEW_S, 0, SKEW_S])

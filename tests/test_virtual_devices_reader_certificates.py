@@ -83,6 +83,26 @@ def test_revoked_professional_gets_no_certificate() -> None:
     assert (end.value.role, end.value.code) == ("hpc", "9130")
 
 
+def test_revoked_sam_is_out_at_every_wallet_after_72_hours_though_nobody_tells_the_wallet() -> None:
+    """P-RDR-10: the data centre gives it nothing more, and what it has ends."""
+    bench = bench_with_authority()
+    bench.run(get_reader_certificates(bench.desk, bench.sam_handle))
+    assert bench.desk.sam is not None
+    revoked = {bench.desk.sam.who.serial}
+    bench.cloud = DataCentreDevice(bench.core, AUTHORITY.issue(Role.DATA_CENTRE, "IDC"), AUTHORITY.root_der, revoked, AUTHORITY)
+    with pytest.raises(Ended) as end:
+        bench.run(get_reader_certificates(bench.desk, bench.sam_handle))
+    assert (end.value.role, end.value.code) == ("sam", "9060")
+    for hours, served in ((71, True), (73, False)):
+        bench.clock.advance_to(NOW_NS + hours * HOUR_NS)
+        try:
+            bench.run(register_wallet(bench.desk, bench.counter, bench.request(f"{hours}")), cloud=Silence())
+        except Ended as e:
+            assert not served and (e.role, e.code) == ("sam", "9061")
+        else:
+            assert served
+
+
 def test_data_centre_without_authority_says_so() -> None:
     bench = WalletBench()
     bench.sam_handle, _ = bench.ready()

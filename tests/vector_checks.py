@@ -129,7 +129,7 @@ class Case:
 
     def holder(self, capacity: int = 600) -> Holder:
         issued = mso.read_issuer_signed(read(self.suite.files["credential/whole.credential.cbor"], "the credential"))
-        return Holder(self.suite.root, issued, self.suite.key("device"), capacity=capacity, revoked=self.revoked)
+        return Holder(self.suite.root, issued, self.suite.key("device"), capacity=capacity)
 
 
 def _card(verdict: Refused) -> Said:

@@ -51,7 +51,7 @@ class Holder:
 
     def __init__(
         self, root: ChainVerifier, issued: IssuerSigned, key: ec.EllipticCurvePrivateKey, *, capacity: int = CAPACITY,
-        revoked: frozenset[int] = frozenset(), delegation: Callable[[Transcript], dict[str, Any]] = lambda _: {},
+        delegation: Callable[[Transcript], dict[str, Any]] = lambda _: {},
     ) -> None:
         self.work = Work()
         self.memory = Memory()
@@ -59,11 +59,10 @@ class Holder:
         self._root = root
         self._issued = issued
         self._key = key
-        self._revoked = revoked
         self._delegation = delegation
 
     def reader_check(self, now_ns: int) -> ReaderCheck:
-        return ReaderCheck(self._root, now_ns, self._revoked)
+        return ReaderCheck(self._root, now_ns)
 
     def credential(self, at_ns: int) -> IssuerSigned | No:
         assert self._issued.auth.payload is not None

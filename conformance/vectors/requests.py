@@ -123,15 +123,6 @@ def _sam(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
          "簽章屬於別的要求內容", "the signature is of another request"),
     ):
         suite.bad(model, name, {Input.REQUEST: asked.to_bytes()}, reason, _no(1, reason), zh, en)
-    serial = f"{_serial(world.sam):032x}"
-    suite.bad(model, "sam-revoked", {Value.REVOKED: serial}, Reason.REVOKED, _no(1, Reason.REVOKED),
-              "安全模組憑證已撤銷（裝置已得知）", "the SAM's certificate is revoked, and the device knows")
-
-
-def _serial(reader: Reader) -> int:
-    from cryptography import x509
-
-    return x509.load_der_x509_certificate(reader.chain[0]).serial_number
 
 
 def _professional(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
@@ -165,8 +156,6 @@ def _professional(suite: Suite, world: World, opened: Opened, other: Opened) -> 
          "醫師卡簽章最後一位元翻轉", "the last bit of the physician's signature is turned over"),
     ):
         suite.bad(model, name, {Input.REQUEST: made.to_bytes()}, reason, _no(2, reason), zh, en, shown=BY_SAM)
-    suite.bad(model, "hpc-revoked", {Value.REVOKED: f"{_serial(world.physician):032x}"}, Reason.REVOKED, _no(2, Reason.REVOKED),
-              "醫師卡憑證已撤銷（裝置已得知）", "the physician's certificate is revoked, and the device knows", shown=BY_SAM)
     another = world.reader(Role.SAM, "SAM000000002", organisation="9901180099")
     for name, made, zh, en in (
         ("another-sam-over-all", signed(CONSULTATION, at, world.sam, (another, world.physician)),

@@ -6,7 +6,8 @@
 A professional counts only beside the SAM that also signed all of it: a request put together from two sessions is none.
 
 Revocation, offline: a reader's certificate lives for 72 hours at most and a longer one is refused, so that a SAM or HPC
-revoked today is unknown to no wallet in three days. A device without a clock judges by the latest date that it has seen
+revoked today, which gets no certificate any more, is unknown to no wallet in three days. No message tells a wallet of serial
+numbers, and none is looked for. A device without a clock judges by the latest date that it has seen
 signed; what it cannot see, it says (``clockless``).
 """
 
@@ -61,7 +62,6 @@ class ReaderCheck:
 
     root: ChainVerifier
     now_ns: int
-    revoked: frozenset[int] = frozenset()
     clockless: bool = False
 
 
@@ -116,11 +116,11 @@ def _one(
         reader = known
     else:
         work.chains += 1
-        verdict = check.root.check(chain, roles, check.now_ns, check.revoked, clockless=check.clockless)
+        verdict = check.root.check(chain, roles, check.now_ns, clockless=check.clockless)
         if isinstance(verdict, Refused) and verdict.trouble in _BY_DATE and not check.clockless:  # within the clock's error?
             later = SKEW_S if verdict.trouble is Trouble.NOT_YET_VALID else -SKEW_S
             work.chains += 1
-            verdict = check.root.check(chain, roles, check.now_ns + later * NS, check.revoked)
+            verdict = check.root.check(chain, roles, check.now_ns + later * NS)
         if isinstance(verdict, Refused):
             return verdict
         if verdict.not_after_ns - verdict.not_before_ns > LONGEST_NS:

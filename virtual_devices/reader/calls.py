@@ -16,7 +16,7 @@ from virtual_devices import cose
 from virtual_devices.apdu import Command
 from virtual_devices.authentication import Party
 from virtual_devices.clock import NS
-from virtual_devices.cloud.service import VERSION
+from virtual_devices.cloud.service import HPC_CODE, SAM_CODE, VERSION
 from virtual_devices.cose import PROTECTED_ES256, X5CHAIN, MalformedCose, Sign1, sig_structure
 from virtual_devices.flow import Exchange, Flow, Sleep
 from virtual_devices.link import Attempt, Outcome, Work
@@ -137,7 +137,8 @@ def get_reader_certificates(desk: Desk, sam: Handle) -> Flow[bool]:
     if answer is None:
         return False
     if answer.code != "0":
-        raise Ended("the data centre gives no reader certificate", answer.code, "hpc" if desk.hpc_chain else "sam")
+        failed = next((r for r, codes in (("hpc", HPC_CODE), ("sam", SAM_CODE)) if answer.code in codes.values()), "cloud")
+        raise Ended("the data centre gives no reader certificate", answer.code, failed)
     for role in ("sam", "hpc"):
         chain = answer.body.get(role)
         if chain is not None and not (isinstance(chain, (list, tuple)) and all(isinstance(c, bytes) for c in chain)):

@@ -23,12 +23,12 @@ def moments(received: Sequence[Any], made: Sequence[int], now_ns: int) -> list[i
 
 
 def late_readers(
-    chains: Sequence[Sequence[bytes]], times_ns: Sequence[int], root: ChainVerifier, revoked: frozenset[int], work: Work,
+    chains: Sequence[Sequence[bytes]], times_ns: Sequence[int], root: ChainVerifier, work: Work,
 ) -> Readers:
     """Who signed, by chains that were good at all these times."""
     found: dict[str, Reader] = {}
     for chain in chains:
-        verdicts = [root.check(chain, PROFESSIONALS | {Role.SAM}, at_ns, revoked) for at_ns in times_ns]
+        verdicts = [root.check(chain, PROFESSIONALS | {Role.SAM}, at_ns) for at_ns in times_ns]
         work.chains += len(verdicts)
         who = verdicts[0]
         if isinstance(who, Refused) or any(isinstance(v, Refused) for v in verdicts):

@@ -67,7 +67,6 @@ class Phone:
         self.power = Power()
         self.clock_error_ns = round(clock_error_s * NS)
         self.root = ChainVerifier(root)
-        self.revoked: frozenset[int] = frozenset()  # of readers, as far as the phone has heard while it was online
         self.keystore = Keystore(seed, name, batch=maker, cells=keystore, work=self.work, power=self.power)
         self.vault = Vault(Memory("flash", flash or {}, self.work, self.power), self.keystore)
         self.holder = Holder(self.vault, self.keystore)
@@ -199,7 +198,7 @@ class Phone:
         times_ns = moments(received, [p.at_ns for p in parts], now_ns + self.clock_error_ns)
         if not times_ns:
             return WriteOutcome.BAD_SIGNATURE
-        readers = late_readers(chains, times_ns, self.root, self.revoked, self.work)
+        readers = late_readers(chains, times_ns, self.root, self.work)
         batch = Batch(number, held.issued.auth_hash(), self.records(card).generation, tuple(records))
         home = _Home(self, card)
         act = Act(readers, {}, now_ns + self.clock_error_ns, True)
@@ -266,7 +265,7 @@ class _Home:
 
     def reader_check(self, now_ns: int) -> ReaderCheck:
         self._now_ns = now_ns
-        return ReaderCheck(self._phone.root, now_ns + self._phone.clock_error_ns, self._phone.revoked)
+        return ReaderCheck(self._phone.root, now_ns + self._phone.clock_error_ns)
 
     def credential(self, at_ns: int) -> IssuerSigned | No:
         held = self._held()
