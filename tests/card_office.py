@@ -16,8 +16,9 @@ from virtual_devices.cloud.identification import CardSession, Given, Identificat
 from virtual_devices.cloud.journal import Answer, Asker, Request
 from virtual_devices.cloud.places import Places
 from virtual_devices.cloud.restoring import Restoring
-from virtual_devices.lifecycle import Carrier, Party, State, Status
+from virtual_devices.lifecycle import Carrier, Party, State
 from virtual_devices.randomness import ByteStream, digest, stream
+from virtual_devices.status_list import Status
 
 from .desk import NOW_NS
 

@@ -216,7 +216,7 @@ def session_messages() -> list[bytes]:
     plain = seeds.requests()[1]
     return [
         seeds.opened().establishment(plain), session.SessionData(bytes(99)).to_bytes(), session.TERMINATION,
-        session.SessionData(bytes(9), session.Status.TERMINATION).to_bytes(),
+        session.SessionData(bytes(9), session.SessionStatus.TERMINATION).to_bytes(),
     ]
 
 

@@ -23,8 +23,9 @@ from virtual_devices.cloud.journal import Answer, Asker, Request
 from virtual_devices.cloud.places import Places
 from virtual_devices.codes import Space
 from virtual_devices.errors import UsageError
-from virtual_devices.lifecycle import Carrier, Event, FieldCode, Party, Refusal, State, Status, step
+from virtual_devices.lifecycle import Carrier, Event, FieldCode, Party, Refusal, State, step
 from virtual_devices.randomness import stream
+from virtual_devices.status_list import Status
 
 from .card_office import ANNA, BO, CHILD, OFFICER, Office, at_counter, certified, facts, own_phone, phone
 

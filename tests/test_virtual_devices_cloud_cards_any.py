@@ -17,7 +17,8 @@ from virtual_devices.cloud.card_ledger import DAY_NS, Card, Phone
 from virtual_devices.cloud.guardians import Ground, Wish
 from virtual_devices.cloud.identification import Given, Registered
 from virtual_devices.cloud.journal import Answer, Request
-from virtual_devices.lifecycle import REVOKED, Carrier, State, Status
+from virtual_devices.lifecycle import REVOKED, Carrier, State
+from virtual_devices.status_list import Status
 
 from .card_office import ANNA, BO, CHILD, Office, at_counter, certified, facts, phone
 

@@ -15,11 +15,11 @@ from virtual_devices.cloud.card_ledger import DAY_NS, Card
 from virtual_devices.cloud.guardians import GROUNDS, Ground, Wish, majority_ns
 from virtual_devices.cloud.identification import Given
 from virtual_devices.cloud.restoring import Prescription
-from virtual_devices.lifecycle import Party, State, Status
+from virtual_devices.lifecycle import Party, State
 from virtual_devices.link import Work
 from virtual_devices.pki import ChainVerifier, Role
 from virtual_devices.randomness import private_key
-from virtual_devices.status_list import StatusList, StatusLists
+from virtual_devices.status_list import Status, StatusList, StatusLists
 
 from .card_office import ANNA, BABY, BO, CHILD, OLD, Office, at_counter, certified, facts, own_phone, phone
 from .desk import AUTHORITY, NOW_NS

@@ -16,7 +16,7 @@ from virtual_devices.clock import from_datetime
 from virtual_devices.cose import Mac0, make_sign1, read_mac0
 from virtual_devices.mdoc import engagement, request, response, session
 from virtual_devices.mdoc.mso import read_mso
-from virtual_devices.mdoc.session import Cipher, SessionData, Side, Status, Transcript
+from virtual_devices.mdoc.session import Cipher, SessionData, SessionStatus, Side, Transcript
 from virtual_devices.mdoc.tagged import dumps, embedded, unembed
 
 FILE = Path(__file__).parent / "data" / "iso18013_5_annex_d.toml"
@@ -77,7 +77,7 @@ def test_session_is_established_and_its_messages_made_again_byte_for_byte() -> N
     answer = session.read_data(vector("session_data"))
     assert answer.data is not None and reader.open(answer.data) == vector("device_response")
     assert SessionData(device.seal(vector("device_response"))).to_bytes() == vector("session_data")
-    assert session.read_data(vector("session_termination")) == SessionData(status=Status.TERMINATION)
+    assert session.read_data(vector("session_termination")) == SessionData(status=SessionStatus.TERMINATION)
     assert vector("session_termination") == session.TERMINATION
 
 

@@ -8,7 +8,6 @@ import pytest
 from virtual_devices.clock import NS
 from virtual_devices.cloud.places import Place
 from virtual_devices.cloud.service import DataCentreDevice
-from virtual_devices.lifecycle import Status as ListStatus
 from virtual_devices.pki import Role
 from virtual_devices.reader.calls import RENEW_AFTER_H, get_reader_certificates, get_status_lists
 from virtual_devices.reader.transmit import Ended
@@ -22,7 +21,7 @@ from .wallets import ISSUER, PLACE, WalletBench
 HOUR_NS = 3600 * NS
 
 
-def bench_with_authority(statuses: dict[Place, ListStatus] | None = None) -> WalletBench:
+def bench_with_authority(statuses: dict[Place, Status] | None = None) -> WalletBench:
     bench = WalletBench()
     bench.desk.reader_chain = bench.desk.hpc_reader_chain = ()
     bench.desk.reader_until_ns = 0
@@ -112,9 +111,9 @@ def test_data_centre_without_authority_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "served"), [(ListStatus.VALID, True), (ListStatus.INVALID, False), (ListStatus.SUSPENDED, False)],
+    ("status", "served"), [(Status.VALID, True), (Status.INVALID, False), (Status.SUSPENDED, False)],
 )
-def test_status_lists_tell_revoked_cards_offline(status: ListStatus, served: bool) -> None:
+def test_status_lists_tell_revoked_cards_offline(status: Status, served: bool) -> None:
     """LIF-01: the list is at hand, the line is down."""
     bench = bench_with_authority({PLACE: status})
     bench.run(get_reader_certificates(bench.desk, bench.sam_handle))
@@ -130,7 +129,7 @@ def test_status_lists_tell_revoked_cards_offline(status: ListStatus, served: boo
 
 
 def test_list_past_its_end_says_nothing_and_the_card_is_served_and_marked() -> None:
-    bench = bench_with_authority({PLACE: ListStatus.INVALID})
+    bench = bench_with_authority({PLACE: Status.INVALID})
     bench.run(get_reader_certificates(bench.desk, bench.sam_handle))
     bench.run(get_status_lists(bench.desk, bench.sam_handle))
     bench.clock.advance_to(NOW_NS + 25 * HOUR_NS)
@@ -139,6 +138,6 @@ def test_list_past_its_end_says_nothing_and_the_card_is_served_and_marked() -> N
 
 
 def test_no_line_brings_no_lists_and_the_former_ones_stay() -> None:
-    bench = bench_with_authority({PLACE: ListStatus.VALID})
+    bench = bench_with_authority({PLACE: Status.VALID})
     assert bench.run(get_status_lists(bench.desk, bench.sam_handle), cloud=Silence()) == 0
     assert bench.desk.institution.lists is None

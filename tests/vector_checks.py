@@ -175,7 +175,7 @@ def _session(case: Case) -> Said:
         answer = holder.handle(case.raw(what), case.at_ns)
         status = session.read_data(answer).status
         if status is not None:
-            reason = "cannot-decrypt" if status is session.Status.ENCRYPTION_ERROR else "malformed"
+            reason = "cannot-decrypt" if status is session.SessionStatus.ENCRYPTION_ERROR else "malformed"
             return said(reason, space="session-status", number=str(status.value))
         kept = case.suite.files.get(f"session/{s.name}.answer-{number}.cbor")
         assert case.vector.differs_from or answer == kept

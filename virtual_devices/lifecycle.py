@@ -223,5 +223,5 @@ def step(state: State, event: Event, carrier: Carrier = Carrier.VIRTUAL, by: Par
 
 __all__ = [
     "Carrier", "Event", "FieldCode", "LIFE", "NOT_ALLOWED", "OK", "Party", "REFUSED_EVENT", "REFUSED_IN", "REVOKED", "ROWS",
-    "Refusal", "Row", "STATUS", "State", "Status", "step",
+    "Refusal", "Row", "STATUS", "State", "step",
 ]

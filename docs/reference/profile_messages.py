@@ -15,7 +15,6 @@ from virtual_devices.authorization import Authorization, Purpose, Relation, Scop
 from virtual_devices.clock import NS
 from virtual_devices.cloud.phone_messages import phone_request
 from virtual_devices.cose import sign1
-from virtual_devices.lifecycle import Status
 from virtual_devices.mdoc import ble_chunks, ble_gatt, engagement, handover, nfc_retrieval, tnep
 from virtual_devices.mdoc.carriers import BleCarrier, Carrier, LeRole, NfcCarrier
 from virtual_devices.mdoc.mso import StatusReference
@@ -29,6 +28,7 @@ from virtual_devices.qr.challenge import Challenge
 from virtual_devices.qr.prescription import Entry, Prescription, SigningParty
 from virtual_devices.qr.token import TokenOffice
 from virtual_devices.randomness import ByteStream, private_key
+from virtual_devices.status_list import Status
 from virtual_devices.wallet.keystore import Policy
 from virtual_devices.wallet.keystore import Purpose as KeyPurpose
 from virtual_devices.write_back import holder_of

@@ -20,7 +20,8 @@ from virtual_devices.cloud.identification import Act, Given, Registered
 from virtual_devices.cloud.journal import Answer, Request
 from virtual_devices.cloud.places import Place, Places
 from virtual_devices.codes import Space
-from virtual_devices.lifecycle import NOT_ALLOWED, OK, Carrier, Event, FieldCode, Party, State, Status
+from virtual_devices.lifecycle import NOT_ALLOWED, OK, Carrier, Event, FieldCode, Party, State
+from virtual_devices.status_list import Status
 
 MAJORITY_YEARS = 18
 DATA_WRONG, PERIOD_WRONG, NO_CARD = FieldCode("1057", Space.VHC), FieldCode("1059", Space.VHC), FieldCode("3241", Space.VHC)

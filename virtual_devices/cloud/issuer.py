@@ -18,13 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from virtual_devices import vhc
 from virtual_devices.clock import NS
 from virtual_devices.cloud.places import Place
-from virtual_devices.lifecycle import Status
 from virtual_devices.mdoc.mso import IssuerSigned, StatusReference, Validity, issue
 from virtual_devices.mdoc.tagged import full_date
 from virtual_devices.pki import DAY_NS, Authority, Role
 from virtual_devices.qr import card as qr_card
 from virtual_devices.randomness import ByteStream
-from virtual_devices.status_list import StatusList
+from virtual_devices.status_list import Status, StatusList
 from virtual_devices.write_back import holder_of
 
 CREDENTIAL_DAYS = 365

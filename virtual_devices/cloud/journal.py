@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from virtual_devices.cloud.challenges import MOST, Newest
 from virtual_devices.cloud.places import Place
-from virtual_devices.lifecycle import OK, FieldCode, Party, Status
+from virtual_devices.lifecycle import OK, FieldCode, Party
+from virtual_devices.status_list import Status
 
 ANOTHER_REQUEST = FieldCode("9002")
 REQUEST_ID_BYTES = 16

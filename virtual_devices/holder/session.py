@@ -29,7 +29,7 @@ from virtual_devices.mdoc import request, session
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.request import DeviceRequest
 from virtual_devices.mdoc.response import DeviceResponse, ResponseStatus
-from virtual_devices.mdoc.session import CannotDecrypt, Cipher, SessionData, Side, Status, Transcript
+from virtual_devices.mdoc.session import CannotDecrypt, Cipher, SessionData, SessionStatus, Side, Transcript
 from virtual_devices.mdoc.tagged import MalformedMdoc
 
 MAX_REQUESTS = 16
@@ -68,16 +68,16 @@ class HolderSession:
         try:
             plain = self._establish(message) if self.state is State.ENGAGED else self._receive(message)
         except CannotDecrypt:
-            return self._end(Status.ENCRYPTION_ERROR)
+            return self._end(SessionStatus.ENCRYPTION_ERROR)
         except MalformedMdoc:
-            return self._end(Status.DECODING_ERROR)
+            return self._end(SessionStatus.DECODING_ERROR)
         if plain is None:
             self.close()
             return b""
         self.state = State.OPEN
         self._requests += 1
         if self._requests > MAX_REQUESTS:
-            return self._end(Status.TERMINATION)
+            return self._end(SessionStatus.TERMINATION)
         assert self._cipher is not None
         answer = SessionData(self._cipher.seal(self._respond(plain, now_ns).to_bytes())).to_bytes()
         if self._last:
@@ -111,7 +111,7 @@ class HolderSession:
             return DeviceResponse(status=ResponseStatus.DECODING_ERROR)
         return self._answer(asked, self.transcript, now_ns)
 
-    def _end(self, status: Status) -> bytes:
+    def _end(self, status: SessionStatus) -> bytes:
         self.close()
         return SessionData(status=status).to_bytes()
 

@@ -31,7 +31,7 @@ MAX_MESSAGE_BYTES = 1 << 16
 _MAX_COUNTER = 0xFFFF_FFFF
 
 
-class Status(Enum):
+class SessionStatus(Enum):
     """Why a message carries no data, or why the session ends (clause 9.1.1.4, table 20)."""
 
     ENCRYPTION_ERROR = 10
@@ -118,7 +118,7 @@ class SessionData:
     """Any later message. Neither data nor a status that we know: MalformedMdoc when read."""
 
     data: bytes | None = None
-    status: Status | None = None
+    status: SessionStatus | None = None
 
     def to_bytes(self) -> bytes:
         body: dict[str, Any] = {}
@@ -129,7 +129,7 @@ class SessionData:
         return dumps(body)
 
 
-TERMINATION = SessionData(status=Status.TERMINATION).to_bytes()
+TERMINATION = SessionData(status=SessionStatus.TERMINATION).to_bytes()
 
 
 def key_bytes(key: ec.EllipticCurvePublicKey) -> bytes:
@@ -163,7 +163,7 @@ def read_data(raw: bytes) -> SessionData:
     status = None
     if number is not None:
         try:
-            status = Status(a_number(number, "the status"))
+            status = SessionStatus(a_number(number, "the status"))
         except ValueError:
             raise MalformedMdoc(f"status {number}", "9.1.1.4") from None
     return SessionData(None if data is None else some_bytes(data, "the session's data"), status)
