@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import pytest
+
 from virtual_devices import cose
+from virtual_devices.authorization import Purpose, Relation, Scope
 from virtual_devices.clock import VirtualClock
+from virtual_devices.cloud.guardians import Ground, Wish
 from virtual_devices.cloud.identification import Registered
 from virtual_devices.cloud.issuer import CardHolder, CardIssuer, portrait
 from virtual_devices.cloud.office import Office
@@ -16,14 +20,15 @@ from virtual_devices.cloud.phone_messages import phone_request, proof_payload
 from virtual_devices.cloud.phone_service import PhoneService
 from virtual_devices.flow import Flow, PromptPeople, Session, run
 from virtual_devices.link import DirectLink, Link
-from virtual_devices.pki import Role
+from virtual_devices.pki import DAY_NS, Role
 from virtual_devices.randomness import ByteStream
 from virtual_devices.wallet import app
-from virtual_devices.wallet.app import App
+from virtual_devices.wallet.app import App, Refusal
 from virtual_devices.wallet.attestation import PhoneMaker
 from virtual_devices.wallet.phone import Phone
 
 from . import card_office
+from .card_office import ANNA, CHILD
 from .desk import AUTHORITY, NOW_NS
 from .wallets import PHONE_PIN
 
@@ -108,3 +113,20 @@ class Town:
         journal = self.domain.ledger.journal
         places = {change.place: change.status for change in journal.changes}
         yield from self.issuer.status_lists(places, self.clock.now_ns(), 4096).values()
+
+
+def refused(town: Town, flow: Any) -> Refusal:
+    with pytest.raises(Refusal) as end:
+        town.run(flow)
+    return end.value
+
+
+def certified_by(town: Town, of: App, operation: str) -> dict[str, Any]:
+    return town.certificate(ANNA, of, operation)
+
+
+def wish(scope: frozenset[Scope] = frozenset({Scope.BASIC, Scope.MEDICAL, Scope.WRITE}), days: int = 300) -> Wish:
+    return Wish(
+        CHILD.card_no, ANNA.card_no, Relation.PARENT, Ground.PARENT, scope, Purpose.CARE, NOW_NS, NOW_NS + days * DAY_NS,
+        card_office.certified(ANNA),
+    )

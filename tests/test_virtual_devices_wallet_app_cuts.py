@@ -21,10 +21,9 @@ from virtual_devices.write_back import Kind, Record, holder_of
 
 from .card_office import ANNA, BO
 from .desk import AUTHORITY, NOW_NS
-from .enrolment import MAKER, Town
+from .enrolment import MAKER, Town, wish
 from .links import Failing, Strike
 from .test_virtual_devices_holder_writing import HPC, HPC_READER, SAM, SAM_READER, signed
-from .test_virtual_devices_wallet_app import wish
 from .wallets import PHONE_PIN
 
 CHAINS = (SAM_READER.chain, HPC_READER.chain)
