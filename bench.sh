@@ -324,9 +324,9 @@ cmd_lock() {
     local compile=(uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
         --no-emit-index-url --no-emit-find-links)
     "${compile[@]}" "$@" tests/judges/requirements.in -o tests/judges/requirements.txt >/dev/null
-    compile+=(pyproject.toml --group build)
+    compile+=(pyproject.toml --group build -c requirements/constraints.in)
     "${compile[@]}" "$@" -o requirements/run.txt >/dev/null
-    "${compile[@]}" "$@" -c requirements/run.txt --group dev --extra pcsc -o requirements/test.txt >/dev/null
+    "${compile[@]}" "$@" -c requirements/run.txt --group dev --extra pcsc --extra postgresql --extra fhir -o requirements/test.txt >/dev/null
     setup check
     setup_judges
     (cd tests/judges && npm_of_judges install --package-lock-only --ignore-scripts >/dev/null)
