@@ -11,16 +11,10 @@ from scenarios.world import Tally, Workplace, World
 from virtual_devices.clock import parse_roc, seconds
 from virtual_devices.radio import Field
 from virtual_devices.randomness import digest
+from virtual_devices.reader.presentation import Counter
 from virtual_devices.reader.transmit import Ended, Handle
 from virtual_devices.reader.visit import VisitRequest
-from virtual_devices.reader.wallet_visit import (
-    Counter,
-    VirtualRegistered,
-    read_medical_wallet,
-    register_wallet,
-    send_late,
-    write_wallet,
-)
+from virtual_devices.reader.wallet_visit import VirtualRegistered, read_medical_wallet, register_wallet, send_late, write_wallet
 from virtual_devices.wallet.consent import Use
 from virtual_devices.write_back import Kind, Record
 

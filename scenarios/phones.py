@@ -19,8 +19,8 @@ from virtual_devices.cloud.places import Place, Places
 from virtual_devices.flow import Flow, People
 from virtual_devices.pki import Authority
 from virtual_devices.radio import Field, FieldLink
+from virtual_devices.reader.presentation import APPROVE, OPEN_APP, TAP_AGAIN
 from virtual_devices.reader.transmit import Ended
-from virtual_devices.reader.wallet_visit import APPROVE, OPEN_APP, TAP_AGAIN
 from virtual_devices.status_list import Status
 from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.faces import NfcFace

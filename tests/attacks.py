@@ -19,9 +19,10 @@ from virtual_devices import vhc
 from virtual_devices.authorization import Scope
 from virtual_devices.codes import Space
 from virtual_devices.flow import Ask, Flow
-from virtual_devices.reader.proximity import ReaderSession, Shown, ask, end, engage_nfc, engage_qr, open_session, refusal
+from virtual_devices.reader.presentation import OPEN_APP, Counter, Medium, open_at
+from virtual_devices.reader.proximity import ReaderSession, Shown, ask, end, refusal
 from virtual_devices.reader.transmit import Ended, Handle
-from virtual_devices.reader.wallet_visit import OPEN_APP, Counter, Medium, Person, _channel, identify
+from virtual_devices.reader.wallet_visit import Person, identify
 from virtual_devices.wallet.access_log import Deed
 from virtual_devices.wallet.consent import Use
 
@@ -123,8 +124,7 @@ def presented(bench: WalletBench, body: Callable[[ReaderSession, Handle], Flow[A
 
     def flow() -> Flow[Any]:
         yield Ask("holder", OPEN_APP)
-        engaged = yield from (engage_nfc(bench.desk) if bench.counter.medium is Medium.NFC else engage_qr())
-        opened = yield from open_session(bench.desk, engaged, _channel(engaged, bench.counter))
+        opened = yield from open_at(bench.desk, bench.counter)
         result = yield from body(opened, bench.sam_handle)
         yield from end(opened)
         return result

@@ -13,9 +13,9 @@ from virtual_devices.link import Attempt, DirectLink
 from virtual_devices.mdoc import engagement, response, session
 from virtual_devices.mdoc.session import Cipher, SessionData, Side, Transcript
 from virtual_devices.randomness import private_key
+from virtual_devices.reader.presentation import OPEN_APP, Medium
 from virtual_devices.reader.proximity import ReaderSession, ask
 from virtual_devices.reader.transmit import Handle
-from virtual_devices.reader.wallet_visit import OPEN_APP, Medium
 from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.faces import MessageFace
 

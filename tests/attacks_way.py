@@ -15,9 +15,9 @@ from virtual_devices.link import Attempt, DirectLink
 from virtual_devices.mdoc import engagement, request
 from virtual_devices.mdoc.engagement import READER_AUTH_ALL
 from virtual_devices.mdoc.request import V1_0
+from virtual_devices.reader.presentation import Medium
 from virtual_devices.reader.proximity import ReaderSession, ask
 from virtual_devices.reader.transmit import Handle
-from virtual_devices.reader.wallet_visit import Medium
 from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.faces import MessageFace, NfcFace
 

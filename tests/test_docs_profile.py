@@ -80,7 +80,7 @@ def test_clause_of_a_constant_says_its_number() -> None:
     otherwise = {"card.second.MAX_MESSAGE_BYTES": "32 kB"}
     for name, value, unit, clause, mark in constants():
         text = clauses()[clause]
-        hours = str(int(value) // 3600) if unit == "s" and int(float(value)) % 3600 == 0 else value
+        hours = str(int(value) // 3600) if unit == "s" and float(value) % 3600 == 0 else value
         said = rf"(?<!\d){re.escape(value)}\b|\b{hours} h\b|\b{_word(value)}\b"
         assert otherwise.get(name, "?") in text or re.search(said, text), f"{name} {clause}"
         assert mark in ("standard", "public", "profile", "inferred")

@@ -22,9 +22,9 @@ from virtual_devices.mdoc.request import V1_0, V1_1, DeviceRequest, DocRequest, 
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.pki import ChainVerifier, Identity, Role, Trouble
 from virtual_devices.randomness import private_key
-from virtual_devices.reader.proximity import Shown, ask, engage_nfc, open_session
+from virtual_devices.reader.presentation import OPEN_APP, open_at
+from virtual_devices.reader.proximity import Shown, ask
 from virtual_devices.reader.transmit import Ended
-from virtual_devices.reader.wallet_visit import OPEN_APP, _channel
 from virtual_devices.wallet.consent import Use
 
 from .desk import AUTHORITY, DOCTOR_ID, INSTITUTION, NOW_NS, SAM_ID, STRANGER
@@ -181,8 +181,7 @@ def test_codes_tell_party_and_trouble_and_nothing_else_does() -> None:
 
 def consult(bench: WalletBench) -> Flow[Shown]:
     yield Ask("holder", OPEN_APP)
-    engaged = yield from engage_nfc(bench.desk)
-    opened = yield from open_session(bench.desk, engaged, _channel(engaged, bench.counter))
+    opened = yield from open_at(bench.desk, bench.counter)
     return (yield from ask(bench.desk, opened, vhc.CONSULTATION, bench.sam_handle, hpc=bench.doctor))
 
 

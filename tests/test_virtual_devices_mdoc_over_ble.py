@@ -15,7 +15,8 @@ from virtual_devices.mdoc.ble_events import Received
 from virtual_devices.mdoc.ble_gatt import Mode, Side, service_uuid
 from virtual_devices.mdoc.ble_options import BleOptions
 from virtual_devices.randomness import ByteStream
-from virtual_devices.reader.wallet_visit import Counter, Medium, read_medical_wallet
+from virtual_devices.reader.presentation import Counter, Medium
+from virtual_devices.reader.wallet_visit import read_medical_wallet
 from virtual_devices.wallet.faces import MessageFace
 
 from .ble_medium import Medium as Air

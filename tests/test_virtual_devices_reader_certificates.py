@@ -10,8 +10,9 @@ from virtual_devices.cloud.places import Place
 from virtual_devices.cloud.service import DataCentreDevice
 from virtual_devices.pki import Role
 from virtual_devices.reader.calls import RENEW_AFTER_H, get_reader_certificates, get_status_lists
+from virtual_devices.reader.presentation import ready_for_wallets
 from virtual_devices.reader.transmit import Ended
-from virtual_devices.reader.wallet_visit import ready_for_wallets, register_wallet
+from virtual_devices.reader.wallet_visit import register_wallet
 from virtual_devices.status_list import Status
 
 from .desk import AUTHORITY, NOW_NS

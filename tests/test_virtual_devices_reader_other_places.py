@@ -11,9 +11,10 @@ from virtual_devices.cose import decode_sign
 from virtual_devices.flow import Ask, Flow
 from virtual_devices.holder.refusals import No
 from virtual_devices.pki import ChainVerifier, Role, Verified
-from virtual_devices.reader.proximity import Shown, ask, engage_nfc, open_session
+from virtual_devices.reader.presentation import OPEN_APP, open_at
+from virtual_devices.reader.proximity import Shown, ask
 from virtual_devices.reader.transmit import Ended, power_on
-from virtual_devices.reader.wallet_visit import OPEN_APP, _channel, read_prescriptions_wallet
+from virtual_devices.reader.wallet_visit import read_prescriptions_wallet
 from virtual_devices.sam.sam import Sam, SamImage
 from virtual_devices.wallet.access_log import Language, describe
 from virtual_devices.wallet.consent import Use
@@ -68,8 +69,7 @@ def library() -> WalletBench:
 def ask_at_the_library(bench: WalletBench, wanted: dict[str, dict[str, bool]]) -> Flow[Shown]:
     sam = yield from power_on("sam", "open")
     yield Ask("holder", OPEN_APP)
-    engaged = yield from engage_nfc(bench.desk)
-    opened = yield from open_session(bench.desk, engaged, _channel(engaged, bench.counter))
+    opened = yield from open_at(bench.desk, bench.counter)
     return (yield from ask(bench.desk, opened, wanted, sam))
 
 

@@ -12,16 +12,9 @@ from virtual_devices import vhc
 from virtual_devices.flow import Flow
 from virtual_devices.link import DirectLink, Outcome
 from virtual_devices.mdoc import response
+from virtual_devices.reader.presentation import APPROVE, Counter, Medium
 from virtual_devices.reader.transmit import Ended
-from virtual_devices.reader.wallet_visit import (
-    APPROVE,
-    Counter,
-    Medium,
-    VirtualRegistered,
-    read_medical_wallet,
-    register_wallet,
-    write_wallet,
-)
+from virtual_devices.reader.wallet_visit import VirtualRegistered, read_medical_wallet, register_wallet, write_wallet
 from virtual_devices.reader.write_back import target_of
 from virtual_devices.status_list import Status
 from virtual_devices.wallet.access_log import Deed, Language, describe

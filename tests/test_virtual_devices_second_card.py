@@ -20,11 +20,12 @@ from virtual_devices.link import Work
 from virtual_devices.network import ContactMedium, ModelledLink
 from virtual_devices.pki import Role
 from virtual_devices.reader.authenticate import sam_of, verify_pin
+from virtual_devices.reader.presentation import Counter
 from virtual_devices.reader.proximity import Shown, ask, end
 from virtual_devices.reader.second_card import Generation, ask_with_pin, what_card
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.reader.visit import register
-from virtual_devices.reader.wallet_visit import Counter, register_wallet, write_wallet
+from virtual_devices.reader.wallet_visit import register_wallet, write_wallet
 from virtual_devices.write_back import Record
 
 from .chips import PUBLIC, SELECT_16, say

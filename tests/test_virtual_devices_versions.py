@@ -18,9 +18,9 @@ from virtual_devices.mdoc.request import V1_0, V1_1, DeviceRequest
 from virtual_devices.mdoc.tagged import MalformedMdoc, dumps, embed, read_map
 from virtual_devices.pki import Trouble
 from virtual_devices.randomness import private_key
+from virtual_devices.reader.presentation import OPEN_APP, Counter, Medium
 from virtual_devices.reader.proximity import Engaged, MessageChannel, Shown, ask, engage_qr, open_session
 from virtual_devices.reader.transmit import Ended
-from virtual_devices.reader.wallet_visit import OPEN_APP, Counter, Medium
 from virtual_devices.wallet.consent import Use
 
 from .wallets import WalletBench

@@ -8,8 +8,8 @@ from virtual_devices import vhc
 from virtual_devices.authorization import Relation, Scope
 from virtual_devices.flow import Ask, Flow
 from virtual_devices.holder.refusals import No
-from virtual_devices.reader.proximity import Shown, ask, engage_nfc, open_session
-from virtual_devices.reader.wallet_visit import OPEN_APP, _channel
+from virtual_devices.reader.presentation import OPEN_APP, open_at
+from virtual_devices.reader.proximity import Shown, ask
 from virtual_devices.wallet.access_log import Language, describe
 from virtual_devices.wallet.consent import Use
 
@@ -23,8 +23,7 @@ def consulted(scope: frozenset[Scope]) -> tuple[Shown, str]:
 
     def flow() -> Flow[Shown]:
         yield Ask("holder", OPEN_APP)
-        engaged = yield from engage_nfc(bench.desk)
-        opened = yield from open_session(bench.desk, engaged, _channel(engaged, bench.counter))
+        opened = yield from open_at(bench.desk, bench.counter)
         return (yield from ask(bench.desk, opened, vhc.CONSULTATION, sam, hpc=hpc))
 
     shown = bench.run(flow())

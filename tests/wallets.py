@@ -13,8 +13,8 @@ from virtual_devices.flow import Flow, Session, run
 from virtual_devices.link import DirectLink, Link
 from virtual_devices.pki import Identity, Role
 from virtual_devices.reader.authenticate import insert_hpc, open_sam
+from virtual_devices.reader.presentation import APPROVE, OPEN_APP, Counter, Medium
 from virtual_devices.reader.transmit import Handle, chip_status
-from virtual_devices.reader.wallet_visit import APPROVE, OPEN_APP, Counter, Medium
 from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.faces import MessageFace, NfcFace, Screen
 from virtual_devices.wallet.held import OWN, Held

@@ -57,8 +57,8 @@ class Channel(Protocol):
 
     def open(self) -> Flow[None]: ...
 
-    def exchange(self, message: bytes, step: str) -> Flow[bytes]:
-        """One message and its answer, empty when there is none to give. Raises Ended."""
+    def exchange(self, message: bytes, step: str, timeout_s: float = TIMEOUT_S) -> Flow[bytes]:
+        """One message and its answer, empty when there is none to give. ``timeout_s``: for each command. Raises Ended."""
         ...
 
 
@@ -72,21 +72,19 @@ class NfcChannel:
     def open(self) -> Flow[None]:
         return nfc.open_retrieval(ROLE)
 
-    def exchange(self, message: bytes, step: str) -> Flow[bytes]:
-        return nfc.retrieve(message, self.max_command_bytes, self.max_response_bytes, ROLE, step)
+    def exchange(self, message: bytes, step: str, timeout_s: float = TIMEOUT_S) -> Flow[bytes]:
+        return nfc.retrieve(message, self.max_command_bytes, self.max_response_bytes, ROLE, step, timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
 class MessageChannel:
     """Whole messages: BLE, whose chunks are the link's own affair."""
 
-    timeout_s: float = TIMEOUT_S
-
     def open(self) -> Flow[None]:
         yield from ()
 
-    def exchange(self, message: bytes, step: str) -> Flow[bytes]:
-        attempt: Attempt = yield Exchange(ROLE, message, self.timeout_s, step)
+    def exchange(self, message: bytes, step: str, timeout_s: float = TIMEOUT_S) -> Flow[bytes]:
+        attempt: Attempt = yield Exchange(ROLE, message, timeout_s, step)
         match attempt.outcome:
             case Outcome.REPLIED:
                 assert attempt.reply is not None
@@ -194,10 +192,11 @@ def open_session(desk: Desk, engaged: Engaged, channel: Channel, newest: str = V
 
 def ask(
     desk: Desk, opened: ReaderSession, wanted: Mapping[str, Mapping[str, bool]], sam: Handle, *, hpc: Handle | None = None,
-    info: Mapping[str, Any] | None = None, step: str = "present virtual card",
+    info: Mapping[str, Any] | None = None, step: str = "present virtual card", timeout_s: float = TIMEOUT_S,
 ) -> Flow[Shown]:
     """One request, signed by the SAM and (a wallet of version "1.1") by the professional's card, and what is believed of its
-    answer. Raises Ended: the party that was refused, the holder's no, a card that is not in force, or the medium's failure."""
+    answer, waited for ``timeout_s``. Raises Ended: the party that was refused, the holder's no, a card that is not in force, or
+    the medium's failure."""
     items = items_request(vhc.DOCTYPE, wanted, info)
     asked = DeviceRequest(opened.version, (DocRequest(items),))
     auth = yield from _sign(sam, desk.reader_chain, signed_by_reader(items, opened.transcript))
@@ -206,7 +205,7 @@ def ask(
         signed = asked.signed_by_all(opened.transcript)
         asked = asked.with_auth_all((yield from _sign(sam, desk.reader_chain, signed)))
         asked = asked.with_auth_all((yield from _sign(hpc, desk.hpc_reader_chain, signed)))
-    answer = yield from _exchange(opened, asked.to_bytes(), step)
+    answer = yield from _exchange(opened, asked.to_bytes(), step, timeout_s)
     return _believe(desk, opened, answer)
 
 
@@ -229,7 +228,7 @@ def _sign(chip: Handle, chain: tuple[bytes, ...], payload: bytes) -> Flow[Sign1]
     return Sign1(PROTECTED_ES256, {X5CHAIN: list(chain)}, None, signature)
 
 
-def _exchange(opened: ReaderSession, plain: bytes, step: str) -> Flow[bytes]:
+def _exchange(opened: ReaderSession, plain: bytes, step: str, timeout_s: float) -> Flow[bytes]:
     """One request under the session's keys, and the plain answer."""
     sealed = opened.cipher.seal(plain)
     if opened.established:
@@ -237,7 +236,7 @@ def _exchange(opened: ReaderSession, plain: bytes, step: str) -> Flow[bytes]:
     else:
         message = session.establishment(opened.transcript.reader_key_bytes, sealed)
         opened.established = True
-    raw = yield from opened.channel.exchange(message, step)
+    raw = yield from opened.channel.exchange(message, step, timeout_s)
     try:
         answer = session.read_data(raw)
         if answer.data is None:

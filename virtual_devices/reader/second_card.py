@@ -29,7 +29,7 @@ from virtual_devices.reader import nfc
 from virtual_devices.reader.authenticate import verify_pin
 from virtual_devices.reader.desk import Desk
 from virtual_devices.reader.proximity import Engaged, ReaderSession, Shown, ask
-from virtual_devices.reader.transmit import READ_WRITE_FAULT, Ended, Handle, need_ok, power_on, transmit
+from virtual_devices.reader.transmit import CARD_TIMEOUT_S, READ_WRITE_FAULT, Ended, Handle, need_ok, power_on, transmit
 
 STEP_CARD, STEP_HANDOVER = "find out which card", "engage by contact"
 
@@ -115,12 +115,12 @@ class ContactChannel:
     def open(self) -> Flow[None]:
         yield from ()
 
-    def exchange(self, message: bytes, step: str) -> Flow[bytes]:
+    def exchange(self, message: bytes, step: str, timeout_s: float = CARD_TIMEOUT_S) -> Flow[bytes]:
         """One message and its answer, empty when there is none to give. Raises Ended."""
         if not self.handle.t0:
             limits = self.max_command_bytes, self.max_response_bytes
-            return (yield from nfc.retrieve(message, *limits, self.handle.role, step))
-        response = yield from transmit(self.handle, Command(0, ENVELOPE, 0, 0, wrap(message), 256), step)
+            return (yield from nfc.retrieve(message, *limits, self.handle.role, step, timeout_s))
+        response = yield from transmit(self.handle, Command(0, ENVELOPE, 0, 0, wrap(message), 256), step, timeout_s)
         raw = need_ok(response, self.handle.role, "the card refuses a message", code=READ_WRITE_FAULT)
         try:
             return unwrap(raw) if raw else b""

@@ -1,8 +1,8 @@
 """A visit as the desks' control software runs it on a virtual card: the same steps, and the same results, as ``visit.py`` has
 for a physical one. What comes after reading does not know which card it was.
 
-A presentation is a *tap*: the holder's act (open the app, prove to be there), the engagement, and one session in which the desk
-asks and writes. Each flow can be run again after a phone that was taken away too early: ids of requests and batches stay.
+It is a phone met by NFC or by code and BLE, or a second-generation card in the slot: ``presentation.py`` knows which. Each flow
+can be run again after a device that was taken away too early: ids of requests and batches stay.
 
 How a credential stands is looked up in the status lists at hand. Suspended or revoked is refused (5002); unknown, because
 the list is missing or past its end, is served, marked, and left to reconciliation.
@@ -12,64 +12,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from typing import TypeVar
 
 from virtual_devices import vhc
 from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.authorization_check import CODES, Checker, Reason, StatusLookup, Use
 from virtual_devices.cose import MalformedCose, read_sign1
-from virtual_devices.flow import Ask, Flow
-from virtual_devices.holder.refusals import No
-from virtual_devices.mdoc.request import V1_1
+from virtual_devices.flow import Flow
 from virtual_devices.reader.authenticate import sam_of
-from virtual_devices.reader.calls import call, get_reader_certificates
+from virtual_devices.reader.calls import call
 from virtual_devices.reader.desk import Desk
-from virtual_devices.reader.proximity import (
-    ROLE,
-    Channel,
-    Engaged,
-    MessageChannel,
-    NfcChannel,
-    ReaderSession,
-    Shown,
-    ask,
-    end,
-    engage_nfc,
-    engage_qr,
-    open_session,
-)
+from virtual_devices.reader.presentation import OPEN_APP, Counter, ask_again, consented, present, ready_for_wallets
+from virtual_devices.reader.proximity import ROLE, ReaderSession, Shown
 from virtual_devices.reader.shown_records import SignedRecord, check_records
-from virtual_devices.reader.transmit import READ_WRITE_FAULT, Ended, Handle
+from virtual_devices.reader.transmit import Ended, Handle
 from virtual_devices.reader.visit import SECOND_DEPARTMENT, WRONG_PERSON, VisitRequest
 from virtual_devices.reader.write_back import prepare, sign_records, target_of, write
 from virtual_devices.status_list import Status, StatusVerdict
 from virtual_devices.write_back import Batch, Receipt, Record, WriteOutcome, holder_of
 
-T = TypeVar("T")
-OPEN_APP, APPROVE, TAP_AGAIN = "open the wallet", "approve on the phone", "tap again"
-"""What a holder is asked to do, as the rows name it."""
 REVOKED = "5002"
 NEVER_STORED = frozenset({WriteOutcome.BAD_SIGNATURE.code, WriteOutcome.CONFLICT.code})
 """What a wallet answers to a kept batch that it has never stored, when certificates were renewed, or something else was written,
 since: the batch is made anew."""
-
-
-class Medium(Enum):
-    """How the virtual card is presented: engagement and retrieval."""
-
-    NFC = "nfc"  # tap, and messages in the same field
-    QR_BLE = "ble"  # the code on the screen, then messages over BLE
-
-
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """What a desk needs for virtual cards: by which medium, and the longest data fields of its contactless reader."""
-
-    medium: Medium = Medium.NFC
-    max_command_bytes: int = 65535
-    max_response_bytes: int = 65536
-    newest: str = V1_1  # version of requests that this reader knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,32 +64,6 @@ class VirtualRegistered:
     @property
     def online(self) -> bool:
         return bool(self.identifier)
-
-
-def present(
-    desk: Desk, counter: Counter, act: str, body: Callable[[ReaderSession, Handle], Flow[T]],
-) -> Flow[T]:
-    """One presentation, from the holder's act to the end of the session."""
-    sam = yield from ready_for_wallets(desk)
-    yield Ask("holder", act)
-    engaged: Engaged = yield from (engage_nfc(desk) if counter.medium is Medium.NFC else engage_qr())
-    opened = yield from open_session(desk, engaged, _channel(engaged, counter), counter.newest)
-    try:
-        result = yield from body(opened, sam)
-    except Ended as e:
-        if not e.torn:
-            yield from end(opened)
-        raise
-    yield from end(opened)
-    return result
-
-
-def ready_for_wallets(desk: Desk) -> Flow[Handle]:
-    """The SAM, with certificates that wallets take: fetched anew once a day; without a line the former ones serve on."""
-    sam = yield from sam_of(desk)
-    if desk.clock.now_ns() >= desk.reader_until_ns:
-        yield from get_reader_certificates(desk, sam)
-    return sam
 
 
 def register_wallet(desk: Desk, counter: Counter, request: VisitRequest) -> Flow[VirtualRegistered]:
@@ -193,7 +131,7 @@ def write_wallet(
         return (yield from send(opened, sam, kept))
 
     def send(opened: ReaderSession, sam: Handle, batch: Batch) -> Flow[Receipt]:
-        receipt = yield from _consented(lambda: write(desk, opened, batch, sam, hpc=hpc))
+        receipt = yield from consented(opened, lambda: write(desk, opened, batch, sam, hpc=hpc))
         del desk.batches[batch_id]
         return receipt
 
@@ -237,28 +175,6 @@ _BEFORE_WRITING = {
     vhc.BASIC: {"card_no": False, "name": False, vhc.HELD_UNDER: True}, vhc.RECORDS: {"generation": False},
     vhc.DELEGATION: {"authorization": True, "proof": True},
 }
-
-
-def ask_again(
-    desk: Desk, opened: ReaderSession, wanted: dict[str, dict[str, bool]], sam: Handle, hpc: Handle | None = None,
-) -> Flow[Shown]:
-    """Ask; when the holder has not been asked for all of it, have them asked on the phone and ask once more."""
-    shown = yield from _consented(lambda: ask(desk, opened, wanted, sam, hpc=hpc))
-    if any(c == No.CONSENT_NEEDED for codes in shown.errors.values() for c in codes.values()):
-        yield Ask("holder", APPROVE)
-        shown = yield from ask(desk, opened, wanted, sam, hpc=hpc)
-    return shown
-
-
-def _consented(request: Callable[[], Flow[T]]) -> Flow[T]:
-    """A request; when the wallet says that its holder has not been asked, once more after they have been. Raises Ended."""
-    try:
-        return (yield from request())
-    except Ended as e:
-        if e.said != No.CONSENT_NEEDED:
-            raise
-    yield Ask("holder", APPROVE)
-    return (yield from request())
 
 
 def identify(desk: Desk, opened: ReaderSession, shown: Shown, scope: frozenset[Scope]) -> Person:
@@ -314,12 +230,3 @@ def _lookup(desk: Desk) -> StatusLookup:
 def _same(person: Person, registered: VirtualRegistered) -> None:
     if person.card_no != registered.person.card_no:
         raise Ended("the phone in the field is another person's", WRONG_PERSON, ROLE)
-
-
-def _channel(engaged: Engaged, counter: Counter) -> Channel:
-    if counter.medium is Medium.QR_BLE:
-        return MessageChannel()
-    limits = engaged.nfc_limits()
-    if limits is None:
-        raise Ended("the phone offers no retrieval over NFC", READ_WRITE_FAULT, ROLE)
-    return NfcChannel(min(counter.max_command_bytes, limits[0]), min(counter.max_response_bytes, limits[1]))

@@ -19,7 +19,7 @@ from virtual_devices.cose import Sign, Signature, signer_structure
 from virtual_devices.flow import Flow
 from virtual_devices.mdoc.tagged import MalformedMdoc, embed
 from virtual_devices.reader.desk import Desk
-from virtual_devices.reader.proximity import ROLE, ReaderSession, Shown, ask
+from virtual_devices.reader.proximity import ROLE, TIMEOUT_S, ReaderSession, Shown, ask
 from virtual_devices.reader.transmit import READ_WRITE_FAULT, Ended, Handle, need_ok, transmit
 from virtual_devices.write_back import (
     MAX_BATCH_BYTES,
@@ -35,6 +35,8 @@ from virtual_devices.write_back import (
 )
 
 STEP = "write virtual card"
+REQUEST_S, RECORD_S = 4.0, 0.5
+"""What a slow chip may take for the request itself, and for each record: two signatures to check, 0.4 s, and its writing."""
 ASKED = {vhc.WRITE: {vhc.RECEIPT: True}}
 
 
@@ -85,13 +87,19 @@ def prepare(target: Target, records: Sequence[bytes], batch_id: bytes) -> Batch:
     return batch
 
 
+def write_limit_s(records: int) -> float:
+    """How long the receipt of so many records is waited for, in s: as for any answer, or longer where a chip needs longer."""
+    return max(TIMEOUT_S, REQUEST_S + RECORD_S * records)
+
+
 def write(
     desk: Desk, opened: ReaderSession, batch: Batch, sam: Handle, *, hpc: Handle | None = None, step: str = STEP,
 ) -> Flow[Receipt]:
     """The batch in a second request, and its receipt, believed. Raises Ended with the field's code when it was refused (5020,
     5009, ...), or when the medium failed: then the same batch may be tried again."""
     info = {vhc.WRITE_INFO: embed(batch.to_bytes())}
-    shown = yield from ask(desk, opened, ASKED, sam, hpc=hpc, info=info, step=step)
+    limit_s = write_limit_s(len(batch.records))
+    shown = yield from ask(desk, opened, ASKED, sam, hpc=hpc, info=info, step=step, timeout_s=limit_s)
     if not shown.document.signed:
         raise Ended("a receipt without the device's signature proves nothing to anybody else", READ_WRITE_FAULT, ROLE)
     try:
@@ -110,4 +118,4 @@ def _why(receipt: Receipt) -> str:
     return receipt.outcome.name.lower().replace("_", " ") + at
 
 
-__all__ = ["Target", "WriteOutcome", "prepare", "sign_records", "target_of", "write"]
+__all__ = ["Target", "WriteOutcome", "prepare", "sign_records", "target_of", "write", "write_limit_s"]
