@@ -62,8 +62,8 @@ def _stored(institution: Institution, core: DataCentre) -> tuple[int, int]:
     A record that still waits may be there already: then its confirmation was lost on the way.
     """
     sent = {(institution.code, p.record.key): p.record for p in [*institution.done, *institution.queue]}
-    there = sum(core.records.get((institution.code, p.record.key)) == p.record for p in institution.done)
-    return len(institution.done), there - sum(sent.get(key) != record for key, record in core.records.items())
+    there = sum(core.records.get(institution.code, p.record.key) == p.record for p in institution.done)
+    return len(institution.done), there - sum(sent.get((record.institution, record.key)) != record for record in core.records)
 
 
 __all__ = ["Law", "OnCard", "laws"]

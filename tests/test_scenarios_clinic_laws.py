@@ -92,12 +92,11 @@ def test_record_missing_and_record_doubled_is_no_balance(kept: Kept) -> None:
 
 def test_record_that_was_changed_on_the_way_is_not_the_same(kept: Kept) -> None:
     core = kept.parts["core"]
-    key = next(iter(core.records))
-    whole = dict(core.records)
-    core.records[key] = replace(whole[key], content=b"something else")
+    whole = next(iter(core.records))
+    core.records.put(replace(whole, content=b"something else"))
     assert broken(kept) == {STORED}
-    core.records.pop(key)
-    core.records[key[0], b"nobody's"] = replace(whole[key], key=b"nobody's")
+    core.records.remove(whole.institution, whole.key)
+    core.records.put(replace(whole, key=b"nobody's"))
     assert broken(kept) == {STORED}
 
 

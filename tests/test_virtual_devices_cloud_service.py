@@ -145,7 +145,7 @@ def test_upload_is_stored_whole_and_hears_the_same_again(bench: Bench) -> None:
     whole = encode_records([VisitRecord(*row()), VisitRecord(*row(key=b"l", sequence="0002"))])
     *first, last = upload(bench.cloud, whole)
     assert {body["outcome"] for _, body in first} == {"part"} and last[1]["outcomes"] == ["stored", "stored"]
-    assert [r.content for r in bench.core.records.values()] == [b"c" * 100] * 2
+    assert [r.content for r in bench.core.records] == [b"c" * 100] * 2
     again = upload(bench.cloud, whole)
     assert all(body["outcomes"] == ["already", "already"] for _, body in again) and len(bench.core.records) == 2
     assert upload(bench.cloud, encode_records([VisitRecord(*row(content=b"x"))]))[0] == ("9070", {"outcome": "conflict"})

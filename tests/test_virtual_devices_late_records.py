@@ -70,7 +70,7 @@ def test_line_that_is_down_leaves_them_for_later() -> None:
 
 def test_nobody_known_is_refused() -> None:
     bench, _, _, visit = clinic_and_town()
-    del bench.core.people[ANNA.card_no]
+    bench.core.people.remove(ANNA.card_no)
     with pytest.raises(Ended) as end:
         bench.run(send_late(bench.desk, visit, records(bench), bench.doctor))
     assert end.value.code == "9012"

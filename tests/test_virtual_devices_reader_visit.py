@@ -9,7 +9,7 @@ import pytest
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.card.profiles import PROFILES
 from virtual_devices.clock import roc_date7, roc_datetime13
-from virtual_devices.cloud.core import Insurance
+from virtual_devices.cloud.core import Insurance, Person
 from virtual_devices.flow import PromptPeople, Session, run
 from virtual_devices.pki import DAY_NS, Role
 from virtual_devices.reader.transmit import Ended
@@ -63,8 +63,7 @@ def test_whole_visit_is_the_same_on_every_profile(profile: str) -> None:
 )
 def test_refused_patient_leaves_no_visit_behind(person: dict[str, Any], card: dict[str, Any], code: str) -> None:
     bench = bench_of(**card)
-    for name, value in person.items():
-        setattr(bench.core.people[CARD_NO], name, value)
+    bench.core.enrol(Person(CARD_NO, **person))
     end = ended(bench, register(bench.desk, bench.request()))
     assert end.code == code and not end.torn
     assert "visit.0" not in bench.card.store.cells()
@@ -112,7 +111,7 @@ def test_another_persons_card_is_never_written_or_taken_back() -> None:
     assert ended(bench, read_medical(bench.desk, bench.doctor, registered.public)).code == "5020"
     bench.card = own
     assert bench.run(roll_back(bench.desk, registered, bench.act("back"), roc_datetime13(NOW_NS))) is True
-    assert all(v.rolled_back for v in bench.core.visits.values()) and bench.core.gaps() == []
+    assert all(v.rolled_back for v in bench.core.visits) and bench.core.gaps() == []
 
 
 def other_card() -> IcCard:

@@ -37,7 +37,7 @@ ALL: dict[str, Callable[[Bench, Any], Flow[Any]]] = {**FLOWS, "upload": upload}
 
 def state(bench: Bench) -> Any:
     """What card and data centre hold, as far as it means something."""
-    visits = [(v.card_no, v.sequence, v.rolled_back, v.stored_ns >= 0) for v in bench.core.visits.values()]
+    visits = [(v.card_no, v.sequence, v.rolled_back, v.stored_ns >= 0) for v in bench.core.visits]
     return meaning(bench.card), visits, len(bench.core.records), len(bench.desk.institution.queue)
 
 

@@ -7,8 +7,8 @@ code points, bytes by their values.
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -24,7 +24,7 @@ Scalar = str | int | bytes | bool
 class Kind(Generic[Row]):
     """One kind of row. ``row``: a frozen dataclass whose fields are ``str``, ``int`` (64 bits), ``bytes``, ``bool``, an enum of
     such values, or what ``packing`` can turn into bytes; ``key``: the fields that name it; ``indexes``: further groups of fields
-    by which rows are looked up."""
+    by which rows are looked up. Neither keys nor indexes hold enums or what is packed."""
 
     name: str
     row: type[Row]
@@ -37,14 +37,16 @@ class Kind(Generic[Row]):
             raise UsageError(f"{self.name}: no such field: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
 
     def key_of(self, row: Row) -> Key:
-        return tuple(getattr(row, name) for name in self.key)
+        return tuple([getattr(row, name) for name in self.key])
 
-    def index_for(self, columns: frozenset[str]) -> tuple[str, ...]:
-        """The index over just these fields. Raises UsageError when none is declared: looking through everything is slow."""
+    def index_for(self, columns: frozenset[str], last: str = "") -> tuple[str, ...]:
+        """The index over just these fields, ending in ``last`` if that is named. Raises UsageError when none is declared: looking
+        through everything is slow."""
         for group in (self.key, *self.indexes):
-            if columns == frozenset(group):
+            if columns == frozenset(group) and last in ("", group[-1]):
                 return group
-        raise UsageError(f"{self.name}: no index over {', '.join(sorted(columns))}; declare it in the kind")
+        ending = f" with {last} last" if last else ""
+        raise UsageError(f"{self.name}: no index over {', '.join(sorted(columns))}{ending}; declare it in the kind")
 
 
 class Shelf(Protocol[Row]):
@@ -58,6 +60,11 @@ class Shelf(Protocol[Row]):
         """A new row, or one in place of that with its key."""
         ...
 
+    def add(self, row: Row) -> None:
+        """A row whose key nobody has: a number that was just counted, say. Raises UsageError, now or at the end of the
+        transaction, when there is one: then the caller is wrong."""
+        ...
+
     def remove(self, *key: Scalar) -> None:
         """Without the row with this key; nothing when there is none."""
         ...
@@ -67,11 +74,12 @@ class Shelf(Protocol[Row]):
         ...
 
     def upto(self, column: str, value: Scalar, **equal: Any) -> list[Row]:
-        """Of the rows with these values, those whose ``column`` is at most ``value``; the index is over all these fields."""
+        """Of the rows with these values, those whose ``column`` is at most ``value``, in its order; the index is over all these
+        fields and ends in ``column``."""
         ...
 
-    def count(self, **equal: Any) -> int:
-        """How many rows have these values; all without any."""
+    def __len__(self) -> int:
+        """How many rows there are. For reports and checks: a database counts them one by one."""
         ...
 
     def __iter__(self) -> Iterator[Row]:
@@ -87,64 +95,134 @@ class Books(Protocol):
         ...
 
     def transaction(self) -> AbstractContextManager[None]:
-        """All changes within it or, when an exception leaves it, none. One within another is part of the outer."""
+        """All changes within it or, when an exception leaves it, none. One within another is part of the outer: what it did is
+        taken back when it fails, and with the outer."""
         ...
 
 
-class MemoryShelf(Generic[Row]):
-    """A shelf in memory. Each index is kept sorted by key, so that reading costs what is read."""
+class Undo:
+    """The changes of the transaction that is open, and how each is taken back."""
 
-    def __init__(self, kind: Kind[Row], books: MemoryBooks) -> None:
-        self._kind = kind
-        self._books = books
+    def __init__(self) -> None:
+        self._changes: list[tuple[Callable[[Key, Any], None], Key, Any]] = []
+        self.open = False
+
+    def note(self, restore: Callable[[Key, Any], None], key: Key, old: Any) -> None:
+        """A row is about to change from ``old``, None when there is none."""
+        if self.open:
+            self._changes.append((restore, key, old))
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """A transaction, or one within another."""
+        outer, before, self.open = self.open, len(self._changes), True
+        try:
+            yield
+        except BaseException:
+            while len(self._changes) > before:
+                restore, key, old = self._changes.pop()
+                restore(key, old)
+            raise
+        finally:
+            self.open = outer
+            if not outer:
+                self._changes.clear()
+
+
+class _Index:
+    """The keys of a shelf by some fields: sorted by the last of them and then by key, apart for each value of the others."""
+
+    def __init__(self, group: tuple[str, ...]) -> None:
+        self.group = group
+        self._found: dict[Key, list[Key]] = {}
+
+    def of(self, row: Any) -> Key:
+        return tuple([getattr(row, name) for name in self.group])
+
+    def insert(self, values: Key, key: Key) -> None:
+        insort(self._found.setdefault(values[:-1], []), (values[-1], *key))
+
+    def delete(self, values: Key, key: Key) -> None:
+        found = self._found[values[:-1]]
+        del found[bisect_left(found, (values[-1], *key))]
+        if not found:
+            del self._found[values[:-1]]
+
+    def equal(self, values: Key) -> list[Key]:
+        found, last = self._found.get(values[:-1], []), values[-1]
+        return [entry[1:] for entry in found[bisect_left(found, (last,)) : _after(found, last)]]
+
+    def upto(self, values: Key) -> list[Key]:
+        found = self._found.get(values[:-1], [])
+        return [entry[1:] for entry in found[: _after(found, values[-1])]]
+
+
+def _after(found: list[Key], last: Scalar) -> int:
+    return bisect_right(found, last, key=lambda entry: entry[0])
+
+
+class MemoryShelf(Generic[Row]):
+    """A shelf in memory."""
+
+    def __init__(self, kind: Kind[Row], undo: Undo) -> None:
+        self.kind = kind
+        self._undo = undo
         self._rows: dict[Key, Row] = {}
-        self._found: dict[tuple[str, ...], dict[Key, list[Key]]] = {group: {} for group in kind.indexes}
+        self._indexes = [_Index(group) for group in kind.indexes]
 
     def get(self, *key: Scalar) -> Row | None:
         return self._rows.get(key)
 
     def put(self, row: Row) -> None:
-        self._set(self._kind.key_of(row), row)
+        self._change(self.kind.key_of(row), row)
+
+    def add(self, row: Row) -> None:
+        key = self.kind.key_of(row)
+        if key in self._rows:
+            raise UsageError(f"{self.kind.name}: there is a row with the key {key!r}")
+        self._change(key, row)
 
     def remove(self, *key: Scalar) -> None:
-        self._set(key, None)
+        self._change(key, None)
+
+    def _change(self, key: Key, row: Row | None) -> None:
+        self._undo.note(self._set, key, self._rows.get(key))
+        self._set(key, row)
 
     def _set(self, key: Key, row: Row | None) -> None:
         old = self._rows.get(key)
-        self._books.changing(lambda: self._set(key, old))
-        for group, found in self._found.items():
-            before = None if old is None else tuple(getattr(old, name) for name in group)
-            after = None if row is None else tuple(getattr(row, name) for name in group)
+        for index in self._indexes:
+            before = None if old is None else index.of(old)
+            after = None if row is None else index.of(row)
             if before == after:
                 continue
             if before is not None:
-                found[before].remove(key)
-                if not found[before]:
-                    del found[before]
+                index.delete(before, key)
             if after is not None:
-                insort(found.setdefault(after, []), key)
+                index.insert(after, key)
         if row is None:
             self._rows.pop(key, None)
         else:
             self._rows[key] = row
 
     def where(self, **equal: Any) -> list[Row]:
-        group = self._kind.index_for(frozenset(equal))
-        values = tuple(equal[name] for name in group)
-        if group == self._kind.key:
+        group = self.kind.index_for(frozenset(equal))
+        values = tuple([equal[name] for name in group])
+        if group == self.kind.key:
             row = self._rows.get(values)
             return [] if row is None else [row]
-        return [self._rows[key] for key in self._found[group].get(values, ())]
+        return [self._rows[key] for key in self._index(group).equal(values)]
 
     def upto(self, column: str, value: Scalar, **equal: Any) -> list[Row]:
-        self._kind.index_for(frozenset((*equal, column)))
-        return [
-            row for row in self
-            if getattr(row, column) <= value and all(getattr(row, name) == wanted for name, wanted in equal.items())
-        ]
+        equal[column] = value
+        group = self.kind.index_for(frozenset(equal), column)
+        return [self._rows[key] for key in self._index(group).upto(tuple([equal[name] for name in group]))]
 
-    def count(self, **equal: Any) -> int:
-        return len(self.where(**equal)) if equal else len(self._rows)
+    def _index(self, group: tuple[str, ...]) -> _Index:
+        return next(index for index in self._indexes if index.group == group)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     def __iter__(self) -> Iterator[Row]:
         return iter([self._rows[key] for key in sorted(self._rows)])
@@ -155,36 +233,18 @@ class MemoryBooks:
 
     def __init__(self) -> None:
         self._shelves: dict[str, MemoryShelf[Any]] = {}
-        self._undo: list[Any] | None = None
+        self._undo = Undo()
 
     def shelf(self, kind: Kind[Row]) -> Shelf[Row]:
         shelf = self._shelves.get(kind.name)
         if shelf is None:
-            shelf = self._shelves[kind.name] = MemoryShelf(kind, self)
-        elif shelf._kind != kind:
+            shelf = self._shelves[kind.name] = MemoryShelf(kind, self._undo)
+        elif shelf.kind != kind:
             raise UsageError(f"two kinds of row are called {kind.name}")
         return shelf
 
-    def changing(self, undo: Any) -> None:
-        """Remember how to take a change back, while a transaction is open."""
-        if self._undo is not None:
-            self._undo.append(undo)
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        if self._undo is not None:
-            yield
-            return
-        self._undo = []
-        try:
-            yield
-        except BaseException:
-            undo, self._undo = self._undo, None
-            for act in reversed(undo):
-                act()
-            raise
-        finally:
-            self._undo = None
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._undo.scope()
 
 
-__all__ = ["Books", "Kind", "MemoryBooks", "Shelf"]
+__all__ = ["Books", "Key", "Kind", "MemoryBooks", "Row", "Scalar", "Shelf", "Undo"]

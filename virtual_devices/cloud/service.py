@@ -36,7 +36,7 @@ VERSION = 1
 DATA_CENTRE_ID = "IDC"
 KEPT_S = 86_400  # numbers of card sessions, which are good for ten minutes: who comes later hears that it is too old
 CLOCK_SKEW_S = 900  # between an asker's clock and this one
-MAX_PARTS, MAX_PART_BYTES, MAX_RECORDS, MAX_KEY_BYTES, MAX_LATE = 4096, 65536, 4096, 64, 60
+MAX_PARTS, MAX_PART_BYTES, MAX_RECORDS, MAX_KEY_BYTES, MAX_LATE, MAX_TEXT = 4096, 65536, 4096, 64, 60, 64
 HEADER_REJECTED, SYNTAX_REJECTED, OUT_OF_SERVICE, CARD_REFUSED, SIGNATURE_REJECTED = "9001", "9002", "9004", "9011", "9020"
 SAM_CODE: dict[Trouble, str] = {
     Trouble.MISSING: "9013",
@@ -64,6 +64,8 @@ class _BadArguments(Exception):
 def _take(arguments: Arguments, name: str, kind: type) -> Any:
     value = arguments.get(name)
     if not isinstance(value, kind) or isinstance(value, bool):
+        raise _BadArguments(name)
+    if isinstance(value, str) and (len(value) > MAX_TEXT or "\0" in value):  # no text of the field has either
         raise _BadArguments(name)
     return value
 
@@ -138,7 +140,8 @@ class DataCentreDevice:
         if abs(now_ns - asked_ns) > CLOCK_SKEW_S * NS:
             return self._answer(request_id, HEADER_REJECTED, {})
         try:
-            code, body = operation(sam, request_id, arguments, now_ns)
+            with self.core.books.transaction():
+                code, body = operation(sam, request_id, arguments, now_ns)
         except _BadArguments:
             code, body = SYNTAX_REJECTED, {}
         return self._answer(request_id, code, body)
@@ -200,7 +203,7 @@ class DataCentreDevice:
             raise _BadArguments("records")
         if not 1 <= len(chains) <= 2 or not all(isinstance(c, list) and all(isinstance(x, bytes) for x in c) for c in chains):
             raise _BadArguments("chains")
-        if card_no not in self.core.people:
+        if self.core.people.get(card_no) is None:
             return UNKNOWN_CARD, {}
         self.work.chains += len(chains)
         self.work.verifications += len(records)
@@ -321,6 +324,8 @@ _KINDS = [bytes, str, str, str, str, str, int, bytes, bool]
 
 def _plausible(record: VisitRecord) -> bool:
     """Fields as long as the card has them, numbers that are numbers."""
+    if "\0" in record.identifier + record.card_no:
+        return False
     sequence = record.sequence
     numbered = sequence == "" or (len(sequence) == 4 and sequence.isascii() and sequence.removeprefix("W").isdigit())
     try:
