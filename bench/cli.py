@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
-from bench import present_qr, vectors
+from bench import present_http, present_qr, vectors
 from bench.exits import CONFIGURATION, ENVIRONMENT, INTERRUPTED, USAGE
 from bench.interrupt import CtrlC
 from bench.tables import print_table
@@ -132,7 +132,7 @@ def devices(watch: bool, as_json: bool) -> None:
 
 @main.group(cls=Commands)
 def present() -> None:
-    """Put our reference card in front of somebody else's reader."""
+    """Put a reference device of ours in front of somebody else's: a card, a code, the data centre."""
 
 
 @present.command()
@@ -213,6 +213,7 @@ def requirements(duty: str | None, as_json: bool, ids: tuple[str, ...]) -> None:
 
 main.add_command(vectors.command, "vectors")
 present.add_command(present_qr.command, "qr")
+present.add_command(present_http.command, "http")
 
 if __name__ == "__main__":
     main()

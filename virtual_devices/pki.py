@@ -13,13 +13,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from ipaddress import ip_address
 
 import cbor2
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from virtual_devices import cbor
@@ -55,6 +56,9 @@ class Role(Enum):
     DOCUMENT_SIGNER = 7  # signs virtual cards for the data centre
     OTHER_USE = 8  # a reader outside medical care: reads no medical data
     CITIZEN = 9  # a citizen certificate (自然人憑證), or what mobile identification signs with
+    INSTITUTION = 10  # an institution's program, when it connects to a service
+    OFFICER = 11  # an officer of the insurance administration, when they connect
+    SERVICE = 12  # a service of the data centre, as its clients meet it
 
     @property
     def oid(self) -> x509.ObjectIdentifier:
@@ -163,12 +167,17 @@ class Authority:
 
     def issue(
         self, role: Role, subject_id: str, *, organisation: str = "", days: tuple[int, int] = (-365, 1825),
-        key_name: object = "",
+        key_name: object = "", hosts: Sequence[str] = (),
     ) -> Identity:
-        """A new identity. ``days``: first and last day of validity, counted from the epoch."""
+        """A new identity. ``days``: first and last day of validity, counted from the epoch; ``hosts``: names and addresses at
+        which a service is met."""
         key = private_key(self._seed, "pki", role.name, subject_id, key_name)
-        serial = f"{role.name} {subject_id} {key_name}"
-        return Identity(key, self._chain(role, subject_id, organisation, key.public_key(), serial, self._window(days)))
+        serial = " ".join((role.name, subject_id, str(key_name), *hosts))
+        return Identity(key, self._chain(role, subject_id, organisation, key.public_key(), serial, self._window(days), hosts))
+
+    def issuer(self, role: Role) -> bytes:
+        """The certificate of the authority that issues this role's, in DER."""
+        return self._issuers[_family(role)][1].public_bytes(serialization.Encoding.DER)
 
     def renew(
         self, role: Role, subject_id: str, key: ec.EllipticCurvePublicKey, from_ns: int, *, organisation: str = "",
@@ -181,12 +190,12 @@ class Authority:
 
     def _chain(
         self, role: Role, subject_id: str, organisation: str, key: ec.EllipticCurvePublicKey, serial: str,
-        window: tuple[datetime, datetime],
+        window: tuple[datetime, datetime], hosts: Sequence[str] = (),
     ) -> tuple[bytes, ...]:
         issuer_key, issuer = self._issuers[_family(role)]
         leaf = self._certificate(
             subject=_name(subject_id, organisation), issuer=issuer, key=key, signer=issuer_key, serial=serial, window=window,
-            role=role,
+            role=role, hosts=hosts,
         )
         encoding = serialization.Encoding.DER
         return leaf.public_bytes(encoding), issuer.public_bytes(encoding)
@@ -206,7 +215,7 @@ class Authority:
     def _certificate(
         self, *, subject: x509.Name, issuer: x509.Certificate | None, key: ec.EllipticCurvePublicKey,
         signer: ec.EllipticCurvePrivateKey, serial: str, window: tuple[datetime, datetime], path_length: int | None = None,
-        role: Role | None = None,
+        role: Role | None = None, hosts: Sequence[str] = (),
     ) -> x509.Certificate:
         is_ca = role is None
         number = int.from_bytes(digest(self._seed, "pki", "serial", serial)[:16], "big") >> 1 | 1
@@ -231,6 +240,8 @@ class Authority:
             purposes = _purposes(role)
             if purposes:
                 builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=True)
+        if hosts:
+            builder = builder.add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
         return builder.sign(signer, hashes.SHA256(), ecdsa_deterministic=True)
 
 
@@ -316,14 +327,20 @@ class ChainVerifier:
 _CA_POLICY = ExtensionPolicy.webpki_defaults_ca()
 
 
-_FAMILIES = ("card", "sam", "hpc", "data centre", "document", "other use", "citizen")
+_FAMILIES = ("card", "sam", "hpc", "data centre", "document", "other use", "citizen", "connection")
+CONNECTIONS = frozenset({Role.INSTITUTION, Role.OFFICER})
+"""Roles of those who connect to a service of the data centre (TLS client certificates)."""
 
 
 def _purposes(role: Role) -> list[x509.ObjectIdentifier]:
     """What its certificate is for (extended key usage), the standard's own first."""
     if role in READERS:
         return [READER_AUTHENTICATION, _READER_AUTHENTICATION_2]
-    return [DOCUMENT_SIGNING] if role is Role.DOCUMENT_SIGNER else []
+    if role is Role.DOCUMENT_SIGNER:
+        return [DOCUMENT_SIGNING]
+    if role in CONNECTIONS:
+        return [ExtendedKeyUsageOID.CLIENT_AUTH]
+    return [ExtendedKeyUsageOID.SERVER_AUTH] if role is Role.SERVICE else []
 
 
 def _family(role: Role) -> str:
@@ -340,8 +357,17 @@ def _family(role: Role) -> str:
             return "other use"
         case Role.CITIZEN:
             return "citizen"
+        case Role.INSTITUTION | Role.OFFICER | Role.SERVICE:
+            return "connection"
         case _:
             return "hpc"
+
+
+def _host(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _name(common: str, organisation: str = "") -> x509.Name:

@@ -1,0 +1,130 @@
+"""The data centre put together: authority, domain, messages of desks and phones, all over one set of books."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from random import Random
+from threading import Lock
+from typing import TypeVar
+
+from virtual_devices.authorization import Scope
+from virtual_devices.card.holder import Holder, make_holder
+from virtual_devices.clock import roc_date7, to_datetime
+from virtual_devices.cloud.books import Books
+from virtual_devices.cloud.card_ledger import Held, Ledger
+from virtual_devices.cloud.cards import Cards
+from virtual_devices.cloud.core import DataCentre, Person
+from virtual_devices.cloud.guardians import Guardians
+from virtual_devices.cloud.identification import Identification, Registered
+from virtual_devices.cloud.issuer import CardHolder, CardIssuer, portrait
+from virtual_devices.cloud.journal import Asker, Request
+from virtual_devices.cloud.office import Office
+from virtual_devices.cloud.phone_service import PhoneService
+from virtual_devices.cloud.places import Places
+from virtual_devices.cloud.restoring import Restoring
+from virtual_devices.cloud.service import DataCentreDevice
+from virtual_devices.lifecycle import Party
+from virtual_devices.pki import DAY_NS, Authority
+from virtual_devices.randomness import digest, stream
+
+T = TypeVar("T")
+CARD_LISTS, AUTHORIZATION_LISTS, LIST_ENTRIES = 22, 1, 1 << 20
+"""Status lists: room for 23 million cards, and for a million authorizations."""
+STATUS_URI, AUTHORIZATION_URI = "urn:nhi:bench:status/cards", "urn:nhi:bench:status/authorizations"
+CARD_YEARS = 5
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A person for the registers: what the household register and the insurance know. Dates of the Western calendar."""
+
+    card_no: str
+    holder: Holder
+    household_no: str
+    phone_no: str = ""
+    parents: frozenset[str] = frozenset()
+
+
+class Centre:
+    """One data centre. ``fresh`` gives bytes that never come twice, also after a restart; times are handed in.
+
+    Acts run one after another, each in one transaction (:meth:`act`): whatever is acknowledged has been committed.
+    """
+
+    def __init__(
+        self, authority: Authority, books: Books, fresh: Callable[[int], bytes], maker_root: bytes | None = None,
+    ) -> None:
+        """``maker_root``: whose attestations of phones are believed; the bench's own root when left out."""
+        self.authority, self.books, self._fresh = authority, books, fresh
+        self._turn = Lock()
+        rng = Random(fresh(32))
+        self.core = DataCentre()
+        self.issuer = CardIssuer(authority, fresh(32))
+        self.ledger = Ledger(Identification(rng), Places(STATUS_URI, rng, CARD_LISTS, LIST_ENTRIES))
+        self.cards = Cards(self.ledger)
+        self.guardians = Guardians(self.ledger, Places(AUTHORIZATION_URI, rng, AUTHORIZATION_LISTS, LIST_ENTRIES), fresh)
+        self.holders: dict[str, CardHolder] = {}
+        self.desks = DataCentreDevice(
+            self.core, self.issuer.data_centre, authority.root_der, authority=authority, lists=self.status_lists, fresh=fresh,
+        )
+        office = Office(
+            self.cards, self.guardians, Restoring(self.ledger, self._covers_medicines), self.issuer, self.holders,
+            authority.root_der, maker_root or authority.root_der, fresh, card_sessions=self.desks.card_sessions,
+            late=self.desks.late,
+        )
+        self.phones = PhoneService(office)
+        self.office = office
+
+    def act(self, do: Callable[[], T]) -> T:
+        """One act, alone, whole or not at all."""
+        with self._turn, self.books.transaction():
+            return do()
+
+    def desk_message(self, request: bytes, now_ns: int) -> bytes:
+        """One signed request of a desk's SAM, and the signed answer."""
+        return self.act(lambda: self.desks.handle(request, now_ns))
+
+    def phone_message(self, request: bytes, now_ns: int) -> bytes:
+        """One signed request of a phone, and the signed answer."""
+        return self.act(lambda: self.phones.handle(request, now_ns))
+
+    def status_lists(self, at_ns: int) -> dict[str, bytes]:
+        """Every list, signed, by its address."""
+        statuses = {change.place: change.status for change in self.ledger.journal.changes}
+        return self.issuer.status_lists(statuses, at_ns, LIST_ENTRIES)
+
+    def _covers_medicines(self, held: Held, at_ns: int) -> bool:
+        grant = self.guardians.grants.get(held.authorization)
+        return grant is not None and grant.in_force(at_ns) and bool(grant.scope & {Scope.MEDICAL, Scope.COLLECT})
+
+    def take_in(self, who: Newcomer, at_ns: int) -> None:
+        """A person known to every register, insured, with a physical card."""
+        today = to_datetime(at_ns).date()
+        holder = who.holder
+        until = today.replace(year=today.year + CARD_YEARS, day=min(today.day, 28))
+        self.core.enrol(Person(who.card_no, expiry_date=roc_date7(at_ns + CARD_YEARS * 365 * DAY_NS)))
+        age = (today - holder.birth_date).days // 365
+        self.holders[who.card_no] = CardHolder(
+            who.card_no, holder.name, holder.id_no, holder.birth_date, holder.sex, today - timedelta(days=1), until,
+            portrait(holder.sex, age), medical={"allergies": [], "critical_illness": []},
+        )
+        registered = Registered(
+            who.card_no, holder.name, holder.id_no, holder.birth_date, who.household_no, who.phone_no, who.parents
+        )
+        request = Request(self._fresh(16), Asker(Party.DATA_CENTRE, "registers"), at_ns)
+        self.cards.register(request, registered, at_ns + CARD_YEARS * 365 * DAY_NS)
+
+
+def sample_people(seed: int, count: int, on: date) -> list[Newcomer]:
+    """Invented people, who follow from the seed."""
+    people = []
+    for number in range(count):
+        rng = stream(seed, "sample person", number)
+        card_no = f"{int.from_bytes(digest(seed, 'sample person', number)[:5], 'big') % 10**12:012d}"
+        people.append(Newcomer(card_no, make_holder(rng, on), f"F{rng.randrange(10**7):07d}", f"0912{rng.randrange(10**6):06d}"))
+    return people
+
+
+__all__ = ["Centre", "Newcomer", "sample_people"]

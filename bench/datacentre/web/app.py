@@ -1,0 +1,61 @@
+"""The application: routes, refusals, limits, and a log without a secret or a personal field."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI
+
+from bench.datacentre.web import problems
+from bench.datacentre.web.limits import Limited, Limits
+from bench.datacentre.web.routes import modules
+from bench.datacentre.web.service import Service
+
+LOG = logging.getLogger("vhc_bench.datacentre")
+DESCRIPTION = """The reference data centre of the bench: not the administration's, and never connected to it.
+
+Callers connect with a client certificate of the bench's own authority. An institution acts only for itself. A refusal is a
+problem (RFC 9457) with the field's return code. The form of these resources is the bench's **profile**; what they do mirrors
+the field's calls, named in each.
+"""
+
+
+def create_app(service: Service, limits: Limits = Limits()) -> Any:
+    """The ASGI application."""
+    api = FastAPI(title="vhc-bench data centre", version="1", description=DESCRIPTION, openapi_url=None)
+    problems.install(api)
+    for module in modules():
+        api.include_router(module.router(service))
+    return Logged(Limited(api, limits, service.clock), service, api)
+
+
+class Logged:
+    """One line a request: method, route (never a value in it), status, who."""
+
+    def __init__(self, app: Any, service: Service, api: FastAPI) -> None:
+        self._app, self._service, self.api = app, service, api
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_ns, status = self._service.clock.now_ns(), 0
+
+        async def noted(message: dict[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            route = getattr(scope.get("route"), "path", "(no route)")
+            caller = scope.get("state", {}).get("caller")
+            who = f"{caller.role.name.lower()} {caller.organisation or 'of the administration'}" if caller else "nobody known"
+            took_ms = (self._service.clock.now_ns() - began_ns) / 1e6
+            LOG.info("%s %s -> %d, %s, %.1f ms", scope["method"], route, status, who, took_ms)
+
+
+__all__ = ["LOG", "create_app"]

@@ -1,0 +1,106 @@
+"""Refusals as RFC 9457 problem details, each with the field's return code.
+
+``type`` names code and space, ``title`` is the code's text in English and ``title_zh`` in Chinese, ``detail`` says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from virtual_devices.codes import Code, Space, lookup
+from virtual_devices.lifecycle import FieldCode
+
+MEDIA_TYPE = "application/problem+json"
+UNDERSTOOD_NOTHING, NO_SUCH, FAILED = "9002", "9012", "9004"
+STATUS = {
+    (Space.CSHIS, "9012"): 404, (Space.CSHIS, "5150"): 404, (Space.CSHIS, "4029"): 403, (Space.CSHIS, "5152"): 403,
+    (Space.CSHIS, "9002"): 409, (Space.CSHIS, "9004"): 503, (Space.CSHIS, "9070"): 409, (Space.CSHIS, "5020"): 403,
+}
+"""HTTP status of a code; 422 of every other: the request was understood, and the field's rules refuse it."""
+
+
+class Wrong(BaseModel):
+    """One thing that is wrong in what was sent."""
+
+    pointer: str
+    """Where: a JSON pointer into the body, or ``query/NAME``, ``path/NAME``, ``header/NAME``."""
+    detail: str
+
+
+class Details(BaseModel):
+    """A problem (RFC 9457)."""
+
+    type: str
+    title: str
+    title_zh: str
+    status: int
+    detail: str
+    code: str
+    """The field's return code, in ``space``."""
+    space: str
+    errors: list[Wrong] = []
+
+
+class Problem(Exception):
+    """A request is refused."""
+
+    def __init__(
+        self, status: int, code: str, space: Space = Space.CSHIS, detail: str = "", errors: list[Wrong] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or code)
+        self.status, self.code, self.space, self.detail = status, code, space, detail
+        self.errors = errors or []
+        self.headers = headers or {}
+
+    def response(self) -> JSONResponse:
+        known: Code = lookup(self.code, self.space)
+        body = Details(
+            type=f"urn:nhi:bench:code:{self.space.value}:{self.code}", title=known.en, title_zh=known.zh, status=self.status,
+            detail=self.detail or known.en, code=self.code, space=self.space.value, errors=self.errors,
+        )
+        return JSONResponse(body.model_dump(), self.status, media_type=MEDIA_TYPE, headers=self.headers)
+
+
+def need_ok(code: FieldCode | str, detail: str = "", *, space: Space = Space.CSHIS) -> None:
+    """Raises Problem when the field's code is not ``0``."""
+    number, where = (code.number, code.space) if isinstance(code, FieldCode) else (code, space)
+    if number != "0":
+        raise Problem(STATUS.get((where, number), 422), number, where, detail)
+
+
+_HTTP = {404: (NO_SUCH, "there is no such resource"), 405: (UNDERSTOOD_NOTHING, "this resource has no such method"),
+         413: ("6015", "too large"), 415: (UNDERSTOOD_NOTHING, "another media type is wanted")}
+
+
+def install(app: FastAPI) -> None:
+    """Every refusal of the application reads like this."""
+
+    @app.exception_handler(Problem)
+    async def problem(_: Request, e: Problem) -> JSONResponse:
+        return e.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, e: RequestValidationError) -> JSONResponse:
+        errors = [_wrong(error) for error in e.errors()]
+        return Problem(400, UNDERSTOOD_NOTHING, detail="not as the OpenAPI document says", errors=errors).response()
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, e: HTTPException) -> JSONResponse:
+        code, detail = _HTTP.get(e.status_code, (UNDERSTOOD_NOTHING, str(e.detail)))
+        return Problem(e.status_code, code, detail=detail, headers=dict(e.headers or {})).response()
+
+
+def _wrong(error: Any) -> Wrong:
+    place, *inner = error["loc"]
+    path = "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in inner)
+    return Wrong(pointer=(path if place == "body" else f"{place}{path}"), detail=str(error["msg"]))
+
+
+__all__ = ["MEDIA_TYPE", "Details", "Problem", "Wrong", "install", "need_ok"]

@@ -1,0 +1,71 @@
+"""People in the registers, and whether they are insured. Card numbers travel in bodies only: an address is written into logs."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.datacentre.centre import Newcomer
+from bench.datacentre.web.identity import Caller
+from bench.datacentre.web.problems import need_ok
+from bench.datacentre.web.service import Service, refusals
+from virtual_devices.card.holder import Holder
+from virtual_devices.pki import Role
+
+CardNo = Annotated[str, Field(pattern=r"^[0-9]{12}$", description="Card number (卡號), 12 digits.", examples=["000012345678"])]
+
+
+class NewPerson(BaseModel):
+    """A person for the registers. Invented ones only."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    card_no: CardNo
+    name: Annotated[str, Field(min_length=1, max_length=20, examples=["陳美玲"])]
+    id_no: Annotated[str, Field(pattern=r"^[A-Z][1289][0-9]{8}$", examples=["A223456781"])]
+    birth_date: Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
+    sex: Literal["F", "M"]
+    household_no: Annotated[str, Field(pattern=r"^[A-Z][0-9]{7}$", examples=["F1234567"])]
+    phone_no: Annotated[str, Field(pattern=r"^(09[0-9]{8})?$")] = ""
+
+
+class CardQuestion(BaseModel):
+    """Whose insurance."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    card_no: CardNo
+
+
+class Eligibility(BaseModel):
+    """``code`` 0: insured, card in force, and welcome at the institution that asks."""
+
+    code: str
+
+
+def router(service: Service) -> APIRouter:
+    routes = APIRouter(prefix="/v1", tags=["people"])
+    officer, anybody = service.allow(Role.OFFICER), service.allow(Role.INSTITUTION)
+
+    @routes.post("/people", status_code=201, responses=refusals(409, 422))
+    def take_in(person: NewPerson, caller: Caller = officer) -> CardQuestion:
+        """Take a person in, insured, with a physical card. The same person again changes nothing."""
+        holder = Holder(person.name, person.id_no, person.birth_date, person.sex)
+        who = Newcomer(person.card_no, holder, person.household_no, person.phone_no)
+        service.centre.act(lambda: service.centre.take_in(who, service.clock.now_ns()))
+        return CardQuestion(card_no=person.card_no)
+
+    @routes.post("/eligibility", responses=refusals(422, 404))
+    def eligibility(question: CardQuestion, caller: Caller = anybody) -> Eligibility:
+        """Whether the institution may treat this person on insurance now (BasicData/Register mirrors a part of it)."""
+        centre, now_ns = service.centre, service.clock.now_ns()
+        need_ok(centre.act(lambda: centre.core.eligibility(question.card_no, caller.institution, now_ns)))
+        return Eligibility(code="0")
+
+    return routes
+
+
+__all__ = ["CardNo", "router"]

@@ -1,0 +1,67 @@
+"""What the routes work with: the centre, the clock, and who may call."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+
+from bench.datacentre.centre import Centre
+from bench.datacentre.web.identity import Caller, Gate
+from bench.datacentre.web.problems import Details, Problem
+from virtual_devices.clock import Clock
+from virtual_devices.pki import Role
+
+IDEMPOTENCY_KEY = Header(
+    alias="Idempotency-Key", min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$",
+    description="The caller's own id of this act: sent again with the same body, it finds its answer and is not done twice.",
+)
+ActKey = Annotated[str, IDEMPOTENCY_KEY]
+
+
+@dataclass
+class Service:
+    """The data centre as its routes see it."""
+
+    centre: Centre
+    clock: Clock
+    revoked: Collection[int] = field(default_factory=frozenset)
+
+    def __post_init__(self) -> None:
+        self.gate = Gate(self.centre.authority, self.revoked, self.clock.now_ns)
+
+    def allow(self, *roles: Role) -> Any:
+        """A dependency that gives the caller, if the role is one of these. Raises Problem 401 and 403."""
+
+        def caller(request: Request) -> Caller:
+            who = self.gate.caller(request)
+            request.state.caller = who
+            if who.role not in roles:
+                raise Problem(403, "4029", detail=f"this is for: {', '.join(role.name.lower() for role in roles)}")
+            return who
+
+        caller.roles = roles  # type: ignore[attr-defined]  # a test tries each role on each route
+        return Depends(caller)
+
+
+def request_id(caller: Caller, key: str) -> bytes:
+    """16 bytes that follow from who asks and their own id for the act."""
+    return hashlib.sha256(f"{caller.role.name}/{caller.organisation}/{caller.name}/{key}".encode()).digest()[:16]
+
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def refusals(*statuses: int) -> Responses:
+    """The OpenAPI responses of these statuses beside those that every route has."""
+    texts = {400: "not as described", 401: "no certificate that serves", 403: "not for this caller", 404: "not there",
+             409: "contradicts what came before", 413: "too large", 415: "another media type is wanted",
+             422: "refused by the field's rules", 429: "too many requests", 503: "out of service"}
+    found = sorted({400, 401, 403, 413, 429, *statuses})
+    return {code: {"model": Details, "description": texts[code], "content": {"application/problem+json": {}}} for code in found}
+
+
+__all__ = ["ActKey", "Responses", "Service", "refusals", "request_id"]

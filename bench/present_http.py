@@ -1,0 +1,76 @@
+"""The command ``present http``: the reference data centre in front of somebody's clinic or pharmacy software."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from bench.exits import PASS
+from virtual_devices.errors import UsageError
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@click.command("http")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve.")
+@click.option("--port", default=8443, show_default=True, type=click.IntRange(0, 65535),
+              help="0 takes any that is free, and says which.")
+@click.option("--directory", default="runs/data-centre", show_default=True, type=click.Path(path_type=Path),
+              help="Where certificates and the seed of the bench's own authority are kept.")
+@click.option("--people", default=3, show_default=True, type=click.IntRange(0, 100_000), help="Invented people to begin with.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Who they are: another seed, other people.")
+@click.option("--exposed", is_flag=True, help="Also serve on an address that other computers reach. Test data only.")
+def command(host: str, port: int, directory: Path, people: int, seed: int, exposed: bool) -> None:
+    """Present the data centre over HTTPS, to programs with a client certificate.
+
+    \b
+    Try it:
+      vhc-bench present http &
+      cd runs/data-centre/credentials
+      curl --cacert ca.pem https://localhost:8443/health
+      curl --cacert ca.pem --cert clinic.pem --key clinic.key https://localhost:8443/v1/visits/late
+
+    Certificates of a clinic, a pharmacy and an officer of the administration are written into DIRECTORY/credentials; they are of
+    the bench's own authority. /openapi.json describes every resource. Ctrl-C ends it.
+    """
+    if host not in LOOPBACK and not exposed:
+        raise UsageError(f"{host} may be reached from other computers: add --exposed if that is meant")
+    sys.exit(serve(host, port, directory, people, seed))
+
+
+def serve(host: str, port: int, directory: Path, people: int, seed: int) -> int:
+    """Serve until Ctrl-C. Returns the exit code."""
+    from bench.clock import WallClock
+    from bench.datacentre import credentials
+    from bench.datacentre.centre import Centre, sample_people
+    from bench.datacentre.web.app import create_app
+    from bench.datacentre.web.service import Service
+    from bench.presenters.http import Server
+    from virtual_devices.clock import TAIWAN, to_datetime
+    from virtual_devices.cloud.books import MemoryBooks
+    from virtual_devices.pki import Authority
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    clock = WallClock()
+    authority = Authority(credentials.own_seed(directory), clock.now_ns())
+    centre = Centre(authority, MemoryBooks(), os.urandom)
+    for who in sample_people(seed, people, to_datetime(clock.now_ns()).astimezone(TAIWAN).date()):
+        centre.take_in(who, clock.now_ns())
+        sys.stdout.write(f"invented: {who.holder.name} {who.holder.id_no} {who.holder.birth_date}, card {who.card_no}\n")
+    files = credentials.write(directory / "credentials", authority, sorted({"localhost", "127.0.0.1", "::1", host}))
+    app = create_app(Service(centre, clock))
+    server = Server(app, host, port, ca=files["ca"], certificate=files["service"], key=files["service-key"])
+
+    def started() -> None:
+        sys.stdout.write(f"the data centre is at {server.url}; certificates in {directory / 'credentials'}; Ctrl-C ends it\n")
+        sys.stdout.flush()
+
+    server.run(started)
+    return PASS
+
+
+__all__ = ["command"]

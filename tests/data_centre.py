@@ -1,0 +1,57 @@
+"""The data centre's application in process: whoever is to call, with their certificate and no network between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from anyio.from_thread import start_blocking_portal
+
+from bench.datacentre.centre import Centre, sample_people
+from bench.datacentre.credentials import CLINIC, PHARMACY, pem
+from bench.datacentre.web.app import create_app
+from bench.datacentre.web.identity import telling
+from bench.datacentre.web.limits import Limits
+from bench.datacentre.web.service import Service
+from virtual_devices.clock import VirtualClock, to_datetime
+from virtual_devices.cloud.books import MemoryBooks
+from virtual_devices.pki import Identity, Role
+from virtual_devices.randomness import ByteStream
+
+from .desk import AUTHORITY, NOW_NS
+
+CALLERS: Mapping[str, Identity] = {
+    "clinic": AUTHORITY.issue(Role.INSTITUTION, "clinic software", organisation=CLINIC),
+    "pharmacy": AUTHORITY.issue(Role.INSTITUTION, "pharmacy software", organisation=PHARMACY),
+    "officer": AUTHORITY.issue(Role.OFFICER, "officer 1"),
+}
+
+
+@dataclass
+class Here:
+    """One data centre with a few invented people. ``asked`` is one request by a caller of :data:`CALLERS`, or by nobody."""
+
+    limits: Limits = field(default_factory=Limits)
+    revoked: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.clock = VirtualClock(NOW_NS)
+        self.centre = Centre(AUTHORITY, MemoryBooks(), ByteStream("tests", "data centre"))
+        self.people = sample_people(1, 3, to_datetime(NOW_NS).date())
+        for who in self.people:
+            self.centre.take_in(who, NOW_NS)
+        self.app = create_app(Service(self.centre, self.clock, self.revoked), self.limits)
+
+    def asked(self, method: str, path: str, by: str | Identity = "", **kwargs: Any) -> httpx2.Response:
+        identity = by if isinstance(by, Identity) else CALLERS.get(by)
+        app = self.app if identity is None else telling(self.app, [pem(identity.chain[:1]).decode()])
+
+        async def ask() -> httpx2.Response:
+            transport = httpx2.ASGITransport(app=app)
+            async with httpx2.AsyncClient(transport=transport, base_url="https://data-centre") as client:
+                return await client.request(method, path, **kwargs)
+
+        with start_blocking_portal() as portal:
+            return portal.call(ask)
