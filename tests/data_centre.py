@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx2
 from anyio.from_thread import start_blocking_portal
 
+from bench.clock import WallClock
 from bench.datacentre.centre import Centre, sample_people
-from bench.datacentre.credentials import CLINIC, PHARMACY, pem
+from bench.datacentre.credentials import CLINIC, PHARMACY, pem, write
 from bench.datacentre.web.app import create_app
 from bench.datacentre.web.identity import telling
 from bench.datacentre.web.limits import Limits
 from bench.datacentre.web.service import Service
+from bench.presenters.http import Server
 from virtual_devices.clock import VirtualClock, to_datetime
-from virtual_devices.cloud.books import MemoryBooks
-from virtual_devices.pki import Identity, Role
+from virtual_devices.cloud.books import Books, MemoryBooks
+from virtual_devices.pki import Authority, Identity, Role
 from virtual_devices.randomness import ByteStream
 
 from .desk import AUTHORITY, NOW_NS
@@ -55,3 +61,34 @@ class Here:
 
         with start_blocking_portal() as portal:
             return portal.call(ask)
+
+
+@contextmanager
+def served(directory: Path, *, books: Books | None = None) -> Iterator[Served]:
+    """A data centre on a free port of this machine, with today's certificates, until the end."""
+    clock = WallClock()
+    authority = Authority("served", clock.now_ns())
+    centre = Centre(authority, books or MemoryBooks(), os.urandom)
+    files = write(directory, authority, ["localhost", "127.0.0.1"])
+    app = create_app(Service(centre, clock))
+    server = Server(app, "127.0.0.1", 0, ca=files["ca"], certificate=files["service"], key=files["service-key"])
+    ready = threading.Event()
+    thread = threading.Thread(target=server.run, args=(ready.set,))
+    thread.start()
+    try:
+        assert ready.wait(30), "the service did not start"
+        yield Served(server.url, directory, authority, centre, clock)
+    finally:
+        server.stop()
+        thread.join(30)
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where a service is, and what it is made of."""
+
+    url: str
+    directory: Path
+    authority: Authority
+    centre: Centre
+    clock: WallClock

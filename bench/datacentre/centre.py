@@ -60,7 +60,7 @@ class Centre:
         self.authority, self.books, self._fresh = authority, books, fresh
         self._turn = Lock()
         rng = Random(fresh(32))
-        self.core = DataCentre()
+        self.core = DataCentre(books)
         self.issuer = CardIssuer(authority, fresh(32))
         self.ledger = Ledger(Identification(rng), Places(STATUS_URI, rng, CARD_LISTS, LIST_ENTRIES))
         self.cards = Cards(self.ledger)
