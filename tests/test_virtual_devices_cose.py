@@ -191,3 +191,13 @@ def test_any_bytes_are_one_item_or_malformed(raw: bytes) -> None:
             pass
     value = decode_map(raw)
     assert value is None or hasattr(value, "keys")
+
+
+@pytest.mark.parametrize("crit", [[16], [], None, [99]])
+def test_message_with_a_critical_header_is_not_read(crit: Any) -> None:
+    header = cose.encode_protected({cose.ALG: ES256, cose.CRIT: crit})
+    signature = pki.sign(KEY, cose.sig_structure(header, b"payload"))
+    with pytest.raises(MalformedCose):
+        read_sign1([header, {}, b"payload", signature])
+    with pytest.raises(MalformedCose):
+        decode_sign(Sign(b"", {}, b"payload", (Signature(header, {}, signature),)).to_bytes())

@@ -18,7 +18,7 @@ from virtual_devices import cbor, pki
 from virtual_devices.errors import PeerError
 
 MAC0_TAG, SIGN1_TAG, SIGN_TAG = 17, 18, 98
-ALG, KID, KCWT, TYP, X5CHAIN = 1, 4, 13, 16, 33
+ALG, CRIT, KID, KCWT, TYP, X5CHAIN = 1, 2, 4, 13, 16, 33
 """Header labels: RFC 9052 3.1, RFC 9528 (kcwt), RFC 9596 (typ), RFC 9360 (x5chain)."""
 ES256, HMAC_256 = -7, 5
 _A_MAP = (dict, Mapping)  # an abstract class alone is slow to ask
@@ -280,5 +280,8 @@ def _header(protected: bytes) -> Mapping[Any, Any]:
 def _need_algorithm(protected: bytes, algorithm: int) -> None:
     if protected == (PROTECTED_ES256 if algorithm == ES256 else _PROTECTED_HMAC):  # as nearly everybody writes it
         return
-    if _header(protected).get(ALG) != algorithm:
+    header = _header(protected)
+    if header.get(ALG) != algorithm:
         raise MalformedCose("the algorithm is not " + ("ES256" if algorithm == ES256 else "HMAC 256/256"))
+    if CRIT in header:  # RFC 9052 clause 3.1: what its sender wants understood, or else not read at all
+        raise MalformedCose("a critical header (crit, 2)")

@@ -47,7 +47,7 @@ class Status(Enum):
     VALID = 0
     INVALID = 1  # for ever
     SUSPENDED = 2  # may become valid again
-    APPLICATION = 3
+    APPLICATION = 3  # or any other number: of an application's, or kept for later
     UNKNOWN = -1
 
 
@@ -79,12 +79,10 @@ class StatusToken:
         return self.packed[index // per_byte] >> index % per_byte * self.bits & (1 << self.bits) - 1
 
     def status(self, index: int) -> Status:
-        """What the number means; one that the draft keeps for itself means nothing to us."""
+        """What the number means; one that the draft keeps for itself or leaves to applications is nothing that we know to be
+        valid."""
         value = self.value(index)
-        try:
-            return Status(value)
-        except ValueError:
-            return Status.APPLICATION if 0x0B <= value <= 0x0F else Status.UNKNOWN
+        return Status(value) if value <= Status.SUSPENDED.value else Status.APPLICATION
 
 
 # -- the issuer's side

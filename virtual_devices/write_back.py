@@ -168,6 +168,8 @@ def thumbprint(signature: Signature) -> bytes:
 
 def read_batch(raw: bytes) -> Batch:
     """Raises MalformedMdoc. The records are not looked into: see :func:`read_record`."""
+    if len(raw) > MAX_BATCH_BYTES:
+        raise MalformedMdoc(f"a batch of {len(raw)} bytes, at most {MAX_BATCH_BYTES}")
     body = read_map(raw, "a batch")
     if body.get(1) != VERSION:
         raise MalformedMdoc(f"batch version {brief(body.get(1))}")
@@ -186,6 +188,8 @@ def read_record(raw: bytes) -> tuple[Record, Sign]:
         signed = decode_sign(raw)
     except MalformedCose as e:
         raise MalformedMdoc(f"a record: {e.what}") from None
+    if signed.protected or signed.unprotected:
+        raise MalformedMdoc("a record with headers of its own: they are its signatures'")
     body = read_map(signed.payload, "a record")
     try:
         kind = Kind(body.get(1))
