@@ -77,6 +77,12 @@ def errors() -> str:
     return table(["code", "meaning", "field's code at the desk (cshis, inferred)"], rows)
 
 
+def card_refusals() -> str:
+    """What a reader says of a card that it does not believe."""
+    return table(["the card or its issuer is", "field's code (cshis, inferred)"],
+                 [[t.value, refused(Party.CARD, t).code] for t in Trouble])
+
+
 _MEANINGS = {
     No.NOT_RETURNED: "there is no such element, or it has no value, or no such document (of the standard)",
     No.DECLINED: "the holder does not give it",
@@ -179,6 +185,7 @@ def differences() -> str:
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
+    "card-refusals": card_refusals,
     "elements": elements, "roles": roles, "errors": errors, "outcomes": outcomes, "kinds": kinds, "consent": consent_table,
     "pin": pin_delays, "characteristics": characteristics, "ble-problems": ble_problems, "qr-outcomes": qr_outcomes,
     "prescription-outcomes": prescription_outcomes, "token-answers": token_answers,
