@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cache
 from typing import Any
 
 from virtual_devices.card.holder import make_holder
@@ -32,6 +33,12 @@ AUTHORITY = Authority("tests", NOW_NS)
 STRANGER = Authority("somebody else", NOW_NS)
 
 
+@cache
+def issued(role: Role, subject: str, organisation: str = "") -> Identity:
+    """An identity of the tests' authority, made once: it follows from its name."""
+    return AUTHORITY.issue(role, subject, organisation=organisation)
+
+
 @dataclass
 class Bench:
     """Everything at one desk. Replace a card to see what happens."""
@@ -47,7 +54,7 @@ class Bench:
         self.hpc = hpc()
         self.core = DataCentre()
         self.core.enrol(Person(CARD_NO))
-        self.cloud = DataCentreDevice(self.core, AUTHORITY.issue(Role.DATA_CENTRE, "IDC"), AUTHORITY.root_der)
+        self.cloud = DataCentreDevice(self.core, issued(Role.DATA_CENTRE, "IDC"), AUTHORITY.root_der)
         root = ChainVerifier(AUTHORITY.root_der)
         self.desk = Desk("desk", Institution(INSTITUTION), root, self.clock, ByteStream("tests", "desk"))
 
@@ -79,7 +86,7 @@ def patient_card(profile: str = "t1", *, identity: Identity | None = None, **mor
         "card_no": CARD_NO, "holder": make_holder(stream("tests", "holder"), date(2026, 3, 2)), "issue_date": "1100101",
         "expiry_date": roc_date7(NOW_NS + 700 * DAY_NS), "profile": profile, "last_seen_ns": NOW_NS - 40 * DAY_NS,
     }
-    chosen = identity or AUTHORITY.issue(Role.PATIENT_CARD, CARD_NO)
+    chosen = identity or issued(Role.PATIENT_CARD, CARD_NO)
     return IcCard(personalise(Personalisation(**{**data, **more}), chosen, AUTHORITY.root_der, digest("tests", "card")))
 
 
@@ -98,14 +105,15 @@ def switch_on(bench: Bench) -> Flow[Handle]:
 
 
 def sam(identity: Identity | None = None) -> Sam:
-    chosen = identity or AUTHORITY.issue(Role.SAM, SAM_ID, organisation=INSTITUTION)
+    chosen = identity or issued(Role.SAM, SAM_ID, INSTITUTION)
     return Sam(SamImage(SAM_ID, INSTITUTION, chosen, AUTHORITY.root_der, digest("tests", "sam")))
 
 
 def hpc(identity: Identity | None = None, role: Role = Role.PHYSICIAN) -> Hpc:
-    chosen = identity or AUTHORITY.issue(role, DOCTOR_ID)
+    chosen = identity or issued(role, DOCTOR_ID)
     cells = fresh_cells(PIN, PUK)
-    return Hpc(HpcImage(DOCTOR_ID, "王小明", chosen, AUTHORITY.root_der, digest("tests", "hpc"), cells))
+    image = HpcImage(DOCTOR_ID, "王小明", chosen, AUTHORITY.root_der, digest("tests", "hpc"), cells)
+    return Hpc(replace(image, english_name="WANG,HSIAO-MING"))
 
 
 def codes() -> bytes:

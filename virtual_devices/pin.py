@@ -64,7 +64,7 @@ class Pin:
         self._qualifier = qualifier
         self._may_change = may_change
         self._verified = False
-        chip.on(0x20, self._verify)
+        chip.on(0x20, self.verify)
         chip.on(0x24, self._change)
         if optional:
             chip.on(0x26, self._disable)
@@ -95,9 +95,10 @@ class Pin:
     def _cell(self, name: str) -> bytes:
         return self._store[f"{self._reference}.{name}"]
 
-    def _verify(self, c: Command) -> Answer:
+    def verify(self, c: Command) -> Answer:
+        """VERIFY; without data it only asks for the state."""
         refuse_unless((c.p1, c.p2) == (0, self._qualifier), SW.WRONG_P1P2)
-        if not c.data:  # only asks for the state
+        if not c.data:
             return OK if self.satisfied else Answer(sw=0x63C0 | self.tries_left)
         self._verified = False
         refuse_unless(self.enabled, SW.REFERENCE_DATA_NOT_USABLE)

@@ -63,13 +63,14 @@ AREAS: tuple[Area, ...] = (
     Area("key_order", 15, "key_order", 10, _PRO, "medical", pharmacist_denied=True),
     Area("allergy", 16, "allergy_drug", 3, _PRO, "medical"),
     Area("inoculation", 17, "inoculation", 40, _HOLDER, "health_admin"),
+    Area("critical_illness_period", 19, "critical_illness_period", 6, _HOLDER, "insurance"),
     Area("organ_donation", 18, "organ_donation", 1, _HOLDER, "health_admin"),
 )
 BY_SFI = {area.sfi: area for area in AREAS}
 BY_NAME = {area.name: area for area in AREAS}
 
-DERIVED = frozenset({"basic", "register", "register2"})
-"""Areas without cells of their own: views of the public data and of the cell ``insurance``."""
+DERIVED = frozenset({"basic", "register", "register2", "critical_illness_period"})
+"""Areas without cells of their own: views of the public data, of the cell ``insurance``, of the critical illness marks."""
 
 INSURANCE_BYTES = 21
 """The cell ``insurance``: the tail of the registration record, from the cancel mark to the newborn's birth order."""

@@ -7,8 +7,9 @@ What readers in the field send, and what comes back:
     00CA000002 0000                               12 bytes: card number
 
 Everything else needs a proved SAM, medical areas a proved professional card besides (``areas.py``), by the commands of
-``authentication.py`` and ``pin.py``. Writing is one command, 80 DA 01 00, with everything of one act in it
-(``writes.py``): it is stored whole or not at all.
+``authentication.py`` and ``pin.py``. VERIFY with P2 82 compares the holder's ID number and birth date (17 bytes): then the
+critical illness marks are read without the holder's PIN (hisGetCriticalIllnessID, profile). Writing is one command,
+80 DA 01 00, with everything of one act in it (``writes.py``): it is stored whole or not at all.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from virtual_devices.store import Store
 AID = bytes.fromhex("D1580000010000000000000000001100")
 AID_SHORT = AID[:-1]  # one public program sends 15 bytes, and means the last 00 as Le
 PUBLIC_DATA, CARD_NUMBER = 0x1100, 0x0000
+IDENTITY_QUALIFIER = 0x82
 PHARMACIST_DENIED = 0x9700  # stands for code 9100
 
 
@@ -49,6 +51,8 @@ class IcCard(Chip):
             (Party.SAM, Party.HPC, Party.DATA_CENTRE), image.seed,
         )
         self.pin = Pin(self, "pin", 0x81, may_change=lambda: Party.SAM in self.authenticator.proved)
+        self._identity_matched = False
+        self.on(0x20, self._verify)
         self.on(0xA4, self._select)
         self.on(0xCA, self._get_data)
         self.on(0xB2, self._read_record)
@@ -67,8 +71,18 @@ class IcCard(Chip):
         if hasattr(self, "authenticator"):  # the base class powers off before it is built
             self.authenticator.forget()
             self.pin.forget()
+            self._identity_matched = False
 
     # -- reading
+
+    def _verify(self, c: Command) -> Answer:
+        """The PIN; or what stands on the card's face anyway, which is why no tries are counted."""
+        if c.p2 != IDENTITY_QUALIFIER:
+            return self.pin.verify(c)
+        refuse_unless(c.p1 == 0 and Party.SAM in self.authenticator.proved, SW.SECURITY_STATUS_NOT_SATISFIED)
+        self._identity_matched = c.data == self.store["public"][32:49]
+        refuse_unless(self._identity_matched, 0x9420)
+        return OK
 
     def _select(self, c: Command) -> Answer:
         refuse_unless(self.profile.answers_select, SW.INS_NOT_SUPPORTED)
@@ -105,7 +119,8 @@ class IcCard(Chip):
         proved = self.authenticator.proved
         allowed = Party.SAM in proved
         if area.access is not Access.SAM:
-            allowed = allowed and self.pin.satisfied
+            by_identity = self._identity_matched and area.name.startswith("critical_illness")
+            allowed = allowed and (self.pin.satisfied or by_identity)
         if area.access is Access.PROFESSIONAL:
             allowed = allowed and Party.HPC in proved
         refuse_unless(allowed, SW.SECURITY_STATUS_NOT_SATISFIED)
@@ -120,6 +135,8 @@ class IcCard(Chip):
                 return self._public_spaced() + self.store["insurance"]
             case "register2":
                 return self.store["insurance"][4:13]
+            case "critical_illness_period":
+                return self.store.get(f"critical_illness.{index}").ljust(23)[9:23]
             case "outpatient_rx" if self._pharmacist_reads():
                 record = self.store.get(area.cell(index))
                 return record if record[13:14] in b"12AB" and record else b" " * area.record_bytes

@@ -11,6 +11,7 @@ One command carries one act as BER-TLV and is committed whole. The tags are the 
     E4  prescriptions           80 identity, 84 date-time, 88 61 bytes (outpatient_rx), once for each
     E5  roll-back of a visit    84 date-time of the visit, 85 institution, 89 date-time now
     E6  update by the data centre  8A 13 bytes of the insurance cell and 8 bytes of time, 8B signature, 8C chain
+    E7 to EE                    what is no visit: ``entries.py``
 
 Status words 94nn and 95nn stand for the field's codes 50nn and 51nn (``codes.code_of_sw``). A card has no clock: the
 date-times are the reader's, and the SAM that proved itself answers for them. It writes for its own institution and to its
@@ -24,8 +25,10 @@ import hashlib
 from virtual_devices import tlv
 from virtual_devices.apdu import SW
 from virtual_devices.authentication import TROUBLE_SW, Authenticator, Party, padded_id
+from virtual_devices.card import entries
 from virtual_devices.card.areas import AVAILABLE, BY_NAME, CANCEL, EXPIRY, NEWBORN
 from virtual_devices.card.draft import VISIT_COUNT, Draft, add_to_year, book_fees, is_fees, number
+from virtual_devices.card.plausible import refuse_implausible
 from virtual_devices.chip import Refusal, refuse_unless
 from virtual_devices.clock import NS, parse_roc
 from virtual_devices.pki import DAY_NS, Refused
@@ -36,8 +39,10 @@ ISSUE, DIAGNOSIS, FEE, PRESCRIPTION, ROLL_BACK, UPDATE = 0xE1, 0xE2, 0xE3, 0xE4,
 )
 _LENGTHS = {
     ID: 16, IDENTITY: 17, TYPE: 2, NEWBORN_MARK: 1, RECARD: 1, DATETIME: 13, HOSPITAL: 10, CODES: 55, FEES: 38, RX: 61,
-    NOW: 13, CONTENT: 21, SIGNATURE: 64,
+    NOW: 13, CONTENT: 21, SIGNATURE: 64, **entries.LENGTHS,
 }
+CANCELLING = frozenset({b"ZA", b"ZB"})
+"""Visit types that take back all, or some, visits of this institution within 24 hours (取消24小時內)."""
 COUNTED = frozenset({b"00", b"01", b"02", b"03", b"04", b"05", b"06", b"07", b"08", b"09"})
 ROLL_BACK_WINDOW_S = 86_400
 NEWBORN_DAYS = 60
@@ -79,7 +84,7 @@ def apply(draft: Draft, data: bytes, authenticator: Authenticator) -> bytes:
             case 0xE6:
                 _update(draft, fields, authenticator)
             case _:
-                raise Refusal(SW.WRONG_DATA)
+                entries.apply_entry(tag, draft, fields, own, authenticator, _only)
     slot = (draft.get("act.next") or b"\0")[0] % REMEMBERED_ACTS
     draft[f"act.{slot}"] = act_id + mark + answer
     draft["act.next"] = bytes([(slot + 1) % REMEMBERED_ACTS])
@@ -173,6 +178,7 @@ def _issue(draft: Draft, fields: Fields, own: bytes) -> bytes:
     refuse_unless(insurance[EXPIRY] >= when[:7], 0x9403)
     if mark != b" ":
         _check_newborn(insurance[NEWBORN], at_ns)
+    refuse_unless(kind not in CANCELLING or _visit_within_a_day(draft, own, at_ns), 0x9481)
     counted = kind in COUNTED
     left = number(insurance[AVAILABLE])
     refuse_unless(left > 0 or not counted, 0x9401)
@@ -188,6 +194,15 @@ def _issue(draft: Draft, fields: Fields, own: bytes) -> bytes:
         draft["insurance"] = insurance
         add_to_year(draft, when[:3], {VISIT_COUNT: 1})
     return sequence + same_day + insurance[AVAILABLE]
+
+
+def _visit_within_a_day(draft: Draft, own: bytes, at_ns: int) -> bool:
+    """A visit of this institution, not older than 24 hours, stands on the card."""
+    for slot in range(BY_NAME["visit"].count):
+        visit = draft.get(f"visit.{slot}")
+        if visit[21:31] == own and not _rolled_back(draft, slot) and 0 <= at_ns - _moment(visit[3:16]) <= ROLL_BACK_WINDOW_S * NS:
+            return True
+    return False
 
 
 def _check_newborn(newborn: bytes, at_ns: int) -> None:
@@ -274,6 +289,7 @@ def _roll_back(draft: Draft, fields: Fields, own: bytes) -> None:
     refuse_unless(visit[21:31] == own, 0x9552)
     refuse_unless(not _rolled_back(draft, slot), 0x9553)
     refuse_unless(0 <= _moment(now) - _moment(when) <= ROLL_BACK_WINDOW_S * NS, 0x9554)
+    refuse_implausible(draft, visit)
     book_fees(draft, visit[3:6], visit[31:69], b"")
     add_to_year(draft, visit[3:6], {VISIT_COUNT: -1})
     insurance = draft.get("insurance")

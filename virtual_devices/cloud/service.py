@@ -25,6 +25,7 @@ from virtual_devices.card.writes import update_message
 from virtual_devices.clock import NS, parse_roc
 from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre, Stored, VisitRecord
+from virtual_devices.cloud.desk_operations import DeskOperations
 from virtual_devices.cloud.identification import CardSession
 from virtual_devices.cloud.late import MAX_WAITING, MAX_WAITING_BYTES, LateRecords, late_id, verify_late
 from virtual_devices.cose import MalformedCose
@@ -94,6 +95,7 @@ class DataCentreDevice:
         """Card number -> signed records for phones that had left: each is fetched when the phone next asks."""
         self._fresh = fresh or ByteStream("data centre", pki.sign(identity.key, b"the data centre's own randomness"))
         self._card_challenges: Challenges[tuple[str, str]] = Challenges(self._fresh)
+        self.desk = DeskOperations(core)
         self._operations: dict[str, Callable[[Verified, bytes, Arguments, int], Reply]] = {
             "verify-sam": self._verify_sam,  # csVerifySAMDC
             "reader-certificates": self._reader_certificates,  # none in the field: for wallets
@@ -105,6 +107,7 @@ class DataCentreDevice:
             "roll-back": self._roll_back,  # csUnGetSeqNumber
             "update-card": self._update_card,  # csUpdateHCContents
             "upload": self._upload,  # csUploadData
+            **self.desk.all(),
         }
 
     def power_on(self) -> bytes:

@@ -18,6 +18,16 @@ class Insurance(Enum):
     NOT_INSURED = "5012"
     SUSPENDED = "9084"
     ENDED = "9085"
+    HOLDER_IN_ARREARS = "9086"
+    EMPLOYER_IN_ARREARS = "9087"
+    UNIT_IN_ARREARS = "9088"
+    BOTH_IN_ARREARS = "9089"
+    IN_ARREARS_AND_NOT_INSURED = "9090"
+    FALSE_STATEMENT = "9091"
+    OTHER_REASON = "9092"
+    LIVE_IDENTITY_DIFFERS = "9093"
+    LIVE_ENDED = "9094"
+    LIVE_IN_ARREARS = "9095"
 
 
 @dataclass(frozen=True, slots=True)

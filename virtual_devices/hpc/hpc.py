@@ -6,6 +6,8 @@ Commands as in ``authentication.py`` and ``pin.py``, and:
 
     00 CA 00 5A        10 bytes: the professional's national id
     00 CA 5F 20        the professional's name, Big5
+    00 CA 00 51        12 bytes: the card's serial number
+    00 CA 5F 51        the professional's name in Latin letters
     00 2A 9E 9A        COMPUTE DIGITAL SIGNATURE: 64 bytes over the data (a prescription, an amendment)
 """
 
@@ -26,6 +28,7 @@ from virtual_devices.records import BIG5
 from virtual_devices.store import Store
 
 ATR = atr.make(b"\x80\x73\xc0\x01\xc0\x53HPC", Transport.T1)
+PROFESSIONAL_ID, NAME, SERIAL, ENGLISH_NAME = 0x005A, 0x5F20, 0x0051, 0x5F51
 TRIES = 3  # the card locks after three wrong PINs (manual 3.3)
 
 
@@ -39,6 +42,8 @@ class HpcImage:
     root: bytes
     seed: bytes
     cells: Mapping[str, bytes] = field(default_factory=dict)
+    serial: str = "HPC000000001"  # 12 characters
+    english_name: str = ""
 
 
 def fresh_cells(pin: str, puk: str) -> dict[str, bytes]:
@@ -70,6 +75,10 @@ class Hpc(Chip):
         match c.p1 << 8 | c.p2:
             case 0x7F21:
                 return Answer(self.authenticator.chain)
+            case 0x0051:
+                return Answer(self.image.serial.encode("ascii").ljust(12), exact=True)
+            case 0x5F51:
+                return Answer(self.image.english_name.encode("ascii", "replace"), exact=True)
             case 0x005A:
                 return Answer(self.image.professional_id.encode("ascii").ljust(10), exact=True)
             case 0x5F20:

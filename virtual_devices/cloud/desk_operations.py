@@ -1,0 +1,88 @@
+"""Operations of the data centre that only control software of manual 3.3 asks for: its clock, a check of insurance alone, a visit
+identifier without a card, a file of visits as it is.
+
+    time                 {} -> time_ns                        with csVerifySAMDC, which sets the reader's clock
+    eligibility          card_no -> {}                        visit types whose insurance is checked online
+    begin-visit-no-card  id_no -> identifier                  hisGetTreatNumNoICCard
+    upload-file          content, digest, records, sent_ns    csUploadData -> bytes, records, received_ns
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from virtual_devices.clock import NS, roc_date7
+from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre
+from virtual_devices.pki import Verified
+
+SYNTAX_REJECTED, WRONG_DATE = "9002", "9071"
+MAX_FILE_BYTES = 16 << 20
+Arguments = Mapping[str, Any]
+Reply = tuple[str, dict[str, Any]]
+Operation = Callable[[Verified, bytes, Arguments, int], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class VisitFile:
+    """A file as an institution handed it over. What stands in it is looked at later."""
+
+    institution: str
+    content: bytes
+    records: int  # as the institution counts
+    received_ns: int
+
+
+class DeskOperations:
+    """``card_of``: the card number of a national ID, empty when nobody is known by it."""
+
+    def __init__(self, core: DataCentre) -> None:
+        self._core = core
+        self.card_of: Callable[[str], str] = lambda _: ""
+        self.files: dict[tuple[str, bytes], VisitFile] = {}
+
+    def all(self) -> dict[str, Operation]:
+        return {
+            "time": self._time, "eligibility": self._eligibility, "begin-visit-no-card": self._begin_visit_no_card,
+            "upload-file": self._upload_file,
+        }
+
+    def _time(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        return OK, {"time_ns": now_ns}
+
+    def _eligibility(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        card_no = a.get("card_no")
+        if not isinstance(card_no, str):
+            return SYNTAX_REJECTED, {}
+        return self._core.eligibility(card_no, sam.organisation, now_ns), {}
+
+    def _begin_visit_no_card(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        id_no = a.get("id_no")
+        if not isinstance(id_no, str):
+            return SYNTAX_REJECTED, {}
+        card_no = self.card_of(id_no)
+        if not card_no:
+            return UNKNOWN_CARD, {}
+        code, visit = self._core.begin_visit(request_id, card_no, sam.organisation, "", now_ns)
+        return code, {} if visit is None else {"identifier": visit.identifier}
+
+    def _upload_file(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        """Kept once, whole. 9070 when bytes are missing, 9071 when the desk's date is not today's here."""
+        content, digest, records, sent_ns = (a.get(name) for name in ("content", "digest", "records", "sent_ns"))
+        if not (isinstance(content, bytes) and isinstance(digest, bytes)):
+            return SYNTAX_REJECTED, {}
+        if not (isinstance(records, int) and isinstance(sent_ns, int)):
+            return SYNTAX_REJECTED, {}
+        if len(content) > MAX_FILE_BYTES or not 0 <= sent_ns < 1 << 62:
+            return SYNTAX_REJECTED, {}
+        if hashlib.sha256(content).digest() != digest:
+            return SIZE_MISMATCH, {}
+        if abs(sent_ns - now_ns) >= 86_400 * NS or roc_date7(sent_ns) != roc_date7(now_ns):
+            return WRONG_DATE, {}
+        file = self.files.setdefault((sam.organisation, digest), VisitFile(sam.organisation, content, records, now_ns))
+        return OK, {"bytes": len(file.content), "records": file.records, "received_ns": file.received_ns}
+
+
+__all__ = ["DeskOperations", "VisitFile"]
