@@ -48,14 +48,19 @@ def filled(model: type[pydantic.BaseModel], given: dict[str, Any]) -> dict[str, 
     Without this, ``consultation.staff = 2`` would take the service times of any station, not the consultation's own. An
     alternative (a table with ``kind``) is filled only by a default of the same kind.
     """
-    return {name: _under(_default_of(model, name), value) for name, value in given.items()}
+    return {name: _under(_default_of(model, name, value), value) for name, value in given.items()}
 
 
-def _default_of(model: type[pydantic.BaseModel], name: str) -> Any:
+def _default_of(model: type[pydantic.BaseModel], name: str, given: Any) -> Any:
+    """The table's default; where the description has a ``template`` for what is given (a class of lines), that."""
     if name not in model.model_fields:
         return None
     try:
-        return _plain(model.model_fields[name].get_default(call_default_factory=True))
+        default = model.model_fields[name].get_default(call_default_factory=True)
+        template = getattr(default, "template", None)
+        if template is not None and isinstance(given, dict):
+            default = template(given) or default
+        return _plain(default)
     except pydantic.ValidationError:  # a situation whose parameters have no defaults
         return None
 

@@ -97,13 +97,13 @@ x = 1
         '13:1: network.loss.kind: is missing; write one of "bursty", "independent"',
         "14:38: network.one_way.p95_ms: p95_ms (3) must be at least median_ms (50)",
         "15:3: fault.0.share: a fault of kind 'tear' needs share above 0, the chance that it strikes an exchange",
-        '17:8: fault.0.kind: must be "loss_before", "loss_after", "delay", "garble", "hang", "outage" or "tear", is the text '
-        '"teer"; did you mean "tear"?',
+        '17:8: fault.0.kind: must be "loss_before", "loss_after", "delay", "garble", "hang", "outage", "tear", "dns", '
+        '"tls_expired", "clock_skew", "half_open" or "slow", is the text "teer"; did you mean "tear"?',
         "19:3: fault.1.start: an outage needs start",
         "19:3: fault.1.end: an outage needs end",
         "20:6: fault.1.id: is used already, in line 16; give each fault its own id",
         "23:2: ntwork: unknown key; did you mean network?",
-        "24:1: network.x: unknown key; there are: one_way, service, bandwidth_kbit_s, loss",
+        "24:1: network.x: unknown key; there are: one_way, service, bandwidth_kbit_s, loss, line",
     ]
 
 
@@ -152,7 +152,7 @@ x = 1
         ('start = "09:40"', 'start = "11:40"', "30:7: fault.0.end: end (10:05) must be later than start (11:40)"),
         ('id = "line-down"', "", "25:3: fault.0.id: is missing; A name of its own, for rows and reports."),
         ("share = 0.01", "share = 0.01\n[[fault.x]]", "37:9: fault.1.x: unknown key; there are: id, kind, on, share, start, end, "
-         "steps, extra_ms, limit"),
+         "steps, extra_ms, limit, kbit_s"),
     ],
 )  # fmt: skip
 def test_mistake_is_told_in_plain_words_at_its_place(tmp_path: Path, old: str, new: str, says: str) -> None:

@@ -71,7 +71,7 @@ end = "07:00"                                             #! fault.0.end: 07:00 
 
 [[fault]]                                                 #! fault.1.share: a fault of kind 'delay' needs share above 0, the chance that it strikes an exchange
 id = "a"                                                  #! fault.1.id: is used already, in line 52; give each fault its own id
-kind = "dely"                                             #! fault.1.kind: must be "loss_before", "loss_after", "delay", "garble", "hang", "outage" or "tear", is the text "dely"; did you mean "delay"?
+kind = "dely"                                             #! fault.1.kind: must be "loss_before", "loss_after", "delay", "garble", "hang", "outage", "tear", "dns", "tls_expired", "clock_skew", "half_open" or "slow", is the text "dely"; did you mean "delay"?
 on = "cloudd"                                             #! fault.1.on: must be "card", "sam", "hpc", "cloud" or "wallet", is the text "cloudd"; did you mean "cloud"?
 extra_ms = -4                                             #! fault.1.extra_ms: must be at least 0 (milliseconds), is -4
 limit = "2"                                               #! fault.1.limit: must be a whole number, is the text "2"; remove the quotes
@@ -81,7 +81,7 @@ id = "c"
 kind = "tear"
 on = "card"
 shar = 0.1                                                #! fault.2.shar: unknown key; did you mean fault.2.share?
-extra_ms = 3                                              #! fault.2.extra_ms: a fault of kind 'tear' takes no extra_ms: only 'delay' does
+extra_ms = 3                                              #! fault.2.extra_ms: a fault of kind 'tear' takes no extra_ms: clock_skew, delay, half_open do
 """  # fmt: skip  # noqa: E501
 LINES = MISTAKES.split("\n")
 

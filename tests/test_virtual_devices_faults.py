@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,9 @@ from bench.presenting import sample_card
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.clock import NS, VirtualClock, seconds
 from virtual_devices.codes import lookup
-from virtual_devices.faults import KINDS, Fault, FaultyLink, Injector, Strike, day_seconds
-from virtual_devices.link import RESET, Outcome
-from virtual_devices.network import Contact, ContactMedium, ModelledLink
+from virtual_devices.faults import KINDS, Fault, FaultKind, FaultyLink, Injector, Strike, day_seconds
+from virtual_devices.link import RESET, Attempt, Outcome
+from virtual_devices.network import Contact, ContactMedium, Delay, Line, ModelledLink, Network
 
 from .chips import PUBLIC
 
@@ -112,12 +113,12 @@ def test_share_is_the_chance_of_a_stroke() -> None:
     assert struck / 20_000 == pytest.approx(0.1, abs=0.01)
 
 
-@pytest.mark.parametrize("role", ["card", "cloud"])
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize(
+    ("kind", "role"), [(kind, role) for kind in sorted(KINDS) for role in ("card", "cloud") if KINDS[kind].only_on in ("", role)],
+)
 def test_kind_has_a_code_of_the_field(kind: str, role: str) -> None:
-    more = {"start": "09:00", "end": "10:00"} if kind == "outage" else {"extra_ms": 1.0} if kind == "delay" else {}
-    share = {} if kind == "outage" else {"share": 0.5}
-    space, code = Fault("f", kind, role, **share, **more).code().split(":")  # type: ignore[arg-type]
+    more: dict[str, Any] = {"start": "09:00", "end": "10:00"} if kind == "outage" else dict.fromkeys(KINDS[kind].takes, 0.5)
+    space, code = Fault("f", kind, role, **more).code().split(":")  # type: ignore[arg-type]
     assert lookup(code, space).known
 
 
@@ -141,3 +142,81 @@ def test_kind_has_a_code_of_the_field(kind: str, role: str) -> None:
 def test_fault_that_cannot_be_is_refused(wrong: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Fault(id="f", on="card", **wrong)  # type: ignore[arg-type]
+
+
+# -- the way to the data centre
+
+
+class Echo:
+    """Says which time it was asked at."""
+
+    atr = b""
+
+    def power_on(self) -> bytes:
+        return b""
+
+    def handle(self, request: bytes, now_ns: int) -> bytes:
+        return now_ns.to_bytes(8, "big") * 16
+
+    def power_off(self) -> None:
+        return
+
+
+class Way:
+    """A data centre behind a faulty line that takes no time of its own."""
+
+    def __init__(self, *faults: Fault) -> None:
+        self.clock = VirtualClock(seconds(day_seconds("09:00")))
+        quick = Network(one_way=Delay(0, 0), service=Delay(0, 0), bandwidth_kbit_s=1e9)
+        self.strikes: list[Strike] = []
+        self.injector = Injector(faults, 0, Random(1))
+        self.inner = ModelledLink(Echo(), Line(quick, Random(1)), self.clock)
+
+    def attempt(self) -> Attempt:
+        """As one session's link: made anew for each."""
+        return FaultyLink(self.inner, "cloud", self.injector, self.clock, self.strikes).attempt(b"?", 10.0)
+
+
+@pytest.mark.parametrize("kind", ["dns", "tls_expired"])
+def test_connection_that_is_refused_is_told_at_once(kind: FaultKind) -> None:
+    attempt = Way(Fault("f", kind, "cloud", 1.0)).attempt()
+    assert (attempt.outcome, attempt.duration_ns, attempt.fault) == (Outcome.GONE, 0, "f")
+
+
+def test_clocks_that_differ_are_seen_by_the_data_centre_alone() -> None:
+    way = Way(Fault("f", "clock_skew", "cloud", 1.0, extra_ms=60_000, limit=1))
+    ahead, right = way.attempt(), way.attempt()
+    assert ahead.reply is not None and right.reply is not None
+    told = [int.from_bytes(a.reply[:8], "big") - way.clock.now_ns() for a in (ahead, right)]  # type: ignore[index]
+    assert told == [60 * NS, 0]
+
+
+def test_half_open_connection_loses_the_first_message_after_a_silence() -> None:
+    way = Way(Fault("f", "half_open", "cloud", extra_ms=30_000))
+    assert way.attempt().outcome is Outcome.REPLIED  # a new connection
+    way.clock.advance_to(way.clock.now_ns() + 29 * NS)
+    assert way.attempt().outcome is Outcome.REPLIED
+    way.clock.advance_to(way.clock.now_ns() + 31 * NS)
+    assert way.attempt().outcome is Outcome.REQUEST_LOST
+    way.clock.advance_to(way.clock.now_ns() + 10 * NS)
+    assert way.attempt().outcome is Outcome.REPLIED
+
+
+def test_slow_answer_takes_its_bytes_time_or_is_given_up() -> None:
+    assert Way(Fault("f", "slow", "cloud", 1.0, kbit_s=1.024)).attempt().duration_ns == pytest.approx(NS, rel=1e-3)
+    assert Way(Fault("f", "slow", "cloud", 1.0, kbit_s=0.05)).attempt().outcome is Outcome.TIMED_OUT
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"kind": "dns", "on": "card", "share": 1.0}, "strikes the way to the cloud only"),
+        ({"kind": "slow", "on": "cloud", "share": 1.0}, "needs kbit_s above 0"),
+        ({"kind": "dns", "on": "cloud", "share": 1.0, "kbit_s": 1.0}, "takes no kbit_s"),
+        ({"kind": "dns", "on": "cloud", "share": 1.0, "extra_ms": 1.0}, "clock_skew, delay, half_open do"),
+        ({"kind": "half_open", "on": "cloud"}, "needs extra_ms above 0"),
+    ],
+)
+def test_fault_of_the_line_that_cannot_be_is_refused(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Fault("f", **values)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 from statistics import quantiles
 
 import pytest
 
+from scenarios.files import dump, load, restore
 from virtual_devices.clock import NS, VirtualClock
 from virtual_devices.link import Outcome, Work
 from virtual_devices.network import (
+    LINES,
     BurstyLoss,
     Contact,
     ContactMedium,
@@ -135,3 +139,13 @@ def test_model_that_cannot_be_is_refused(wrong: object) -> None:
     assert callable(wrong)
     with pytest.raises(ValueError, match=r"must|share"):
         wrong()
+
+
+def test_class_of_lines_gives_what_a_file_leaves_out(tmp_path: Path) -> None:
+    file = tmp_path / "mobile.toml"
+    file.write_text(
+        'situation = "clinic_morning"\ntitle = "Mobile"\n[network]\nline = "mobile"\nbandwidth_kbit_s = 800\n', encoding="utf-8"
+    )
+    scenario = load(file)
+    assert scenario.network == replace(LINES["mobile"], bandwidth_kbit_s=800)
+    assert restore(dump(scenario)) == scenario

@@ -15,8 +15,12 @@ from typing import Any, Literal
 from virtual_devices.checks import Unfit, bounded, check
 from virtual_devices.clock import Clock, seconds
 from virtual_devices.link import Attempt, Link, Outcome, Provenance, Tearable
+from virtual_devices.network import ModelledLink
 
-FaultKind = Literal["loss_before", "loss_after", "delay", "garble", "hang", "outage", "tear"]
+FaultKind = Literal[
+    "loss_before", "loss_after", "delay", "garble", "hang", "outage", "tear",
+    "dns", "tls_expired", "clock_skew", "half_open", "slow",
+]
 RoleName = Literal["card", "sam", "hpc", "cloud", "wallet"]
 
 
@@ -28,6 +32,7 @@ class Kind:
     network_code: str  # when it strikes the way to the data centre
     card_code: str  # when it strikes a card in the reader
     takes: frozenset[str]
+    only_on: str = ""  # the one role whose link it can strike
 
 
 KINDS: dict[str, Kind] = {
@@ -38,6 +43,14 @@ KINDS: dict[str, Kind] = {
     "hang": Kind("the device stops answering until it is restarted", "cshis:9004", "cshis:4000", frozenset({"share"})),
     "outage": Kind("nothing passes in a window of time", "cshis:4061", "cshis:4000", frozenset()),
     "tear": Kind("the card is pulled out in the middle of an exchange", "cshis:4061", "cshis:4013", frozenset({"share"})),
+    "dns": Kind("the data centre's name is not resolved: no connection, told at once", "cshis:4061", "",
+                frozenset({"share"}), "cloud"),
+    "tls_expired": Kind("the data centre's certificate has expired: the connection is refused in its handshake", "vhc:66501", "",
+                        frozenset({"share"}), "cloud"),
+    "clock_skew": Kind("the two sides' clocks differ by extra_ms", "cshis:9001", "", frozenset({"share", "extra_ms"}), "cloud"),
+    "half_open": Kind("a connection that nobody used for extra_ms is dead, and neither side was told: its first message is lost",
+                      "cshis:9003", "", frozenset({"extra_ms"}), "cloud"),
+    "slow": Kind("the answer trickles in at kbit_s", "cshis:9003", "", frozenset({"share", "kbit_s"}), "cloud"),
 }
 
 
@@ -60,9 +73,11 @@ class Fault:
     steps: tuple[str, ...] = ()
     """The steps that it is kept to, by name; all when left out."""
     extra_ms: float = bounded(0.0, ge=0)
-    """How late the answer comes; of kind delay, and only there."""
+    """How late the answer comes (delay), how far the clocks differ (clock_skew), how long nobody spoke (half_open)."""
     limit: int = bounded(0, ge=0)
     """How often at most it strikes in one replication; 0: no limit."""
+    kbit_s: float = bounded(0.0, ge=0)
+    """How fast the answer trickles in, kbit/s; of kind slow, and only there."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -71,14 +86,20 @@ class Fault:
     def check_field(name: str, value: Any, before: Mapping[str, Any]) -> None:
         kind = before.get("kind")
         match name:
+            case "on" if kind in KINDS and KINDS[kind].only_on not in ("", value):
+                raise Unfit(f"a fault of kind {kind!r} strikes the way to the {KINDS[kind].only_on} only, not to {value!r}", "on")
             case "share" if kind in KINDS and ("share" in KINDS[kind].takes) != (value > 0):
                 if value:
                     raise Unfit(f"a fault of kind {kind!r} takes no share: it strikes everything in its window", "share")
                 raise Unfit(f"a fault of kind {kind!r} needs share above 0, the chance that it strikes an exchange", "share")
             case "extra_ms" if kind in KINDS and ("extra_ms" in KINDS[kind].takes) != (value > 0):
                 if value:
-                    raise Unfit(f"a fault of kind {kind!r} takes no extra_ms: only 'delay' does", "extra_ms")
-                raise Unfit(f"a fault of kind {kind!r} needs extra_ms above 0: how late the answer comes", "extra_ms")
+                    takers = ", ".join(sorted(name for name, one in KINDS.items() if "extra_ms" in one.takes))
+                    raise Unfit(f"a fault of kind {kind!r} takes no extra_ms: {takers} do", "extra_ms")
+                raise Unfit(f"a fault of kind {kind!r} needs extra_ms above 0: {KINDS[kind].text}", "extra_ms")
+            case "kbit_s" if kind in KINDS and ("kbit_s" in KINDS[kind].takes) != (value > 0):
+                words = "needs kbit_s above 0" if value == 0 else "takes no kbit_s: only 'slow' does"
+                raise Unfit(f"a fault of kind {kind!r} {words}", "kbit_s")
             case "start" | "end" if not value:
                 if kind == "outage":
                     raise Unfit(f"an outage needs {name}", name)
@@ -128,6 +149,7 @@ class Injector:
         self._rng = rng
         self._windows = [(f, *f.window_ns(midnight_ns)) for f in faults]
         self._counts: dict[str, int] = {}
+        self._spoken_ns: dict[str, int] = {}  # when somebody last spoke over a role's connection
 
     def for_role(self, role: str) -> bool:
         """True when any fault may strike this role at all."""
@@ -140,10 +162,22 @@ class Injector:
                 continue
             if fault.limit and self._counts.get(fault.id, 0) >= fault.limit:
                 continue
-            if fault.kind == "outage" or self._rng.random() < fault.share:
+            if self._draws(fault, role, at_ns):
                 self._counts[fault.id] = self._counts.get(fault.id, 0) + 1
                 return fault
         return None
+
+    def _draws(self, fault: Fault, role: str, at_ns: int) -> bool:
+        if fault.kind == "outage":
+            return True
+        if fault.kind == "half_open":
+            spoken_ns = self._spoken_ns.get(role)
+            return spoken_ns is not None and at_ns - spoken_ns >= fault.extra_ms * 1e6
+        return self._rng.random() < fault.share
+
+    def spoken(self, role: str, at_ns: int) -> None:
+        """Somebody used the connection until this moment."""
+        self._spoken_ns[role] = at_ns
 
     def outage_at(self, role: str, at_ns: int) -> Fault | None:
         """The outage in force for this role at this moment."""
@@ -202,8 +236,11 @@ class FaultyLink:
         fault = self._injector.pick(self._role, self.step, at_ns)
         if fault is not None:
             self._strikes.append(Strike(fault, at_ns))
-            return self._struck(fault, message, timeout_s)
+            attempt = self._struck(fault, message, timeout_s)
+            self._injector.spoken(self._role, at_ns + attempt.duration_ns)
+            return attempt
         attempt = self._inner.attempt(message, timeout_s)
+        self._injector.spoken(self._role, at_ns + attempt.duration_ns)
         ended = self._injector.outage_at(self._role, at_ns + attempt.duration_ns)
         if attempt.outcome is Outcome.REPLIED and ended is not None:
             self._strikes.append(Strike(ended, at_ns + attempt.duration_ns))
@@ -213,17 +250,21 @@ class FaultyLink:
     def _struck(self, fault: Fault, message: bytes, timeout_s: float) -> Attempt:
         limit_ns = seconds(timeout_s)
         match fault.kind:
-            case "loss_before" | "outage":
+            case "loss_before" | "outage" | "half_open":
                 return Attempt(Outcome.REQUEST_LOST, limit_ns, fault=fault.id)
             case "loss_after":
                 self._inner.attempt(message, timeout_s)
                 return Attempt(Outcome.REPLY_LOST, limit_ns, fault=fault.id)
             case "delay":
                 attempt = self._inner.attempt(message, timeout_s)
-                late_ns = attempt.duration_ns + round(fault.extra_ms * 1e6)
-                if attempt.outcome is not Outcome.REPLIED or late_ns > limit_ns:
-                    return Attempt(Outcome.TIMED_OUT, limit_ns, fault=fault.id)
-                return Attempt(Outcome.REPLIED, late_ns, attempt.reply, fault.id)
+                return self._later(fault, attempt, round(fault.extra_ms * 1e6), limit_ns)
+            case "slow":
+                attempt = self._inner.attempt(message, timeout_s)
+                return self._later(fault, attempt, round(len(attempt.reply or b"") * 8 / fault.kbit_s * 1e6), limit_ns)
+            case "dns" | "tls_expired":
+                return Attempt(Outcome.GONE, 0, fault=fault.id)
+            case "clock_skew":
+                return self._skewed(fault, message, timeout_s)
             case "garble":
                 attempt = self._inner.attempt(message, timeout_s)
                 return Attempt(Outcome.GARBLED, attempt.duration_ns, fault=fault.id)
@@ -232,6 +273,25 @@ class FaultyLink:
                 return Attempt(Outcome.TIMED_OUT, limit_ns, fault=fault.id)
             case "tear":
                 return self._torn(fault, message, timeout_s)
+
+    @staticmethod
+    def _later(fault: Fault, attempt: Attempt, extra_ns: int, limit_ns: int) -> Attempt:
+        late_ns = attempt.duration_ns + extra_ns
+        if attempt.outcome is not Outcome.REPLIED or late_ns > limit_ns:
+            return Attempt(Outcome.TIMED_OUT, limit_ns, fault=fault.id)
+        return Attempt(Outcome.REPLIED, late_ns, attempt.reply, fault.id)
+
+    def _skewed(self, fault: Fault, message: bytes, timeout_s: float) -> Attempt:
+        """The data centre's clock is ahead. Only a modelled one's can be moved: a real one answers as it does."""
+        inner = self._inner
+        if not isinstance(inner, ModelledLink):
+            return inner.attempt(message, timeout_s)
+        inner.skew_ns = round(fault.extra_ms * 1e6)
+        try:
+            attempt = inner.attempt(message, timeout_s)
+        finally:
+            inner.skew_ns = 0
+        return Attempt(attempt.outcome, attempt.duration_ns, attempt.reply, fault.id)
 
     def _torn(self, fault: Fault, message: bytes, timeout_s: float) -> Attempt:
         """Power goes away somewhere in the device's write, or just after its act: what it stored, it stored."""

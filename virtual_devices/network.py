@@ -76,6 +76,9 @@ class BurstyLoss:
         check(self)
 
 
+LineClass = Literal["own", "1M", "2M", "mobile"]
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
     """The institution's line to the data centre, and the data centre's own time."""
@@ -88,9 +91,29 @@ class Network:
     """What the line carries, each way, above 0. The smallest VPN line in the field has 1 Mbit/s."""
     loss: IndependentLoss | BurstyLoss = field(default_factory=IndependentLoss)
     """Which messages are lost. Its kind must be written."""
+    line: LineClass = "own"
+    """A class of lines in the field, which gives what is not written here: 1M and 2M are the fibre VPN of small institutions,
+    mobile is the VPN over a mobile network; own is none of them."""
 
     def __post_init__(self) -> None:
         check(self)
+
+    @staticmethod
+    def template(given: Mapping[str, Any]) -> Network | None:
+        """What a table that names a class of lines is filled up from."""
+        return LINES.get(str(given.get("line")))
+
+
+LINES: Mapping[str, Network] = {
+    "1M": Network(bandwidth_kbit_s=1000.0, line="1M"),
+    "2M": Network(bandwidth_kbit_s=2000.0, line="2M"),
+    "mobile": Network(
+        Delay(38.0, 140.0), bandwidth_kbit_s=4000.0, line="mobile",
+        loss=BurstyLoss(good_s=180.0, bad_s=6.0, share_good=0.004, share_bad=0.5),
+    ),
+}
+"""The classes of lines. Their bandwidths are the field's (a pharmacists' association's notice of 2018; of mobile lines only the
+fee is known); latencies and losses are assumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +244,8 @@ class ModelledLink:
         self.tearable = device if isinstance(device, Tearable) else None
         self.channel = medium.channel
         self.device = name
+        self.skew_ns = 0
+        """How far the device's clock is ahead of the asker's."""
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
         at_ns = self._clock.now_ns()
@@ -230,7 +255,7 @@ class ModelledLink:
             return Attempt(Outcome.REQUEST_LOST, limit_ns)
         before = self._work.copy() if self._work is not None else None
         try:
-            reply = self._handle.handle(message, at_ns) if message else self._handle.power_on()
+            reply = self._handle.handle(message, at_ns + self.skew_ns) if message else self._handle.power_on()
         except PowerCut:
             self._handle.power_off()
             return Attempt(Outcome.GONE, min(limit_ns, there_ns))
@@ -245,6 +270,6 @@ class ModelledLink:
 
 
 __all__ = [
-    "BurstyLoss", "Contact", "ContactMedium", "Delay", "IndependentLoss", "Line", "LossState", "Medium", "ModelledLink",
-    "Network",
+    "LINES", "BurstyLoss", "Contact", "ContactMedium", "Delay", "IndependentLoss", "Line", "LineClass", "LossState", "Medium",
+    "ModelledLink", "Network",
 ]
