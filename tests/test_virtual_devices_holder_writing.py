@@ -106,7 +106,7 @@ def test_batch_is_stored_once_and_its_receipt_is_kept() -> None:
     assert again == replace(receipt, outcome=WriteOutcome.ALREADY) and len(made.records().all()) == 2
     other = replace(whole, generation=1)
     assert write(made, other).outcome is WriteOutcome.CONFLICT and len(made.records().all()) == 2
-    assert made.records().of(Kind.PRESCRIPTION) == [whole.records[1]]
+    assert made.records().prescriptions() == [whole.records[1]]
     assert set(made.records().chains()) == {SAM_READER_ID, HPC_READER_ID}
 
 

@@ -13,7 +13,7 @@ SHA-256 (x5t, RFC 9360), which is the certificate shown in the session, so that 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -53,10 +53,21 @@ class Kind(Enum):
     PRESCRIPTION = "rx"
     CANCEL = "cancel"
     AMEND = "amend"
+    DISPENSE = "dispense"  # one issue of a prescription handed over
+    RETURN = "return"  # a dispensing that did not take place after all
+    RECEIVED = "received"  # the recipient's signature for what was dispensed
+    QUERY = "query"  # a pharmacist doubts a prescription
+    ANSWER = "answer"  # to a query
+    RESTORE = "restore"  # a cancellation taken back
 
     @property
     def needs_professional(self) -> bool:
         return self is not Kind.FEE
+
+    @property
+    def carried(self) -> bool:
+        """Whether holders' devices keep it; the rest lies with the data centre only."""
+        return self not in _NOT_CARRIED
 
     @property
     def signers(self) -> frozenset[Role]:
@@ -64,8 +75,14 @@ class Kind(Enum):
         return frozenset() if self is Kind.FEE else _SIGNERS.get(self, PROFESSIONALS)
 
 
-_SIGNERS = {Kind.PRESCRIPTION: frozenset({Role.PHYSICIAN}), Kind.AMEND: frozenset({Role.PHYSICIAN})}
+_PHYSICIAN, _DISPENSER = frozenset({Role.PHYSICIAN}), frozenset({Role.PHARMACIST, Role.PHYSICIAN})
+_SIGNERS = {
+    Kind.PRESCRIPTION: _PHYSICIAN, Kind.AMEND: _PHYSICIAN, Kind.RESTORE: _PHYSICIAN, Kind.DISPENSE: _DISPENSER,
+    Kind.RETURN: _DISPENSER, Kind.RECEIVED: _DISPENSER, Kind.QUERY: frozenset({Role.PHARMACIST}), Kind.ANSWER: _DISPENSER,
+}
 """Who signs, where it is not any professional."""
+_NOT_CARRIED = frozenset({Kind.RECEIVED, Kind.QUERY, Kind.ANSWER})
+_OF_PRESCRIPTIONS = frozenset({Kind.PRESCRIPTION, Kind.DISPENSE, Kind.RETURN, Kind.RESTORE})
 
 
 class WriteOutcome(Enum):
@@ -190,25 +207,29 @@ def read_record(raw: bytes) -> tuple[Record, Sign]:
         raise MalformedMdoc(f"a record: {e.what}") from None
     if signed.protected or signed.unprotected:
         raise MalformedMdoc("a record with headers of its own: they are its signatures'")
-    body = read_map(signed.payload, "a record")
+    if len(raw) > MAX_RECORD_BYTES:
+        raise MalformedMdoc(f"a record of {len(raw)} bytes, at most {MAX_RECORD_BYTES}")
+    return read_content(signed.payload), signed
+
+
+def read_content(payload: bytes) -> Record:
+    """The record itself, without what signs it. Raises MalformedMdoc."""
+    body = read_map(payload, "a record")
     try:
         kind = Kind(body.get(1))
     except ValueError:
         raise MalformedMdoc(f"a record of kind {brief(body.get(1))}") from None
     fields = a_map(body.get(5), "a record's fields")
-    if len(raw) > MAX_RECORD_BYTES:
-        raise MalformedMdoc(f"a record of {len(raw)} bytes, at most {MAX_RECORD_BYTES}")
     if not fields or not all(isinstance(k, int) and not isinstance(k, bool) and k >= 0 for k in fields):
         raise MalformedMdoc("a record's fields are not numbered")
     amends = body.get(6)
     if (amends is None) == (kind in (Kind.AMEND, Kind.CANCEL)):
         raise MalformedMdoc("an amendment or cancellation names a record, and nothing else does")
-    record = Record(
+    return Record(
         kind, _exactly(body.get(2), ID_BYTES, "a record's id"), _exactly(body.get(3), HASH_BYTES, "a record's holder"),
         read_tdate(body.get(4), "a record's date"), {int(k): v for k, v in fields.items()},
         None if amends is None else _exactly(amends, ID_BYTES, "the id of what is amended"),
     )
-    return record, signed
 
 
 def read_receipt(value: object) -> Receipt:
@@ -233,6 +254,16 @@ def receipt_is_for(receipt: Receipt, batch: Batch) -> bool:
 def records_of(raw: Sequence[bytes]) -> list[Record]:
     """The records without their signatures, for people to read. Raises MalformedMdoc."""
     return [read_record(r)[0] for r in raw]
+
+
+def of_prescriptions(records: Iterable[Record]) -> frozenset[bytes]:
+    """Ids of those that belong to prescriptions: what is prescribed or dispensed, and what amends or cancels that. The rest
+    belongs to visits."""
+    known = list(records)
+    found = {record.id for record in known if record.kind in _OF_PRESCRIPTIONS}
+    while more := {record.id for record in known if record.amends in found} - found:
+        found |= more
+    return frozenset(found)
 
 
 def _exactly(value: object, length: int, what: str) -> bytes:

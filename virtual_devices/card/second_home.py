@@ -32,7 +32,7 @@ from virtual_devices.mdoc.session import Transcript
 from virtual_devices.pin import Pin
 from virtual_devices.pki import ChainVerifier
 from virtual_devices.store import Store
-from virtual_devices.write_back import Kind, Receipt
+from virtual_devices.write_back import Receipt
 
 IN_FORCE = b"1"
 """Of the cancel mark in the insurance cell, which the data centre's update writes."""
@@ -116,9 +116,9 @@ def _value(records: CardRecords, name: str) -> Any:
         case "generation":
             return records.generation
         case "visits":
-            return records.of(*(set(Kind) - {Kind.PRESCRIPTION})) or None
+            return records.visits() or None
         case "prescriptions":
-            return records.of(Kind.PRESCRIPTION) or None
+            return records.prescriptions() or None
         case "certificates":
             return records.chains() or None
         case _:

@@ -28,9 +28,10 @@ from virtual_devices.write_back import MAX_RECORDS, Batch, Kind, Receipt, Record
 _VISITS = BY_NAME["visit"].count
 ROOM: Mapping[Kind, int] = {
     Kind.VISIT: _VISITS, Kind.FEE: _VISITS, Kind.CANCEL: _VISITS, Kind.PRESCRIPTION: BY_NAME["outpatient_rx"].count,
-    Kind.AMEND: 2 * _VISITS,
+    Kind.AMEND: 2 * _VISITS, Kind.DISPENSE: 2 * _VISITS, Kind.RETURN: _VISITS, Kind.RESTORE: _VISITS,
 }
-"""Records of each kind that the chip holds; of amendments two a visit (assumed: the layout overwrites instead)."""
+"""Records of each kind that the chip holds; of amendments and dispensings two a visit (assumed:
+the layout overwrites instead)."""
 MAX_RECORD_BYTES = 1024
 """Of one signed record. The layout's longest has 78 bytes of content; two signatures and their names add about 250."""
 HELD_BYTES = 40_000

@@ -23,11 +23,14 @@ from virtual_devices import cbor, cose, pki
 from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, proof_message
 from virtual_devices.card.writes import update_message
 from virtual_devices.clock import NS, parse_roc
+from virtual_devices.cloud.books import MemoryBooks
 from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre, Stored, VisitRecord
 from virtual_devices.cloud.desk_operations import DeskOperations
 from virtual_devices.cloud.identification import CardSession
 from virtual_devices.cloud.late import MAX_WAITING, MAX_WAITING_BYTES, LateRecords, late_id, verify_late
+from virtual_devices.cloud.prescription_service import PrescriptionService
+from virtual_devices.cloud.prescriptions import Prescriptions
 from virtual_devices.cose import MalformedCose
 from virtual_devices.link import Work
 from virtual_devices.pki import PROFESSIONALS, Authority, ChainVerifier, Identity, Refused, Role, Trouble, Verified
@@ -77,11 +80,11 @@ class DataCentreDevice:
     def __init__(
         self, core: DataCentre, identity: Identity, root: bytes, revoked: Collection[int] = frozenset(),
         authority: Authority | None = None, lists: Callable[[int], Mapping[str, bytes]] = lambda _: {},
-        fresh: Callable[[int], bytes] | None = None,
+        fresh: Callable[[int], bytes] | None = None, prescriptions: Prescriptions | None = None,
     ) -> None:
         """``authority``: who issues reader certificates; without one none are given (9004). ``lists``: the status lists of a
         moment, signed, by their address. ``fresh``: randomness of its own, for challenges and numbers; without it a stream that
-        follows from its key, which nobody else has."""
+        follows from its key, which nobody else has. ``prescriptions``: kept in memory without."""
         self.core = core
         self.work = Work()
         self._identity = identity
@@ -109,6 +112,9 @@ class DataCentreDevice:
             "upload": self._upload,  # csUploadData
             **self.desk.all(),
         }
+        self.prescriptions = prescriptions or Prescriptions(MemoryBooks())
+        known = self.core.people.__contains__
+        self._operations |= PrescriptionService(self.prescriptions, self._root, self.work, revoked, known).operations()
 
     def power_on(self) -> bytes:
         return b""

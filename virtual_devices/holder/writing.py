@@ -29,11 +29,11 @@ from virtual_devices.mdoc.tagged import MalformedMdoc, dumps
 from virtual_devices.pki import organisation_of
 from virtual_devices.write_back import (
     Batch,
-    Kind,
     Receipt,
     Record,
     WriteOutcome,
     holder_of,
+    of_prescriptions,
     read_batch,
     read_receipt,
     read_record,
@@ -80,9 +80,18 @@ class Records:
         """Encoded COSE_Sign of each, oldest first."""
         return [raw for name in sorted(self._memory.names(_RECORD)) if (raw := self._memory.get(name)) is not None]
 
-    def of(self, *kinds: Kind) -> list[bytes]:
-        """Those of these kinds, oldest first."""
-        return [raw for raw in self.all() if read_record(raw)[0].kind in kinds]
+    def visits(self) -> list[bytes]:
+        """What belongs to visits, oldest first."""
+        return self._split(False)
+
+    def prescriptions(self) -> list[bytes]:
+        """What is prescribed, with what amends or cancels it and what of it was dispensed, oldest first."""
+        return self._split(True)
+
+    def _split(self, wanted: bool) -> list[bytes]:
+        found = [(raw, read_record(raw)[0]) for raw in self.all()]
+        rx = of_prescriptions(record for _, record in found)
+        return [raw for raw, record in found if (record.id in rx) is wanted]
 
     def newest(self, most_bytes: int) -> tuple[list[bytes], dict[bytes, list[bytes]]]:
         """As many of the newest records as fit into so many bytes with the chains of their signers: the records, oldest first,
@@ -163,6 +172,8 @@ class Records:
         return WriteOutcome.STORED, ()
 
     def _signed(self, record: Record, signed: Sign, readers: Readers) -> bool:
+        if not record.kind.carried:
+            return False
         needed: list[Reader | None] = [readers.hpc, readers.sam] if record.kind.needs_professional else [readers.sam]
         if len(signed.signatures) != len(needed):
             return False

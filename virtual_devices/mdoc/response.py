@@ -95,7 +95,12 @@ class DeviceResponse:
 
 def authenticated(transcript: Transcript, doctype: str, device_spaces: bytes) -> bytes:
     """DeviceAuthenticationBytes. ``device_spaces``: DeviceNameSpaces inside #6.24."""
-    return embedded(b"\x84\x74DeviceAuthentication" + transcript.encoded + dumps(doctype) + embedded(device_spaces))
+    return authenticated_in(transcript.encoded, doctype, device_spaces)
+
+
+def authenticated_in(transcript: bytes, doctype: str, device_spaces: bytes) -> bytes:
+    """The same, of an encoded SessionTranscript: for who was not in the session."""
+    return embedded(b"\x84\x74DeviceAuthentication" + transcript + dumps(doctype) + embedded(device_spaces))
 
 
 def sign_device(
@@ -187,6 +192,8 @@ class Believed:
     """From the device, where the issuer lets it."""
     signed: bool = True
     """The device's proof is a signature, which others can check too; False: a MAC, which only this reader can."""
+    device: DeviceSigned | None = None
+    """As it came: with a signature and the session's transcript, others can be shown it."""
 
 
 def believe(
@@ -215,7 +222,7 @@ def believe(
     beyond = _not_authorised(document.device.values, mso.authorised)
     if beyond:
         return Refused(Trouble.WRONG_ROLE, f"the device may not sign {beyond} itself")
-    return Believed(mso, signer, document.issued.values(), document.device.values, isinstance(auth, Sign1))
+    return Believed(mso, signer, document.issued.values(), document.device.values, isinstance(auth, Sign1), document.device)
 
 
 def _not_authorised(values: Mapping[str, Collection[str]], authorised: Mapping[str, frozenset[str] | None]) -> str:

@@ -4,8 +4,7 @@
     record     = COSE_Sign (tag 98) over Record {1: "rx", 2: id, 3: SHA-256(device key), 4: tdate, 5: fields},
                  deterministic encoding, unprotected {}, signatures [physician's HPC, institution's SAM]
     signature  : protected {1: -7, 34 (x5t): [-16, SHA-256 of the certificate]}, unprotected {? 33 (x5chain): certificate}
-    fields     = {1: institution's code, 2: [1*60 entry], 3: last day to dispense, uint YYYYMMDD}
-    entry      = [order type, item code, site, usage, days, total in tenths, delivery mark]   (card layout, 醫1-2-1 to 1-2-7)
+    fields     : the document's (``virtual_devices/prescription/document.py``)
 
 Issuing authorities are left out: the reader has them. A reader that also has the signers' certificates needs none in the code.
 A signer's certificate must have been good on the day of signing, for it may live no longer than some days. Who has it
@@ -20,9 +19,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from enum import Enum
-from typing import Any
 
 from virtual_devices.clock import NS, TAIWAN, to_datetime
 from virtual_devices.codes import Space
@@ -32,48 +29,12 @@ from virtual_devices.lifecycle import OK, FieldCode
 from virtual_devices.link import Work
 from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.pki import ChainVerifier, Refused, Role, Trouble, Verified
+from virtual_devices.prescription.document import MAX_ENTRIES, Entry, MalformedPrescription, Prescription, read_prescription
 from virtual_devices.qr.card import Signer
 from virtual_devices.qr.text import PRESCRIPTION, MalformedCode, pack, unpack
-from virtual_devices.write_back import ID_BYTES, Kind, Record, read_record, signer_header, thumbprint
+from virtual_devices.write_back import ID_BYTES, Kind, read_record, signer_header, thumbprint
 
 CLOCK_SKEW_S = 30
-MAX_ENTRIES = 60
-INSTITUTION, ENTRIES, LAST_DAY = 1, 2, 3
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One order. ``total_tenths``: the quantity in tenths, as the field writes one decimal."""
-
-    order_type: str
-    item_code: str
-    site: str
-    usage: str
-    days: int
-    total_tenths: int
-    delivery_mark: str
-
-    def value(self) -> list[Any]:
-        return [
-            self.order_type, self.item_code, self.site, self.usage, self.days, self.total_tenths, self.delivery_mark,
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class Prescription:
-    """``device``: SHA-256 of the holder's device key. ``last_day``: in Taiwan's calendar day, dispensing included."""
-
-    id: bytes
-    device: bytes
-    issued_ns: int
-    institution: str
-    entries: tuple[Entry, ...]
-    last_day: date
-
-    def record(self) -> Record:
-        last = self.last_day.year * 10_000 + self.last_day.month * 100 + self.last_day.day
-        fields = {INSTITUTION: self.institution, ENTRIES: [e.value() for e in self.entries], LAST_DAY: last}
-        return Record(Kind.PRESCRIPTION, self.id, self.device, self.issued_ns, fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,31 +80,10 @@ def read(text: str) -> tuple[Prescription, Sign]:
         raise MalformedCode("a signature carries more than one certificate")
     if record.kind is not Kind.PRESCRIPTION:
         raise MalformedCode(f"a record of kind {record.kind.value}")
-    return _prescription(record), signed
-
-
-def _prescription(record: Record) -> Prescription:
-    institution, entries, last = (record.fields.get(n) for n in (INSTITUTION, ENTRIES, LAST_DAY))
-    if set(record.fields) != {INSTITUTION, ENTRIES, LAST_DAY} or not isinstance(institution, str):
-        raise MalformedCode("the prescription's fields are not those of the profile")
-    if not isinstance(entries, (list, tuple)) or not 1 <= len(entries) <= MAX_ENTRIES:
-        raise MalformedCode(f"a prescription has 1 to {MAX_ENTRIES} entries")
-    if type(last) is not int or not 0 < last < 100_000_000:
-        raise MalformedCode("the last day is not YYYYMMDD")
     try:
-        day = date(last // 10_000, last // 100 % 100, last % 100)
-    except ValueError:
-        raise MalformedCode("the last day is no date") from None
-    return Prescription(record.id, record.holder, record.at_ns, institution, tuple(_entry(e) for e in entries), day)
-
-
-def _entry(value: object) -> Entry:
-    if not isinstance(value, (list, tuple)) or [type(v) for v in value] != [str, str, str, str, int, int, str]:
-        raise MalformedCode("an entry is not that of the profile")
-    entry = Entry(*value)
-    if not 0 <= entry.days <= 999 or not 0 <= entry.total_tenths < 1_000_000:
-        raise MalformedCode("an entry's days or quantity are out of range")
-    return entry
+        return read_prescription(record), signed
+    except MalformedPrescription as e:
+        raise MalformedCode(e.what) from None
 
 
 # -- checking
@@ -274,3 +214,8 @@ def _for_whom_and_when(rx: Prescription, device: bytes, now_ns: int) -> Reason:
     if rx.issued_ns > now_ns + CLOCK_SKEW_S * NS:
         return Reason.FROM_THE_FUTURE
     return Reason.EXPIRED if to_datetime(now_ns).astimezone(TAIWAN).date() > rx.last_day else Reason.BELIEVED
+
+
+__all__ = [
+    "CODES", "Checker", "Entry", "MAX_ENTRIES", "Prescription", "Reason", "SigningParty", "Verdict", "read", "sign", "to_text",
+]

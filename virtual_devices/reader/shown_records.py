@@ -3,7 +3,8 @@ written anything there. A record counts by those who signed it.
 
 Each is a COSE_Sign by [HPC, SAM], or by the SAM alone where no professional is needed (``write_back.py``). Its signatures name
 certificates that stand beside the records, and those are judged by the moment of the record: one that has ended since was good
-then. A prescription is a physician's. What is for another device key belongs to another card (5020).
+then. A prescription is a physician's, a dispensing a pharmacist's (``Kind.signers``). What is for another device key belongs to
+another card (5020).
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from dataclasses import dataclass
 
 from virtual_devices.link import Work
 from virtual_devices.mdoc.tagged import MalformedMdoc
-from virtual_devices.pki import PROFESSIONALS, ChainVerifier, Refused, Role, Verified
+from virtual_devices.pki import ChainVerifier, Refused, Role, Verified
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.write_back import Kind, Record, read_record, thumbprint
 
 ROLE = "wallet"
 FORGED, WRONG_HOLDER = "1420", "5020"
 """The nearest that the field has: "the physician's signature is wrong" of the virtual card's software (inferred)."""
-_PHYSICIAN, _SAM = frozenset({Role.PHYSICIAN}), frozenset({Role.SAM})
+_SAM = frozenset({Role.SAM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def _chains(value: object) -> dict[bytes, tuple[bytes, ...]]:
 def _signers_of(kind: Kind) -> Sequence[frozenset[Role]]:
     if not kind.needs_professional:
         return (_SAM,)
-    return (_PHYSICIAN if kind is Kind.PRESCRIPTION else PROFESSIONALS, _SAM)
+    return (kind.signers, _SAM)
 
 
 class _Check:

@@ -97,6 +97,14 @@ def write(
 ) -> Flow[Receipt]:
     """The batch in a second request, and its receipt, believed. Raises Ended with the field's code when it was refused (5020,
     5009, ...), or when the medium failed: then the same batch may be tried again."""
+    receipt, _ = yield from write_shown(desk, opened, batch, sam, hpc=hpc, step=step)
+    return receipt
+
+
+def write_shown(
+    desk: Desk, opened: ReaderSession, batch: Batch, sam: Handle, *, hpc: Handle | None = None, step: str = STEP,
+) -> Flow[tuple[Receipt, Shown]]:
+    """The same, with the answer in which the device signed the receipt."""
     info = {vhc.WRITE_INFO: embed(batch.to_bytes())}
     limit_s = write_limit_s(len(batch.records))
     shown = yield from ask(desk, opened, ASKED, sam, hpc=hpc, info=info, step=step, timeout_s=limit_s)
@@ -110,7 +118,7 @@ def write(
         raise Ended("a receipt for another batch", READ_WRITE_FAULT, ROLE)
     if not receipt.outcome.done:
         raise Ended(f"the wallet refuses the batch: {_why(receipt)}", receipt.outcome.code, ROLE)
-    return receipt
+    return receipt, shown
 
 
 def _why(receipt: Receipt) -> str:
@@ -118,4 +126,6 @@ def _why(receipt: Receipt) -> str:
     return receipt.outcome.name.lower().replace("_", " ") + at
 
 
-__all__ = ["Target", "WriteOutcome", "prepare", "sign_records", "target_of", "write", "write_limit_s"]
+__all__ = [
+    "Target", "WriteOutcome", "prepare", "sign_records", "target_of", "write", "write_limit_s", "write_shown",
+]

@@ -45,7 +45,7 @@ from virtual_devices.wallet.keystore import Keystore, Policy, Purpose
 from virtual_devices.wallet.late import late_readers, moments
 from virtual_devices.wallet.power import Memory, Power
 from virtual_devices.wallet.vault import Vault
-from virtual_devices.write_back import MAX_RECORDS, Batch, Kind, Receipt, WriteOutcome, holder_of, read_record
+from virtual_devices.write_back import MAX_RECORDS, Batch, Receipt, WriteOutcome, holder_of, of_prescriptions, read_record
 
 DEVICE = "device."
 """How the names of cards' keys begin."""
@@ -293,13 +293,16 @@ class _Home:
         shown, chains = records.newest(min(SHOWN_BYTES, room_bytes)) if vhc.RECORDS in names else ([], {})
         mine = holder_of(held.mso.device_key)  # a record to any other key was another card's
 
-        def of(*kinds: Kind) -> list[bytes] | None:
-            return [raw for raw in shown if (record := read_record(raw)[0]).kind in kinds and record.holder == mine] or None
+        own = [(raw, record) for raw in shown if (record := read_record(raw)[0]).holder == mine]
+        prescribed = of_prescriptions(record for _, record in own)
+
+        def of(prescriptions: bool) -> list[bytes] | None:
+            return [raw for raw, record in own if (record.id in prescribed) is prescriptions] or None
 
         makers: dict[Element, Callable[[], Any]] = {
             (vhc.RECORDS, "generation"): lambda: records.generation,
-            (vhc.RECORDS, "visits"): lambda: of(*(set(Kind) - {Kind.PRESCRIPTION})),
-            (vhc.RECORDS, "prescriptions"): lambda: of(Kind.PRESCRIPTION),
+            (vhc.RECORDS, "visits"): lambda: of(False),
+            (vhc.RECORDS, "prescriptions"): lambda: of(True),
             (vhc.RECORDS, "certificates"): lambda: chains or None,
             (vhc.DELEGATION, "authorization"): lambda: held.authorization,
             (vhc.DELEGATION, "proof"): lambda: self._proof(held, transcript),
