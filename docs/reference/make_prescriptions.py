@@ -88,8 +88,8 @@ dispensed meanwhile is found (RX06) when it is told.
 
 {KEPT_YEARS} years, {KEPT_YEARS_CONTROLLED} of controlled drugs (Pharmacists Act, articles 16 to 18; that the data centre keeps as
 long as a pharmacy must is inferred), counted from the last thing that happened. Until then a prescription is found by holder,
-institution, visit or id. Then its records are deleted in one act. What stays is, of each record, its id, kind, hash and class, the
-moment, and the data centre's signed statement of it. Certificates of professionals are kept: they are no prescriptions.
+institution, visit or id. Then its records are deleted in one act. What stays is, of each record, its id, kind, hash and class,
+the moment, and the data centre's signed statement of it. Certificates of professionals are kept: they are no prescriptions.
 
 ## What this is not
 
@@ -144,9 +144,8 @@ _OF_VISITS = frozenset({Kind.VISIT, Kind.FEE})
 
 
 def _signed(kind: Kind) -> list[str]:
-    return [
-        f"`{kind.value}`", ", ".join(r.name.lower() for r in Role if r in kind.signers) + ", SAM", "yes" if kind.carried else "no",
-    ]
+    signers = [role.name.lower() for role in Role if role in kind.signers]
+    return [f"`{kind.value}`", ", ".join([*signers, "SAM"]), "yes" if kind.carried else "no"]
 
 
 def page() -> str:

@@ -23,7 +23,6 @@ from virtual_devices import cbor, cose, pki
 from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, proof_message
 from virtual_devices.card.writes import update_message
 from virtual_devices.clock import NS, parse_roc
-from virtual_devices.cloud.books import MemoryBooks
 from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre, Stored, VisitRecord
 from virtual_devices.cloud.desk_operations import DeskOperations
@@ -80,11 +79,11 @@ class DataCentreDevice:
     def __init__(
         self, core: DataCentre, identity: Identity, root: bytes, revoked: Collection[int] = frozenset(),
         authority: Authority | None = None, lists: Callable[[int], Mapping[str, bytes]] = lambda _: {},
-        fresh: Callable[[int], bytes] | None = None, prescriptions: Prescriptions | None = None,
+        fresh: Callable[[int], bytes] | None = None,
     ) -> None:
         """``authority``: who issues reader certificates; without one none are given (9004). ``lists``: the status lists of a
         moment, signed, by their address. ``fresh``: randomness of its own, for challenges and numbers; without it a stream that
-        follows from its key, which nobody else has. ``prescriptions``: kept in memory without."""
+        follows from its key, which nobody else has."""
         self.core = core
         self.work = Work()
         self._identity = identity
@@ -112,9 +111,11 @@ class DataCentreDevice:
             "upload": self._upload,  # csUploadData
             **self.desk.all(),
         }
-        self.prescriptions = prescriptions or Prescriptions(MemoryBooks())
-        known = self.core.people.__contains__
-        self._operations |= PrescriptionService(self.prescriptions, self._root, self.work, revoked, known).operations()
+        self.prescriptions = Prescriptions(core.books)
+        of_prescriptions = PrescriptionService(
+            self.prescriptions, self._root, self.work, revoked, lambda card_no: core.people.get(card_no) is not None,
+        )
+        self._operations |= of_prescriptions.operations()
 
     def power_on(self) -> bytes:
         return b""
