@@ -136,7 +136,7 @@ def test_after_a_change_of_key_the_new_card_proves_itself() -> None:
 def asked(town: Town, of: App, operation: str, number: bytes, key: str, given: dict[str, Any]) -> tuple[str, Any]:
     """An application with that number for that key, attested for the challenge of now: code and card."""
     challenge = town.run(app.call(of, "challenge", {}))["challenge"]
-    attestation = of.phone.keystore.attest(key, challenge)
+    attestation = of.attest(key, challenge)
     arguments = {"card_no": ANNA.card_no, "given": given, "attestation": attestation}
     code, body = town.ask(of, operation, arguments, number)
     return code, body.get("card")

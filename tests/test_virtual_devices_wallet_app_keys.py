@@ -31,24 +31,41 @@ def test_key_for_codes_is_attested_like_the_device_key() -> None:
     town = Town()
     of, soft = town.app("anna"), town.app("soft", hardware=False)
     card = town.run(app.apply(of, ANNA.card_no, town.ticket(ANNA)))
-    keystore = of.phone.keystore
-    keystore.make("free", KeyPurpose.SIGN, Policy.FREE)
+    of.phone.keystore.make("free", KeyPurpose.SIGN, Policy.FREE)
 
     def activate(attest: Any, number: bytes) -> tuple[str, dict[str, Any]]:
         challenge = town.run(app.call(of, "challenge", {}))["challenge"]
         return town.ask(of, "activate", {"card": card, "qr_attestation": attest(challenge)}, number)
 
     wrong: list[Callable[[bytes], bytes]] = [
-        lambda c: keystore.attest("free", c), lambda c: soft.phone.keystore.attest(soft.phone.new_key(), c),
-        lambda c: keystore.attest(of.phone.new_key(), b"another" + c[7:]), lambda _: b"",
+        lambda c: of.attest("free", c), lambda c: soft.attest(soft.phone.new_key(), c),
+        lambda c: of.attest(of.phone.new_key(), b"another" + c[7:]), lambda _: b"",
     ]
     for attest in wrong:
         assert activate(attest, b"1" * 16)[0] == "1024" and town.domain.ledger.cards[card].state is State.ISSUED
     right, another = of.phone.new_key(), of.phone.new_key()
     for _ in range(2):
-        code, body = activate(lambda c: keystore.attest(right, c), b"2" * 16)
+        code, body = activate(lambda c: of.attest(right, c), b"2" * 16)
         assert code == "0" and body["qr"] is not None
-    assert activate(lambda c: keystore.attest(another, c), b"2" * 16)[0] == "9002"
+    assert activate(lambda c: of.attest(another, c), b"2" * 16)[0] == "9002"
+
+
+@pytest.mark.parametrize("operation", ["apply", "rebind", "activate"])
+def test_attestation_by_another_phone_is_bound_to_nothing(operation: str) -> None:
+    """Relayed: a thief's phone asks, and a phone elsewhere was made to attest a key of its own for the thief's challenge. The
+    card would be in the thief's name and work on a phone that nobody has looked at, or the other way round."""
+    town = Town()
+    of, elsewhere = town.app("anna"), town.app("elsewhere")
+    if operation == "rebind":
+        town.enrolled(ANNA, "anna's former phone")
+    card = town.run(app.apply(of, ANNA.card_no, town.ticket(ANNA))) if operation == "activate" else ""
+    before = {c.name: c.state for c in town.domain.ledger.cards.values()}
+    challenge = town.run(app.call(of, "challenge", {}))["challenge"]
+    relayed = elsewhere.attest(elsewhere.phone.new_key(), challenge)
+    named = "qr_attestation" if operation == "activate" else "attestation"
+    arguments = {"card_no": ANNA.card_no, "card": card, "given": town.ticket(ANNA), named: relayed}
+    assert refused(town, app.call(of, operation, arguments)).code == "1024"
+    assert {c.name: c.state for c in town.domain.ledger.cards.values()} == before
 
 
 def test_attestation_for_another_challenge_is_refused() -> None:
@@ -57,7 +74,7 @@ def test_attestation_for_another_challenge_is_refused() -> None:
     old = town.run(app.call(of, "challenge", {}))["challenge"]
     town.run(app.apply(of, ANNA.card_no, facts(ANNA)))  # uses it up
     key = of.phone.new_key()
-    arguments = {"card_no": ANNA.card_no, "given": facts(ANNA), "attestation": of.phone.keystore.attest(key, old)}
+    arguments = {"card_no": ANNA.card_no, "given": facts(ANNA), "attestation": of.attest(key, old)}
     assert refused(town, app.call(of, "apply", arguments)).code == "1024"
 
 
@@ -67,7 +84,7 @@ def test_attestation_needs_a_challenge_that_was_given_and_is_not_over(waited_s: 
     of = town.app("anna")
 
     def apply(challenge: bytes) -> Any:
-        attestation = of.phone.keystore.attest(of.phone.new_key(), challenge)
+        attestation = of.attest(of.phone.new_key(), challenge)
         return app.call(of, "apply", {"card_no": ANNA.card_no, "given": facts(ANNA), "attestation": attestation})
 
     assert refused(town, apply(b"")).code == "1024"  # none was asked for

@@ -21,10 +21,13 @@ from virtual_devices.randomness import private_key
 from virtual_devices.wallet.attestation import Claim, Doubt, NotAttested, PhoneMaker, verify_attestation
 from virtual_devices.wallet.keystore import Anchor, Denied, KeyDenied, Keystore, Policy, Purpose
 from virtual_devices.wallet.power import Power
+from virtual_devices.write_back import holder_of
 
 from .phones import BATCH, MAKER, NOW_NS, cut, keystore, points_of
 
 CHALLENGE = b"enrolment 17, a fresh challenge"
+ME = holder_of(private_key("test", "phone", "phone A", "sign", 1).public_key())
+"""The id of the phone's own key: the one that :func:`with_keys` makes first."""
 
 
 def denied(why: Denied, act: Any, *arguments: Any) -> None:
@@ -66,7 +69,8 @@ def test_key_never_does_two_things() -> None:
             else:
                 denied(Denied.PURPOSE, act, name)
     denied(Denied.PURPOSE, phone.public_key, "seal")
-    denied(Denied.PURPOSE, phone.attest, "seal", CHALLENGE)
+    denied(Denied.PURPOSE, phone.attest, "seal", CHALLENGE, "sign")
+    denied(Denied.NO_KEY, phone.attest, "card", CHALLENGE, "another phone's")
     denied(Denied.PURPOSE, phone.open, "sign", bytes(40))
     denied(Denied.CURVE, phone.agree, "agree", ec.derive_private_key(5, ec.SECP384R1()).public_key())
 
@@ -138,7 +142,7 @@ def test_anchor_moves_forward_only_and_goes_with_its_key() -> None:
 
 def test_keys_follow_from_the_seed_and_differ_between_phones_and_names() -> None:
     def key(phone: Keystore, name: str) -> bytes:
-        return Claim(phone.public_key(name), Purpose.SIGN, True, Policy.FREE, b"").to_bytes()
+        return Claim(phone.public_key(name), Purpose.SIGN, True, Policy.FREE, b"", b"").to_bytes()
 
     one, same, other = with_keys(), with_keys(), with_keys(phone="phone B")
     assert key(one, "sign") == key(same, "sign")
@@ -226,7 +230,8 @@ def test_text_of_a_keystore_says_the_phone_and_nothing_else() -> None:
 # -- attestation
 
 def attested(phone: Keystore, name: str = "card", challenge: bytes = CHALLENGE, now_ns: int = NOW_NS, **wanted: Any) -> Any:
-    return verify_attestation(phone.attest(name, challenge), MAKER.root_der, CHALLENGE, now_ns, **wanted)
+    beside = "sign" if "sign" in phone.names() else name
+    return verify_attestation(phone.attest(name, challenge, beside), MAKER.root_der, CHALLENGE, ME, now_ns, **wanted)
 
 
 def test_hardware_key_behind_consent_is_attested() -> None:
@@ -234,7 +239,8 @@ def test_hardware_key_behind_consent_is_attested() -> None:
     claim = attested(phone, work=work)
     assert isinstance(claim, Claim)
     assert claim.key.public_numbers() == phone.public_key("card").public_numbers()
-    assert (claim.purpose, claim.hardware, claim.policy, claim.challenge) == (Purpose.SIGN, True, Policy.HOLDER, CHALLENGE)
+    assert (claim.purpose, claim.hardware, claim.policy, claim.challenge, claim.phone) == (
+        Purpose.SIGN, True, Policy.HOLDER, CHALLENGE, ME)
     assert (work.chains, work.verifications, phone.work.signatures) == (1, 1, 1)
     assert isinstance(attested(phone, "agree", purpose=Purpose.AGREE, policy=Policy.FREE), Claim)
 
@@ -256,49 +262,58 @@ def test_attestation_of_anything_else_is_refused_with_its_reason() -> None:
     assert attested(phone, now_ns=NOW_NS + 4000 * DAY_NS).doubt is Doubt.EXPIRED
 
 
+def test_attestation_names_the_phones_own_key_and_no_other_phone_can_use_it() -> None:
+    phone, other = with_keys(), with_keys(phone="phone B")
+    stranger = holder_of(other.public_key("sign"))
+    relayed = verify_attestation(phone.attest("card", CHALLENGE, "sign"), MAKER.root_der, CHALLENGE, stranger, NOW_NS)
+    assert relayed == NotAttested(Doubt.PHONE)
+    beside = verify_attestation(phone.attest("card", CHALLENGE, "agree"), MAKER.root_der, CHALLENGE, ME, NOW_NS)
+    assert beside == NotAttested(Doubt.PHONE)  # the statement names the key that it was made beside, not the one wished for
+
+
 def test_key_in_software_is_refused_also_where_the_maker_says_so_and_also_where_it_lies() -> None:
     key = private_key("app")
-    honest = Claim(key.public_key(), Purpose.SIGN, False, Policy.HOLDER, CHALLENGE).to_bytes()
-    lie = Claim(key.public_key(), Purpose.SIGN, True, Policy.HOLDER, CHALLENGE).to_bytes()
+    honest = Claim(key.public_key(), Purpose.SIGN, False, Policy.HOLDER, CHALLENGE, ME).to_bytes()
+    lie = Claim(key.public_key(), Purpose.SIGN, True, Policy.HOLDER, CHALLENGE, ME).to_bytes()
     by_maker = cose.sign1(BATCH.key, honest, {cose.X5CHAIN: BATCH.chain[0]})
     by_app = cose.sign1(key, lie, {cose.X5CHAIN: BATCH.chain[0]})
     for raw, doubt in ((by_maker, Doubt.SOFTWARE), (by_app, Doubt.FORGED)):
-        answer = verify_attestation(raw, MAKER.root_der, CHALLENGE, NOW_NS)
+        answer = verify_attestation(raw, MAKER.root_der, CHALLENGE, ME, NOW_NS)
         assert isinstance(answer, NotAttested) and answer.doubt is doubt
 
 
 def test_root_itself_and_a_longer_chain_are_no_batch() -> None:
-    payload = Claim(private_key("app").public_key(), Purpose.SIGN, True, Policy.HOLDER, CHALLENGE).to_bytes()
+    payload = Claim(private_key("app").public_key(), Purpose.SIGN, True, Policy.HOLDER, CHALLENGE, ME).to_bytes()
     for chain in (MAKER.root_der, [BATCH.chain[0], MAKER.root_der], b"\x30\x00", []):
-        answer = verify_attestation(cose.sign1(BATCH.key, payload, {cose.X5CHAIN: chain}), MAKER.root_der, CHALLENGE, NOW_NS)
+        answer = verify_attestation(cose.sign1(BATCH.key, payload, {cose.X5CHAIN: chain}), MAKER.root_der, CHALLENGE, ME, NOW_NS)
         assert isinstance(answer, NotAttested) and answer.doubt is Doubt.FORGED
 
 
 @pytest.mark.parametrize(("label", "value"), [
     (1, 2), (2, {1: 2, -1: 1, -2: bytes(32), -3: bytes(32)}), (2, {1: 2, -1: 1, -2: b"x", -3: b"y"}), (2, b""), (3, 9),
-    (4, 1), (5, 7), (6, "text"),
+    (4, 1), (5, 7), (6, "text"), (7, "text"), (7, None),
 ])
 def test_statement_with_a_strange_value_is_malformed(label: int, value: object) -> None:
-    said = cbor2.loads(Claim(private_key("k").public_key(), Purpose.SIGN, True, Policy.HOLDER, CHALLENGE).to_bytes())
+    said = cbor2.loads(Claim(private_key("k").public_key(), Purpose.SIGN, True, Policy.HOLDER, CHALLENGE, ME).to_bytes())
     raw = cose.sign1(BATCH.key, cbor2.dumps({**said, label: value}), {cose.X5CHAIN: BATCH.chain[0]})
-    assert verify_attestation(raw, MAKER.root_der, CHALLENGE, NOW_NS) == NotAttested(
+    assert verify_attestation(raw, MAKER.root_der, CHALLENGE, ME, NOW_NS) == NotAttested(
         Doubt.MALFORMED, "not a statement of version 1 about a key")
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
 def test_attestation_with_one_bit_changed_is_refused_at_every_position() -> None:
-    raw = with_keys().attest("card", CHALLENGE)
+    raw = with_keys().attest("card", CHALLENGE, "sign")
     for at in range(len(raw)):
         for bit in (1, 128):
             changed = bytearray(raw)
             changed[at] ^= bit
-            assert isinstance(verify_attestation(bytes(changed), MAKER.root_der, CHALLENGE, NOW_NS), NotAttested), at
-        assert isinstance(verify_attestation(raw[:at], MAKER.root_der, CHALLENGE, NOW_NS), NotAttested)
+            assert isinstance(verify_attestation(bytes(changed), MAKER.root_der, CHALLENGE, ME, NOW_NS), NotAttested), at
+        assert isinstance(verify_attestation(raw[:at], MAKER.root_der, CHALLENGE, ME, NOW_NS), NotAttested)
 
 
 @given(st.binary(max_size=200))
 def test_attestation_of_any_bytes_is_an_answer(raw: bytes) -> None:
-    assert isinstance(verify_attestation(raw, MAKER.root_der, CHALLENGE, NOW_NS), NotAttested)
+    assert isinstance(verify_attestation(raw, MAKER.root_der, CHALLENGE, ME, NOW_NS), NotAttested)
 
 
 # -- everything in any order

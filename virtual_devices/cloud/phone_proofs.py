@@ -152,7 +152,7 @@ class Proofs:
         raw = call.take(name, bytes)
         if call.challenge is None:
             raise Unattested(name)
-        claim = verify_attestation(raw, self._office.maker_root, call.challenge, call.now_ns, work=self._work)
+        claim = verify_attestation(raw, self._office.maker_root, call.challenge, call.phone, call.now_ns, work=self._work)
         if isinstance(claim, NotAttested):
             raise Unattested(name)
         return claim.key

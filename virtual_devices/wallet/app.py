@@ -71,7 +71,7 @@ def _attested(
     key = app.key_to_bind(f"{operation}.{card_no}")
     bound = app.unfinished.bound(f"{operation}.{card_no}")
     challenge = yield from _challenge(app)
-    asked = {"card_no": card_no, **arguments, "attestation": app.phone.keystore.attest(key, challenge)}
+    asked = {"card_no": card_no, **arguments, "attestation": app.attest(key, challenge)}
     try:
         body, done = yield from ask(app, operation, asked | (_code_key(app, key, challenge) if operation == "rebind" else {}))
     except Refusal as e:
@@ -115,7 +115,7 @@ def _challenge(app: App) -> Flow[bytes]:
 
 def _code_key(app: App, key: str, challenge: bytes) -> dict[str, Any]:
     """The key for QR codes that belongs to a device key, attested like that one."""
-    return {"qr_attestation": app.phone.keystore.attest(app.phone.codes.key_for(key), challenge)}
+    return {"qr_attestation": app.attest(app.phone.codes.key_for(key), challenge)}
 
 
 def _install(

@@ -9,6 +9,10 @@ certificate the maker's root has signed and which travels in ``x5chain``. The pa
     4: bool             it lives in hardware
     5: 0 / 1            used freely; only with the holder's consent
     6: bstr             the issuer's challenge
+    7: bstr             SHA-256 of the COSE_Key of the phone's own key, which lives in the same keystore
+
+7 is what keeps an attestation from being relayed: no phone gets another phone's key bound to its own name, whoever was made to
+attest it and for whichever challenge.
 
 The maker belongs to the bench and follows from the seed. What a real maker promises beyond this (state of the boot loader,
 patch level) is not modelled.
@@ -36,7 +40,7 @@ from virtual_devices.pki import DAY_NS, Identity
 from virtual_devices.randomness import digest, private_key
 
 VERSION = 1
-_VERSION, _KEY, _PURPOSE, _HARDWARE, _POLICY, _CHALLENGE = range(1, 7)
+_VERSION, _KEY, _PURPOSE, _HARDWARE, _POLICY, _CHALLENGE, _PHONE = range(1, 8)
 _UNREADABLE = (
     ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InvalidSignature, x509.DuplicateExtension, x509.InvalidVersion,
     x509.UnsupportedGeneralNameType, x509.AttributeNotFound, x509.ExtensionNotFound,
@@ -65,6 +69,7 @@ class Doubt(Enum):
     FORGED = "not by the phone maker"
     EXPIRED = "the batch certificate is not valid now"
     CHALLENGE = "another challenge"
+    PHONE = "a key in another phone"
     SOFTWARE = "a key in software"
     PURPOSE = "another purpose"
     POLICY = "usable without the holder"
@@ -87,6 +92,8 @@ class Claim:
     hardware: bool
     policy: Policy
     challenge: bytes
+    phone: bytes
+    """The id of the phone's own key (SHA-256 of its COSE_Key), by which the issuer knows the phone."""
 
     def to_bytes(self) -> bytes:
         numbers = self.key.public_numbers()
@@ -94,7 +101,7 @@ class Claim:
         encoded: bytes = cbor2.dumps(
             {
                 _VERSION: VERSION, _KEY: key, _PURPOSE: int(self.purpose), _HARDWARE: self.hardware,
-                _POLICY: int(self.policy), _CHALLENGE: self.challenge,
+                _POLICY: int(self.policy), _CHALLENGE: self.challenge, _PHONE: self.phone,
             },
             canonical=True,
         )
@@ -143,12 +150,13 @@ class PhoneMaker:
 
 
 def verify_attestation(
-    raw: bytes, root_der: bytes, challenge: bytes, now_ns: int, *, purpose: Purpose = Purpose.SIGN,
+    raw: bytes, root_der: bytes, challenge: bytes, phone: bytes, now_ns: int, *, purpose: Purpose = Purpose.SIGN,
     policy: Policy = Policy.HOLDER, work: Work | None = None,
 ) -> Claim | NotAttested:
     """What the maker says about a key, or why it is not believed. Never raises on what is in ``raw``.
 
-    ``challenge``: the one that the issuer gave for this enrolment. ``work`` counts the verification and the chain.
+    ``challenge``: the one that the issuer gave for this enrolment. ``phone``: the id of the key of the phone that asks, which has
+    to live beside the attested one. ``work`` counts the verification and the chain.
     """
     try:
         message = cose.decode(raw)
@@ -165,12 +173,14 @@ def verify_attestation(
     claim = _claim(message.payload_map())
     if claim is None:
         return NotAttested(Doubt.MALFORMED, "not a statement of version 1 about a key")
-    return _wanted(claim, challenge, purpose, policy)
+    return _wanted(claim, challenge, phone, purpose, policy)
 
 
-def _wanted(claim: Claim, challenge: bytes, purpose: Purpose, policy: Policy) -> Claim | NotAttested:
+def _wanted(claim: Claim, challenge: bytes, phone: bytes, purpose: Purpose, policy: Policy) -> Claim | NotAttested:
     if claim.challenge != challenge:
         return NotAttested(Doubt.CHALLENGE)
+    if claim.phone != phone:
+        return NotAttested(Doubt.PHONE)
     if not claim.hardware:
         return NotAttested(Doubt.SOFTWARE)
     if claim.purpose is not purpose:
@@ -203,11 +213,11 @@ def _signer(chain: list[bytes], root_der: bytes, now_ns: int) -> ec.EllipticCurv
 def _claim(said: Mapping[Any, Any] | None) -> Claim | None:
     match said:
         case {1: 1, 2: {1: 2, -1: 1, -2: bytes(x), -3: bytes(y)}, 3: int(purpose), 4: bool(hardware), 5: int(policy),
-              6: bytes(challenge)} if len(x) == len(y) == 32:
+              6: bytes(challenge), 7: bytes(phone)} if len(x) == len(y) == 32:
             try:
                 curve = ec.SECP256R1()
                 key = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve).public_key()
-                return Claim(key, Purpose(purpose), hardware, Policy(policy), challenge)
+                return Claim(key, Purpose(purpose), hardware, Policy(policy), challenge, phone)
             except ValueError:  # not on the curve, or a purpose or policy that nobody knows
                 return None
         case _:

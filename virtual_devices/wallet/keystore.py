@@ -32,6 +32,7 @@ from virtual_devices.pki import Identity
 from virtual_devices.randomness import digest, private_key
 from virtual_devices.wallet.attestation import Claim, Policy, Purpose
 from virtual_devices.wallet.power import Memory, Power
+from virtual_devices.write_back import holder_of
 
 NONCE_BYTES = 12
 _SERIAL, _DRAWN = "serial", "drawn"
@@ -243,13 +244,14 @@ class Keystore:
             raise KeyDenied(name, Denied.BACKWARDS)
         _SILICON[self].memory.commit({f"key.{name}": replace(entry, anchor=anchor).to_bytes()})
 
-    def attest(self, name: str, challenge: bytes) -> bytes:
-        """What the maker says about this key, for an issuer's challenge (``attestation.py``).
+    def attest(self, name: str, challenge: bytes, phone: str) -> bytes:
+        """What the maker says about this key, for an issuer's challenge (``attestation.py``). ``phone``: the key in this keystore
+        by which the phone is known, which the statement names. Raises KeyDenied when either is not here.
 
         A keystore in software signs the same statement with a key of its own and says that it is software.
         """
         entry, silicon = self._entry(name), _SILICON[self]
-        claim = Claim(self.public_key(name), entry.purpose, self.hardware, entry.policy, challenge)
+        claim = Claim(self.public_key(name), entry.purpose, self.hardware, entry.policy, challenge, holder_of(self.public_key(phone)))
         signer = silicon.batch or Identity(silicon.key("software attestation", 0), ())
         chain = {cose.X5CHAIN: signer.chain[0]} if signer.chain else {}
         self.work.signatures += 1

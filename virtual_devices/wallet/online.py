@@ -18,13 +18,12 @@ from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet.held import OWN
 from virtual_devices.wallet.keystore import Policy
 from virtual_devices.wallet.keystore import Purpose as KeyPurpose
-from virtual_devices.wallet.phone import Phone
+from virtual_devices.wallet.phone import PHONE_KEY, Phone
 from virtual_devices.wallet.unfinished import ID_BYTES, Changes, Unfinished
 
 ROLE = "issuer"
 TIMEOUT_S = 15.0
 NETWORK_DOWN, NOT_BELIEVED, NOT_ATTESTED, NO_CARD, WRONG_PERSON = "4061", "9015", "1024", "3241", "5020"
-PHONE_KEY = "phone"
 _ONCE = frozenset({"apply", "activate", "rebind", "report-lost", "suspend", "resume", "recall", "wiped", "hold"})
 """Operations that change something: asked again under the id of then, until an answer has been taken in."""
 
@@ -47,8 +46,6 @@ class App:
     unfinished: Unfinished = field(init=False)
 
     def __post_init__(self) -> None:
-        if PHONE_KEY not in self.phone.keystore.names():
-            self.phone.keystore.make(PHONE_KEY, KeyPurpose.SIGN, Policy.FREE)
         self.unfinished = Unfinished(self.phone.vault, self.phone.keystore)
 
     @property
@@ -63,6 +60,17 @@ class App:
     def applied(self) -> dict[str, str]:
         """Name at the data centre -> device key, of cards whose credential has not come yet."""
         return {card: key for card, (key, _) in self.unfinished.applied().items()} if self.phone.vault.ready else {}
+
+    @property
+    def key(self) -> str:
+        """The name of the phone's own key, by which the data centre knows it; made when there is none. Free of consent."""
+        if PHONE_KEY not in self.phone.keystore.names():
+            self.phone.keystore.make(PHONE_KEY, KeyPurpose.SIGN, Policy.FREE)
+        return PHONE_KEY
+
+    def attest(self, key: str, challenge: bytes) -> bytes:
+        """The maker's word that this key lives in the phone that asks, for a challenge of the data centre."""
+        return self.phone.keystore.attest(key, challenge, self.key)
 
     def need_wallet(self, card_no: str = "") -> None:
         """Raises Ended where nothing can be taken in: no wallet, or, for an own card, another person's on this phone."""
@@ -92,11 +100,11 @@ def ask(
     app: App, operation: str, arguments: Mapping[str, Any], step: str = "",
 ) -> Flow[tuple[Mapping[str, Any], Changes]]:
     """One operation, and what closes it in the vault: for the commit that takes in what came."""
-    phone, what = app.phone, what_is_asked(operation, arguments)
+    phone, what, key = app.phone, what_is_asked(operation, arguments), app.key
     once = operation in _ONCE
     request_id = app.unfinished.id_of(what) if once else phone.keystore.random(ID_BYTES)
     message = phone_request(
-        operation, request_id, phone.keystore.public_key(PHONE_KEY), lambda m: phone.keystore.sign(PHONE_KEY, m), arguments,
+        operation, request_id, phone.keystore.public_key(key), lambda m: phone.keystore.sign(key, m), arguments,
         app.clock.now_ns() + phone.clock_error_ns,
     )
     attempt: Attempt = yield Exchange(ROLE, message, TIMEOUT_S, step or operation.replace("-", " "))

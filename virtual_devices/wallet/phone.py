@@ -47,6 +47,8 @@ from virtual_devices.wallet.power import Memory, Power
 from virtual_devices.wallet.vault import Vault
 from virtual_devices.write_back import MAX_RECORDS, Batch, Receipt, WriteOutcome, holder_of, of_prescriptions, read_record
 
+PHONE_KEY = "phone"
+"""The name of the phone's own key, by which the data centre knows it (``wallet.online``)."""
 DEVICE = "device."
 """How the names of cards' keys begin."""
 CAPACITY = 600
