@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any
 
 from virtual_devices import vhc
-from virtual_devices.authorization import Scope
+from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.codes import Space
 from virtual_devices.flow import Ask, Flow
 from virtual_devices.reader.presentation import OPEN_APP, Counter, Medium, open_at
@@ -148,7 +148,7 @@ def identified(bench: WalletBench, scope: frozenset[Scope] = frozenset({Scope.BA
 
     def body(opened: ReaderSession, sam: Handle) -> Flow[Person]:
         shown = yield from ask(bench.desk, opened, ALLERGIES, sam, hpc=bench.doctor)
-        return identify(bench.desk, opened, shown, scope)
+        return identify(bench.desk, opened, shown, scope, Purpose.OUTPATIENT)
 
     person: Person = presented(bench, body, **links)
     return person

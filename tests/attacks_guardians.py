@@ -70,7 +70,7 @@ def guardians_desk(authorization: Any = None, held_under: bytes = CTI, status: S
     issued = ISSUER.credential(card_holder(WARD, "王小華"), made.keystore.public_key(key), PLACE, NOW_NS, held_under=held_under)
     raw = (authorization or (lambda p, k: signed(granted(p, k))))(made, key)
     made.install(Held("ward", issued, key, raw))
-    made.shown = "ward"
+    made.show("ward")
     known = StatusLists(ChainVerifier(AUTHORITY.root_der), Work())
     for one in ISSUER.status_lists({GRANT_PLACE: status, PLACE: Status.VALID}, NOW_NS, 8192).values():
         known.take(one, NOW_NS)

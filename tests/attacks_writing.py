@@ -276,7 +276,7 @@ def _shown_by_a_changed_phone(change: Callable[[WalletBench, bytes], bytes]) -> 
     name = max(folder.names("record."))
     changed = change(bench, folder.get(name) or b"")
     folder.commit({name: changed})
-    with patch("virtual_devices.wallet.phone.holder_of", lambda _: read_record(changed)[0].holder):  # its own sees whose it is
+    with patch("virtual_devices.wallet.held.holder_of", lambda *_: read_record(changed)[0].holder):  # its own sees whose it is
         return tried(lambda: bench.run(read()))
 
 

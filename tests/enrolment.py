@@ -81,8 +81,9 @@ class Town:
     def ask(self, of: App, operation: str, arguments: dict[str, Any], number: bytes) -> tuple[str, dict[str, Any]]:
         """Code and body of the answer to a request with that number, signed now by this phone: sent anew as often as wanted."""
         keystore, now_ns = of.phone.keystore, self.clock.now_ns()
-        key = keystore.public_key("phone")
-        raw = phone_request(operation, number, key, lambda m: keystore.sign("phone", m), arguments, now_ns)
+        raw = phone_request(
+            operation, number, keystore.public_key(of.key), lambda m: keystore.sign(of.key, m), arguments, now_ns,
+        )
         payload = cose.decode(self.service.handle(raw, now_ns)).payload_map()
         assert payload is not None
         return payload[8], dict(payload[9])

@@ -17,6 +17,7 @@ from virtual_devices.holder.readers import ReaderCheck, who_asks
 from virtual_devices.holder.refusals import No
 from virtual_devices.link import Work
 from virtual_devices.mdoc import engagement, handover, request, response, session
+from virtual_devices.mdoc.cose_key import from_cose
 from virtual_devices.mdoc.mso import read_mso
 from virtual_devices.mdoc.nfc_retrieval import Retrieval, unwrap
 from virtual_devices.mdoc.response import Believed
@@ -30,7 +31,7 @@ from virtual_devices.qr.check import Reason as QrReason
 from virtual_devices.qr.parts import Collector
 from virtual_devices.status_list import Status, StatusLists, Taking
 from virtual_devices.wallet.attestation import Claim, verify_attestation
-from virtual_devices.write_back import WriteOutcome, read_batch, read_receipt, read_record, receipt_is_for
+from virtual_devices.write_back import WriteOutcome, holder_of, read_batch, read_receipt, read_record, receipt_is_for
 
 from .cddl import Grammar
 from .profile_pages import part, published, text_of
@@ -124,7 +125,9 @@ def test_published_authorization_and_attestation_hold() -> None:
     cti = authorization.read(found["authorization"])[1].cti
     assert authorization.proof_payload(found["transcript"], cti) == found["proof-payload"]
     challenge = (decode(found["phone-answer"]).payload_map() or {})[9]["challenge"]
-    claim = verify_attestation(found["attestation"], part("profile_world").World().maker.root_der, challenge, now_ns)
+    asked = decode(found["phone-request"]).payload_map() or {}
+    phone = holder_of(from_cose(asked[4], "the phone's key"))
+    claim = verify_attestation(found["attestation"], part("profile_world").World().maker.root_der, challenge, phone, now_ns)
     assert isinstance(claim, Claim) and claim.key.public_numbers() == device_key.public_numbers()
 
 

@@ -117,7 +117,7 @@ def test_rubbish_left_first_does_not_stand_in_the_way() -> None:
     first = ask(bench.cloud, request("late-records", right))
     assert first[0] == "0" and ask(bench.cloud, request("late-records", right)) == first
     [kept] = bench.cloud.late[CARD_NO]
-    assert (kept.key, kept.received_ns, kept.institution) == (b"k" * 32, NOW_NS, INSTITUTION)
+    assert (kept.holder, kept.received_ns, kept.institution) == (b"k" * 32, NOW_NS, INSTITUTION)
 
 
 def test_one_institution_leaves_so_much_for_one_person() -> None:

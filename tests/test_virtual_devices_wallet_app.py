@@ -9,6 +9,7 @@ import pytest
 
 from virtual_devices import cose
 from virtual_devices.cloud.restoring import Prescription
+from virtual_devices.lifecycle import State
 from virtual_devices.link import DirectLink, Outcome
 from virtual_devices.pki import Role
 from virtual_devices.reader.transmit import Ended
@@ -19,8 +20,9 @@ from virtual_devices.wallet.vault import search
 
 from .card_office import ANNA
 from .desk import AUTHORITY, NOW_NS
-from .enrolment import Town, certified_by, facts, refused
+from .enrolment import Town, certified_by, facts, refused, wish
 from .links import Failing, Strike
+from .test_virtual_devices_wallet_app_late import late
 
 
 def test_change_of_phone_revokes_the_old_one_in_the_same_act_and_erases_it() -> None:
@@ -107,3 +109,43 @@ def test_answer_that_the_data_centre_did_not_sign_is_not_believed() -> None:
     with pytest.raises(Ended) as end:
         town.run(app.apply(of, ANNA.card_no, facts(ANNA)), Liar(town.service, town.clock))
     assert end.value.code == "9015"
+
+
+def test_card_is_erased_even_when_the_line_fails_right_after_the_order() -> None:
+    town = Town()
+    old, old_card = town.enrolled(ANNA, "anna")
+    first = [key for key in old.phone.keystore.names() if key.startswith("device.")]
+    card = town.run(app.rebind(old, ANNA.card_no, certified_by(town, old, "rebind")))  # on the same phone
+    grant = town.domain.guardians.grant(town.domain.by(ANNA), wish()).authorization
+    town.run(app.hold(old, card, grant))
+    assert town.domain.guardians.withdraw(town.domain.officer(), grant).ok
+    held = old.phone.cards.get(OWN)
+    assert held is not None and held.key not in first
+    town.office.late[ANNA.card_no] = [late(1, held.holder)]
+    with pytest.raises(Ended):  # everything after the first answer is lost
+        town.run(app.sync(old), Failing(town.link(), Strike(1, Outcome.REQUEST_LOST, 9)))
+    assert old.phone.cards.names() == [OWN] and old_card not in old.cards
+
+
+def test_wallet_set_up_anew_is_another_phone_to_the_data_centre() -> None:
+    """Whoever gets the phone next finds nothing on it, and is told nothing of who had it: the phone's own key is gone too."""
+    town = Town()
+    of, card = town.enrolled(ANNA, "anna")
+    assert town.domain.restoring.keep(town.domain.officer(), ANNA.card_no, Prescription(b"p" * 16, b"signed")).ok
+    assert town.run(app.restore_prescriptions(of, card)) == [b"signed"]
+    of.phone.wipe()  # without telling anybody
+    of.phone.format()
+    assert refused(town, app.restore_prescriptions(of, card)).code == "9002"
+    told = town.run(app.sync(of))
+    assert told["standing"] == {} and told["erase"] == []
+
+
+def test_phone_that_has_told_of_its_erasure_is_known_no_more() -> None:
+    town = Town()
+    of, card = town.enrolled(ANNA, "anna")
+    town.run(app.report_lost(town.app("friend"), ANNA.card_no, town.ticket(ANNA)))
+    with pytest.raises(Ended):
+        town.run(app.sync(of), Failing(town.link(), Strike(1, Outcome.REPLY_LOST)))
+    assert not of.phone.vault.ready and "phone" in of.phone.keystore.names()  # it could not tell yet
+    town.run(app.sync(of))
+    assert town.domain.ledger.cards[card].state is State.WIPED and not of.phone.keystore.names()

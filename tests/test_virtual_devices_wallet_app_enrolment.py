@@ -171,3 +171,69 @@ def test_application_by_facts_is_found_again_by_certificate() -> None:
     key = of.phone.new_key()
     first = asked(town, of, "apply", b"1" * 16, key, facts(ANNA))
     assert first[0] == "0" and asked(town, of, "apply", b"1" * 16, key, certified_by(town, of, "apply")) == first
+
+
+def test_activation_whose_answer_was_lost_is_found_again_by_whatever_proof() -> None:
+    """The first answer was lost; meanwhile the patient stands at a counter, or has found their certificate."""
+    town = Town()
+    of, number = town.app("anna"), b"1" * 16
+    card = town.run(app.apply(of, ANNA.card_no, facts(ANNA)))
+    ticket = town.ticket(ANNA)
+    first = town.ask(of, "activate", {"card": card, "given": ticket}, number)
+    assert first[0] == "0"
+    for given in (ticket, town.ticket(ANNA), certified_by(town, of, "activate"), {}):
+        code, body = town.ask(of, "activate", {"card": card, "given": given}, number)
+        assert (code, body["card"]) == ("0", card)
+    assert town.ask(of, "activate", {"card": card}, number)[0] == "0"
+    stranger = town.app("a stranger's phone")
+    assert town.ask(stranger, "activate", {"card": card, "given": ticket}, number)[0] == "9002"
+    code_key = of.attest(of.phone.new_key(), town.run(app.call(of, "challenge", {}))["challenge"])
+    assert town.ask(of, "activate", {"card": card, "qr_attestation": code_key}, number)[0] == "9002"  # something else
+
+
+@pytest.mark.parametrize("operation", ["report-lost", "suspend", "resume", "recall"])
+def test_act_whose_answer_was_lost_is_found_again_by_whatever_proof(operation: str) -> None:
+    town = Town()
+    of, card = town.enrolled(ANNA, "anna")
+    if operation == "resume":
+        assert town.ask(of, "suspend", {"card": card, "given": certified_by(town, of, "suspend")}, b"0" * 16)[0] == "0"
+    about = {"card_no": ANNA.card_no, "card": card}
+    first = town.ask(of, operation, {**about, "given": certified_by(town, of, operation)}, b"1" * 16)
+    assert first[0] == "0" and first[1]["cards"] == [card]
+    reached = {**facts(ANNA), "phone_no": ANNA.phone_no, "one_time_code": "000000"}
+    for given in (town.ticket(ANNA), certified_by(town, of, operation), reached):
+        assert town.ask(of, operation, {**about, "given": given}, b"1" * 16) == first
+    assert len([e for e in town.domain.ledger.journal.entries if e.card == card and e.what == operation.replace("-", " ")]) == 1
+
+
+def test_application_by_facts_keeps_the_person_out_no_longer_than_they_prove_themselves() -> None:
+    """Family, or a thief of papers, has applied on a phone of theirs; it was never activated."""
+    town = Town()
+    other, of = town.app("somebody's"), town.app("anna")
+    first = town.run(app.apply(other, ANNA.card_no, facts(ANNA)))
+    assert refused(town, app.apply(of, ANNA.card_no, facts(ANNA))).code == "3239"
+    card = town.run(app.apply(of, ANNA.card_no, certified_by(town, of, "apply")))
+    town.run(app.activate(of, card))
+    assert town.domain.ledger.cards[first].state is State.ENDED and town.domain.ledger.cards[card].state is State.ACTIVE
+    assert refused(town, app.activate(other, first, facts(ANNA))).code == "3241"
+    assert refused(town, app.apply(other, ANNA.card_no, facts(ANNA))).code != "0"
+
+
+def test_new_application_takes_the_place_of_one_that_came_to_nothing() -> None:
+    town = Town()
+    of = town.app("anna")
+    first = town.run(app.apply(of, ANNA.card_no, facts(ANNA)))
+    second = town.run(app.apply(of, ANNA.card_no, town.ticket(ANNA)))
+    assert list(of.applied) == [second] != [first]
+    town.run(app.activate(of, second))
+    assert of.applied == {} and sorted(device_keys(of)) == ["code." + own_key(of), own_key(of)]
+
+
+def device_keys(of: App) -> list[str]:
+    return [name for name in of.phone.keystore.names() if name.startswith(("device.", "code."))]
+
+
+def own_key(of: App) -> str:
+    held = of.phone.cards.get(OWN)
+    assert held is not None
+    return held.key

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from virtual_devices.cloud.late import LateRecords, late_id
 from virtual_devices.pki import DAY_NS
 from virtual_devices.wallet import app
 from virtual_devices.wallet.app import App
+from virtual_devices.wallet.codes import NAMES as ELEMENTS
+from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.held import OWN
 from virtual_devices.write_back import Kind, Record, WriteOutcome, holder_of
 
@@ -15,6 +18,7 @@ from .card_office import ANNA, CHILD
 from .desk import NOW_NS
 from .enrolment import Town, certified_by, refused, wish
 from .test_virtual_devices_holder_writing import HPC, HPC_READER, SAM, SAM_READER, signed
+from .wallets import PHONE_PIN
 
 
 def late(number: int, whose: bytes, kind: Kind = Kind.VISIT) -> LateRecords:
@@ -23,10 +27,10 @@ def late(number: int, whose: bytes, kind: Kind = Kind.VISIT) -> LateRecords:
     return LateRecords(late_id((raw,), chains), (raw,), chains, whose, NOW_NS)
 
 
-def key_of(of: App) -> bytes:
+def key_of(of: App, held_under: bytes = b"") -> bytes:
     held = of.phone.cards.get(OWN)
     assert held is not None
-    return holder_of(held.mso.device_key)
+    return holder_of(held.mso.device_key, held_under)
 
 
 def test_records_that_came_late_are_taken_in_once() -> None:
@@ -57,17 +61,72 @@ def test_records_for_which_there_is_no_room_come_again() -> None:
 
 
 def test_late_records_reach_the_card_that_they_are_for() -> None:
-    """A guardian's own card and the wards' on the same phone share one key: only whose card it is tells them apart."""
+    """A guardian's own card and the wards' on the same phone share one key: the records say which of them is meant."""
     town = Town()
     of, own = town.enrolled(ANNA, "anna")
     grant = town.domain.guardians.grant(town.domain.by(ANNA), wish())
     town.run(app.hold(of, own, grant.authorization))
-    mine, childs, strangers = late(1, key_of(of)), late(2, key_of(of)), late(3, b"k" * 32)
-    town.office.late.update({ANNA.card_no: [mine, strangers], CHILD.card_no: [childs]})
+    mine, childs = late(1, key_of(of)), late(2, key_of(of, grant.authorization))
+    town.office.late.update({ANNA.card_no: [mine], CHILD.card_no: [childs]})
     town.run(app.sync(of))
     assert of.phone.records().all() == list(mine.records)
     assert of.phone.records(grant.authorization.hex()).all() == list(childs.records)
-    assert town.office.late == {ANNA.card_no: [strangers], CHILD.card_no: []}  # of another key
+    assert town.office.late == {ANNA.card_no: [], CHILD.card_no: []}
+
+
+def test_phone_takes_nobodys_word_for_which_card_late_records_are_for() -> None:
+    """The data centre has mixed up guardian and ward, or two wards."""
+    town = Town()
+    of, own = town.enrolled(ANNA, "anna")
+    cti = town.domain.guardians.grant(town.domain.by(ANNA), wish()).authorization
+    ward = town.run(app.hold(of, own, cti)).name
+    mine, childs, strangers = late(1, key_of(of)), late(2, key_of(of, cti)), late(3, b"k" * 32)
+    for card, entry in ((OWN, childs), (ward, mine), (OWN, strangers), (ward, strangers)):
+        told = [entry.id, list(entry.records), [list(c) for c in entry.chains], NOW_NS]
+        assert of.phone.take_late(told, NOW_NS, card) is WriteOutcome.WRONG_HOLDER
+    assert of.phone.records().all() == of.phone.records(ward).all() == []
+
+
+def test_known_number_with_other_records_is_no_receipt_for_them() -> None:
+    """The data centre would take records off that the phone has never had."""
+    town = Town()
+    of, _ = town.enrolled(ANNA, "anna")
+    first, second = (late(number, key_of(of)) for number in (1, 2))
+
+    def told(entry: LateRecords) -> list[Any]:
+        return [b"n" * 16, list(entry.records), [list(c) for c in entry.chains], NOW_NS]
+
+    assert [of.phone.take_late(told(first), NOW_NS) for _ in range(2)] == [WriteOutcome.STORED] * 2
+    assert of.phone.take_late(told(second), NOW_NS) is WriteOutcome.CONFLICT
+    assert of.phone.records().all() == list(first.records)
+
+
+def test_log_says_of_late_records_that_the_holder_was_not_asked() -> None:
+    town = Town()
+    of, _ = town.enrolled(ANNA, "anna")
+    town.office.late[ANNA.card_no] = [late(1, key_of(of))]
+    of.phone.holder.enter_pin(PHONE_PIN, NOW_NS)
+    assert of.phone.arm(Use.REGISTRATION, ELEMENTS, NOW_NS, write=False) and of.phone.card_qr(NOW_NS)
+    assert of.phone.consent.given is not None  # a code is on the screen while the app is online
+    town.run(app.sync(of))
+    entry = of.phone.log.entries()[0]
+    assert (entry.channel, entry.means, entry.armed) == ("network", None, False)
+
+
+def test_records_for_a_card_that_has_ended_do_not_take_up_room_for_ever() -> None:
+    town = Town()
+    old, _ = town.enrolled(ANNA, "old phone")
+    waits = late(1, key_of(old))
+    new = town.app("new phone")
+    card = town.run(app.rebind(new, ANNA.card_no, certified_by(town, new, "rebind")))
+    suspended = late(2, key_of(new))
+    town.office.late[ANNA.card_no] = [waits, suspended]
+    assert town.domain.cards.suspend(town.domain.officer(), card).ok
+    town.run(app.sync(new))
+    assert town.office.late[ANNA.card_no] == [suspended]  # the card may come into force again
+    assert town.domain.cards.resume(town.domain.officer(), card).ok
+    town.run(app.sync(new))
+    assert new.phone.records().all() == list(suspended.records) and town.office.late[ANNA.card_no] == []
 
 
 def test_card_that_has_ended_has_no_say_over_late_records() -> None:

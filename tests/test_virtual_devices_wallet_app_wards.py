@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
+from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.lifecycle import State
 from virtual_devices.pki import DAY_NS
+from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet import app
 from virtual_devices.wallet.held import OWN
 
@@ -81,3 +87,26 @@ def test_wards_card_whose_answer_was_lost_is_given_again_to_the_same_key_only() 
     assert first["card"] == second["card"] and "issued" in second
     assert town.domain.cards.suspend(town.domain.officer(), str(first["card"])).ok
     assert town.ask(of, "hold", asked, b"3" * 16)[0] == "9011"
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_wards_card_is_held_for_whatever_purpose_was_granted(purpose: Purpose) -> None:
+    town = Town()
+    of, own = town.enrolled(ANNA, "anna")
+    grant = town.domain.guardians.grant(town.domain.by(ANNA), replace(wish(frozenset({Scope.BASIC})), purpose=purpose))
+    assert town.run(app.hold(of, own, grant.authorization)).held_under == grant.authorization
+
+
+def test_another_authorization_than_was_asked_for_is_not_taken_in() -> None:
+    """A narrow one was asked for, and a wide one of the same ward and guardian would stand under its name."""
+    town = Town()
+    of, own = town.enrolled(ANNA, "anna")
+    narrow, wide = (
+        town.domain.guardians.grant(town.domain.by(ANNA), wish(scope)).authorization
+        for scope in (frozenset({Scope.BASIC}), frozenset({Scope.BASIC, Scope.MEDICAL}))
+    )
+    right = town.service._authorization
+    town.service._authorization = lambda _, key: right(town.domain.guardians.grants[wide], key)  # type: ignore[method-assign]
+    with pytest.raises(Ended) as end:
+        town.run(app.hold(of, own, narrow))
+    assert end.value.code == "9015" and of.phone.cards.names() == [OWN]

@@ -12,14 +12,19 @@ from virtual_devices.cose import Sign1
 from virtual_devices.errors import UsageError
 from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.tagged import MalformedMdoc
+from virtual_devices.wallet.codes import NAMES
+from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.held import OWN, Folder, Held
+from virtual_devices.wallet.keystore import KeyDenied
 from virtual_devices.wallet.phone import _Home
+from virtual_devices.wallet.vault import VaultRefused
 from virtual_devices.write_back import Kind, Record, holder_of
 
 from .card_office import ANNA, BO
 from .desk import NOW_NS
 from .enrolment import Town
 from .test_virtual_devices_holder_writing import HPC, SAM, signed
+from .wallets import PHONE_PIN
 
 
 def test_card_of_another_person_takes_no_taken_name() -> None:
@@ -65,6 +70,22 @@ def test_record_that_names_another_key_is_shown_to_nobody() -> None:
 def test_credential_without_its_payload_is_no_card() -> None:
     with pytest.raises(MalformedMdoc):
         Held(OWN, IssuerSigned({vhc.BASIC: ()}, Sign1(b"\xa1\x01\x26", {}, None, b"")), "device.own.1")
+
+
+def test_start_that_is_refused_has_ended_every_consent_before() -> None:
+    """The data were altered under a phone with a code on its screen: its keys do not go on working for want of a wallet."""
+    of, _ = Town().enrolled(ANNA, "anna")
+    made = of.phone
+    made.holder.enter_pin(PHONE_PIN, NOW_NS)
+    assert made.arm(Use.REGISTRATION, NAMES, NOW_NS, write=False) and made.card_qr(NOW_NS)
+    held = made.cards.get(OWN)
+    assert held is not None and made.keystore.sign(held.key, b"text")
+    made.vault._store.commit({"head": b"altered"})
+    with pytest.raises(VaultRefused):
+        made.start(NOW_NS)
+    with pytest.raises(KeyDenied):
+        made.keystore.sign(held.key, b"text")
+    assert held.key in made.keystore.names()  # what is needed cannot be said: nothing is deleted
 
 
 def test_card_is_found_by_its_name_at_the_data_centre() -> None:

@@ -3,7 +3,7 @@
     requestInfo["tw.nhi.bench.write"] = #6.24(bstr .cbor Batch)
     Batch   = {1: 1, 2: batch id, 3: SHA-256(IssuerAuth seen this session), 4: generation read before, 5: [1*60 RecordBytes]}
     RecordBytes = #6.24(bstr .cbor COSE_Sign), signers [HPC, SAM]; of a fee record the SAM alone
-    Record  = {1: kind, 2: record id, 3: SHA-256(device key), 4: tdate, 5: {+ uint => any}, ? 6: record it amends}
+    Record  = {1: kind, 2: record id, 3: whose (``holder_of``), 4: tdate, 5: {+ uint => any}, ? 6: record it amends}
     Receipt = {1: batch id, 2: SHA-256(Batch), 3: outcome, 4: generation, 5: tdate, ? 6: [+ number of a record at fault]}
 
 The batch id is what makes writing twice the same as writing once. Each signature of a record names its certificate by its
@@ -113,7 +113,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record, before its signatures. ``holder``: SHA-256 of the device key that it is written for."""
+    """One record, before its signatures. ``holder``: the card that it is written for (:func:`holder_of`)."""
 
     kind: Kind
     id: bytes
@@ -162,9 +162,15 @@ class Receipt:
         return body | ({6: list(self.at_fault)} if self.at_fault else {})
 
 
-def holder_of(device_key: ec.EllipticCurvePublicKey) -> bytes:
-    """SHA-256 of the device key as a COSE_Key: whom a record is written for."""
-    return hashlib.sha256(dumps(to_cose(device_key))).digest()
+def holder_of(device_key: ec.EllipticCurvePublicKey, held_under: bytes = b"") -> bytes:
+    """Whom a record is written for: SHA-256 of the device key as a COSE_Key; see :func:`of_card` for a ward's card."""
+    return of_card(hashlib.sha256(dumps(to_cose(device_key))).digest(), held_under)
+
+
+def of_card(device: bytes, held_under: bytes) -> bytes:
+    """The same from the id of the key. A guardian's own card and the wards' on that phone share one key: of a ward's it is
+    SHA-256 over the key's id and the authorization's, so that no record passes from the one card to the other."""
+    return hashlib.sha256(device + held_under).digest() if held_under else device
 
 
 def signer_header(certificate: bytes) -> bytes:

@@ -213,7 +213,8 @@ def _service(w: World) -> Iterator[Example]:
     )
     yield Example("phone-request", "A phone asks for a challenge", asked, rule="COSE_Sign1_Tagged")
     challenge = ByteStream(SEED, "challenge")(16)
-    yield Example("attestation", "The maker's word on a device key", keys.attest(w.key_name, challenge, "phone"), rule="Attestation")
+    attestation = keys.attest(w.key_name, challenge, "phone")
+    yield Example("attestation", "The maker's word on a device key", attestation, rule="Attestation")
     body = dumps({1: 1, 3: ByteStream(SEED, "request id")(16), 8: "0", 9: {"challenge": challenge}, 10: "cshis"})
     centre = w.issuer.data_centre
     answer = sign1(centre.key, body, {33: list(centre.chain)})

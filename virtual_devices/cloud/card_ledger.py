@@ -17,6 +17,7 @@ from virtual_devices.cloud.journal import Answer, Asker, Journal, Request
 from virtual_devices.cloud.places import Place, Places
 from virtual_devices.codes import Space
 from virtual_devices.lifecycle import NOT_ALLOWED, OK, STATUS, Carrier, Event, FieldCode, Party, Refusal, State, step
+from virtual_devices.write_back import of_card
 
 NO_SUCH_CARD, WRONG_KEY, ANOTHER_PERSON, STOPPED = (
     FieldCode("9012"), FieldCode("1024", Space.VHC), FieldCode("5020"), FieldCode("9011"),
@@ -61,6 +62,11 @@ class Card:
     state: State = State.APPLIED
     suspended_by: Asker | None = None
 
+    @property
+    def holder(self) -> bytes:
+        """Whom records name that are for this card; empty for a chip, which nothing is brought to."""
+        return b"" if self.phone is None else of_card(self.phone.key, self.held.authorization if self.held else b"")
+
 
 class Follower(Protocol):
     """Who must act in the same act when a phone's key comes to its end: the guardians' authorizations."""
@@ -100,6 +106,10 @@ class Ledger:
         """The ward's card that was made last under an authorization."""
         cards = reversed(self._of.get(ward, []))
         return next((c for c in cards if c.held is not None and c.held.authorization == authorization), None)
+
+    def open_cards(self, card_no: str) -> list[Card]:
+        """Everything that bears a person's number and has not come to its end."""
+        return [card for card in self._of.get(card_no, []) if card.state in OPEN]
 
     def on_phone(self, phone: Phone | None) -> list[Card]:
         """Every card that was ever put on a phone: its holder's, wards', and other people's who share it."""

@@ -42,7 +42,10 @@ class Cards:
         return Answer(cards=(card.name,))
 
     def apply(self, request: Request, card_no: str, given: Given, phone: Phone) -> Answer:
-        """A first virtual card, or one after the last has come to its end: issued, and of use once :meth:`activate` is done."""
+        """A first virtual card, or one after the last has come to its end: issued, and of use once :meth:`activate` is done.
+
+        An application by facts, which family and thieves know, gives way to one by a proof that may also activate.
+        """
         return self.journal.once(request, ("apply", card_no, given, phone), lambda: self._apply(request, card_no, given, phone))
 
     def _apply(self, request: Request, card_no: str, given: Given, phone: Phone) -> Answer:
@@ -52,7 +55,9 @@ class Cards:
         if refused := self.ledger.phone_refused(phone) or self.ledger.stopped(card_no, level):
             return refused
         last = self.ledger.own(card_no)
-        if last is not None and last.state in OPEN:
+        if last is not None and last.state is State.ISSUED and _may_activate(level) and not _may_activate(last.level):
+            self.ledger.move(request, last, Event.CLOSE)
+        elif last is not None and last.state in OPEN:
             outcome = step(last.state, Event.ISSUE)
             assert isinstance(outcome, Refusal)
             return Answer(outcome.code, outcome.text, (last.name,))
@@ -74,7 +79,7 @@ class Cards:
             return card
         if card.phone is not None and card.phone.key != key:
             return Answer(WRONG_KEY, "the card is bound to another key")
-        if given is not None or Act.ACTIVATE not in LEVELS[card.level].may:
+        if given is not None or not _may_activate(card.level):
             level = self.ledger.entitled(request, card.card_no, given or Given(), Act.ACTIVATE)
             if isinstance(level, FieldCode):
                 return Answer(level)
@@ -314,6 +319,10 @@ class Cards:
             return card
         level = self.ledger.entitled(request, card.card_no, given, act)
         return Answer(level) if isinstance(level, FieldCode) else card
+
+
+def _may_activate(level: Level) -> bool:
+    return Act.ACTIVATE in LEVELS[level].may
 
 
 __all__ = ["BOTH", "Cards"]

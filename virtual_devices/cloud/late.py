@@ -25,13 +25,13 @@ FOR_NOW = frozenset({WriteOutcome.FULL.value})
 
 @dataclass(frozen=True, slots=True)
 class LateRecords:
-    """Records for one card, each an encoded COSE_Sign. ``chains``: of their signers, leaf first. ``key``: the id of the device
-    key that the records are for. ``received_ns``: when they came, by which the signers are judged."""
+    """Records for one card, each an encoded COSE_Sign. ``chains``: of their signers, leaf first. ``holder``: the card that
+    the records are for (``write_back.holder_of``). ``received_ns``: when they came, by which the signers are judged."""
 
     id: bytes
     records: tuple[bytes, ...]
     chains: tuple[tuple[bytes, ...], ...]
-    key: bytes = b""
+    holder: bytes = b""
     received_ns: int = 0
     institution: str = ""
 
@@ -52,8 +52,8 @@ def verify_late(
     records: Sequence[bytes], chains: Sequence[Sequence[bytes]], sam: Verified, root: ChainVerifier, now_ns: int,
     revoked: frozenset[int],
 ) -> bytes | Trouble | None:
-    """The id of the device key that all of them are for. Trouble: of a chain (FORGED: of a record's signatures). None: no
-    records, of several keys, or of a moment to come."""
+    """The card that all of them are for. Trouble: of a chain (FORGED: of a record's signatures). None: no
+    records, of several cards, or of a moment to come."""
     signers: dict[bytes, Verified] = {}
     for chain in chains:
         who = root.check(list(chain), PROFESSIONALS | {Role.SAM}, now_ns, revoked)
@@ -65,10 +65,10 @@ def verify_late(
         signers[hashlib.sha256(chain[0]).digest()] = who
     try:
         parts = [read_record(raw) for raw in records]
-        keys = {record.holder for record, _ in parts}
-        if len(keys) != 1 or any(record.at_ns > now_ns + SKEW_S * NS for record, _ in parts):
+        holders = {record.holder for record, _ in parts}
+        if len(holders) != 1 or any(record.at_ns > now_ns + SKEW_S * NS for record, _ in parts):
             return None
-        return keys.pop() if all(_signed(record, signed, signers) for record, signed in parts) else Trouble.FORGED
+        return holders.pop() if all(_signed(record, signed, signers) for record, signed in parts) else Trouble.FORGED
     except MalformedMdoc:
         return None
 

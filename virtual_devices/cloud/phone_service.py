@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from virtual_devices import authorization, cose
 from virtual_devices.clock import NS
 from virtual_devices.cloud.card_ledger import Card, Phone
-from virtual_devices.cloud.challenges import Challenges, Newest
+from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.guardians import Grant
 from virtual_devices.cloud.identification import Given
 from virtual_devices.cloud.journal import ANOTHER_REQUEST, Answer, Asker, Request
@@ -61,7 +61,7 @@ class PhoneService:
         self.work = Work()
         self._challenges: Challenges[bytes] = Challenges(office.fresh)
         self._keys: dict[str, ec.EllipticCurvePublicKey] = {}  # device key of each card
-        self._bound: Newest[tuple[bytes, bytes], tuple[object, Answer]] = Newest()  # by phone and request
+        self._done: dict[tuple[bytes, bytes], tuple[object, Answer]] = {}  # by phone and request
         self.proofs = Proofs(office, self._keys, self.work)
         self._operations: dict[str, Callable[[Call], Reply]] = {
             "challenge": self._challenge, "send-code": self._send_code, "apply": self._apply, "activate": self._activate,
@@ -158,19 +158,28 @@ class PhoneService:
         return self._credential(call, self.office.cards.ledger.cards[answer.cards[0]], self.proofs.code_key(call))
 
     def _bind(self, call: Call, act: Callable[[Request, str, Given, Phone], Answer]) -> Answer:
-        """A card for an attested key. The same request for the same key finds its answer, by whatever proof it is sent again: one
-        is used up, another may have become at hand."""
+        """A card for an attested key."""
         card_no = call.take("card_no", str)
         (phone, key), code_key = self.proofs.attested(call), self.proofs.code_key(call)
-        content = call.operation, card_no, phone.key, call.arguments.get("both") is True, _id(code_key)
-        done = self._bound.get((call.phone, call.id))
+        content = phone.key, call.arguments.get("both") is True, _id(code_key)
+        answer = self._once(call, card_no, card_no, content, lambda request, given: act(request, card_no, given, phone))
+        if answer.ok:
+            self._keys.setdefault(answer.cards[0], key)
+        return answer
+
+    def _once(
+        self, call: Call, card_no: str, about: str, content: object, act: Callable[[Request, Given], Answer],
+    ) -> Answer:
+        """An act on a person's cards, by who they prove to be, once. Done before by this very request of this very phone, its
+        answer is found again, whatever proof comes along now: the one of then is used up, and another may have become at hand."""
+        name, content = (call.phone, call.id), (call.operation, about, content)
+        done = self._done.get(name)
         if done is not None:
             return done[1] if done[0] == content else Answer(ANOTHER_REQUEST, "this id belongs to another request")
         given, asker = self.proofs.given(call, card_no)
-        answer = act(Request(call.id, asker, call.now_ns), card_no, given, phone)
+        answer = act(Request(call.id, asker, call.now_ns), given)
         if answer.ok:
-            self._bound.put((call.phone, call.id), (content, answer))
-            self._keys[answer.cards[0]] = key
+            self._done[name] = content, answer
         return answer
 
     def _authorizations(self, call: Call, own: Card) -> list[list[Any]]:
@@ -182,10 +191,13 @@ class PhoneService:
     def _activate(self, call: Call) -> Reply:
         card = self._mine(call)
         code_key = self.proofs.code_key(call)
-        given, asker = self.proofs.given(call, card.card_no)
         key = b"" if card.phone is None else card.phone.key
-        proof = given if "given" in call.arguments else None
-        answer = self.office.cards.activate(Request(call.id, asker, call.now_ns), card.name, key, proof, _id(code_key))
+
+        def act(request: Request, given: Given) -> Answer:
+            proof = given if "given" in call.arguments else None
+            return self.office.cards.activate(request, card.name, key, proof, _id(code_key))
+
+        answer = self._once(call, card.card_no, card.name, _id(code_key), act)
         return self._credential(call, card, code_key) if answer.ok else (answer.code, {"text": answer.text})
 
     def _credential(self, call: Call, card: Card, code_key: ec.EllipticCurvePublicKey | None = None) -> Reply:
@@ -204,15 +216,14 @@ class PhoneService:
 
     def _simple(self, call: Call, act: Callable[[Request, str, Given], Answer]) -> Reply:
         card = self._mine(call)
-        given, asker = self.proofs.given(call, card.card_no)
-        answer = act(Request(call.id, asker, call.now_ns), card.name, given)
+        answer = self._once(call, card.card_no, card.name, None, lambda request, given: act(request, card.name, given))
         return answer.code, {"text": answer.text, "cards": list(answer.cards)}
 
     def _report_lost(self, call: Call) -> Reply:
         """From any phone, by who the asker proves to be: the lost one is not at hand."""
         card_no = call.take("card_no", str)
-        given, asker = self.proofs.given(call, card_no)
-        answer = self.office.cards.report_lost(Request(call.id, asker, call.now_ns), card_no, given)
+        report = self.office.cards.report_lost
+        answer = self._once(call, card_no, card_no, None, lambda request, given: report(request, card_no, given))
         return answer.code, {"text": answer.text, "cards": list(answer.cards)}
 
     def _suspend(self, call: Call) -> Reply:
@@ -235,6 +246,7 @@ class PhoneService:
         cards = self._on(call)
         for card in cards:
             office.cards.ledger.settle(card.card_no, call.now_ns)
+            self._forget_late(card.card_no)
         own = next((c for c in reversed(cards) if c.held is None), None)
         standing = {c.name: office.cards.ledger.standing(c.name, call.now_ns).number for c in cards}
         return OK, {
@@ -250,9 +262,14 @@ class PhoneService:
         ]
 
     def _waiting(self, card: Card) -> list[LateRecords]:
-        """What has come for this person and this card's key."""
-        key = b"" if card.phone is None else card.phone.key
-        return [entry for entry in self.office.late.get(card.card_no, []) if entry.key == key]
+        """What has come for this person and this very card."""
+        return [entry for entry in self.office.late.get(card.card_no, []) if entry.holder == card.holder]
+
+    def _forget_late(self, card_no: str) -> None:
+        """What came for a card that has ended reaches nobody any more, and would take up the room of others."""
+        if card_no in self.office.late:
+            living = {card.holder for card in self.office.cards.ledger.open_cards(card_no)}
+            self.office.late[card_no] = [entry for entry in self.office.late[card_no] if entry.holder in living]
 
     def _receipts(self, call: Call) -> Reply:
         card = self._mine(call)

@@ -217,11 +217,11 @@ class DataCentreDevice:
             return UNKNOWN_CARD, {}
         self.work.chains += len(chains)
         self.work.verifications += len(records)
-        key = verify_late(records, chains, sam, self._root, now_ns, frozenset(self._revoked))
-        if not isinstance(key, bytes):
-            return (SYNTAX_REJECTED if key is None else SIGNATURE_REJECTED), {}
+        holder = verify_late(records, chains, sam, self._root, now_ns, frozenset(self._revoked))
+        if not isinstance(holder, bytes):
+            return (SYNTAX_REJECTED if holder is None else SIGNATURE_REJECTED), {}
         number = late_id(records, chains)
-        late = LateRecords(number, tuple(records), tuple(tuple(c) for c in chains), key, now_ns, sam.organisation)
+        late = LateRecords(number, tuple(records), tuple(tuple(c) for c in chains), holder, now_ns, sam.organisation)
         waiting = self.late.setdefault(card_no, [])
         if late.id not in {entry.id for entry in waiting}:
             theirs = [entry for entry in waiting if entry.institution == late.institution]

@@ -3,7 +3,7 @@
 In this order, and the first that does not hold decides:
 
 1. The batch id is known: the receipt of then, now ALREADY; or CONFLICT when the bytes are others.
-2. The batch and each record are for this credential and this device key: else WRONG_HOLDER (5020).
+2. The batch and each record are for this credential and this card (``write_back.holder_of``): else WRONG_HOLDER (5020).
 3. The generation is the one that the reader saw, no record is here already, what is amended is: else CONFLICT.
 4. Each record is signed by those who have proved themselves in this session, [HPC, SAM] or SAM alone, by a professional whose
    kind of record it is, and amends or cancels records of the same institution only: else BAD_SIGNATURE.
@@ -21,6 +21,7 @@ from typing import Protocol
 
 import cbor2
 
+from virtual_devices import vhc
 from virtual_devices.cose import Sign
 from virtual_devices.holder.readers import Reader, Readers
 from virtual_devices.link import Work
@@ -151,7 +152,8 @@ class Records:
         self, batch: Batch, parts: list[tuple[Record, Sign]], credential: IssuerSigned, readers: Readers,
     ) -> tuple[WriteOutcome, tuple[int, ...]]:
         assert credential.auth.payload is not None
-        mine = holder_of(read_mso(credential.auth.payload).device_key)
+        under = credential.values().get(vhc.BASIC, {}).get(vhc.HELD_UNDER, b"")
+        mine = holder_of(read_mso(credential.auth.payload).device_key, under)
         strangers = _numbers(record.holder != mine for record, _ in parts)
         if batch.issuer_auth != credential.auth_hash() or strangers:
             return WriteOutcome.WRONG_HOLDER, strangers

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar, assert_never
 
+from virtual_devices.authorization import Purpose
 from virtual_devices.flow import Ask, Flow
 from virtual_devices.holder.refusals import No
 from virtual_devices.mdoc.request import V1_1
@@ -64,6 +65,7 @@ class Counter:
     max_command_bytes: int = 65535
     max_response_bytes: int = 65536
     newest: str = V1_1  # version of requests that this reader knows
+    purpose: Purpose = Purpose.OUTPATIENT  # for which a guardian's authorization has to be good here
 
 
 def present(

@@ -26,9 +26,9 @@ from virtual_devices.reader.proximity import ROLE, ReaderSession, Shown
 from virtual_devices.reader.shown_records import SignedRecord, check_records
 from virtual_devices.reader.transmit import Ended, Handle
 from virtual_devices.reader.visit import SECOND_DEPARTMENT, WRONG_PERSON, VisitRequest
-from virtual_devices.reader.write_back import prepare, sign_records, target_of, write
+from virtual_devices.reader.write_back import holder_shown, prepare, sign_records, target_of, write
 from virtual_devices.status_list import Status, StatusVerdict
-from virtual_devices.write_back import Batch, Receipt, Record, WriteOutcome, holder_of
+from virtual_devices.write_back import Batch, Receipt, Record, WriteOutcome
 
 REVOKED = "5002"
 NEVER_STORED = frozenset({WriteOutcome.BAD_SIGNATURE.code, WriteOutcome.CONFLICT.code})
@@ -38,9 +38,9 @@ since: the batch is made anew."""
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whom the desk has before it. ``issuer_auth``: which credential was seen; ``device``: SHA-256 of its device key;
-    ``status``: what is known of it, and the age of that knowledge in ns (-1: none); ``on_behalf``: who presented it for whom,
-    when a guardian did (DLG-03)."""
+    """Whom the desk has before it. ``issuer_auth``: which credential was seen; ``device``: whom records for the card name
+    (``write_back.holder_of``); ``status``: what is known of it, and the age of that knowledge in ns (-1: none); ``on_behalf``:
+    who presented it for whom, when a guardian did (DLG-03)."""
 
     card_no: str
     name: str
@@ -74,7 +74,7 @@ def register_wallet(desk: Desk, counter: Counter, request: VisitRequest) -> Flow
 
     def body(opened: ReaderSession, sam: Handle) -> Flow[Person]:
         shown = yield from ask_again(desk, opened, vhc.REGISTRATION, sam)
-        return identify(desk, opened, shown, frozenset({Scope.BASIC}))
+        return identify(desk, opened, shown, frozenset({Scope.BASIC}), counter.purpose)
 
     person = yield from present(desk, counter, OPEN_APP, body)
     sam = yield from sam_of(desk)
@@ -95,7 +95,7 @@ def read_medical_wallet(desk: Desk, counter: Counter, hpc: Handle, registered: V
 
     def body(opened: ReaderSession, sam: Handle) -> Flow[Shown]:
         shown = yield from ask_again(desk, opened, vhc.CONSULTATION, sam, hpc)
-        _same(identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.MEDICAL})), registered)
+        _same(identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.MEDICAL}), counter.purpose), registered)
         for name in ("visits", "prescriptions"):
             _signed(desk, opened, shown, name)
         return shown
@@ -108,7 +108,7 @@ def write_wallet(
     batch_id: bytes, hpc: Handle | None = None,
 ) -> Flow[Receipt]:
     """Write records back, in one presentation: read what the wallet holds, sign, write. ``records_for`` makes the records for
-    the holder's key (its SHA-256).
+    the card (``write_back.holder_of``).
 
     Run again after a receipt that never came, it sends the very same batch, which the desk has kept: stored is then told as
     already stored. Raises Ended: 5020 for another person's card, or what the wallet has against the batch.
@@ -116,7 +116,7 @@ def write_wallet(
 
     def body(opened: ReaderSession, sam: Handle) -> Flow[Receipt]:
         shown = yield from ask_again(desk, opened, _BEFORE_WRITING, sam, hpc)
-        _same(identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.WRITE})), registered)
+        _same(identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.WRITE}), counter.purpose), registered)
         target = target_of(shown)
         kept = desk.batches.get(batch_id)
         if kept is not None and kept.issuer_auth == target.issuer_auth:
@@ -164,7 +164,7 @@ def read_prescriptions_wallet(desk: Desk, counter: Counter, hpc: Handle) -> Flow
 
     def body(opened: ReaderSession, sam: Handle) -> Flow[tuple[Person, list[bytes], Shown]]:
         shown = yield from ask_again(desk, opened, vhc.DISPENSING, sam, hpc)
-        person = identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.COLLECT}))
+        person = identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.COLLECT}), Purpose.PHARMACY)
         _signed(desk, opened, shown, "prescriptions")
         return person, list(shown.value(vhc.RECORDS, "prescriptions") or ()), shown
 
@@ -177,7 +177,7 @@ _BEFORE_WRITING = {
 }
 
 
-def identify(desk: Desk, opened: ReaderSession, shown: Shown, scope: frozenset[Scope]) -> Person:
+def identify(desk: Desk, opened: ReaderSession, shown: Shown, scope: frozenset[Scope], purpose: Purpose) -> Person:
     """Who this is, how the credential stands, and who presents it for whom. Raises Ended for what may not be served."""
     card_no, name = shown.value(vhc.BASIC, "card_no"), shown.value(vhc.BASIC, "name")
     if not isinstance(card_no, str) or not isinstance(name, str):
@@ -189,11 +189,11 @@ def identify(desk: Desk, opened: ReaderSession, shown: Shown, scope: frozenset[S
         status, age_ns = found.status, -1 if found.age_ns is None else found.age_ns
     if status not in (Status.VALID, Status.UNKNOWN):
         raise Ended(f"the card is {status.name.lower()}, says the status list", REVOKED, ROLE)
-    device = holder_of(mso.device_key)
-    return Person(card_no, name, shown.issued_hash, device, status, age_ns, _on_behalf(desk, opened, shown, card_no, scope))
+    on_behalf = _on_behalf(desk, opened, shown, Use(card_no, scope, purpose, mso.device_key))
+    return Person(card_no, name, shown.issued_hash, holder_shown(shown), status, age_ns, on_behalf)
 
 
-def _on_behalf(desk: Desk, opened: ReaderSession, shown: Shown, card_no: str, scope: frozenset[Scope]) -> str:
+def _on_behalf(desk: Desk, opened: ReaderSession, shown: Shown, use: Use) -> str:
     under, raw = shown.value(vhc.BASIC, vhc.HELD_UNDER), shown.value(vhc.DELEGATION, "authorization")
     if not isinstance(under, bytes):
         raise Ended(f"the phone does not say whose card it is: {shown.why(vhc.BASIC, vhc.HELD_UNDER)}", "4043", ROLE)
@@ -204,7 +204,6 @@ def _on_behalf(desk: Desk, opened: ReaderSession, shown: Shown, card_no: str, sc
     except MalformedCose:
         proof = None
     checker = Checker(desk.root, _lookup(desk), desk.revoked)
-    use = Use(card_no, scope, Purpose.CARE, shown.document.mso.device_key)
     presented = raw if isinstance(raw, bytes) else b""
     verdict = checker.check_presented(presented, proof, opened.transcript.encoded, use, desk.clock.now_ns())
     if not verdict.holds:
@@ -218,8 +217,7 @@ def _on_behalf(desk: Desk, opened: ReaderSession, shown: Shown, card_no: str, sc
 def _signed(desk: Desk, opened: ReaderSession, shown: Shown, name: str) -> list[SignedRecord]:
     """The records in this element, by those who signed them. Raises Ended."""
     found, chains = shown.value(vhc.RECORDS, name), shown.value(vhc.RECORDS, "certificates")
-    holder = holder_of(shown.document.mso.device_key)
-    return check_records(found, chains, holder, desk.root, opened.work, desk.revoked)
+    return check_records(found, chains, holder_shown(shown), desk.root, opened.work, desk.revoked)
 
 
 def _lookup(desk: Desk) -> StatusLookup:

@@ -42,11 +42,18 @@ ASKED = {vhc.WRITE: {vhc.RECEIPT: True}}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom records are written for: the credential seen, its device key, and the generation of what is stored."""
+    """Whom records are written for: the credential seen, its card (``write_back.holder_of``), and the generation of what is
+    stored."""
 
     issuer_auth: bytes
     holder: bytes
     generation: int
+
+
+def holder_shown(shown: Shown) -> bytes:
+    """Whom records name that are for the card shown: by its key, and by the authorization under which it is held."""
+    under = shown.value(vhc.BASIC, vhc.HELD_UNDER)
+    return holder_of(shown.document.mso.device_key, under if isinstance(under, bytes) else b"")
 
 
 def target_of(shown: Shown) -> Target:
@@ -54,7 +61,7 @@ def target_of(shown: Shown) -> Target:
     generation = shown.value(vhc.RECORDS, "generation")
     if not isinstance(generation, int) or isinstance(generation, bool) or generation < 0:
         raise Ended(f"the wallet does not say what it holds: {shown.why(vhc.RECORDS, 'generation')}", READ_WRITE_FAULT, ROLE)
-    return Target(shown.issued_hash, holder_of(shown.document.mso.device_key), generation)
+    return Target(shown.issued_hash, holder_shown(shown), generation)
 
 
 def sign_records(desk: Desk, records: Sequence[Record], sam: Handle, hpc: Handle | None = None) -> Flow[list[bytes]]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from virtual_devices.authorization import Purpose, Scope
+from virtual_devices.authorization import MalformedAuthorization, Scope, read
 from virtual_devices.authorization_check import Checker, Use
 from virtual_devices.codes import Space
 from virtual_devices.flow import Flow
@@ -52,6 +52,7 @@ def apply(app: App, card_no: str, given: Given) -> Flow[str]:
     key, body, done = yield from _attested(app, "apply", card_no, {"given": dict(given)})
     card = a_name(body, "card")
     app.unfinished.commit(done | app.unfinished.applied_for(card, key, card_no))
+    app.phone.drop_unused_keys()
     return card
 
 
@@ -77,6 +78,7 @@ def _attested(
     except Refusal as e:
         if (e.code, e.space) == (NOT_ATTESTED, Space.VHC.value):
             app.unfinished.commit(bound)
+            app.phone.drop_unused_keys()
         raise
     return key, body, done | bound
 
@@ -138,14 +140,22 @@ def _install(
     if held.card_no != (card_no or (held if before is None else before).card_no):
         raise Ended("another person's credential", NOT_BELIEVED, ROLE)
     if authorization is not None:
-        _check(app, held, authorization)
+        _check(app, held, name, authorization)
     app.phone.cards.put(held, done)
+    app.phone.drop_unused_keys()
     return held
 
 
-def _check(app: App, held: Held, authorization: bytes) -> None:
+def _check(app: App, held: Held, name: str, authorization: bytes) -> None:
+    """The authorization that was asked for, which the credential names, for its ward and this key; for whatever purpose."""
+    try:
+        said = read(authorization)[1]
+    except MalformedAuthorization as e:
+        raise Ended(f"the authorization: {e.what}", NOT_BELIEVED, ROLE) from None
+    if not said.cti.hex() == name == held.held_under.hex():
+        raise Ended("another authorization than was asked for", NOT_BELIEVED, ROLE)
     checker = Checker(app.phone.root, lambda *_: StatusVerdict(Status.UNKNOWN, None, "the phone keeps no lists"))
-    use = Use(held.card_no, frozenset({Scope.BASIC}), Purpose.CARE, held.mso.device_key)
+    use = Use(held.card_no, frozenset({Scope.BASIC}), said.purpose, held.mso.device_key)
     verdict = checker.check(authorization, use, app.clock.now_ns() + app.phone.clock_error_ns)
     if not verdict.holds:
         raise Ended(f"the authorization: {verdict.reason.value}", verdict.code.number, ROLE)
@@ -162,17 +172,19 @@ def sync(app: App) -> Flow[Mapping[str, Any]]:
     late = body.get("late", {})
     brought = {str(card): entries(late, card, list) for card in (late if isinstance(late, Mapping) else not_believed("late"))}
     orders = [str(card) for card in entries(body, "erase", str)]
+    standing = body.get("standing")
+    in_force = [card for card, code in standing.items() if code == "0"] if isinstance(standing, Mapping) else []
+    gone = [card for card in orders if _erased(app, card, in_force)]  # first of all: a line that fails later changes nothing
     for card, some in brought.items():
         held = phone.cards.find(card) if phone.vault.ready else None
-        if held is not None:  # for this very card: own and wards' cards have one key
+        if held is not None:
             numbers = [some_bytes(entry[0]) if entry else not_believed("late") for entry in some]
             done = [[n, phone.take_late(e, app.clock.now_ns(), held.name).value] for n, e in zip(numbers, some, strict=True)]
             yield from call(app, "receipts", {"card": card, "receipts": done})
-    standing = body.get("standing")
-    in_force = [card for card, code in standing.items() if code == "0"] if isinstance(standing, Mapping) else []
-    gone = [card for card in orders if _erased(app, card, in_force)]
     for card in gone:
         yield from call(app, "wiped", {"card": card})
+    if not phone.vault.ready:  # all is told: nobody shall be known by this phone's key any more
+        phone.forget_name()
     return body
 
 
@@ -190,11 +202,12 @@ def _erased(app: App, card: str, in_force: Iterable[str] = ()) -> bool:
     held = phone.cards.find(card)
     if held is None:
         app.unfinished.commit(app.unfinished.not_applied(card) | app.unfinished.answered(f"activate.{card}"))
+        phone.drop_unused_keys()
         return "" not in app.cards  # a card that came without its name could be the one
     if held.name == OWN and not _being_replaced(app, held, in_force):
         phone.wipe()
     else:
-        phone.cards.remove(held.name)
+        phone.remove(held.name)
     return True
 
 

@@ -15,8 +15,9 @@ import cbor2
 from virtual_devices.errors import UsageError
 from virtual_devices.mdoc.mso import IssuerSigned, Mso, read_issuer_signed, read_mso
 from virtual_devices.mdoc.tagged import MalformedMdoc, dumps
-from virtual_devices.vhc import BASIC
+from virtual_devices.vhc import BASIC, HELD_UNDER
 from virtual_devices.wallet.vault import Vault
+from virtual_devices.write_back import holder_of
 
 OWN = "own"
 _CARD = "card."
@@ -45,6 +46,17 @@ class Held:
         return dumps({1: self.issued.item(), 2: self.key, 3: self.authorization, 4: self.qr, 5: self.card})
 
     @property
+    def holder(self) -> bytes:
+        """Whom records name that are for this card."""
+        return holder_of(self.mso.device_key, self.held_under)
+
+    @property
+    def held_under(self) -> bytes:
+        """The id of the authorization, of a ward's card, as the issuer signed it; empty for one's own."""
+        found = self.issued.values().get(BASIC, {}).get(HELD_UNDER, b"")
+        return found if isinstance(found, bytes) else b""
+
+    @property
     def card_no(self) -> str:
         """Whose card it is; empty when the credential does not say."""
         return str(self.issued.values().get(BASIC, {}).get("card_no", ""))
@@ -70,6 +82,10 @@ class Cards:
             known = raw, Held(name, read_issuer_signed(body[1]), body[2], body[3], body[4], body.get(5, ""))
             self._read[name] = known
         return known[1]
+
+    def keys(self) -> frozenset[str]:
+        """The names of their device keys."""
+        return frozenset(held.key for name in self.names() if (held := self.get(name)) is not None)
 
     def find(self, card: str) -> Held | None:
         """The card of that name at the data centre."""

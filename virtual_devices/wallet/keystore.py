@@ -251,7 +251,8 @@ class Keystore:
         A keystore in software signs the same statement with a key of its own and says that it is software.
         """
         entry, silicon = self._entry(name), _SILICON[self]
-        claim = Claim(self.public_key(name), entry.purpose, self.hardware, entry.policy, challenge, holder_of(self.public_key(phone)))
+        beside = holder_of(self.public_key(phone))
+        claim = Claim(self.public_key(name), entry.purpose, self.hardware, entry.policy, challenge, beside)
         signer = silicon.batch or Identity(silicon.key("software attestation", 0), ())
         chain = {cose.X5CHAIN: signer.chain[0]} if signer.chain else {}
         self.work.signatures += 1

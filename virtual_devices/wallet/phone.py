@@ -20,7 +20,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from virtual_devices import vhc
-from virtual_devices.authorization import Scope, make_proof, read
+from virtual_devices.authorization import Purpose, Scope, make_proof, read
 from virtual_devices.clock import NS
 from virtual_devices.holder.application import Act, Allowed, Application, Names
 from virtual_devices.holder.readers import SKEW_S, ReaderCheck, Readers
@@ -41,16 +41,20 @@ from virtual_devices.wallet.codes import CODE, Codes
 from virtual_devices.wallet.consent import Answer, Consent, Element, Use
 from virtual_devices.wallet.held import OWN, Cards, Folder, Held
 from virtual_devices.wallet.holder import Holder
-from virtual_devices.wallet.keystore import Keystore, Policy, Purpose
+from virtual_devices.wallet.keystore import Keystore, Policy
+from virtual_devices.wallet.keystore import Purpose as KeyPurpose
 from virtual_devices.wallet.late import late_readers, moments
 from virtual_devices.wallet.power import Memory, Power
-from virtual_devices.wallet.vault import Vault
-from virtual_devices.write_back import MAX_RECORDS, Batch, Receipt, WriteOutcome, holder_of, of_prescriptions, read_record
+from virtual_devices.wallet.unfinished import Unfinished
+from virtual_devices.wallet.vault import SEALING_KEY, Vault, VaultRefused
+from virtual_devices.write_back import MAX_RECORDS, Batch, Receipt, WriteOutcome, of_prescriptions, read_record
 
 PHONE_KEY = "phone"
 """The name of the phone's own key, by which the data centre knows it (``wallet.online``)."""
 DEVICE = "device."
 """How the names of cards' keys begin."""
+NETWORK = "network"
+"""The channel of what the data centre brings, in the holder's log."""
 CAPACITY = 600
 """Records that one card on a phone holds."""
 SHOWN_BYTES = 40_000
@@ -74,7 +78,7 @@ class Phone:
         self.holder = Holder(self.vault, self.keystore)
         self.consent = Consent(self.holder)
         self.cards = Cards(self.vault)
-        self.shown = OWN  # the card that is presented
+        self._shown = OWN
         self.session: HolderSession | None = None
         self.channel = ""  # of the session: nfc, ble
         self.log = AccessLog(self.vault)
@@ -85,28 +89,40 @@ class Phone:
     def start(self, now_ns: int) -> None:
         """Power on: what a cut left is settled, every consent forgotten. Raises PowerCut, VaultRefused as the vault does."""
         self.end_session()
+        self.consent.power_on()  # before anything can be refused: what was given before is over
         self.keystore.power_on()
         self.keystore.set_gate(self.consent.gate)
         self.vault.power_on()
-        if not self.vault.ready:  # never formatted, or a wipe was cut short
-            self._drop_keys()
-        self.consent.power_on()
+        self.drop_unused_keys()
         self.holder.power_on(now_ns)
 
     def format(self) -> None:
-        """An empty wallet."""
+        """An empty wallet, of a phone that the data centre has not met: who had one here before is nobody's business."""
+        if SEALING_KEY not in self.keystore.names():
+            self.forget_name()
         self.vault.format()
+
+    def forget_name(self) -> None:
+        """The phone's own key goes: to the data centre it is another phone from now on."""
+        self.keystore.delete(PHONE_KEY)
 
     def new_key(self, name: str = OWN) -> str:
         """A device key for a card of that name: it signs, only with the holder's consent, and is never seen."""
         number = 1 + max((int(k.rsplit(".", 1)[1]) for k in self.keystore.names() if k.startswith(f"{DEVICE}{name}.")), default=0)
         key = f"{DEVICE}{name}.{number}"
-        self.keystore.make(key, Purpose.SIGN, Policy.HOLDER)
+        self.keystore.make(key, KeyPurpose.SIGN, Policy.HOLDER)
         return key
 
     def install(self, card: Held) -> None:
         """Take in a card from the issuer, bound to a key of this phone."""
         self.cards.put(card)
+
+    def remove(self, card: str) -> None:
+        """A card off this phone, with all that was written to it and its key, unless another card has that too."""
+        if card == self._shown:
+            self.show(OWN)
+        self.cards.remove(card)
+        self.drop_unused_keys()
 
     def wipe(self) -> None:
         """Nothing of any card can be read on this phone again: the data's key goes first, then the data, then the cards' keys.
@@ -115,14 +131,31 @@ class Phone:
         """
         self.end_session()
         self.vault.wipe()
-        self._drop_keys()
+        self.drop_unused_keys()
 
-    def _drop_keys(self) -> None:
+    def drop_unused_keys(self) -> None:
+        """Delete the keys of cards that no card on this phone has and none is to be bound to (a wipe was cut short; a card has
+        another key now, or is gone; a key was made and the power went). Raises PowerCut; :meth:`start` does it again."""
+        try:
+            needed = self.cards.keys() | Unfinished(self.vault, self.keystore).keys() if self.vault.ready else frozenset()
+        except VaultRefused:  # which keys are needed cannot be said
+            return
         for key in sorted(self.keystore.names()):
-            if key.startswith((DEVICE, CODE)):
+            if key.startswith((DEVICE, CODE)) and key.removeprefix(CODE) not in needed:
                 self.keystore.delete(key)
 
     # -- what the holder does
+
+    @property
+    def shown(self) -> str:
+        """The card that is presented: :data:`OWN`, or a ward's."""
+        return self._shown
+
+    def show(self, card: str) -> None:
+        """Present another card. What was agreed to for the one before is not for this one."""
+        self.end_session()
+        self.consent.decline()
+        self._shown = card
 
     def arm(self, use: Use, names: Names, now_ns: int, *, write: bool = True) -> bool:
         """Consent in advance, after a proof, for one session that begins within a minute."""
@@ -206,11 +239,11 @@ class Phone:
         act = Act(readers, {}, now_ns + self.clock_error_ns, True)
 
         def noted(stored: bool) -> dict[str, bytes | None]:
-            return home.noted(act, "network") if stored else {}
+            return home.noted(act, NETWORK) if stored else {}
 
         known = self.records(card).settled(number)
-        if known is not None:
-            return known
+        if known is not None:  # of these very records: an id alone says nothing
+            return known if set(records) <= set(self.records(card).all()) else WriteOutcome.CONFLICT
         return self.records(card).write(batch.to_bytes(), held.issued, readers, now_ns + self.clock_error_ns, noted).outcome
 
     def records(self, card: str = OWN) -> Records:
@@ -232,11 +265,20 @@ def use_of(readers: Readers) -> Use:
     return Use.DISPENSING if readers.hpc.who.role is Role.PHARMACIST else Use.TREATMENT
 
 
-def _beyond(held: Held | None, names: Names, write: bool) -> frozenset[Element]:
-    """What of it goes beyond a guardian's authorization; nothing of one's own card does."""
+_IN_CARE = frozenset({Use.REGISTRATION, Use.TREATMENT})
+COVERED: Mapping[Purpose, frozenset[Use]] = {
+    Purpose.CARE: _IN_CARE | {Use.DISPENSING}, Purpose.OUTPATIENT: _IN_CARE, Purpose.HOME_CARE: _IN_CARE,
+    Purpose.PHARMACY: frozenset({Use.REGISTRATION, Use.DISPENSING}), Purpose.NON_MEDICAL: frozenset({Use.NON_MEDICAL}),
+}
+"""What a ward's card is shown for, by the authorization's purpose, as far as a phone can tell from who asks."""
+
+
+def _beyond(held: Held | None, names: Names, write: bool, use: Use) -> frozenset[Element]:
+    """What of it goes beyond a guardian's authorization, its scope or its purpose; nothing of one's own card does."""
     if held is None or held.authorization is None:
         return frozenset()
-    scope = read(held.authorization)[1].scope
+    said = read(held.authorization)[1]
+    scope = said.scope if use in COVERED[said.purpose] else frozenset()
     return frozenset(element for element in elements(names, write) if (needed := _scope_of(element)) and needed not in scope)
 
 
@@ -279,7 +321,7 @@ class _Home:
 
     def allowed(self, names: Names, readers: Readers, write: bool, transcript: Transcript) -> Allowed:
         consent, use, held = self._phone.consent, use_of(readers), self._held()
-        beyond = _beyond(held, names, write)
+        beyond = _beyond(held, names, write, use)
         wanted = [element for element in elements(names, write) if element not in beyond]
         answer = consent.ask(transcript.hash, use, wanted, self._now_ns)
         given = consent.allows(transcript.hash, use, wanted, self._now_ns)
@@ -293,7 +335,7 @@ class _Home:
         records, held = self._phone.records(self._card), self._held()
         assert held is not None
         shown, chains = records.newest(min(SHOWN_BYTES, room_bytes)) if vhc.RECORDS in names else ([], {})
-        mine = holder_of(held.mso.device_key)  # a record to any other key was another card's
+        mine = held.holder  # any other record was another card's
 
         own = [(raw, record) for raw in shown if (record := read_record(raw)[0]).holder == mine]
         prescribed = of_prescriptions(record for _, record in own)
@@ -344,7 +386,7 @@ class _Home:
     def noted(self, act: Act, channel: str = "") -> dict[str, bytes | None]:
         """The log's entry, as part of the commit that it tells of."""
         phone, held, readers = self._phone, self._held(), act.readers
-        given = phone.consent.given
+        given = None if channel == NETWORK else phone.consent.given  # the holder was not asked, whatever they allow just now
         guardian = None if held is None or held.authorization is None else read(held.authorization)[1]
         entry = Entry(
             act.at_ns, Deed.DECLINED if act.declined else Deed.WRITTEN if act.writes else Deed.SHOWN,

@@ -72,8 +72,15 @@ class Unfinished:
             found[name.removeprefix(_APPLIED)] = key, card_no
         return found
 
+    def keys(self) -> frozenset[str]:
+        """The device keys that something begun is about."""
+        asked = {(self._vault.get(name) or b"").decode() for name in self._vault.names(_KEY)}
+        return frozenset(asked | {key for key, _ in self.applied().values()})
+
     def applied_for(self, card: str, key: str, card_no: str) -> Changes:
-        return {_APPLIED + card: dumps([key, card_no])}
+        """In place of what was applied for before for the same person, which came to nothing."""
+        before = [name for name, (_, whose) in self.applied().items() if whose == card_no]
+        return {**{_APPLIED + name: None for name in before}, _APPLIED + card: dumps([key, card_no])}
 
     def not_applied(self, card: str) -> Changes:
         return {_APPLIED + card: None}
