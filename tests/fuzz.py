@@ -66,6 +66,7 @@ def guided(name: str, inputs: int, seed: int, kept: Path) -> None:
     import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     with atheris.instrument_imports(include=["virtual_devices"], enable_loader_override=False):
+        _remember()
         target = targets()[name]
     good, grown = kept / "seeds", kept / "corpus"
     for folder in (good, grown):
@@ -88,11 +89,18 @@ def guided(name: str, inputs: int, seed: int, kept: Path) -> None:
     atheris.Fuzz()
 
 
+def _remember() -> None:
+    from .fuzz_quick import remember
+
+    remember()
+
+
 def one(name: str, inputs: int, seed: int, kept: Path, engine: str) -> None:
     """One target, in this process. Under atheris nothing of it may have been imported before."""
     if engine == "atheris":
         guided(name, inputs, seed, kept)
         return
+    _remember()
     from .fuzz_devices import CAMPAIGNS
 
     if name in CAMPAIGNS:
@@ -146,7 +154,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--engine", choices=("atheris", "mutate"), default="atheris" if _has_atheris() else "mutate")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="feed this one input to the target named")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     numbers = [word for word in options.words if word.isdigit()]
     options.inputs = int(numbers[-1]) if numbers else INPUTS
     options.names = [word for word in options.words if not word.isdigit()]

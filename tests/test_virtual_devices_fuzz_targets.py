@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from random import Random
 
@@ -71,6 +73,34 @@ def test_spoiling_changes_trees_bytes_and_orders_and_follows_from_the_seed() -> 
     assert len({spoil(Random(n), tree) for n in range(100)}) > 90
     orders = {tuple(unframed(spoil_framed(Random(n), framed([b"a", b"b", b"c"])))) for n in range(200)}
     assert (b"b", b"a", b"c") in orders and (b"a", b"b", b"b", b"c") in orders and (b"b", b"c") in orders
+
+
+def test_what_is_remembered_is_what_would_be_worked_out() -> None:
+    """In a process of its own: it changes what every module signs and verifies with."""
+    program = """
+from virtual_devices import pki
+plain = pki.sign, pki.verify, pki.ChainVerifier.check
+from tests.fuzz_quick import Remembered, remember
+remember()
+from tests.desk import AUTHORITY, NOW_NS, STRANGER
+from virtual_devices.pki import DAY_NS, Role
+sam, root = AUTHORITY.issue(Role.SAM, "S"), pki.ChainVerifier(AUTHORITY.root_der)
+signature = pki.sign(sam.key, b"text")
+for _ in range(2):
+    assert pki.sign(sam.key, b"text") == plain[0](sam.key, b"text") == signature
+    for text in (b"text", b"other"):
+        arguments = sam.key.public_key(), signature, text
+        assert pki.verify(*arguments) == plain[1](*arguments) == (text == b"text")
+    for chain in (sam.chain, STRANGER.issue(Role.SAM, "S").chain, (b"rubbish",), ()):
+        for roles in ({Role.SAM}, {Role.PHYSICIAN}):
+            for now_ns in (NOW_NS, NOW_NS + 1, NOW_NS + 99999 * DAY_NS):
+                assert root.check(chain, roles, now_ns) == plain[2](root, chain, roles, now_ns)
+few, made = Remembered(2), []
+assert [few.get(n % 3, None, lambda n=n: made.append(n) or n) for n in range(7)] == list(range(7))
+assert [few.get(6 % 3, None, lambda: -1), len(made)] == [6, 7]
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=fuzz.HERE, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-800:]
 
 
 def test_command_lists_targets_and_names_an_unknown_one(capsys: pytest.CaptureFixture[str]) -> None:
