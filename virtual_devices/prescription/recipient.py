@@ -1,6 +1,7 @@
 """The recipient's signature (領受人簽章) for a controlled drug, in one of two forms. Both are the bench's profile.
 
-    device  {1: "device", 2: SessionTranscript, 3: DeviceNameSpaces, 4: COSE_Sign1, 5: device key (COSE_Key), 6: Batch}
+    device  {1: "device", 2: SessionTranscript, 3: DeviceNameSpaces, 4: COSE_Sign1, 5: device key (COSE_Key), 6: Batch,
+             ? 7: id of the authorization, when a guardian's phone took it in for a ward}
             The holder's phone or second-generation card took the dispensing in by write-back and signed the receipt, as it does
             always (ISO/IEC 18013-5 device authentication). Who was not in the session verifies it from these parts.
     written {1: "written", 2: recipient's name, 3: SHA-256 of the paper's image, ? 4: what they are to the holder}
@@ -27,7 +28,7 @@ from virtual_devices.prescription.document import MalformedPrescription, hash_in
 from virtual_devices.write_back import Batch, holder_of, read_batch, read_receipt, receipt_is_for
 
 DEVICE, WRITTEN = "device", "written"
-FORM, TRANSCRIPT, SPACES, SIGNATURE, KEY, BATCH = range(1, 7)
+FORM, TRANSCRIPT, SPACES, SIGNATURE, KEY, BATCH, UNDER = range(1, 8)
 NAME, PAPER, RELATION = 2, 3, 4
 
 
@@ -44,14 +45,17 @@ class Written:
         return {FORM: WRITTEN, NAME: self.name, PAPER: self.paper, **more}
 
 
-def device_evidence(transcript: bytes, device: DeviceSigned, key: bytes, batch: Batch) -> dict[int, Any]:
-    """What the device signed for this batch. ``transcript``: encoded; ``key``: the device key, an encoded COSE_Key. Raises
+def device_evidence(
+    transcript: bytes, device: DeviceSigned, key: bytes, batch: Batch, held_under: bytes = b"",
+) -> dict[int, Any]:
+    """What the device signed for this batch. ``transcript``: encoded; ``key``: the device key, an encoded COSE_Key;
+    ``held_under``: as the card shown says, without which a ward's records are not told from the guardian's. Raises
     MalformedPrescription when the device proved itself by a MAC, which proves nothing to others."""
     if not isinstance(device.auth, Sign1):
         raise MalformedPrescription("a receipt by MAC is no signature of the recipient")
     return {
         FORM: DEVICE, TRANSCRIPT: transcript, SPACES: device.raw, SIGNATURE: device.auth.item(), KEY: key,
-        BATCH: batch.to_bytes(),
+        BATCH: batch.to_bytes(), **({UNDER: held_under} if held_under else {}),
     }
 
 
@@ -60,7 +64,7 @@ def check(received: Received, dispensing: Dispensing, signed: bytes) -> Why:
     evidence = received.evidence
     if evidence.get(FORM) == WRITTEN:
         return _written(evidence)
-    if evidence.get(FORM) != DEVICE or set(evidence) != set(range(FORM, BATCH + 1)):
+    if evidence.get(FORM) != DEVICE or set(evidence) - {UNDER} != set(range(FORM, BATCH + 1)):
         return Why.MALFORMED
     try:
         return Why.OK if _signed(evidence, dispensing, signed) else Why.RECEIPT_FORGED
@@ -83,10 +87,11 @@ def _signed(evidence: Mapping[int, Any], dispensing: Dispensing, signed: bytes) 
     key = from_cose(read(some_bytes(evidence[KEY], "the device key"), "the device key"), "the device key")
     signature = read_sign1(evidence[SIGNATURE])
     batch = read_batch(some_bytes(evidence[BATCH], "the batch"))
+    under = some_bytes(evidence.get(UNDER, b""), "the authorization's id")
     spaces = read_map(raw, "DeviceNameSpaces")
     receipt = read_receipt(a_map(spaces.get(vhc.WRITE), "what the device signed").get(vhc.RECEIPT))
     return (
-        holder_of(key) == dispensing.about.device
+        holder_of(key, under) == dispensing.about.device
         and signature.verify(key, detached=authenticated_in(transcript, vhc.DOCTYPE, raw))
         and receipt.outcome.done and receipt_is_for(receipt, batch) and signed in batch.records
     )
