@@ -23,8 +23,10 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
               help="Where certificates and the seed of the bench's own authority are kept.")
 @click.option("--people", default=3, show_default=True, type=click.IntRange(0, 100_000), help="Invented people to begin with.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Who they are: another seed, other people.")
+@click.option("--clock-ahead", "ahead_s", default=0.0, show_default=True, metavar="SECONDS",
+              help="The service's clock is wrong by so much; negative: behind.")
 @click.option("--exposed", is_flag=True, help="Also serve on an address that other computers reach. Test data only.")
-def command(host: str, port: int, directory: Path, people: int, seed: int, exposed: bool) -> None:
+def command(host: str, port: int, directory: Path, people: int, seed: int, ahead_s: float, exposed: bool) -> None:
     """Present the data centre over HTTPS, to programs with a client certificate.
 
     \b
@@ -39,10 +41,10 @@ def command(host: str, port: int, directory: Path, people: int, seed: int, expos
     """
     if host not in LOOPBACK and not exposed:
         raise UsageError(f"{host} may be reached from other computers: add --exposed if that is meant")
-    sys.exit(serve(host, port, directory, people, seed))
+    sys.exit(serve(host, port, directory, people, seed, ahead_s))
 
 
-def serve(host: str, port: int, directory: Path, people: int, seed: int) -> int:
+def serve(host: str, port: int, directory: Path, people: int, seed: int, ahead_s: float = 0.0) -> int:
     """Serve until Ctrl-C. Returns the exit code."""
     from bench.clock import WallClock
     from bench.datacentre import credentials
@@ -52,11 +54,10 @@ def serve(host: str, port: int, directory: Path, people: int, seed: int) -> int:
     from bench.presenters.http import Server
     from virtual_devices.clock import TAIWAN, to_datetime
     from virtual_devices.cloud.books import MemoryBooks
-    from virtual_devices.pki import Authority
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    clock = WallClock()
-    authority = Authority(credentials.own_seed(directory), clock.now_ns())
+    clock = WallClock(ahead_s)
+    authority = credentials.own_authority(directory, clock.now_ns())
     centre = Centre(authority, MemoryBooks(), os.urandom)
     for who in sample_people(seed, people, to_datetime(clock.now_ns()).astimezone(TAIWAN).date()):
         centre.take_in(who, clock.now_ns())
