@@ -15,13 +15,17 @@ from bench.exits import PASS
 from virtual_devices.errors import UsageError
 
 DWELL_S = 0.4  # of each of several codes that belong together
+NOBODY_ANSWERS = (
+    "nothing answers behind this code: it offers BLE, and no radio of the bench is on the air. A reader reads it, looks for a "
+    "phone, finds none and has to give up; a whole presentation needs another phone."
+)
 CLEAR, WHITE_ON_BLACK, RESET = "\x1b[H\x1b[2J", "\x1b[97;40m", "\x1b[0m"
 
 
 @click.command()
 @click.option("--kind", type=click.Choice(["card", "engagement", "prescription", "token"]), default="card", show_default=True,
-              help="card: signed, good for a minute; engagement: begins a presentation (nothing answers behind it); "
-                   "prescription: in several codes; token: the deployed card's kind.")
+              help="card: signed, good for a minute; engagement: the code that begins a presentation, and nothing behind it: no "
+                   "phone answers over BLE; prescription: in several codes; token: the deployed card's kind.")
 @click.option("--format", "form", type=click.Choice(["terminal", "text", "png"]), default="terminal", show_default=True,
               help="Half blocks, the code's text, or a picture.")
 @click.option("--once", is_flag=True, help="Show it once and end; otherwise it is renewed until Ctrl-C.")
@@ -53,6 +57,8 @@ def show(
         raise UsageError("pictures go to a file: --format png --out FILE.png, both or neither")
     texts, period_s = _source(kind, challenge, trust, seed, clock())
     put = {"text": _print_text, "terminal": _print_blocks}[form] if out is None else partial(_save, out)
+    if kind == "engagement":
+        put = partial(_say_too, NOBODY_ANSWERS, put)
     if once:
         put(texts(clock()))
         return PASS
@@ -97,6 +103,12 @@ def _turn(
     for number in range(int(period_s / DWELL_S)):
         put([texts[number % len(texts)]])
         wait(DWELL_S)
+
+
+def _say_too(what: str, put: Callable[[list[str]], None], texts: list[str]) -> None:
+    """Beside the code, and after it: a terminal is cleared for the code."""
+    put(texts)
+    click.echo(f"vhc-bench: {what}", err=True)
 
 
 def _print_text(texts: list[str]) -> None:

@@ -41,7 +41,7 @@ KINDS = ["card", "engagement", "prescription", "token"]
 def said(*args: str) -> str:
     done = CliRunner().invoke(main, ["present", "qr", "--once", *args])
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout
 
 
 def of_blocks(text: str) -> str:
@@ -91,6 +91,13 @@ def test_engagement_offers_both_modes_of_ble() -> None:
     shown = engagement.read_qr(said("--kind", "engagement", "--format", "text").strip())
     method = shown.method(engagement.BLE)
     assert method is not None and len(parse(list(method)).modes) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_engagement_alone_says_beside_the_code_that_nothing_answers(kind: str) -> None:
+    done = CliRunner().invoke(main, ["present", "qr", "--once", "--kind", kind, "--format", "text"])
+    assert ("nothing answers behind this code" in done.stderr) is (kind == "engagement")
+    assert "answers" not in done.stdout  # a program that takes the text gets the code and nothing else
 
 
 def test_prescription_in_parts_is_one_for_the_card_of_the_same_phone() -> None:
