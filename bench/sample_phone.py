@@ -57,8 +57,8 @@ class SamplePhone:
         phone.install(Held(OWN, issued, key, qr=self.issuer.qr(self.holder, device, code, place, self._epoch_ns)))
 
     def trust(self) -> bytes:
-        """What a reader needs to believe it, in PEM: the root, then who signs cards and their authority."""
-        chain = (self.authority.root_der, *self.issuer.signer.chain)
+        """What a reader needs to believe it, in PEM: the root, the root of those who sign cards, and who signs them."""
+        chain = (self.authority.root_der, self.authority.iaca_der, *self.issuer.signer.chain)
         return b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in chain)
 
     # -- what is on the screen; each a list of the texts that belong together

@@ -17,7 +17,7 @@ from virtual_devices.flow import Flow, PromptPeople, Session, run
 from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
 from virtual_devices.link import DirectLink, Link
 from virtual_devices.mdoc.ble_options import BleOptions
-from virtual_devices.pki import Authority, ChainVerifier, Role
+from virtual_devices.pki import Authority, Role
 from virtual_devices.randomness import ByteStream, digest
 from virtual_devices.reader.authenticate import insert_hpc, open_sam
 from virtual_devices.reader.desk import Desk, Institution
@@ -62,7 +62,7 @@ class DeskAndPhone:
         self.sam = Sam(SamImage("SAM000000001", INSTITUTION, sam, authority.root_der, digest("benchmark", "sam")))
         cells = fresh_cells(CARD_PIN, "13579024")
         self.hpc = Hpc(HpcImage("A123456789", "王小明", hpc, authority.root_der, digest("benchmark", "hpc"), cells))
-        root = ChainVerifier(authority.root_der)
+        root = authority.verifier()
         self.desk = Desk("desk", Institution(INSTITUTION), root, self.clock, ByteStream("benchmark", "desk"))
         renew = authority.renew
         self.desk.reader_chain = renew(Role.SAM, "SAM000000001", sam.key.public_key(), NOW_NS, organisation=INSTITUTION)

@@ -18,7 +18,7 @@ from virtual_devices.cloud.core import DataCentre, Insurance, Person
 from virtual_devices.cloud.service import DataCentreDevice
 from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
 from virtual_devices.network import Contact, ContactMedium, Line, ModelledLink, Network
-from virtual_devices.pki import DAY_NS, Authority, ChainVerifier, Role
+from virtual_devices.pki import DAY_NS, Authority, Role
 from virtual_devices.randomness import ByteStream, digest
 from virtual_devices.reader.desk import Desk, Institution, Policy
 from virtual_devices.sam.sam import Sam, SamImage
@@ -53,7 +53,7 @@ class Clinic:
         self._policy = policy
         self._contact = contact
         self._authority = authority
-        self._root = ChainVerifier(authority.root_der)
+        self._root = authority.verifier()
         self._seed = world.scenario.run.seed
 
     def workplace(self, name: str, professional: Role | None = None) -> Workplace:

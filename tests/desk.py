@@ -16,7 +16,7 @@ from virtual_devices.cloud.service import DataCentreDevice
 from virtual_devices.flow import Flow, PromptPeople, Session, run
 from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
 from virtual_devices.link import DirectLink, Link
-from virtual_devices.pki import DAY_NS, Authority, ChainVerifier, Identity, Role
+from virtual_devices.pki import DAY_NS, Authority, Identity, Role
 from virtual_devices.randomness import ByteStream, digest, stream
 from virtual_devices.reader.authenticate import insert_hpc, open_sam
 from virtual_devices.reader.desk import Desk, Institution
@@ -55,7 +55,7 @@ class Bench:
         self.core = DataCentre()
         self.core.enrol(Person(CARD_NO))
         self.cloud = DataCentreDevice(self.core, issued(Role.DATA_CENTRE, "IDC"), AUTHORITY.root_der)
-        root = ChainVerifier(AUTHORITY.root_der)
+        root = AUTHORITY.verifier()
         self.desk = Desk("desk", Institution(INSTITUTION), root, self.clock, ByteStream("tests", "desk"))
 
     def links(self) -> dict[str, Link]:

@@ -24,7 +24,6 @@ from virtual_devices.mdoc.carriers import BleCarrier, LeRole, MalformedHandover,
 from virtual_devices.mdoc.nfc_retrieval import AID, MalformedEnvelope, envelopes, unwrap, wrap
 from virtual_devices.mdoc.tagged import MalformedMdoc, dumps
 from virtual_devices.mdoc.type4 import read_binary, select, select_file, update_binary
-from virtual_devices.pki import ChainVerifier
 from virtual_devices.qr import card, challenge, parts, prescription
 from virtual_devices.qr.text import MalformedCode
 from virtual_devices.qr.token import TokenOffice
@@ -40,7 +39,7 @@ from .handover_messages import DRAW, HR, HS, SERVICE_UUID
 from .qr_desk import CENTRE, DAY_NS, RX, Phone, prescribed, published, reader
 from .test_virtual_devices_authorization import GRANTED, READ
 
-ROOT = ChainVerifier(AUTHORITY.root_der)
+ROOT = AUTHORITY.verifier()
 Spoil = Callable[[Random, bytes], bytes]
 
 

@@ -13,7 +13,7 @@ from virtual_devices import pki
 from virtual_devices.clock import NS
 from virtual_devices.link import Work
 from virtual_devices.mdoc.mso import StatusReference
-from virtual_devices.pki import ChainVerifier, Identity, Role
+from virtual_devices.pki import Identity, Role
 from virtual_devices.qr.card import CardData, Signer, Term, issue, show
 from virtual_devices.qr.challenge import Challenge
 from virtual_devices.qr.check import Issuers, QrReader
@@ -66,7 +66,7 @@ def published(status: Status = Status.VALID, at_ns: int = NOW_NS) -> bytes:
 def reader(name: str = READER, status: Status | None = Status.VALID, work: Work | None = None, **more: Any) -> QrReader:
     """A reader that knows the issuer, and unless ``status`` is None a list that says so of the card."""
     work = work or Work()
-    root = ChainVerifier(AUTHORITY.root_der)
+    root = AUTHORITY.verifier()
     issuers, lists = Issuers(root, work), StatusLists(root, work)
     issuers.take(SIGNER.chain, NOW_NS)
     if status is not None:

@@ -55,9 +55,9 @@ def of_blocks(text: str) -> str:
 
 
 def reader(trust: bytes, name: str = "reader") -> QrReader:
-    root, signer, authority = (c.public_bytes(Encoding.DER) for c in x509.load_pem_x509_certificates(trust))
-    issuers = Issuers(ChainVerifier(root), Work())
-    issuers.take((signer, authority), time.time_ns())
+    root, iaca, signer = (c.public_bytes(Encoding.DER) for c in x509.load_pem_x509_certificates(trust))
+    issuers = Issuers(ChainVerifier(root, iaca), Work())
+    issuers.take((signer,), time.time_ns())
     return QrReader(name, issuers, StatusLists(ChainVerifier(root), Work()), Work())
 
 

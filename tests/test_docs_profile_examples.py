@@ -43,7 +43,7 @@ NOW_NS = 1_772_409_600 * NS
 # -- the examples, by the code's other side
 
 def root() -> ChainVerifier:
-    return ChainVerifier(published()["root"])
+    return ChainVerifier(published()["root"], published()["iaca"])
 
 
 def test_published_request_and_response_are_believed() -> None:
@@ -96,7 +96,7 @@ def test_published_handovers_are_read() -> None:
 def test_published_codes_are_believed_and_bound_ones_by_their_reader_only() -> None:
     found, work, now_ns = published(), Work(), NOW_NS
     issuers, lists = Issuers(root(), work), StatusLists(root(), work)
-    issuers.take((found["signer-leaf"], found["signer-authority"]), now_ns)
+    issuers.take((found["signer-leaf"],), now_ns)
     assert lists.take(found["status-list"], now_ns).outcome is Taking.ACCEPTED
     asked = read_challenge(found["qr-challenge"])
     reader = QrReader(asked.reader, issuers, lists, work)

@@ -51,7 +51,7 @@ def by_mac() -> bytes:
 def case(name: str, raw: bytes, **more: Any) -> dict[str, Any]:
     of = {
         "transcript": transcript_bytes(signed().transcript).hex(), "readerKey": private_cose(signed().reader_key).hex(),
-        "roots": [pem(AUTHORITY.root_der)], "nowMs": NOW_NS // 10**6,
+        "roots": [pem(AUTHORITY.iaca_der)], "nowMs": NOW_NS // 10**6,
     }
     return {"name": name, "response": raw.hex(), **of, **more}
 
@@ -98,8 +98,8 @@ def spoilt() -> Mapping[str, tuple[str, dict[str, Any]]]:
         add(SIGNATURE, f"session: {name}, by signature", raw, transcript=transcript_bytes(seen).hex())
         add(MAC, f"session: {name}, by MAC", mac, transcript=transcript_bytes(seen).hex())
     add(MAC, "a MAC for another reader", mac, readerKey=private_cose(ANOTHER_READER).hex())
-    add(CHAIN, "another root", raw, roots=[pem(STRANGER.root_der)])
-    add(VALIDITY, "too late", raw, nowMs=(NOW_NS + 400 * DAY_NS) // 10**6)
+    add(CHAIN, "another root", raw, roots=[pem(STRANGER.iaca_der)])
+    add(VALIDITY, "too late", raw, nowMs=(NOW_NS + 365 * DAY_NS + DAY_NS // 2) // 10**6)
     add(VALIDITY, "too early", raw, nowMs=(NOW_NS - 10 * DAY_NS) // 10**6)
     return found
 

@@ -22,7 +22,7 @@ from virtual_devices.mdoc.request import V1_0, DeviceRequest, DocRequest, items_
 from virtual_devices.mdoc.response import Believed
 from virtual_devices.mdoc.session import Cipher, Side, Transcript
 from virtual_devices.mdoc.tagged import embed
-from virtual_devices.pki import DAY_NS, ChainVerifier, Refused, Role, Trouble
+from virtual_devices.pki import DAY_NS, Refused, Role, Trouble
 from virtual_devices.randomness import private_key
 from virtual_devices.wallet.consent import Use
 
@@ -178,13 +178,13 @@ def test_its_request_is_answered_with_what_a_sam_alone_may_read(answers: dict[st
     assert document.errors == {vhc.MEDICAL: {"allergies": code(Party.HPC, Trouble.MISSING)}}
     assert isinstance(document.device.auth, Sign1)
     case = {
-        "do": "read response", "transcript": at_wallet().transcript.encoded.hex(), "roots": [AUTHORITY.root_der.hex()],
+        "do": "read response", "transcript": at_wallet().transcript.encoded.hex(), "roots": [AUTHORITY.iaca_der.hex()],
         "nowMs": NOW_NS // 10**6,
     }
     spoilt = flipped(plain, document.device.auth.signature, 30)
     verdicts = judged("owf.cjs", [
         {**case, "name": "good", "response": plain.hex()}, {**case, "name": "spoilt", "response": spoilt.hex()},
-        {**case, "name": "another root", "response": plain.hex(), "roots": [STRANGER.root_der.hex()]},
+        {**case, "name": "another root", "response": plain.hex(), "roots": [STRANGER.iaca_der.hex()]},
     ])
     assert (verdicts["good"]["failed"], verdicts["good"]["error"]) == ([], "") and DEVICE_AUTH in verdicts["good"]["passed"]
     assert verdicts["spoilt"]["failed"] == [DEVICE_AUTH]
@@ -201,7 +201,7 @@ def test_its_request_is_refused_when_the_reader_is_not_proved(answers: dict[str,
 
 def believe(raw: bytes, seen: Transcript) -> Believed | Refused:
     (document,) = response.read(raw).documents
-    return response.believe(document, seen, ChainVerifier(AUTHORITY.root_der), NOW_NS, Work())
+    return response.believe(document, seen, AUTHORITY.verifier(), NOW_NS, Work())
 
 
 def test_its_wallet_is_believed_with_the_credential_it_issued(answers: dict[str, Any]) -> None:

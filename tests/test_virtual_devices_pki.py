@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from virtual_devices import certificates
 from virtual_devices.clock import to_datetime
 from virtual_devices.pki import (
     MAX_CHAIN,
@@ -32,7 +33,7 @@ from virtual_devices.randomness import private_key
 
 from .desk import AUTHORITY, NOW_NS, STRANGER
 
-ROOT = ChainVerifier(AUTHORITY.root_der)
+ROOT = AUTHORITY.verifier()
 SAM = AUTHORITY.issue(Role.SAM, "SAM000000009", organisation="0401180014")
 DER = serialization.Encoding.DER
 
@@ -74,6 +75,18 @@ def test_chain_of_another_root_or_of_mixed_parts_is_forged() -> None:
                   (SAM.chain[0], STRANGER.root_der)):
         assert trouble(chain) is Trouble.FORGED
     assert trouble(SAM.chain[::-1]) in (Trouble.FORGED, Trouble.WRONG_ROLE)
+
+
+def test_each_root_vouches_for_its_own_kind_only() -> None:
+    """Who knows one root knows no document signer, and who has them the wrong way round believes nobody."""
+    signer = AUTHORITY.issue(Role.DOCUMENT_SIGNER, "signer")
+    assert len(signer.chain) == 1 and trouble(signer.chain, {Role.DOCUMENT_SIGNER}) is None
+    swapped = ChainVerifier(AUTHORITY.iaca_der, AUTHORITY.root_der)
+    for verifier in (ChainVerifier(AUTHORITY.root_der), ChainVerifier(AUTHORITY.root_der, AUTHORITY.root_der), swapped):
+        verdict = verifier.check(signer.chain, {Role.DOCUMENT_SIGNER}, NOW_NS)
+        assert isinstance(verdict, Refused) and verdict.trouble is Trouble.FORGED
+    verdict = swapped.check(SAM.chain, {Role.SAM}, NOW_NS)
+    assert isinstance(verdict, Refused) and verdict.trouble is Trouble.FORGED
 
 
 def certificate(key: object, signer: Identity, **more: object) -> bytes:
@@ -167,21 +180,19 @@ def test_everything_follows_from_the_seed() -> None:
 
 
 def test_key_that_may_not_sign_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from virtual_devices import pki as module
+    usual = certificates.key_usage
 
-    usual = module._key_usage
-
-    def agreement_only(is_ca: bool) -> Any:
-        usage = usual(is_ca)
-        if is_ca:
+    def agreement_only(ca: bool) -> Any:
+        usage = usual(ca)
+        if ca:
             return usage
         return type(usage)(
             digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False,
             key_agreement=True, key_cert_sign=False, crl_sign=False, encipher_only=False, decipher_only=False,
         )
 
-    monkeypatch.setattr(module, "_key_usage", agreement_only)
-    authority = module.Authority("no signatures", 1_772_409_600 * 10**9)
-    identity = authority.issue(module.Role.SAM, "SAM000000001")
-    verdict = module.ChainVerifier(authority.root_der).check(identity.chain, {module.Role.SAM}, 1_772_409_600 * 10**9)
-    assert verdict == module.Refused(module.Trouble.FORGED, "the key may not sign")
+    monkeypatch.setattr(certificates, "key_usage", agreement_only)
+    authority = Authority("no signatures", NOW_NS)
+    identity = authority.issue(Role.SAM, "SAM000000001")
+    verdict = ChainVerifier(authority.root_der).check(identity.chain, {Role.SAM}, NOW_NS)
+    assert verdict == Refused(Trouble.FORGED, "the key may not sign")

@@ -33,7 +33,7 @@ from virtual_devices.cose import (
 )
 from virtual_devices.cose import decode as decode_cose
 from virtual_devices.link import Work
-from virtual_devices.pki import ChainVerifier, Identity, Role
+from virtual_devices.pki import Identity, Role
 from virtual_devices.qr.card import DATA as DATA_CLAIM
 from virtual_devices.qr.card import MEDIA_TYPE, read
 from virtual_devices.qr.challenge import Challenge, new_challenge
@@ -207,7 +207,7 @@ def card_of_a_strange_issuer() -> Result:
 
 
 def card_signed_by_a_clinic() -> Result:
-    root, work = ChainVerifier(AUTHORITY.root_der), Work()
+    root, work = AUTHORITY.verifier(), Work()
     issuers = Issuers(root, work)
     issuers.take(AUTHORITY.issue(Role.SAM, "S", organisation="9901180014").chain, NOW_NS)  # not taken: it may not sign cards
     forged = card(issuer=AUTHORITY.issue(Role.SAM, "S", organisation="9901180014"))
@@ -241,7 +241,7 @@ def card_suspended() -> Result:
 
 
 def reader_with(*lists: bytes) -> tuple[QrReader, list[Taking]]:
-    root, work = ChainVerifier(AUTHORITY.root_der), Work()
+    root, work = AUTHORITY.verifier(), Work()
     issuers, statuses = Issuers(root, work), StatusLists(root, work)
     issuers.take(SIGNER.chain, NOW_NS)
     return QrReader(READER, issuers, statuses, work), [statuses.take(raw, NOW_NS).outcome for raw in lists]
@@ -265,7 +265,7 @@ def revoked_card_at_a_reader_long_offline() -> Result:
     """Served and marked; the mark is what reconciliation looks at when a list is there again."""
     at, later_ns = reader(status=Status.VALID), NOW_NS + 4 * DAY_NS
     verdict = at.check(Phone().show(later_ns), later_ns)
-    fresh = StatusLists(ChainVerifier(AUTHORITY.root_der), Work())
+    fresh = StatusLists(AUTHORITY.verifier(), Work())
     fresh.take(published(Status.INVALID, later_ns), later_ns)
     told = verdict.to_reconcile and fresh.look(PLACE.uri, PLACE.index, later_ns).status is Status.INVALID
     return replace(of(verdict), evidence=int(told))
@@ -274,7 +274,7 @@ def revoked_card_at_a_reader_long_offline() -> Result:
 def card_revoked_after_the_readers_list_was_made() -> Result:
     """The list is in its time and does not know yet: the next one does, and the use is in the reader's rows."""
     verdict = reader(status=Status.VALID).check(Phone().show(), NOW_NS)
-    fresh = StatusLists(ChainVerifier(AUTHORITY.root_der), Work())
+    fresh = StatusLists(AUTHORITY.verifier(), Work())
     fresh.take(published(Status.INVALID, NOW_NS + NS), NOW_NS + NS)
     told = verdict.use is not None and fresh.look(PLACE.uri, PLACE.index, NOW_NS + NS).status is Status.INVALID
     return replace(of(verdict), evidence=int(told))
@@ -289,7 +289,7 @@ def text_of(change: Callable[[str], str]) -> Callable[[], Result]:
 # -- prescriptions, parts, tokens
 
 def pharmacy(**more: Any) -> Checker:
-    return Checker(ChainVerifier(AUTHORITY.root_der), AUTHORITIES, Work(), **more)
+    return Checker(AUTHORITY.verifier(), AUTHORITIES, Work(), **more)
 
 
 def rx(text: str, device: bytes = RX.device, **more: Any) -> Result:
@@ -312,7 +312,7 @@ def prescription_with_more_tablets() -> Result:
 
 
 def prescription_of_a_revoked_physician() -> Result:
-    verified = ChainVerifier(AUTHORITY.root_der).check(DOCTOR.chain, {Role.PHYSICIAN}, NOW_NS)
+    verified = AUTHORITY.verifier().check(DOCTOR.chain, {Role.PHYSICIAN}, NOW_NS)
     assert isinstance(verified, pki.Verified)
     return rx(prescribed(), revoked={verified.serial})
 

@@ -10,7 +10,7 @@ from virtual_devices import vhc
 from virtual_devices.cose import decode_sign
 from virtual_devices.flow import Ask, Flow
 from virtual_devices.holder.refusals import No
-from virtual_devices.pki import ChainVerifier, Role, Verified
+from virtual_devices.pki import Role, Verified
 from virtual_devices.reader.presentation import OPEN_APP, open_at
 from virtual_devices.reader.proximity import Shown, ask
 from virtual_devices.reader.transmit import Ended, power_on
@@ -43,7 +43,7 @@ def test_prescription_goes_from_phone_to_pharmacy_as_the_physician_signed_it() -
     person, prescriptions, shown = shop.run(read_prescriptions_wallet(shop.desk, shop.counter, shop.doctor))
     assert person.name == "王小明" and len(prescriptions) == 3
     chains = {hashlib.sha256(chain[0]).digest(): chain for chain in shown.value(vhc.RECORDS, "certificates").values()}
-    root = ChainVerifier(AUTHORITY.root_der)
+    root = AUTHORITY.verifier()
     for raw in prescriptions:
         record, signed = read_record(raw)
         assert record.kind is Kind.PRESCRIPTION

@@ -9,7 +9,6 @@ import pytest
 from virtual_devices.clock import NS
 from virtual_devices.errors import UsageError
 from virtual_devices.link import Work
-from virtual_devices.pki import ChainVerifier
 from virtual_devices.qr.challenge import new_challenge
 from virtual_devices.qr.check import Issuers, QrReader, Reason
 from virtual_devices.randomness import ByteStream
@@ -40,7 +39,7 @@ def with_code(clock_error_s: float = 0.0) -> Phone:
 
 
 def reader() -> QrReader:
-    root = ChainVerifier(AUTHORITY.root_der)
+    root = AUTHORITY.verifier()
     issuers = Issuers(root, Work())
     issuers.take(ISSUER.signer.chain, NOW_NS)
     return QrReader(READER, issuers, StatusLists(root, Work()), Work())

@@ -67,7 +67,7 @@ class Checks:
     files: Mapping[str, bytes]
 
     def __post_init__(self) -> None:
-        self.root = ChainVerifier(self.pem("trust/root.pem")[0])
+        self.root = ChainVerifier(self.pem("trust/root.pem")[0], self.pem("trust/iaca.pem")[0])
         self.sessions = {s.name: s for s in self.manifest.sessions}
 
     def pem(self, path: str) -> list[bytes]:

@@ -13,7 +13,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from ipaddress import ip_address
 
 import cbor2
 from cryptography import x509
@@ -23,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
-from virtual_devices import cbor
+from virtual_devices import cbor, certificates
+from virtual_devices.certificates import DOCUMENT_SIGNER, IACA, PARTY, READER, ROOT, Content, Issuer, Profile
 from virtual_devices.clock import NS, to_datetime
 from virtual_devices.errors import UsageError
 from virtual_devices.randomness import digest, private_key
@@ -35,6 +35,9 @@ _ROLE_ARC = "2.25.187204171391049372418462718463528671829"  # a UUID-based arc (
 _ES256 = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 _ES256_VERIFY = ec.ECDSA(hashes.SHA256())
 DAY_NS = 86_400 * NS
+IACA_DAYS, SIGNER_DAYS, READER_DAYS = (-365, 9 * 365), (-91, 366), (-365, 822)
+"""Of the IACA root, a document signer and a reader, from the epoch: 457 and 1187 days are the most that annex B allows. A signer
+is to sign for its first three months, so that it outlives the documents of a year: here, the three months before the epoch."""
 MAX_CHAIN = 4
 """Certificates in a chain, at most: leaf, issuing authority, and two to spare. A longer one is not looked into."""
 _UNREADABLE = (
@@ -152,32 +155,35 @@ def mac(key: bytes, message: bytes) -> bytes:
 
 
 class Authority:
-    """The bench's root and its issuing authorities. Everything follows from the seed and the epoch."""
+    """The bench's roots and its issuing authorities. Everything follows from the seed and the epoch.
+
+    Two roots: the IACA root (ISO/IEC 18013-5 annex B) signs document signers directly and nothing else; under the other one
+    there is an authority for each family of parties, as they are certified by different bodies in the field.
+    """
 
     def __init__(self, seed: object, epoch_ns: int) -> None:
         self._seed = seed
         self._epoch_ns = epoch_ns
-        self.root_key = private_key(seed, "pki", "root")
-        self.root = self._certificate(
-            subject=_name("NHI bench root (not an authority of anybody)"), issuer=None, key=self.root_key.public_key(),
-            signer=self.root_key, serial="root", window=self._window((-3650, 7300)), path_length=1,
-        )
-        self.root_der = self.root.public_bytes(serialization.Encoding.DER)
-        self._issuers = {family: self._issuer(family) for family in _FAMILIES}
+        self._root = self._self_signed(ROOT, "NHI bench root (not an authority of anybody)", "root", (-3650, 7300))
+        self._iaca = self._self_signed(IACA, "NHI bench IACA (not an authority of anybody)", "iaca", IACA_DAYS)
+        self.root_key, self.iaca_key = self._root.key, self._iaca.key
+        self.root_der, self.iaca_der = _der(self._root.certificate), _der(self._iaca.certificate)
+        self._issuers = {family: self._authority(family) for family in _FAMILIES}
 
     def issue(
-        self, role: Role, subject_id: str, *, organisation: str = "", days: tuple[int, int] = (-365, 1825),
+        self, role: Role, subject_id: str, *, organisation: str = "", days: tuple[int, int] | None = None,
         key_name: object = "", hosts: Sequence[str] = (),
     ) -> Identity:
-        """A new identity. ``days``: first and last day of validity, counted from the epoch; ``hosts``: names and addresses at
-        which a service is met."""
+        """A new identity. ``days``: first and last day of validity, counted from the epoch, as the role has it when not given;
+        ``hosts``: names and addresses at which a service is met."""
         key = private_key(self._seed, "pki", role.name, subject_id, key_name)
         serial = " ".join((role.name, subject_id, str(key_name), *hosts))
-        return Identity(key, self._chain(role, subject_id, organisation, key.public_key(), serial, self._window(days), hosts))
+        window = self._window(_days(role) if days is None else days)
+        return Identity(key, self._chain(role, subject_id, organisation, key.public_key(), serial, window, hosts))
 
     def issuer(self, role: Role) -> bytes:
-        """The certificate of the authority that issues this role's, in DER."""
-        return self._issuers[_family(role)][1].public_bytes(serialization.Encoding.DER)
+        """The certificate of who issues this role's, in DER."""
+        return _der(self._issuer(role).certificate)
 
     def renew(
         self, role: Role, subject_id: str, key: ec.EllipticCurvePublicKey, from_ns: int, *, organisation: str = "",
@@ -188,71 +194,58 @@ class Authority:
         serial = f"{role.name} {subject_id} reader {from_ns}"
         return self._chain(role, subject_id, organisation, key, serial, (begins, begins + timedelta(hours=hours)))
 
+    def verifier(self) -> ChainVerifier:
+        """Who knows both roots."""
+        return ChainVerifier(self.root_der, self.iaca_der)
+
     def _chain(
         self, role: Role, subject_id: str, organisation: str, key: ec.EllipticCurvePublicKey, serial: str,
         window: tuple[datetime, datetime], hosts: Sequence[str] = (),
     ) -> tuple[bytes, ...]:
-        issuer_key, issuer = self._issuers[_family(role)]
-        leaf = self._certificate(
-            subject=_name(subject_id, organisation), issuer=issuer, key=key, signer=issuer_key, serial=serial, window=window,
-            role=role, hosts=hosts,
+        """Leaf first; the root is left out, and so nothing follows a document signer's."""
+        issuer = self._issuer(role)
+        content = Content(
+            certificates.name(subject_id, organisation), key, self._serial(serial), window, [role.oid], _purposes(role), hosts,
         )
-        encoding = serialization.Encoding.DER
-        return leaf.public_bytes(encoding), issuer.public_bytes(encoding)
+        leaf = _der(certificates.make(_profile(role), content, issuer))
+        return (leaf,) if role is Role.DOCUMENT_SIGNER else (leaf, _der(issuer.certificate))
 
     def _window(self, days: tuple[int, int]) -> tuple[datetime, datetime]:
         midnight = to_datetime(self._epoch_ns // DAY_NS * DAY_NS)
         return midnight + timedelta(days=days[0]), midnight + timedelta(days=days[1])
 
-    def _issuer(self, family: str) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-        key = private_key(self._seed, "pki", "issuer", family)
-        certificate = self._certificate(
-            subject=_name(f"NHI bench {family} authority"), issuer=self.root, key=key.public_key(), signer=self.root_key,
-            serial=f"issuer {family}", window=self._window((-3000, 6000)), path_length=0,
-        )
-        return key, certificate
+    def _self_signed(self, profile: Profile, common: str, serial: str, days: tuple[int, int]) -> Issuer:
+        key = private_key(self._seed, "pki", serial)
+        content = Content(certificates.name(common), key.public_key(), self._serial(serial), self._window(days))
+        return Issuer(key, certificates.make(profile, content, Issuer(key)))
 
-    def _certificate(
-        self, *, subject: x509.Name, issuer: x509.Certificate | None, key: ec.EllipticCurvePublicKey,
-        signer: ec.EllipticCurvePrivateKey, serial: str, window: tuple[datetime, datetime], path_length: int | None = None,
-        role: Role | None = None, hosts: Sequence[str] = (),
-    ) -> x509.Certificate:
-        is_ca = role is None
-        number = int.from_bytes(digest(self._seed, "pki", "serial", serial)[:16], "big") >> 1 | 1
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject if issuer is None else issuer.subject)
-            .public_key(key)
-            .serial_number(number)
-            .not_valid_before(window[0])
-            .not_valid_after(window[1])
-            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=path_length), critical=True)
-            .add_extension(_key_usage(is_ca), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-        )
-        if issuer is not None:
-            public = issuer.public_key()
-            assert isinstance(public, ec.EllipticCurvePublicKey)
-            builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
-        if role is not None:
-            builder = builder.add_extension(x509.CertificatePolicies([x509.PolicyInformation(role.oid, None)]), critical=False)
-            purposes = _purposes(role)
-            if purposes:
-                builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=True)
-        if hosts:
-            builder = builder.add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
-        return builder.sign(signer, hashes.SHA256(), ecdsa_deterministic=True)
+    def _issuer(self, role: Role) -> Issuer:
+        return self._iaca if role is Role.DOCUMENT_SIGNER else self._issuers[_family(role)]
+
+    def _authority(self, family: str) -> Issuer:
+        key = private_key(self._seed, "pki", "issuer", family)
+        subject = certificates.name(f"NHI bench {family} authority")
+        content = Content(subject, key.public_key(), self._serial(f"issuer {family}"), self._window((-3000, 6000)))
+        return Issuer(key, certificates.make(certificates.AUTHORITY, content, self._root))
+
+    def _serial(self, name: str) -> int:
+        """127 bits that nobody guesses (annex B wants 63 at least), never 0."""
+        return int.from_bytes(digest(self._seed, "pki", "serial", name)[:16], "big") >> 1 | 1
+
+
+def _der(certificate: x509.Certificate | None) -> bytes:
+    assert certificate is not None  # every issuer here has one
+    return certificate.public_bytes(serialization.Encoding.DER)
 
 
 class ChainVerifier:
-    """Checks chains against one root, offline."""
+    """Checks chains against the bench's root, and those of document signers against its IACA root, offline."""
 
-    def __init__(self, root_der: bytes) -> None:
-        """Raises UsageError when the root is no certificate."""
+    def __init__(self, root_der: bytes, iaca_der: bytes | None = None) -> None:
+        """``iaca_der``: without it no document signer is believed. Raises UsageError when a root is no certificate."""
         try:
-            self._root = _read(root_der)
-            self._store = Store([self._root])
+            self._store = Store([_read(root_der)])
+            self._documents = None if iaca_der is None else Store([_read(iaca_der)])
         except _UNREADABLE as e:
             raise UsageError(f"the root is no certificate in DER ({e}); take the one that the bench's authority gives") from None
         # No callback of ours in the policy: one is called from inside the verifier, which takes whatever it raises for a bad
@@ -285,8 +278,11 @@ class ChainVerifier:
         now = to_datetime(now_ns)
         early, late = now < begins, now > ends
         at = begins if early or late else now
+        store = self._documents if role is Role.DOCUMENT_SIGNER else self._store
+        if store is None:
+            return Refused(Trouble.FORGED, "no root of document signers is known here")
         verifier = (
-            PolicyBuilder().store(self._store).time(at.replace(tzinfo=None))
+            PolicyBuilder().store(store).time(at.replace(tzinfo=None))
             .extension_policies(ca_policy=_CA_POLICY, ee_policy=self._leaf_policy)
             .build_client_verifier()
         )
@@ -327,7 +323,7 @@ class ChainVerifier:
 _CA_POLICY = ExtensionPolicy.webpki_defaults_ca()
 
 
-_FAMILIES = ("card", "sam", "hpc", "data centre", "document", "other use", "citizen", "connection")
+_FAMILIES = ("card", "sam", "hpc", "data centre", "other use", "citizen", "connection")
 CONNECTIONS = frozenset({Role.INSTITUTION, Role.OFFICER})
 """Roles of those who connect to a service of the data centre (TLS client certificates)."""
 
@@ -343,6 +339,19 @@ def _purposes(role: Role) -> list[x509.ObjectIdentifier]:
     return [ExtendedKeyUsageOID.SERVER_AUTH] if role is Role.SERVICE else []
 
 
+def _profile(role: Role) -> Profile:
+    if role in READERS:
+        return READER
+    return DOCUMENT_SIGNER if role is Role.DOCUMENT_SIGNER else PARTY
+
+
+def _days(role: Role) -> tuple[int, int]:
+    """From when to when an identity is good, in days from the epoch."""
+    if role in READERS:
+        return READER_DAYS
+    return SIGNER_DAYS if role is Role.DOCUMENT_SIGNER else (-365, 1825)
+
+
 def _family(role: Role) -> str:
     match role:
         case Role.PATIENT_CARD:
@@ -351,8 +360,6 @@ def _family(role: Role) -> str:
             return "sam"
         case Role.DATA_CENTRE:
             return "data centre"
-        case Role.DOCUMENT_SIGNER:
-            return "document"
         case Role.OTHER_USE:
             return "other use"
         case Role.CITIZEN:
@@ -361,20 +368,6 @@ def _family(role: Role) -> str:
             return "connection"
         case _:
             return "hpc"
-
-
-def _host(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
-
-
-def _name(common: str, organisation: str = "") -> x509.Name:
-    parts = [x509.NameAttribute(NameOID.COUNTRY_NAME, "TW")]
-    if organisation:
-        parts.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation))
-    return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
 def _read(der: bytes) -> x509.Certificate:
@@ -389,6 +382,11 @@ def _read(der: bytes) -> x509.Certificate:
 def _text(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str:
     values = certificate.subject.get_attributes_for_oid(oid)
     return str(values[0].value) if values else ""
+
+
+def ends_ns(der: bytes) -> int:
+    """The last moment of a certificate of ours. Raises ValueError for bytes that are none."""
+    return round(_read(der).not_valid_after_utc.timestamp()) * NS
 
 
 def organisation_of(der: bytes) -> str:
@@ -413,10 +411,3 @@ def _extended_key_usage(leaf: x509.Certificate) -> tuple[x509.ObjectIdentifier, 
         return tuple(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
     except x509.ExtensionNotFound:
         return ()
-
-
-def _key_usage(is_ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not is_ca, content_commitment=False, key_encipherment=False, data_encipherment=False,
-        key_agreement=False, key_cert_sign=is_ca, crl_sign=is_ca, encipher_only=False, decipher_only=False,
-    )

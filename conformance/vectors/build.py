@@ -60,7 +60,10 @@ def schema() -> dict[str, Any]:
 
 def _trust(suite: Suite, world: World) -> None:
     """Anchors, certificates, and the keys of everybody."""
-    suite.file("trust/root.pem", pem(world.authority.root_der), "信任根（只信任這一張）", "the one trust anchor")
+    suite.file("trust/root.pem", pem(world.authority.root_der), "信任根：讀取者、清單與授權",
+        "trust anchor: of readers, lists and authorizations")
+    suite.file("trust/iaca.pem", pem(world.authority.iaca_der), "IACA 信任根：只用於簽發卡片者",
+        "trust anchor: of document signers only")
     suite.file("trust/stranger-root.pem", pem(world.stranger.root_der), "不受信任的根：用於偽造的向量",
         "a root that nobody trusts: for forged vectors")
     for name, chain, zh, en in (
@@ -71,14 +74,15 @@ def _trust(suite: Suite, world: World) -> None:
         ("pharmacist", world.pharmacist.chain, "藥師卡的讀取者憑證", "the pharmacist's reader certificate"),
         ("other-use", world.other_use.chain, "非醫療用途的讀取者憑證", "a reader certificate outside medical care"),
     ):
-        suite.file(f"trust/{name}.pem", b"".join(map(pem, chain)), f"{zh}（憑證與其簽發者）",
-            f"{en} (certificate and its issuer)")
+        suite.file(f"trust/{name}.pem", b"".join(map(pem, chain)), f"{zh}（憑證鏈，不含信任根）",
+            f"{en} (chain, without the root)")
     suite.key("device", world.device, "卡片憑證所綁定的裝置金鑰", "the device key that the credential is bound to")
     suite.key("code", world.code_key, "包裝 QR 條碼的金鑰", "the key that wraps QR codes")
     suite.key("guardian", world.guardian, "代理人的裝置金鑰", "the guardian's device key")
     suite.key("document-signer", world.signer.key, "簽發卡片的金鑰", "signs cards")
     suite.key("data-centre", world.centre.key, "資料中心的金鑰", "the data centre's key")
     suite.key("root", world.authority.root_key, "信任根的金鑰", "the root's key")
+    suite.key("iaca", world.authority.iaca_key, "IACA 信任根的金鑰", "the IACA root's key")
     readers: tuple[tuple[str, Reader, str, str], ...] = (
         ("sam", world.sam, "安全模組的金鑰", "the SAM's key"), ("physician", world.physician, "醫師卡的金鑰",
          "the physician's key"),
@@ -111,8 +115,10 @@ def _read_me(manifest: Manifest) -> str:
   {len(manifest.vectors)} vectors, {good} to be accepted; checked at {manifest.at} unless a vector has its own `at`.
 - `manifest.json` 依 `schema.json`（封閉式）；每個無效向量寫明與哪個有效向量不同、不同在哪些輸入。
   `manifest.json` follows `schema.json`, which is closed; each vector to be refused names the one that it differs from, and where.
-- 信任 `trust/root.pem` 一張；狀態清單為 `trust/status-*.cbor`；讀取者憑證效期不得超過 72 小時；時差容許 30 秒。
-  Trust `trust/root.pem` alone; status lists are `trust/status-*.cbor`; reader certificates of more than 72 hours are refused;
+- 信任 `trust/root.pem`，簽發卡片者則只信任 `trust/iaca.pem`。
+  Trust `trust/root.pem`, and for document signers `trust/iaca.pem` alone.
+- 狀態清單為 `trust/status-*.cbor`；讀取者憑證效期不得超過 72 小時；時差容許 30 秒。
+  Status lists are `trust/status-*.cbor`; reader certificates of more than 72 hours are refused;
   clocks may differ by 30 s.
 - `batch/*`：裝置是空的（版次 0），除非有 `before`；同一會話已驗證 `trust/sam.pem` 與 `trust/physician.pem`。
   `batch/*`: the device is empty (generation 0) unless there is a `before`; `trust/sam.pem` and `trust/physician.pem` have proved

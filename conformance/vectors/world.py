@@ -62,7 +62,7 @@ class World:
 
     @cached_property
     def root(self) -> ChainVerifier:
-        return ChainVerifier(self.authority.root_der)
+        return self.authority.verifier()
 
     # -- who signs for the data centre
 

@@ -59,12 +59,14 @@ def examples() -> list[tuple[str, list[Example]]]:
 
 def _keys(w: World) -> Iterator[Example]:
     yield Example("root", "The bench's root certificate, DER", w.authority.root_der)
+    yield Example("iaca", "The bench's IACA root, of document signers, DER", w.authority.iaca_der)
     for name, title, identity in (
         ("signer", "Document signer", w.issuer.signer), ("sam", "SAM: reader certificate", w.sam),
         ("hpc", "Physician: reader certificate", w.hpc), ("centre", "Data centre", w.issuer.data_centre),
     ):
         yield Example(f"{name}-leaf", f"{title}, DER", identity.chain[0])
-        yield Example(f"{name}-authority", f"{title}: the authority that issued it, DER", identity.chain[1])
+        for der in identity.chain[1:]:
+            yield Example(f"{name}-authority", f"{title}: the authority that issued it, DER", der)
     yield Example("sam-key", "SAM: private key, 32 bytes", scalar(w.sam.key))
     yield Example("hpc-key", "Physician: private key, 32 bytes", scalar(w.hpc.key))
 

@@ -20,7 +20,7 @@ from virtual_devices.clock import NS
 from virtual_devices.cloud.places import Place
 from virtual_devices.mdoc.mso import IssuerSigned, StatusReference, Validity, issue
 from virtual_devices.mdoc.tagged import full_date
-from virtual_devices.pki import DAY_NS, Authority, Role
+from virtual_devices.pki import DAY_NS, Authority, Role, ends_ns
 from virtual_devices.qr import card as qr_card
 from virtual_devices.randomness import ByteStream
 from virtual_devices.status_list import Status, StatusList
@@ -79,16 +79,16 @@ class CardIssuer:
     def __init__(self, authority: Authority, seed: object) -> None:
         self.signer = authority.issue(Role.DOCUMENT_SIGNER, "NHI bench documents")
         self.data_centre = authority.issue(Role.DATA_CENTRE, "IDC reference")
+        self._until_ns = ends_ns(self.signer.chain[0])
         self._fresh = ByteStream(seed, "issuer")
 
     def credential(
         self, holder: CardHolder, device_key: ec.EllipticCurvePublicKey, place: Place, at_ns: int, until_ns: int | None = None,
         held_under: bytes = b"",
     ) -> IssuerSigned:
-        """A credential bound to a device key, from now on, for a year or until ``until_ns``."""
+        """A credential bound to a device key, from now on, for a year, until ``until_ns``, or until its signer's end."""
         at_ns -= at_ns % NS
-        ends_ns = at_ns + CREDENTIAL_DAYS * DAY_NS
-        validity = Validity(at_ns, at_ns, ends_ns if until_ns is None else min(ends_ns, until_ns))
+        validity = Validity(at_ns, at_ns, self._end(at_ns, until_ns))
         return issue(
             vhc.DOCTYPE, holder.elements(held_under), device_key, self.signer, validity, self._fresh,
             status=StatusReference(place.uri, place.index), authorised=vhc.AUTHORISED,
@@ -99,10 +99,13 @@ class CardIssuer:
         at_ns: int, until_ns: int | None = None,
     ) -> bytes:
         """The inner part of the QR code, bound to a key for codes, which names the device key."""
-        ends_ns = at_ns + CREDENTIAL_DAYS * DAY_NS
-        term = qr_card.Term(at_ns, at_ns, ends_ns if until_ns is None else min(ends_ns, until_ns))
+        term = qr_card.Term(at_ns, at_ns, self._end(at_ns, until_ns))
         reference = StatusReference(place.uri, place.index)
         return qr_card.issue(holder.qr(device_key), qr_key, self.signer, term, reference, self._fresh)
+
+    def _end(self, at_ns: int, until_ns: int | None) -> int:
+        longest_ns = min(at_ns + CREDENTIAL_DAYS * DAY_NS, self._until_ns)
+        return longest_ns if until_ns is None else min(longest_ns, until_ns)
 
     def status_lists(self, statuses: Mapping[Place, Status], at_ns: int, size: int) -> dict[str, bytes]:
         """Signed lists by their address, with these statuses. ``size``: entries of each."""
