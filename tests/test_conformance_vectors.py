@@ -50,8 +50,13 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_other_ones() -> None:
     other = build(SEED + 1)
     same = {path for path in files() if other.get(path) == files()[path]}
     unsigned = {
-        "session/nothing.next-message.cbor", "response/declined.response.cbor", "session/termination.cbor", SCHEMA,
-        "request/sam-missing.request.cbor", "request/no-documents.request.cbor", "engagement/no-security.text.txt",
+        "session/nothing.next-message.cbor", "session/termination.cbor", SCHEMA, "request/sam-missing.request.cbor",
+        "request/no-documents.request.cbor", "engagement/no-security.text.txt", "card-code/too-long.text.txt",
+        "authorization/no-proof.proof.cbor",
+        *(f"response/{name}.response.cbor" for name in (
+            "declined", "not-asked", "may-never", "not-in-force", "authorization-ended", "sam-refused", "hpc-refused",
+            "unknown-error", "nothing", "status-11",
+        )),
     }
     assert set(other) == set(files()) and same == unsigned
 

@@ -29,6 +29,7 @@ from virtual_devices.mdoc import engagement, mso, request, response, session
 from virtual_devices.mdoc.carriers import MalformedHandover
 from virtual_devices.mdoc.handover import read_request, read_select
 from virtual_devices.mdoc.ndef import MalformedNdef
+from virtual_devices.mdoc.response import ResponseStatus
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.mdoc.tagged import MalformedMdoc, read
 from virtual_devices.pki import ChainVerifier, Refused, Role, Verified
@@ -37,9 +38,20 @@ from virtual_devices.qr import prescription
 from virtual_devices.qr.challenge import read_challenge
 from virtual_devices.qr.parts import Added, Collector
 from virtual_devices.reader.authenticate import refused
-from virtual_devices.reader.proximity import refusal
+from virtual_devices.reader.proximity import NO_RIGHT, refusal
+from virtual_devices.reader.wallet_visit import REVOKED
 from virtual_devices.status_list import Status, StatusLists, Taking
-from virtual_devices.write_back import WriteOutcome, read_batch, read_receipt, receipt_is_for
+from virtual_devices.wallet.late import late_readers, moments
+from virtual_devices.write_back import (
+    ID_BYTES,
+    MAX_RECORDS,
+    Batch,
+    WriteOutcome,
+    read_batch,
+    read_receipt,
+    read_record,
+    receipt_is_for,
+)
 
 Said = tuple[bool, str, str, str, tuple[str, ...]]
 """Accepted, reason, code's space, code's number, what was shown."""
@@ -202,7 +214,7 @@ def _request(case: Case) -> Said:
 
 def _error(code: int, shown: tuple[str, ...]) -> Said:
     found = party_of(code)
-    own = "malformed" if code == No.VERSION else "no-right"
+    own = {int(No.VERSION): "malformed", int(No.NOT_IN_FORCE): "not-in-force"}.get(code, "no-right")
     return said(own if found is None else found[1].name, space="mdoc-error", number=str(code), shown=shown)
 
 
@@ -211,14 +223,29 @@ def _response(case: Case) -> Said:
         answer = response.read(case.raw(Input.RESPONSE))
     except MalformedMdoc:
         return said("malformed", FieldCode("4043"))
+    if answer.status is not ResponseStatus.OK:
+        return said("malformed", FieldCode(NO_RIGHT))
     if not answer.documents:
-        return said("no-right", FieldCode(refusal(answer.errors[vhc.DOCTYPE]).code))
+        return _not_shown(answer.errors.get(vhc.DOCTYPE, int(No.NOT_RETURNED)))
     key = case.suite.key(case.session.reader_key)
     verdict = response.believe(
         answer.documents[0], case.transcript(), case.suite.root, case.at_ns, Work(), skew_s=SKEW_S,
         agree=lambda device: session.agree(key, device),
     )
-    return _card(verdict) if isinstance(verdict, Refused) else OK
+    if isinstance(verdict, Refused):
+        return _card(verdict)
+    place = verdict.mso.status
+    assert place is not None
+    found = case.suite.lists(case.at_ns).look(place.uri, place.index, case.at_ns).status
+    if found in (Status.VALID, Status.UNKNOWN):
+        return OK
+    return said("suspended" if found is Status.SUSPENDED else "revoked", FieldCode(REVOKED))
+
+
+def _not_shown(number: int) -> Said:
+    found = party_of(number)
+    words = {int(No.NOT_RETURNED): "missing", int(No.NOT_IN_FORCE): "not-in-force"}
+    return said(found[1].name if found else words.get(number, "no-right"), FieldCode(refusal(number).code))
 
 
 def _readers(case: Case) -> Readers:
@@ -248,6 +275,27 @@ def _batch(case: Case) -> Said:
     return said(reason, space="receipt-outcome", number=str(outcome.value), accepted=outcome.done)
 
 
+def _late(case: Case) -> Said:
+    """As ``Phone.take_late`` does, on the device of the vectors."""
+    holder = case.holder()
+    credential = holder.credential(case.at_ns)
+    assert isinstance(credential, mso.IssuerSigned)
+    number, records, chains, *received = cbor2.loads(case.raw(Input.LATE_RECORDS))
+    outcome = WriteOutcome.WRONG_HOLDER
+    try:
+        parts = [read_record(raw)[0] for raw in records]
+        if 1 <= len(parts) <= MAX_RECORDS and len(number) == ID_BYTES:
+            outcome = WriteOutcome.BAD_SIGNATURE
+            if times := moments(received, [p.at_ns for p in parts], case.at_ns):
+                readers = late_readers(chains, times, case.suite.root, Work())
+                batch = Batch(number, credential.auth_hash(), holder.records.generation, tuple(records))
+                outcome = holder.records.write(batch.to_bytes(), credential, readers, case.at_ns, lambda _: {}).outcome
+    except MalformedMdoc:
+        outcome = WriteOutcome.BAD_SIGNATURE
+    reason = "accepted" if outcome is WriteOutcome.STORED else outcome.name
+    return said(reason, space="receipt-outcome", number=str(outcome.value), accepted=outcome.done)
+
+
 def _receipt(case: Case) -> Said:
     batch = read_batch(case.raw(Input.BATCH))
     try:
@@ -256,7 +304,7 @@ def _receipt(case: Case) -> Said:
         return said("malformed", FieldCode("4043"))
     if not receipt_is_for(receipt, batch):
         return said("another-batch", FieldCode("4043"))
-    reason = "accepted" if receipt.outcome.done else receipt.outcome.name
+    reason = {WriteOutcome.STORED: "accepted", WriteOutcome.ALREADY: "already-stored"}.get(receipt.outcome, receipt.outcome.name)
     return said(reason, FieldCode(receipt.outcome.code), accepted=receipt.outcome.done)
 
 
@@ -265,7 +313,10 @@ def _card_code(case: Case) -> Said:
     issuers = qr_check.Issuers(case.suite.root, Work())
     issuers.take(case.suite.pem("trust/document-signer.pem"), case.at_ns)
     asked = read_challenge(case.text(Input.CHALLENGE)) if Input.CHALLENGE in case.vector.files else None
-    verdict = qr_check.QrReader(case.value(Value.READER), issuers, lists, Work()).check(case.text(), case.at_ns, asked)
+    reader = qr_check.QrReader(case.value(Value.READER), issuers, lists, Work())
+    if Input.BEFORE in case.vector.files:
+        assert reader.check(case.text(Input.BEFORE), case.at_ns, asked).believed
+    verdict = reader.check(case.text(), case.at_ns, asked)
     return OK if verdict.believed else said(verdict.reason.name, verdict.code)
 
 
@@ -274,7 +325,7 @@ def _prescription_code(case: Case) -> Said:
     if Input.TEXTS in case.vector.files:
         collector = Collector()
         added = [collector.add(line) for line in case.text(Input.TEXTS).splitlines()]
-        if added[-1] is not Added.COMPLETE:
+        if Added.COMPLETE not in added:
             return said("malformed", prescription.CODES[prescription.Reason.MALFORMED])
         text = collector.whole or ""
     authorities = [case.suite.pem(f"trust/{name}.pem")[1] for name in ("physician", "sam")]
@@ -309,14 +360,15 @@ def _status_list(case: Case) -> Said:
     _, token = status_list.read(case.raw(Input.STATUS_LIST))
     found = lists.look(token.uri, int(case.value(Value.INDEX)), case.at_ns)
     words = {Status.VALID: "accepted", Status.INVALID: "revoked", Status.SUSPENDED: "suspended",
-        Status.UNKNOWN: "outside-the-list"}
+        Status.UNKNOWN: "outside-the-list", Status.APPLICATION: "revoked"}
     return said(words[found.status], accepted=found.status is Status.VALID)
 
 
 _BY_KIND: Mapping[Kind, Callable[[Case], Said]] = {
     Kind.CREDENTIAL: _credential, Kind.ENGAGEMENT: _engagement, Kind.HANDOVER: _handover, Kind.SESSION: _session,
     Kind.REQUEST: _request, Kind.RESPONSE: _response, Kind.BATCH: _batch, Kind.RECEIPT: _receipt, Kind.CARD_CODE: _card_code,
-    Kind.PRESCRIPTION_CODE: _prescription_code, Kind.AUTHORIZATION: _authorization, Kind.STATUS_LIST: _status_list,
+    Kind.LATE_RECORDS: _late, Kind.PRESCRIPTION_CODE: _prescription_code, Kind.AUTHORIZATION: _authorization,
+     Kind.STATUS_LIST: _status_list,
 }
 
 

@@ -200,8 +200,6 @@ def read_claims(raw: bytes) -> Claims:
         raise MalformedCwt("the claims are not a map")
     if not all(type(k) in (int, str) for k in values):  # True and 1.0 would pass for the claim 1
         raise MalformedCwt("a claim's key is neither a whole number nor text")
-    if _entries(raw) != len(values):
-        raise MalformedCwt("a claim stands there twice, or the map has no stated length")
     claims = Claims(MappingProxyType(dict(values)))
     _check_types(claims)
     return claims
@@ -227,14 +225,6 @@ def _check_types(claims: Claims) -> None:
         claims.issuer, claims.subject, claims.expires_ns, claims.not_before_ns, claims.issued_ns, claims.token_id, claims.nonce,
         claims.key, claims.status, claims.ttl_s,
     )
-
-
-def _entries(raw: bytes) -> int:
-    """How many entries the head of a map says it has; -1 when it does not say."""
-    argument = raw[0] & 0x1F
-    if argument < 24:
-        return argument
-    return int.from_bytes(raw[1 : 1 + (1 << argument - 24)], "big") if argument < 28 else -1
 
 
 def _text(values: Mapping[int | str, Any], key: int) -> str | None:

@@ -22,6 +22,7 @@ from virtual_devices.authorization import (
     issue,
     make_proof,
 )
+from virtual_devices.clock import NS
 from virtual_devices.cose import TYP, X5CHAIN, decode
 from virtual_devices.mdoc.mso import StatusReference
 from virtual_devices.mdoc.tagged import dumps
@@ -54,6 +55,14 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
         **inputs, Input.AUTHORIZATION: issue(messenger, world.centre), Value.SCOPE: "collect",
             Value.PURPOSE: Purpose.PHARMACY.value,
     }, "代領藥：只能領藥", "a messenger's: may collect medicine")
+    elsewhere = replace(parent, status=StatusReference("https://status.bench.example/authorizations/99", 77))
+    for name, changed, zh, en in (
+        ("begins-within-skew", {Value.AT: moment(NOW_NS - 30 * NS)}, "開始前 30 秒（時差容許）",
+         "looked at 30 s before it begins, which is within the skew"),
+        ("status-unknown", {Input.AUTHORIZATION: issue(elsewhere, world.centre)}, "沒有其狀態清單：受理並註記",
+         "of a list that is not here: served, and marked"),
+    ):
+        suite.good(Kind.AUTHORIZATION, name, {**inputs, **changed}, zh, en)
     _proofs(suite, world, parent, proof(parent, other), proof(parent, key=world.private("another phone")),
         proof(replace(parent, cti=bytes(16))))
     _grants(suite, world, parent)
@@ -66,6 +75,7 @@ def _proofs(suite: Suite, world: World, parent: Authorization, forwarded: bytes,
         ("proof-of-other-session", forwarded, "證明屬於另一會話", "the proof is of another session"),
         ("proof-by-other-key", foreign, "證明出自別的金鑰", "the proof is by another key"),
         ("proof-of-another", of_another, "證明屬於另一授權", "the proof is of another authorization"),
+        ("no-proof", b"\xf6", "沒有證明（null）", "no proof (null)"),
     ):
         suite.bad(MODEL, name, {Input.PROOF: proof}, Reason.NO_PROOF, code, zh, en)
 
@@ -77,7 +87,7 @@ def _grants(suite: Suite, world: World, parent: Authorization) -> None:
          "another's card is presented"),
         ("expired", {Value.AT: moment(parent.expires_ns)}, Reason.EXPIRED, number(VHC, "3238"), "授權已到期",
          "looked at at its end"),
-        ("too-early", {Value.AT: moment(NOW_NS - 31 * 1_000_000_000)}, Reason.NOT_YET_VALID, number(VHC, "3239"), "授權尚未開始",
+        ("too-early", {Value.AT: moment(NOW_NS - 31 * NS)}, Reason.NOT_YET_VALID, number(VHC, "3239"), "授權尚未開始",
          "looked at 31 s before it begins"),
     ):
         suite.bad(MODEL, name, value, reason, code, zh, en)
@@ -87,6 +97,10 @@ def _grants(suite: Suite, world: World, parent: Authorization) -> None:
         ("messenger-visits", {Value.PURPOSE: Purpose.OUTPATIENT.value}, "代領藥者代為看診", "the messenger at a consultation"),
     ):
         suite.bad("authorization/messenger", name, value, Reason.OUT_OF_SCOPE, no_right, zh, en)
+    other_key = replace(parent, guardian_key=world.device.public_key())
+    suite.bad(MODEL, "another-guardian", {Input.AUTHORIZATION: issue(other_key, world.centre)}, Reason.WRONG_GUARDIAN,
+              number(CSHIS, "5020"), "授權給別人的裝置金鑰，卡片卻綁定於此金鑰",
+              "given to another device key than the card is bound to")
     withdrawn = replace(parent, status=StatusReference(GRANTS_URI, WITHDRAWN_INDEX))
     suite.bad(MODEL, "withdrawn", {Input.AUTHORIZATION: issue(withdrawn, world.centre)}, Reason.WITHDRAWN, number(VHC, "3240"),
               "授權已撤回（狀態清單）", "withdrawn, says the status list")
@@ -103,6 +117,8 @@ def _forms(suite: Suite, world: World, parent: Authorization) -> None:
     message = decode(raw)
     spoilt = raw[: -len(message.signature)] + flipped(message.signature)
     carer = replace(parent, relation=Relation.CARER)
+    abroad = replace(parent, purpose=Purpose.NON_MEDICAL)
+    grant = body[-65601]
     long = replace(parent, relation=Relation.FAMILY, expires_ns=NOW_NS + 367 * DAY_NS)
     stranger = world.stranger.issue(Role.DATA_CENTRE, "data centre")
     untrusted = world.authority.issue(Role.DATA_CENTRE, "data centre", days=(-365, -1), key_name="former")
@@ -121,6 +137,19 @@ def _forms(suite: Suite, world: World, parent: Authorization) -> None:
          "a relative is given more than a year"),
         ("unknown-scope", signed({**body, -65601: {**body[-65601], 4: [1, 9]}}), Reason.MALFORMED, number(VHC, "1520"),
          "未知的授權範圍", "a scope that nobody knows"),
+        ("non-medical-with-everything", issue(abroad, world.centre), Reason.WIDENED, number(CSHIS, "4029"),
+         "非醫療用途卻授予全部範圍", "everything is granted for a use that is not medical"),
+        ("scope-twice", signed({**body, -65601: {**grant, 4: [1, 1, 2]}}), Reason.MALFORMED, number(VHC, "1520"),
+         "同一範圍出現兩次", "a scope stands there twice"),
+        ("no-scope", signed({**body, -65601: {**grant, 4: []}}), Reason.MALFORMED, number(VHC, "1520"), "沒有範圍", "no scope"),
+        ("unknown-relation", signed({**body, -65601: {**grant, 3: "neighbour"}}), Reason.MALFORMED, number(VHC, "1520"),
+         "未知的關係", "a relation that nobody knows"),
+        ("unknown-purpose", signed({**body, -65601: {**grant, 5: "travel"}}), Reason.MALFORMED, number(VHC, "1520"),
+         "未知的用途", "a purpose that nobody knows"),
+        ("long-name", signed({**body, -65601: {**grant, 2: "名" * 61}}), Reason.MALFORMED, number(VHC, "1520"),
+         "姓名 61 個字", "a name of 61 characters"),
+        ("other-issuer", signed({**body, cwt.ISS: "somebody else"}), Reason.MALFORMED, number(VHC, "1520"), "iss 是別人",
+         "iss is another's"),
         ("no-end", signed({k: v for k, v in body.items() if k != cwt.EXP}), Reason.MALFORMED, number(VHC, "1520"), "沒有期限",
          "without an end"),
         ("other-type", signed(body, kind="application/cwt"), Reason.MALFORMED, number(VHC, "1520"), "typ 是別的型別",

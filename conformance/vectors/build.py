@@ -8,7 +8,19 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from conformance.vectors import authorizations, codes, credentials, engagements, lists, requests, responses, sessions, writing
+from conformance.vectors import (
+    authorizations,
+    codes,
+    credentials,
+    engagements,
+    late,
+    lists,
+    prescriptions,
+    requests,
+    responses,
+    sessions,
+    writing,
+)
 from conformance.vectors.model import Manifest, Vector
 from conformance.vectors.suite import Suite, both, moment
 from conformance.vectors.world import NOW_NS, Reader, World
@@ -48,7 +60,9 @@ def make(seed: int) -> Suite:
     requests.add(suite, world, opened["qr"], opened["other"])
     responses.add(suite, world, opened["nfc"], opened["other"])
     writing.add(suite, world)
+    late.add(suite, world)
     codes.add(suite, world)
+    prescriptions.add(suite, world)
     authorizations.add(suite, world, opened["nfc"], opened["other"])
     return suite
 
@@ -120,11 +134,20 @@ def _read_me(manifest: Manifest) -> str:
 - 狀態清單為 `trust/status-*.cbor`；讀取者憑證效期不得超過 72 小時；時差容許 30 秒。
   Status lists are `trust/status-*.cbor`; reader certificates of more than 72 hours are refused;
   clocks may differ by 30 s.
-- `batch/*`：裝置是空的（版次 0），除非有 `before`；同一會話已驗證 `trust/sam.pem` 與 `trust/physician.pem`。
-  `batch/*`: the device is empty (generation 0) unless there is a `before`; `trust/sam.pem` and `trust/physician.pem` have proved
-  themselves in the session.
-- `request/*`：持卡人同意一切；`shown` 是應離開裝置的欄位，`code` 是其餘欄位（或整份文件）的錯誤碼。
-  `request/*`: the holder agrees to everything; `shown` is what leaves, `code` the error code of the rest, or of the document.
+- `batch/*`、`late-records/*`：裝置是空的（版次 0），除非有 `before`；`batch/*` 的會話已驗證 `trust/sam.pem` 與
+  `trust/physician.pem`。
+  `batch/*`, `late-records/*`: the device is empty (generation 0) unless there is a `before`; in the session of `batch/*`
+  `trust/sam.pem` and `trust/physician.pem` have proved themselves.
+- `request/*`、`session/*`：裝置是空的，持有 `credential/whole` 與金鑰 `device`，持卡人同意一切；`shown` 是應離開裝置的欄位，
+  `code` 是其餘欄位（0 除外）或整份文件的錯誤碼。
+  `request/*`, `session/*`: the device is empty, it has `credential/whole` and the key `device`, and the holder agrees to
+  everything; `shown` is what leaves, `code` the error code of the rest (0 aside), or of the document.
+- `card-code/*`：發卡憑證在 `trust/document-signer.pem`；`before` 是此讀取者先前收下的條碼。`prescription-code/*`：簽發者的憑證是
+  `trust/sam.pem` 與 `trust/physician.pem` 的第二張；`texts` 每行一張條碼。
+  `card-code/*`: the signer's certificate is in `trust/document-signer.pem`; `before` is a code that this reader took before.
+  `prescription-code/*`: the authorities are the second certificates in `trust/sam.pem` and `trust/physician.pem`; `texts` has
+  a code a line.
+- `authorization/*`：卡片綁定於金鑰 `guardian`。 `authorization/*`: the card is bound to the key `guardian`.
 - 現行虛擬健保卡的條碼是不透明的一次性代碼，只有雲端能解；沒有它的向量。
   The deployed card's QR code is an opaque token for a single use that only the cloud resolves: there are no vectors of it.
 - 種子 / seed {manifest.seed}: `vhc-bench vectors --out DIR --seed {manifest.seed}`

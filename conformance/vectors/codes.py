@@ -1,29 +1,36 @@
-"""QR codes: the card's, bound to a reader or not, prescriptions, and one content in several codes."""
+"""The card's QR codes, bound to a reader or not."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 import cbor2
 
 from conformance.vectors.model import Input, Kind, Reason, Space, Value
 from conformance.vectors.pictures import png
-from conformance.vectors.suite import Suite, flipped, moment, number, signature_spoilt
-from conformance.vectors.world import INSTITUTION, NOW_NS, PLACE, REVOKED_PLACE, SUSPENDED_PLACE, UNTIL_NS, World
-from virtual_devices import cwt
+from conformance.vectors.suite import Suite, flipped, moment, number
+from conformance.vectors.world import (
+    INSTITUTION,
+    NOW_NS,
+    PLACE,
+    RESERVED_PLACE,
+    REVOKED_PLACE,
+    SUSPENDED_PLACE,
+    UNTIL_NS,
+    World,
+)
+from virtual_devices import base45, cwt
 from virtual_devices.clock import NS
 from virtual_devices.cose import ALG, ES256, KCWT, SIGN1_TAG, TYP, Sign1, encode_protected, sig_structure
 from virtual_devices.cose import decode as decode_cose
 from virtual_devices.mdoc.mso import StatusReference
 from virtual_devices.pki import DAY_NS, Identity, Role
-from virtual_devices.qr import card, parts
+from virtual_devices.qr import card
 from virtual_devices.qr.challenge import Challenge, new_challenge
-from virtual_devices.qr.prescription import Entry, Prescription, SigningParty, sign, to_text
-from virtual_devices.qr.text import CARD, pack, unpack
-from virtual_devices.write_back import holder_of
+from virtual_devices.qr.text import CARD, MAX_BYTES, pack, unpack
 
 READER = f"{INSTITUTION}/counter 1"
 MODEL, BOUND = "card-code/unbound", "card-code/bound"
@@ -36,26 +43,33 @@ class Phone:
         self.world = world
 
     def inner(self, *, signer: Identity | None = None, place: StatusReference = PLACE, from_ns: int = NOW_NS - 30 * DAY_NS,
-              until_ns: int = UNTIL_NS, key: Any = None) -> bytes:
-        """The issuer's word: the same data, whatever is changed."""
+              until_ns: int = UNTIL_NS, key: Any = None, claims: Mapping[Any, Any] | None = None) -> bytes:
+        """The issuer's word: the same data, whatever is changed. ``claims``: put in the place of others, and signed anew."""
+        if claims is not None:
+            by = signer or self.world.signer
+            message = decode_cose(self.inner())
+            values = {**cbor2.loads(message.payload or b""), **claims}
+            return cwt.make(by.key, values, protected={4: card.key_id(by.chain[0])}).to_bytes()
         world = self.world
         data = world.holder.qr(world.device.public_key())
         term = card.Term(from_ns, from_ns, until_ns)
         return card.issue(data, (key or world.code_key).public_key(), signer or world.signer, term, place, world.fresh("card"))
 
     def show(self, inner: bytes | None = None, *, at_ns: int = NOW_NS, challenge: Challenge | None = None, lifetime_s: int = 60,
-             key: Any = None, header: Mapping[Any, Any] | None = None, without: int | None = None) -> bytes:
-        """The text of a code. ``lifetime_s`` may be longer than any phone of ours would make it."""
+             key: Any = None, header: Mapping[Any, Any] | None = None, without: int | None = None,
+             more: Mapping[Any, Any] | None = None, unprotected: Mapping[Any, Any] | None = None) -> bytes:
+        """The text of a code. ``lifetime_s`` may be longer than any phone of ours would make it; ``more``: other claims."""
         world, now_s = self.world, cwt.seconds(at_ns)
         values: dict[int | str, Any] = {cwt.IAT: now_s, cwt.EXP: now_s + lifetime_s, cwt.CTI: world.fresh("showing")(12)}
         if challenge is not None:
             values |= {cwt.AUD: challenge.reader, cwt.NONCE: challenge.nonce}
         values.pop(without or -1, None)
+        values |= more or {}
         item = cbor2.CBORTag(SIGN1_TAG, decode_cose(inner or self.inner()).item())
         protected = encode_protected({ALG: ES256, KCWT: item, TYP: card.MEDIA_TYPE, **(header or {})})
         payload = cwt.Claims(values).to_bytes()
         signature = world.es256(key or world.code_key, sig_structure(protected, payload))
-        return pack(CARD, Sign1(protected, {}, payload, signature).to_bytes()).encode()
+        return pack(CARD, Sign1(protected, unprotected or {}, payload, signature).to_bytes()).encode()
 
 
 def _vhc(code: str) -> Any:
@@ -63,7 +77,7 @@ def _vhc(code: str) -> Any:
 
 
 def add(suite: Suite, world: World) -> None:
-    """Card codes, then prescriptions."""
+    """Card codes, right ones and wrong ones."""
     phone = Phone(world)
     text = phone.show()
     suite.good(Kind.CARD_CODE, "unbound", {Input.TEXT: text, Value.READER: READER}, "卡片條碼，未綁定讀取者，效期 60 秒",
@@ -75,28 +89,44 @@ def add(suite: Suite, world: World) -> None:
                "卡片條碼，綁定此讀取者的挑戰", "a card's code for this reader's question alone")
     suite.file("card-code/bound.png", png(bound.decode()), "同上的圖片", "the same as a picture")
     suite.file("card-code/challenge.png", png(challenge.to_text()), "讀取者挑戰的圖片", "the reader's challenge as a picture")
+    unlisted = phone.inner(place=StatusReference("https://status.bench.example/cards/99", 1))
+    for name, values, zh, en in (
+        ("last-second", {Value.AT: moment(NOW_NS + 89 * NS)}, "89 秒後才掃描（60 秒加 30 秒時差之內）",
+         "scanned after 89 s (within 60 s and a skew of 30 s)"),
+        ("phone-30-s-fast", {Value.AT: moment(NOW_NS - 30 * NS)}, "手機時鐘快 30 秒（時差容許）",
+         "made by a phone whose clock is 30 s fast, which is within the skew"),
+        ("unknown-claims", {Input.TEXT: phone.show(phone.inner(claims={99: "more"}), more={98: 1})}, "另有未知的 claim：不予理會",
+         "claims that nobody knows: they are overlooked"),
+        ("status-unknown", {Input.TEXT: phone.show(unlisted)},
+         "沒有其狀態清單：受理並註記", "of a list that is not here: served, and marked"),
+    ):
+        suite.good(Kind.CARD_CODE, name, {Input.TEXT: text, Value.READER: READER, **values}, zh, en)
+    suite.bad(MODEL, "used-before", {Input.BEFORE: text}, Reason.USED_BEFORE, _vhc("1020"), "同一個條碼已掃描過",
+              "this reader has taken the very code before")
     _times(suite, phone)
     _signers(suite, world, phone)
     _binding(suite, world, phone, challenge)
     _form(suite, phone, text)
-    _prescriptions(suite, world)
 
 
 def _times(suite: Suite, phone: Phone) -> None:
     for name, at_ns, reason, code, zh, en in (
-        ("late", NOW_NS + 91 * NS, Reason.EXPIRED, "1018", "91 秒後才掃描（60 秒加 30 秒時差）",
-         "scanned after 91 s (60 s and a skew of 30 s)"),
+        ("late", NOW_NS + 90 * NS, Reason.EXPIRED, "1018", "90 秒後才掃描（60 秒加 30 秒時差）",
+         "scanned after 90 s (60 s and a skew of 30 s)"),
         ("early", NOW_NS - 31 * NS, Reason.FROM_THE_FUTURE, "1521", "手機時鐘快 31 秒",
          "made by a phone whose clock is 31 s fast"),
     ):
         suite.bad(MODEL, name, {Value.AT: moment(at_ns)}, reason, _vhc(code), zh, en)
     day_ns = DAY_NS
     for name, text, reason, code, zh, en in (
+        ("lives-0-s", phone.show(lifetime_s=0), Reason.LIVES_TOO_LONG, "1522", "效期 0 秒", "made to live for no time"),
         ("lives-61-s", phone.show(lifetime_s=61), Reason.LIVES_TOO_LONG, "1522", "效期 61 秒", "made to live for 61 s"),
         ("card-expired", phone.show(phone.inner(until_ns=NOW_NS - day_ns)), Reason.CARD_EXPIRED, "3201", "卡片昨天到期",
          "a card that ended yesterday"),
         ("card-too-early", phone.show(phone.inner(from_ns=NOW_NS + day_ns)), Reason.CARD_TOO_EARLY, "1524", "卡片明天才生效",
          "a card that begins tomorrow"),
+        ("status-reserved", phone.show(phone.inner(place=RESERVED_PLACE)), Reason.REVOKED, "1531", "狀態清單：保留值 3",
+         "the status list says: 3"),
         ("revoked", phone.show(phone.inner(place=REVOKED_PLACE)), Reason.REVOKED, "1531", "狀態清單：已廢止",
          "the status list says: revoked"),
     ):
@@ -119,6 +149,9 @@ def _signers(suite: Suite, world: World, phone: Phone) -> None:
          "the last bit of the issuer's signature is turned over"),
         ("card-prolonged", phone.show(altered), Reason.FORGED_CARD, "1523", "卡片期限被延長一天",
          "the card's end was moved by a day"),
+        ("issued-before-signer", phone.show(phone.inner(claims={cwt.IAT: cwt.seconds(NOW_NS - 366 * DAY_NS)})),
+         Reason.FORGED_CARD,
+         "1523", "簽發時間早於發卡憑證的效期", "issued before the signer's certificate began"),
         ("stranger", phone.show(phone.inner(signer=stranger)), Reason.UNKNOWN_ISSUER, "1423", "發卡者的憑證不在讀取者手上",
          "of an issuer whose certificate is not here"),
     ):
@@ -150,92 +183,29 @@ def _form(suite: Suite, phone: Phone, text: bytes) -> None:
         ("not-packed", pack(CARD, b"")[:5] + good[5:45], Reason.MALFORMED, "1520", "解壓縮不完整",
          "packed bytes that are cut short"),
         ("byte-after", pack(CARD, raw + b"\0"), Reason.MALFORMED, "1520", "CBOR 後多一個位元組", "a byte follows the CBOR"),
+        ("byte-after-zlib", CARD + base45.encode(zlib.compress(raw, 9) + b"\0"), Reason.MALFORMED, "1520",
+         "壓縮內容後多一個位元組",
+         "a byte follows the packed bytes"),
+        ("too-long", pack(CARD, bytes(MAX_BYTES + 1)), Reason.MALFORMED, "1520", "解壓縮後超過 8192 位元組",
+         "unpacked it has a byte more than 8192"),
+        ("tag-61", pack(CARD, b"\xd8\x3d" + raw), Reason.MALFORMED, "1520", "外面多了標籤 61", "tag 61 round it"),
         ("not-deterministic", pack(CARD, indefinite), Reason.MALFORMED, "1520", "不定長度的 CBOR 陣列",
          "an array of indefinite length"),
     ):
         suite.bad(MODEL, name, {Input.TEXT: made.encode()}, reason, _vhc(code), zh, en)
+    data = cbor2.loads(decode_cose(phone.inner()).payload or b"")[card.DATA]
     for name, text_, zh, en in (
+        ("nonce-alone", phone.show(more={cwt.NONCE: bytes(12)}), "有 nonce 而沒有 aud", "a nonce without aud"),
+        ("unprotected-header", phone.show(unprotected={33: b"x"}), "外層有未受保護的標頭",
+         "the wrapper has an unprotected header"),
+        ("more-data", phone.show(phone.inner(claims={card.DATA: {**data, 10: "more"}})), "卡片資料多一項",
+         "the card's data have one more"),
+        ("no-day", phone.show(phone.inner(claims={card.DATA: {**data, 4: 19580230}})), "出生日期不存在",
+         "a birth date that there is not"),
+        ("other-issuer", phone.show(phone.inner(claims={cwt.ISS: "somebody else"})), "iss 是別人", "iss is another's"),
         ("no-expiry", phone.show(without=cwt.EXP), "外層沒有 exp", "the wrapper has no exp"),
         ("no-id", phone.show(without=cwt.CTI), "外層沒有 cti", "the wrapper has no cti"),
         ("other-type", phone.show(header={TYP: "application/statuslist+cwt"}), "typ 是別的型別", "typ is another's"),
         ("more-headers", phone.show(header={4: b"x"}), "外層多了一個標頭", "the wrapper has one header more"),
     ):
         suite.bad(MODEL, name, {Input.TEXT: text_}, Reason.MALFORMED, _vhc("1520"), zh, en)
-
-
-# -- prescriptions
-
-def _prescriptions(suite: Suite, world: World) -> None:
-    device = holder_of(world.device.public_key())
-    lines = tuple(Entry("1", f"AC{n}4917100", "", usage, 28, total, "01")
-                  for n, (usage, total) in enumerate((("1T QD PO", 280), ("1T BID PC PO", 560), ("0.5T HS PO", 140))))
-    rx = Prescription(bytes(range(16)), device, NOW_NS, INSTITUTION, lines, date(2026, 5, 24))
-    doctor = SigningParty(world.physician.chain[0], lambda m: world.es256(world.physician.key, m))
-    clinic = SigningParty(world.sam.chain[0], lambda m: world.es256(world.sam.key, m))
-    text = to_text(sign(rx, doctor, clinic))
-    values: Mapping[Input | Value, bytes | str] = {Input.TEXT: text.encode(), Value.DEVICE: device.hex()}
-    model = suite.good(Kind.PRESCRIPTION_CODE, "whole", values, "處方條碼：三筆，醫師與院所簽章，附憑證",
-                       "a prescription of three lines, signed by physician and institution, with their certificates")
-    suite.file("prescription-code/whole.png", png(text), "同上的圖片（一張）", "the same as one picture")
-    several = parts.split(text, world.fresh("parts"))
-    for number_, part in enumerate(several, 1):
-        suite.file(f"prescription-code/part-{number_}.png", png(part), f"分成 {len(several)} 張中的第 {number_} 張",
-            f"part {number_} of {len(several)}")
-    suite.good(Kind.PRESCRIPTION_CODE, "parts", {Input.TEXTS: "\n".join(several).encode(), Value.DEVICE: device.hex()},
-               "同一處方分成數張條碼", "the same prescription in several codes")
-    shuffled = "\n".join((several[0], *several[2:]))
-    suite.bad("prescription-code/parts", "part-missing", {Input.TEXTS: shuffled.encode()}, Reason.MALFORMED, _vhc("1520"),
-              "少了第二張", "the second part is missing")
-    suite.bad(model, "another-card", {Value.DEVICE: holder_of(world.private("another phone").public_key()).hex()},
-              Reason.WRONG_HOLDER, number(Space.CSHIS, "5020"), "出示者不是處方所屬的持卡人", "presented by another card")
-    _wrong_prescriptions(suite, world, model, rx, doctor, clinic)
-
-
-def _wrong_prescriptions(
-    suite: Suite, world: World, model: str, rx: Prescription, doctor: SigningParty, clinic: SigningParty,
-) -> None:
-    def spoilt(which: int) -> str:
-        return to_text(signature_spoilt(sign(rx, doctor, clinic), which))
-
-    pharmacist = SigningParty(world.pharmacist.chain[0], lambda m: world.es256(world.pharmacist.key, m))
-    stranger = world.reader(Role.PHYSICIAN, "A123456789", authority=world.stranger)
-    expired = world.reader(Role.PHYSICIAN, "A123456789", from_ns=NOW_NS - 5 * DAY_NS)
-    by_stranger, by_expired = replace(doctor, certificate=stranger.chain[0]), replace(doctor, certificate=expired.chain[0])
-    other_clinic = world.stranger.renew(Role.SAM, "SAM000000001", world.sam.key.public_key(), NOW_NS, organisation=INSTITUTION)
-    for name, text, reason, code, zh, en in (
-        ("physician-bit", spoilt(0), Reason.PHYSICIAN_FORGED, "1420", "醫師簽章最後一位元翻轉",
-         "the last bit of the physician's signature is turned over"),
-        ("institution-bit", spoilt(1), Reason.INSTITUTION_FORGED, "3100", "院所簽章最後一位元翻轉",
-         "the last bit of the institution's signature is turned over"),
-        ("by-pharmacist", to_text(sign(rx, pharmacist, clinic)), Reason.NO_PHYSICIAN, "3212", "由藥師簽章",
-         "signed by a pharmacist"),
-        ("physician-stranger", to_text(sign(rx, by_stranger, clinic)), Reason.PHYSICIAN_UNTRUSTED, "1423", "醫師憑證屬於別的根",
-         "a physician of another root"),
-        ("physician-expired", to_text(sign(rx, by_expired, clinic)), Reason.PHYSICIAN_INVALID, "1422", "開立當日醫師憑證已到期",
-         "the physician's certificate had ended on that day"),
-        ("institution-stranger", to_text(sign(rx, doctor, replace(clinic, certificate=other_clinic[0]))),
-         Reason.INSTITUTION_UNTRUSTED, "1301",
-         "院所憑證屬於別的根", "an institution of another root"),
-        ("other-institution", to_text(sign(replace(rx, institution="9901180099"), doctor, clinic)), Reason.OTHER_INSTITUTION,
-         "3211",
-         "處方上的院所與簽章者不同", "another institution than the one that signed"),
-        ("no-certificates", to_text(sign(rx, doctor, clinic, certificates=False)), Reason.NO_CERTIFICATE, "1423",
-         "條碼不附憑證，讀取者也沒有", "without certificates, and the reader has none"),
-        ("dated-tomorrow", to_text(sign(replace(rx, issued_ns=NOW_NS + DAY_NS), doctor, clinic)), Reason.FROM_THE_FUTURE, "1421",
-         "開立時間在明天", "signed tomorrow"),
-        ("last-day-passed", to_text(sign(replace(rx, last_day=date(2026, 3, 1)), doctor, clinic)), Reason.EXPIRED, "1421",
-         "調劑期限是昨天", "past its last day"),
-        ("no-prescription", "VHP1:" + Phone(world).show().decode()[5:], Reason.MALFORMED, "1520", "內容是卡片而不是處方",
-         "a card's content under a prescription's prefix"),
-        ("other-prefix", Phone(world).show().decode(), Reason.FOREIGN, "1522", "卡片條碼不是處方條碼", "a card's code"),
-    ):
-        suite.bad(model, name, {Input.TEXT: text.encode()}, reason, _vhc(code), zh, en)
-    serial = f"{_serial(doctor.certificate):032x}"
-    suite.bad(model, "physician-revoked", {Value.REVOKED: serial}, Reason.PHYSICIAN_REVOKED, _vhc("1424"),
-              "醫師憑證已撤銷", "the physician's certificate was revoked")
-
-
-def _serial(certificate: bytes) -> int:
-    from cryptography import x509
-
-    return x509.load_der_x509_certificate(certificate).serial_number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,10 @@ from conformance.vectors.model import Code, Input, Kind, Reason, Space, Value
 from conformance.vectors.suite import Suite, flipped, moment, number
 from conformance.vectors.world import NOW_NS, SAM_ID, UNTIL_NS, World
 from virtual_devices import vhc
+from virtual_devices.clock import from_datetime
+from virtual_devices.cose import X5CHAIN, make_sign1, sig_structure
 from virtual_devices.mdoc.mso import IssuerSigned
-from virtual_devices.mdoc.tagged import dumps
+from virtual_devices.mdoc.tagged import dumps, embedded, tdate
 from virtual_devices.pki import DAY_NS, Role
 
 MODEL = "credential/whole"
@@ -28,7 +31,15 @@ def add(suite: Suite, world: World) -> None:
         Kind.CREDENTIAL, "selected", {Input.CREDENTIAL: part.to_bytes()}, "選擇性揭露：只有姓名與出生日期，其餘不出現",
         "selective disclosure: name and birth date, and nothing else",
     )
+    suite.good(Kind.CREDENTIAL, "sha-512", {Input.CREDENTIAL: _digested(world, "SHA-512", hashlib.sha512)},
+               "摘要為 SHA-512", "digests by SHA-512")
+    suite.good(Kind.CREDENTIAL, "unknown-keys", {Input.CREDENTIAL: dumps({**world.issued.item(), "more": 1})},
+               "另有未知的鍵：不予理會", "a key that nobody knows: it is overlooked")
+    suite.good(Kind.CREDENTIAL, "other-encoding", {Input.CREDENTIAL: b"\xbf" + raw[1:] + b"\xff"},
+               "外層為不定長度的 CBOR：照讀", "a map of indefinite length: it is read")
     _signatures(suite, world)
+    _chains(suite, world)
+    _contents(suite, world)
     _times(suite)
     _structure(suite, world)
 
@@ -72,6 +83,81 @@ def _signatures(suite: Suite, world: World) -> None:
     _bad(suite, "element-twice", dumps(body), Reason.FORGED, "同一欄位出現兩次", "an element stands there twice")
 
 
+def _chains(suite: Suite, world: World) -> None:
+    """The document signer's chain, step by step."""
+    def by(**window: Any) -> IssuerSigned:
+        return world.credential(signer=world.authority.issue(Role.DOCUMENT_SIGNER, "document signer", key_name="other", **window))
+
+    def chained(chain: Any) -> bytes:
+        body = world.issued.item()
+        body["issuerAuth"][1] = {X5CHAIN: chain}
+        return dumps(body)
+
+    leaf, issuer = world.signer.chain
+    for name, made, reason, zh, en in (
+        ("signer-expired", by(days=(-365, -1)), Reason.EXPIRED, "發卡憑證昨天到期", "the signer's certificate ended yesterday"),
+        ("signer-too-early", by(days=(1, 365)), Reason.NOT_YET_VALID, "發卡憑證明天才生效",
+         "the signer's certificate begins tomorrow"),
+        ("signed-before-signer", by(days=(-1, 365)), Reason.FORGED, "簽發時間早於發卡憑證的效期",
+         "signed before the signer's certificate began"),
+        ("no-authority", chained(leaf), Reason.FORGED, "憑證鏈少了發卡憑證的簽發者",
+         "without the certificate of the signer's authority"),
+        ("chain-is-text", chained("leaf"), Reason.MISSING, "x5chain 是文字", "x5chain is a text"),
+    ):
+        _bad(suite, name, made, reason, zh, en)
+    in_order = dumps({**world.issued.item(), "issuerAuth": [*world.issued.auth.item()[:1], {X5CHAIN: [leaf, world.sam.chain[1],
+     issuer]},
+                                                           *world.issued.auth.item()[2:]]})
+    suite.good(Kind.CREDENTIAL, "one-certificate-more", {Input.CREDENTIAL: in_order}, "鏈中多一張用不到的憑證：不予理會",
+               "a certificate more in the chain, which is not needed: it is overlooked")
+    for name, made, zh, en in (
+        ("five-certificates", chained([leaf, issuer, issuer, issuer, issuer]), "五張憑證", "five certificates"),
+        ("byte-after-certificate", chained([leaf + b"\0", issuer]), "憑證後面多一個位元組", "a byte follows the certificate"),
+    ):
+        suite.bad(MODEL, name, {Input.CREDENTIAL: made}, Reason.MALFORMED, number(Space.CSHIS, "4033"), zh, en)
+
+
+def _resigned(world: World, change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """The credential with another MSO, signed by the document signer."""
+    body = world.issued.item()
+    mso = cbor2.loads(cbor2.loads(body["issuerAuth"][2]).value)
+    mso["validityInfo"] = {name: tdate(from_datetime(moment_)) for name, moment_ in mso["validityInfo"].items()}
+    change(mso)
+    body["issuerAuth"] = make_sign1(world.signer.key, embedded(dumps(mso)), {X5CHAIN: list(world.signer.chain)}).item()
+    return body
+
+
+def _digested(world: World, name: str, algorithm: Callable[[bytes], Any]) -> bytes:
+    def change(mso: dict[str, Any]) -> None:
+        items = world.issued.items
+        mso["digestAlgorithm"] = name
+        mso["valueDigests"] = {s: {i.digest_id: algorithm(embedded(i.raw)).digest() for i in found} for s, found in items.items()}
+
+    return dumps(_resigned(world, change))
+
+
+def _contents(suite: Suite, world: World) -> None:
+    """What is in the MSO, rightly signed."""
+    unreadable = number(Space.CSHIS, "4033")
+
+    def off_curve(mso: dict[str, Any]) -> None:
+        mso["deviceKeyInfo"]["deviceKey"][-3] = flipped(mso["deviceKeyInfo"]["deviceKey"][-3])
+
+    for name, made, zh, en in (
+        ("mso-version-2", dumps(_resigned(world, lambda mso: mso.update(version="2.0"))), "MSO 版本 2.0",
+         "version 2.0 of the MSO"),
+        ("sha-1", _digested(world, "SHA-1", hashlib.sha1), "摘要為 SHA-1", "digests by SHA-1"),
+        ("device-key-off-curve", dumps(_resigned(world, off_curve)), "裝置金鑰不在曲線上",
+         "the device key is no point of the curve"),
+        ("no-end", dumps(_resigned(world, lambda mso: mso["validityInfo"].pop("validUntil"))), "沒有有效期限", "without an end"),
+        ("status-no-place", dumps(_resigned(world, lambda mso: mso.update(status={"status_list": {"uri": "x"}}))),
+         "狀態沒有位置（idx）", "a status without a place (idx)"),
+    ):
+        suite.bad(MODEL, name, {Input.CREDENTIAL: made}, Reason.MALFORMED, unreadable, zh, en)
+    less = _resigned(world, lambda mso: mso["valueDigests"][vhc.BASIC].clear())
+    _bad(suite, "no-digest", dumps(less), Reason.FORGED, "MSO 沒有該欄位的摘要", "the MSO has no digest of an element")
+
+
 def _times(suite: Suite) -> None:
     for name, at_ns, reason, zh, en in (
         ("expired", UNTIL_NS + DAY_NS, Reason.EXPIRED, "查驗時間在有效期限之後一天", "looked at a day after its end"),
@@ -102,6 +188,17 @@ def _structure(suite: Suite, world: World) -> None:
               "issuerAuth 沒有內容（分離式）", "issuerAuth has no payload")
     _bad(suite, "other-algorithm", with_auth(other_algorithm), Reason.MALFORMED, "簽章演算法標為 ES384", "the header says ES384")
     _bad(suite, "no-certificate", with_auth(no_chain), Reason.MISSING, "沒有附發卡憑證（x5chain）", "no certificate (x5chain)")
+    def critical(auth: list[Any]) -> None:
+        header = dumps({1: -7, 2: [99], 99: 1})
+        auth[0], auth[3] = header, world.es256(world.signer.key, sig_structure(header, auth[2]))
+
+    _bad(suite, "critical-header", with_auth(critical), Reason.MALFORMED, "標頭要求必須理解（crit）的未知標頭",
+         "a header that wants to be understood (crit)")
+    for name, value, zh, en in (
+        ("big-number", cbor2.CBORTag(2, bytes(9)), "欄位值是大數（標籤 2）", "an element that is a big number (tag 2)"),
+        ("no-day", cbor2.CBORTag(1004, "1958-02-30"), "欄位值是不存在的日期", "an element that is a date that there is not"),
+    ):
+        _bad(suite, name, dumps(_altered(issued.item(), vhc.BASIC, "birth_date", value)), Reason.MALFORMED, zh, en)
     body = issued.item()
     body["nameSpaces"][vhc.BASIC][0] = body["nameSpaces"][vhc.BASIC][0].value
     _bad(suite, "not-embedded", dumps(body), Reason.MALFORMED, "欄位不是 #6.24 包裝", "an element that is not embedded (#6.24)")
@@ -115,8 +212,8 @@ def _structure(suite: Suite, world: World) -> None:
 def _altered(body: dict[str, Any], space: str, name: str, value: Any, **more: Any) -> dict[str, Any]:
     """One element with another value (None: the same), and other fields of its item."""
     items = body["nameSpaces"][space]
-    for at, embedded in enumerate(items):
-        item = cbor2.loads(embedded.value)
+    for at, wrapped in enumerate(items):
+        item = cbor2.loads(wrapped.value)
         if item["elementIdentifier"] == name:
             item |= ({} if value is None else {"elementValue": value}) | more
             items[at] = cbor2.CBORTag(24, dumps(item))

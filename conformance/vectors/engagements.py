@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from conformance.vectors.model import Input, Kind, Reason, Session, Space
 from conformance.vectors.pictures import png
 from conformance.vectors.suite import Suite, both, flipped, number
 from conformance.vectors.world import World
-from virtual_devices.mdoc import engagement, handover, session
+from virtual_devices.mdoc import engagement, handover, ndef, session
 from virtual_devices.mdoc.ble_gatt import ident
 from virtual_devices.mdoc.ble_options import BleOptions
 from virtual_devices.mdoc.carriers import NfcCarrier
@@ -71,6 +72,10 @@ def _by_qr(suite: Suite, world: World) -> Opened:
     legacy = engagement.make(keys[0].public_key(), [_ble(world, "qr")], reader_auth_all=False)
     suite.good(Kind.ENGAGEMENT, "version-1-0", {Input.TEXT: legacy.qr_text().encode()}, "只懂 1.0 版的裝置參與",
         "an engagement of a device that knows version 1.0 only")
+    body = {**cbor2.loads(shown.raw), 0: "1.9", 99: "more"}
+    newer = ("mdoc:" + base64.urlsafe_b64encode(dumps(body)).rstrip(b"=").decode()).encode()
+    suite.good(Kind.ENGAGEMENT, "version-1-9", {Input.TEXT: newer}, "次版本較新，另有未知的鍵：照讀",
+        "a newer minor version, with a key that nobody knows: it is read")
     _bad_texts(suite, model, keys[0].public_key(), shown)
     return _opened(suite, world, "qr", shown, keys, None, "以 QR 參與，handover 為 null",
         "engagement by QR code: the handover is null")
@@ -90,6 +95,11 @@ def _bad_texts(suite: Suite, model: str, key: ec.EllipticCurvePublicKey, shown: 
         ("cipher-suite", text({0: "1.0", 1: [2, embed(dumps(cose_key))]}), "加密套件 2", "cipher suite 2"),
         ("off-curve", text({0: "1.0", 1: [1, embed(dumps(off_curve))]}), "金鑰不在曲線上", "a key that is no point of the curve"),
         ("no-security", text({0: "1.0"}), "沒有 Security 欄位", "without the key"),
+        ("key-not-embedded", text({0: "1.0", 1: [1, cose_key]}), "金鑰不是 #6.24 包裝", "the key is not embedded (#6.24)"),
+        ("byte-after", ("mdoc:" + base64.urlsafe_b64encode(shown.raw + b"\0").rstrip(b"=").decode()).encode(), "後面多一個位元組",
+         "a byte follows"),
+        ("too-long", text({**cbor2.loads(shown.raw), 99: bytes(engagement.MAX_BYTES)}), "超過 4096 位元組",
+         "more than 4096 bytes"),
     ):
         suite.bad(model, name, {Input.TEXT: spoilt}, Reason.MALFORMED, NO_CODE_QR, zh, en)
 
@@ -107,12 +117,22 @@ def _static(suite: Suite, world: World) -> Opened:
         ("no-engagement", no_engagement, "沒有參與資料的記錄", "no record with an engagement"),
         ("truncated", hs[:-1], "少了最後一個位元組", "the last byte is missing"),
         ("byte-after", hs + b"\0", "後面多一個位元組", "a byte follows"),
+        ("engagement-twice", _twice(hs), "兩筆參與資料的記錄", "two records with an engagement"),
+        ("carrier-nowhere", hs.replace(b"\x03nfc", b"\x03nfd", 1), "傳輸方式所指的記錄不存在",
+         "a carrier that refers to no record"),
         ("no-begin", bytes([hs[0] & 0x7F]) + hs[1:], "第一筆記錄沒有 MB 旗標", "the first record has no MB"),
         ("version-2", hs.replace(b"Hs\x15", b"Hs\x25", 1), "Connection Handover 2.5 版", "Connection Handover 2.5"),
     ):
         suite.bad(model, name, {Input.HANDOVER_SELECT: spoilt}, Reason.MALFORMED, NO_HANDOVER, zh, en)
     return _opened(suite, world, "nfc", shown, keys, (hs, None), "NFC 靜態交遞：handover 為 [Hs, null]",
         "static handover over NFC: [Hs, null]")
+
+
+def _twice(hs: bytes) -> bytes:
+    """The last record once more, which is the last then."""
+    records = ndef.decode(hs)
+    engaged = next(r for r in records if r.type.endswith(b"deviceengagement"))
+    return ndef.encode([*records, engaged])
 
 
 def _negotiated(suite: Suite, world: World) -> Opened:

@@ -41,6 +41,7 @@ class Kind(Enum):
     RESPONSE = "response"  # a reader: an answer inside a session
     BATCH = "batch"  # a holder's device: records to be written
     RECEIPT = "receipt"  # a reader: what became of them
+    LATE_RECORDS = "late-records"  # a holder's device: records that the data centre hands over
     CARD_CODE = "card-code"  # a reader: a card's QR code
     PRESCRIPTION_CODE = "prescription-code"  # a pharmacy
     AUTHORIZATION = "authorization"  # a reader: a guardian's authorization with its proof
@@ -60,12 +61,13 @@ class Input(Enum):
     REQUEST = "request"  # DeviceRequest
     RESPONSE = "response"  # DeviceResponse
     BATCH = "batch"
-    BEFORE = "before"  # a batch that was stored before
+    BEFORE = "before"  # a batch that was stored before; the text of a card's code that this reader took before
     RECEIPT = "receipt"
     AUTHORIZATION = "authorization"
     PROOF = "proof"
     STATUS_LIST = "status-list"
     CHALLENGE = "challenge"  # the text that the reader showed
+    LATE_RECORDS = "late-records"
 
 
 class Value(Enum):
@@ -114,6 +116,7 @@ class Reason(Enum):
     # sessions and requests
     CANNOT_DECRYPT = "cannot-decrypt"
     NO_RIGHT = "no-right"
+    NOT_IN_FORCE = "not-in-force"
     # writing
     ALREADY = "already-stored"
     WRONG_HOLDER = "wrong-holder"
@@ -130,6 +133,7 @@ class Reason(Enum):
     CARD_EXPIRED = "card-expired"
     CARD_TOO_EARLY = "card-too-early"
     NOT_BOUND = "not-bound"
+    USED_BEFORE = "used-before"
     OTHER_READER = "other-reader"
     NO_CERTIFICATE = "no-certificate"
     PHYSICIAN_FORGED = "physician-forged"
@@ -139,11 +143,13 @@ class Reason(Enum):
     NO_PHYSICIAN = "no-physician"
     INSTITUTION_FORGED = "institution-forged"
     INSTITUTION_UNTRUSTED = "institution-untrusted"
+    INSTITUTION_REVOKED = "institution-revoked"
     OTHER_INSTITUTION = "other-institution"
     # authorizations
     WIDENED = "widened"
     WITHDRAWN = "withdrawn"
     WRONG_WARD = "wrong-ward"
+    WRONG_GUARDIAN = "wrong-guardian"
     OUT_OF_SCOPE = "out-of-scope"
     NO_PROOF = "no-proof"
     # status lists

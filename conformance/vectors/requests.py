@@ -10,8 +10,8 @@ import cbor2
 
 from conformance.vectors.engagements import Opened
 from conformance.vectors.model import Input, Kind, Reason, Space, Value
-from conformance.vectors.suite import Suite, flipped, number
-from conformance.vectors.world import DOCTOR_ID, INSTITUTION, NOW_NS, SAM_ID, Reader, World, signed
+from conformance.vectors.suite import Suite, flipped, moment, number
+from conformance.vectors.world import DOCTOR_ID, INSTITUTION, NOW_NS, SAM_ID, UNTIL_NS, Reader, World, signed
 from conformance.vectors.writing import Writer
 from virtual_devices import vhc
 from virtual_devices.clock import NS
@@ -49,11 +49,37 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
     ):
         inputs: Mapping[Input | Value, bytes | str] = {Input.REQUEST: asked.to_bytes(), Value.SESSION: opened.name}
         suite.good(Kind.REQUEST, name, inputs, zh, en, shown=shown)
+    _also_right(suite, world, opened, everything)
     _writing(suite, world, opened)
     _sam(suite, world, opened, other)
     _professional(suite, world, opened, other)
     _rights(suite, world, opened)
     _structure(suite, world, opened)
+
+
+def _also_right(suite: Suite, world: World, opened: Opened, everything: tuple[str, ...]) -> None:
+    """What is taken though it is not as usual; then a card on its last day, and past it."""
+    at = opened.transcript
+    late = world.reader(Role.SAM, SAM_ID, organisation=INSTITUTION, from_ns=UNTIL_NS - 3600 * NS)
+    ended = world.reader(Role.SAM, SAM_ID, organisation=INSTITUTION, from_ns=NOW_NS - (72 * 3600 + 30) * NS)
+    newer = cbor2.loads(signed(REGISTRATION, at, world.sam, version="1.7").to_bytes()) | {"more": 1}
+    both = signed(OTHER_USE, at, world.other_use, (world.sam, world.physician)).to_bytes()
+    other_use = tuple(f"{vhc.BASIC}/{n}" for n in sorted(vhc.OTHER_USE[vhc.BASIC]))
+    model = ""
+    for name, raw, shown, more, zh, en in (
+        ("version-1-7", dumps(newer), everything, {}, "次版本較新（1.7），另有未知的鍵：照 1.1 讀",
+         "a newer minor version (1.7), with a key that nobody knows: read as 1.1"),
+        ("sam-ended-30-s", signed(REGISTRATION, at, ended).to_bytes(), everything, {}, "讀取者憑證 30 秒前到期（時差容許）",
+         "the reader certificate ended 30 s ago, which is within the skew"),
+        ("other-use-all", both, other_use, {}, "非醫療用途的讀取者另附 readerAuthAll：不予理會",
+         "a reader outside medical care, with a readerAuthAll beside it: it is not looked at"),
+        ("last-second", signed(REGISTRATION, at, late).to_bytes(), everything, {Value.AT: moment(UNTIL_NS + 30 * NS)},
+         "卡片到期後 30 秒（時差容許）", "30 s past the card's end, which is within the skew"),
+    ):
+        inputs: dict[Any, bytes | str] = {Input.REQUEST: raw, Value.SESSION: opened.name, **more}
+        model = suite.good(Kind.REQUEST, name, inputs, zh, en, shown=shown)
+    suite.bad(model, "past-its-end", {Value.AT: moment(UNTIL_NS + 31 * NS)}, Reason.NOT_IN_FORCE, number(Space.ERROR, -4),
+              "卡片到期後 31 秒", "31 s past the card's end")
 
 
 def _writing(suite: Suite, world: World, opened: Opened) -> None:
@@ -71,6 +97,11 @@ def _writing(suite: Suite, world: World, opened: Opened) -> None:
     model = suite.good(Kind.REQUEST, "write-back", inputs, "寫回：一批紀錄隨第二個要求送入，回條由裝置簽署",
                        "write-back: a batch rides in a request, and the device signs the receipt",
                        shown=(f"{vhc.WRITE}/{vhc.RECEIPT}",))
+    silent = items_request(vhc.DOCTYPE, {vhc.RECORDS: {"generation": False}}, {vhc.WRITE_INFO: embed(visit)})
+    suite.good(Kind.REQUEST, "write-back-not-named", {
+        Input.REQUEST: signed(silent, at, world.sam, (world.sam, world.physician)).to_bytes(), Value.SESSION: opened.name,
+    }, "寫回而未要求回條欄位：仍附回條", "write-back without asking for the receipt: it is there nevertheless",
+        shown=(*GENERATION, f"{vhc.WRITE}/{vhc.RECEIPT}"))
     for name, raw, code, reason, zh, en in (
         ("write-back-other-use", asked(visit, world.other_use), -3, Reason.NO_RIGHT, "非醫療用途的讀取者要寫入",
          "a reader outside medical care wants to write"),
@@ -105,6 +136,15 @@ def _sam(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
         ("sam-missing", signed(REGISTRATION, at, None), Reason.MISSING, "沒有 readerAuth", "no readerAuth"),
         ("sam-not-a-certificate", whole.with_auth(0, not_der), Reason.MALFORMED, "x5chain 不是憑證",
          "x5chain holds no certificate"),
+        ("sam-no-chain", whole.with_auth(0, replace(auth, unprotected={})), Reason.MISSING, "沒有 x5chain", "no x5chain"),
+        ("sam-chain-is-text", whole.with_auth(0, replace(auth, unprotected={X5CHAIN: "leaf"})), Reason.MISSING, "x5chain 是文字",
+         "x5chain is a text"),
+        ("sam-ended-31-s", signed(REGISTRATION, at, sam(from_ns=NOW_NS - (72 * 3600 + 31) * NS)), Reason.EXPIRED,
+         "讀取者憑證 31 秒前到期", "the reader certificate ended 31 s ago"),
+        ("sam-expired-and-spoilt", signed(OTHER_USE, at, world.sam).with_auth(
+            0, sam(from_ns=NOW_NS - 4 * day_ns).sign(b"something else")), Reason.EXPIRED,
+         "憑證到期，簽章也不符：先看憑證",
+         "the certificate ended, and the signature is of something else: the certificate decides"),
         ("sam-expired", signed(REGISTRATION, at, sam(from_ns=NOW_NS - 4 * day_ns)), Reason.EXPIRED,
          "安全模組的讀取者憑證昨天到期", "the SAM's reader certificate ended yesterday"),
         ("sam-too-long", signed(REGISTRATION, at, sam(hours=73)), Reason.EXPIRED,
@@ -142,6 +182,15 @@ def _professional(suite: Suite, world: World, opened: Opened, other: Opened) -> 
     for name, made, reason, zh, en in (
         ("hpc-missing", signed(CONSULTATION, at, world.sam, (world.sam,)), Reason.MISSING,
          "沒有醫事人員卡的簽章", "no signature of a professional's card"),
+        ("hpc-not-a-certificate", replace(whole, auth_all=(whole.auth_all[0], replace(
+            whole.auth_all[1], unprotected={X5CHAIN: [b"\x30\x00"]}))), Reason.MALFORMED, "醫師卡的 x5chain 不是憑證",
+         "the physician's x5chain holds no certificate"),
+        ("hpc-too-long", asked(physician(hours=73)), Reason.EXPIRED, "醫師卡的讀取者憑證效期超過 72 小時",
+         "the physician's reader certificate is of more than 72 hours"),
+        ("three-signers", signed(CONSULTATION, at, world.sam, (world.sam, world.physician, world.pharmacist)), Reason.MALFORMED,
+         "readerAuthAll 有三個簽章", "three signatures in readerAuthAll"),
+        ("all-in-1-0", signed(CONSULTATION, at, world.sam, (world.sam, world.physician), version="1.0"), Reason.MISSING,
+         "1.0 版附 readerAuthAll：不予理會", 'readerAuthAll in version "1.0": it is not looked at'),
         ("hpc-expired", asked(physician(from_ns=NOW_NS - 4 * day_ns)), Reason.EXPIRED, "醫師卡憑證昨天到期",
          "the physician's certificate ended yesterday"),
         ("hpc-too-early", asked(physician(from_ns=NOW_NS + day_ns)), Reason.NOT_YET_VALID, "醫師卡憑證明天才生效",
@@ -157,6 +206,17 @@ def _professional(suite: Suite, world: World, opened: Opened, other: Opened) -> 
     ):
         suite.bad(model, name, {Input.REQUEST: made.to_bytes()}, reason, _no(2, reason), zh, en, shown=BY_SAM)
     another = world.reader(Role.SAM, "SAM000000002", organisation="9901180099")
+    suite.bad(model, "signers-swapped", {Input.REQUEST: signed(CONSULTATION, at, world.sam, (world.physician,
+     world.sam)).to_bytes()},
+              Reason.WRONG_ROLE, _no(1, Reason.WRONG_ROLE), "readerAuthAll 的順序顛倒", "readerAuthAll in the other order")
+    licence = items_request("org.iso.18013.5.1.mDL", {"org.iso.18013.5.1": {"family_name": False}})
+    first = signed(CONSULTATION, at, world.sam)
+    for name, reader, reason, zh, en in (
+        ("two-readers", another, Reason.FORGED, "兩份文件要求出自不同的安全模組", "two document requests, by different SAMs"),
+        ("second-unsigned", None, Reason.MISSING, "第二份文件要求沒有簽章", "the second document request is not signed"),
+    ):
+        pair = replace(first, documents=(*first.documents, *signed(licence, at, reader).documents))
+        suite.bad(model, name, {Input.REQUEST: pair.to_bytes()}, reason, _no(1, reason), zh, en)
     for name, made, zh, en in (
         ("another-sam-over-all", signed(CONSULTATION, at, world.sam, (another, world.physician)),
          "readerAuthAll 的安全模組與 readerAuth 的不是同一個", "readerAuthAll is by another SAM than readerAuth"),
@@ -200,7 +260,22 @@ def _structure(suite: Suite, world: World, opened: Opened) -> None:
     def attached(body: dict[str, Any]) -> None:
         body["docRequests"][0]["readerAuth"][2] = b""
 
+    def other_algorithm(body: dict[str, Any]) -> None:
+        body["docRequests"][0]["readerAuth"][0] = dumps({1: -35})
+
+    def types(count: int) -> DeviceRequest:
+        asked = [signed(items_request(f"type.{n}", {"space": {"element": False}}), at, world.sam) for n in range(count)]
+        return replace(whole, documents=tuple(d for one in asked for d in one.documents))
+
+    five = signed(REGISTRATION, at, world.sam, (world.sam,) * 5)
     for name, raw, zh, en in (
+        ("other-algorithm", changed(other_algorithm), "簽章演算法標為 ES384", "the header says ES384"),
+        ("five-signers", five.to_bytes(), "readerAuthAll 有五個簽章", "five signatures in readerAuthAll"),
+        ("nine-documents", types(9).to_bytes(), "九份文件要求", "nine document requests"),
+        ("nothing-asked", signed(items_request(vhc.DOCTYPE, {}), at, world.sam).to_bytes(), "沒有要求任何欄位",
+         "no element is asked for"),
+        ("not-embedded", changed(lambda body: body["docRequests"][0].update(itemsRequest={})), "itemsRequest 不是 #6.24 包裝",
+         "itemsRequest is not embedded (#6.24)"),
         ("version-2", changed(lambda body: body.update(version="2.0")), "版本 2.0", "version 2.0"),
         ("no-documents", changed(lambda body: body.update(docRequests=[])), "沒有任何文件要求", "no document is asked for"),
         ("document-twice", changed(lambda body: body["docRequests"].append(body["docRequests"][0])),

@@ -13,12 +13,20 @@ from conformance.vectors.credentials import UNREADABLE, code_of
 from conformance.vectors.engagements import Opened
 from conformance.vectors.model import Code, Input, Kind, Reason, Space, Value
 from conformance.vectors.suite import Suite, flipped, moment, number
-from conformance.vectors.world import NOW_NS, SAM_ID, UNTIL_NS, World
+from conformance.vectors.world import (
+    NOW_NS,
+    RESERVED_PLACE,
+    REVOKED_PLACE,
+    SAM_ID,
+    SUSPENDED_PLACE,
+    UNTIL_NS,
+    World,
+)
 from conformance.vectors.writing import Writer
 from virtual_devices import vhc
 from virtual_devices.mdoc import session
-from virtual_devices.mdoc.mso import IssuerSigned
-from virtual_devices.mdoc.response import DeviceResponse, DeviceSigned, Document, mac_device, sign_device
+from virtual_devices.mdoc.mso import IssuerSigned, StatusReference, read_issuer_signed
+from virtual_devices.mdoc.response import DeviceResponse, DeviceSigned, Document, ResponseStatus, mac_device, sign_device
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.mdoc.tagged import dumps
 from virtual_devices.pki import DAY_NS, Role
@@ -48,10 +56,33 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
     _device(suite, world, opened, other, part)
     _issuer(suite, world, opened)
     _structure(suite, part, by_signature)
-    nothing = DeviceResponse(errors={vhc.DOCTYPE: -1})
-    suite.bad("response/signature", "declined", {Input.RESPONSE: nothing.to_bytes()}, Reason.NO_RIGHT,
-        number(Space.CSHIS, "5109"),
-              "持卡人不同意（documentErrors -1）", "the holder declines (documentErrors -1)")
+    unlisted = world.credential(place=StatusReference("https://status.bench.example/cards/99", 1)).select(SHOWN)
+    suite.good(Kind.RESPONSE, "status-unknown", {Input.RESPONSE: _whole(unlisted, by_signature), Value.SESSION: opened.name},
+               "沒有其狀態清單：受理並註記", "of a list that is not here: served, and marked")
+    _not_shown(suite)
+
+
+def _not_shown(suite: Suite) -> None:
+    """The wallet says why there is no document, and the desk has a code for each."""
+    for name, said, reason, code, zh, en in (
+        ("declined", -1, Reason.NO_RIGHT, "5109", "持卡人不同意", "the holder declines"),
+        ("not-asked", -2, Reason.NO_RIGHT, "5109", "尚未詢問持卡人", "the holder has not been asked"),
+        ("may-never", -3, Reason.NO_RIGHT, "4029", "要求者無權", "those who ask may never have it"),
+        ("not-in-force", -4, Reason.NOT_IN_FORCE, "5002", "裝置上的卡片已失效", "no card in force on the device"),
+        ("authorization-ended", -5, Reason.NO_RIGHT, "4029", "代理授權已到期", "the guardian's authorization has ended"),
+        ("sam-refused", -17, Reason.FORGED, "9013", "裝置拒絕安全模組：偽造", "the device refuses the SAM: forged"),
+        ("hpc-refused", -23, Reason.EXPIRED, "9140", "裝置拒絕醫事人員卡：逾期", "the device refuses the professional: expired"),
+        ("unknown-error", -99, Reason.NO_RIGHT, "4029", "未定義的錯誤碼", "an error code that is not defined"),
+    ):
+        nothing = DeviceResponse(errors={vhc.DOCTYPE: said})
+        suite.bad("response/signature", name, {Input.RESPONSE: nothing.to_bytes()}, reason, number(Space.CSHIS, code),
+                  f"{zh}（documentErrors {said}）", f"{en} (documentErrors {said})")
+    for name, answer, reason, code, zh, en in (
+        ("nothing", DeviceResponse(), Reason.MISSING, "4043", "既無文件也無錯誤碼", "neither a document nor an error"),
+        ("status-11", DeviceResponse(status=ResponseStatus.DECODING_ERROR), Reason.MALFORMED, "4029",
+         "裝置讀不懂要求（狀態 11）", "the device cannot read the request (status 11)"),
+    ):
+        suite.bad("response/signature", name, {Input.RESPONSE: answer.to_bytes()}, reason, number(Space.CSHIS, code), zh, en)
 
 
 def _signed(world: World, at: Transcript, values: Mapping[str, Mapping[str, Any]] | None = None, key: Any = None) -> DeviceSigned:
@@ -108,6 +139,19 @@ def _issuer(suite: Suite, world: World, opened: Opened) -> None:
          "由安全模組憑證簽發", "the credential is signed by a SAM"),
     ):
         suite.bad("response/signature", name, {Input.RESPONSE: raw}, reason, code_of(reason), zh, en)
+    body = world.issued.select(SHOWN).item()
+    body["nameSpaces"][vhc.BASIC].append(body["nameSpaces"][vhc.BASIC][0])
+    for name, raw, reason, code, zh, en in (
+        ("revoked", shown(place=REVOKED_PLACE), Reason.REVOKED, "5002", "狀態清單：已廢止", "the status list says: revoked"),
+        ("suspended", shown(place=SUSPENDED_PLACE), Reason.SUSPENDED, "5002", "狀態清單：停用中",
+         "the status list says: suspended"),
+        ("status-reserved", shown(place=RESERVED_PLACE), Reason.REVOKED, "5002", "狀態清單：保留值 3", "the status list says: 3"),
+        ("element-twice", _whole(read_issuer_signed(body), device), Reason.FORGED, "4033", "同一欄位出現兩次",
+         "an element stands there twice"),
+        ("mso-of-another-type", shown(doctype="org.iso.18013.5.1.mDL"), Reason.WRONG_ROLE, "4033", "MSO 的文件類型與文件不同",
+         "the MSO is of another document type than the document"),
+    ):
+        suite.bad("response/signature", name, {Input.RESPONSE: raw}, reason, number(Space.CSHIS, code), zh, en)
     suite.bad("response/signature", "expired", {Value.AT: moment(UNTIL_NS + DAY_NS)}, Reason.EXPIRED, code_of(Reason.EXPIRED),
               "查驗時憑證已過期一天", "looked at a day after the credential's end")
 
@@ -129,7 +173,12 @@ def _structure(suite: Suite, part: IssuerSigned, device: DeviceSigned) -> None:
         ("two-proofs", changed(both_proofs), "簽章與 MAC 同時出現", "a signature and a MAC at once"),
         ("not-embedded", changed(lambda signed: signed.update(nameSpaces={})), "裝置欄位不是 #6.24 包裝",
          "the device's elements are not embedded (#6.24)"),
+        ("version-2", _version_2(whole), "版本 2.0", "version 2.0"),
         ("truncated", whole[:-1], "少了最後一個位元組", "the last byte is missing"),
         ("byte-after", whole + b"\0", "後面多一個位元組", "a byte follows"),
     ):
         suite.bad("response/signature", name, {Input.RESPONSE: raw}, Reason.MALFORMED, code, zh, en)
+
+
+def _version_2(whole: bytes) -> bytes:
+    return dumps({**cbor2.loads(whole), "version": "2.0"})

@@ -11,7 +11,8 @@ from virtual_devices import vhc
 from virtual_devices.holder.application import Application
 from virtual_devices.holder.session import HolderSession
 from virtual_devices.mdoc.request import items_request
-from virtual_devices.mdoc.session import TERMINATION, Cipher, SessionData, Side, establishment
+from virtual_devices.mdoc.session import MAX_MESSAGE_BYTES, TERMINATION, Cipher, SessionData, Side, establishment
+from virtual_devices.mdoc.tagged import dumps
 
 ENCRYPTION, DECODING = number(Space.SESSION, 10), number(Space.SESSION, 11)
 
@@ -71,6 +72,19 @@ def _spoilt(suite: Suite, opened: Opened, other: Opened, first: bytes) -> None:
          "讀取者金鑰的長度不是最短編碼", "the reader key's length is not in the shortest form"),
     ):
         suite.bad("session/qr", name, {Input.MESSAGE: message}, reason, code, zh, en)
+    off_curve = bytearray(first)
+    off_curve[first.index(key) + len(key) - 1] ^= 1
+    for name, message, zh, en in (
+        ("off-curve", bytes(off_curve), "讀取者金鑰不在曲線上", "the reader's key is no point of the curve"),
+        ("byte-after", first + b"\0", "後面多一個位元組", "a byte follows"),
+        ("too-long", establishment(key, bytes(MAX_MESSAGE_BYTES)), "訊息超過 65536 位元組", "a message of more than 65536 bytes"),
+    ):
+        suite.bad("session/qr", name, {Input.MESSAGE: message}, Reason.MALFORMED, DECODING, zh, en)
+    more = b"\xa2" + suite.files[suite.vectors["session/qr"].files[Input.NEXT_MESSAGE]][1:] + dumps("more") + dumps(1)
+    suite.good(
+        Kind.SESSION, "unknown-key", {**suite.vectors["session/qr"].files, Input.NEXT_MESSAGE: more, Value.SESSION: opened.name},
+        "第二則訊息另有未知的鍵：不予理會", "the second message has a key that nobody knows: it is overlooked",
+    )
     suite.bad("session/qr", "replayed", {Input.NEXT_MESSAGE: first}, Reason.CANNOT_DECRYPT, ENCRYPTION,
               "同一則訊息再送一次", "the same message once more")
     suite.bad("session/qr", "nothing", {Input.NEXT_MESSAGE: b"\xa0"}, Reason.MALFORMED, DECODING,

@@ -16,9 +16,18 @@ import cbor2
 from conformance.vectors.model import Code, Input, Kind, Reason, Space, Value
 from conformance.vectors.suite import Suite, flipped, number, signature_spoilt
 from conformance.vectors.world import INSTITUTION, NOW_NS, Reader, World
-from virtual_devices.cose import Signature, signer_structure
-from virtual_devices.mdoc.tagged import dumps, embed
-from virtual_devices.write_back import MAX_RECORDS, Batch, Receipt, Record, WriteOutcome, holder_of, signer_header
+from virtual_devices.cose import PROTECTED_ES256, Signature, decode_sign, signer_structure
+from virtual_devices.mdoc.tagged import dumps, embed, tdate
+from virtual_devices.write_back import (
+    MAX_RECORD_BYTES,
+    MAX_RECORDS,
+    Batch,
+    Receipt,
+    Record,
+    WriteOutcome,
+    holder_of,
+    signer_header,
+)
 from virtual_devices.write_back import Kind as RecordKind
 
 MODEL = "batch/visit"
@@ -32,14 +41,15 @@ _REASONS = {
 class Writer:
     """Makes records and batches for the vectors' holder."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, at_ns: int = NOW_NS) -> None:
         self.world = world
+        self.at_ns = at_ns
         self.mine = holder_of(world.device.public_key())
 
     def record(self, kind: RecordKind, number_: int, *, holder: bytes = b"", amends: bytes | None = None) -> Record:
         fields: dict[int, Any] = {1: "W001", 2: "01",
             3: INSTITUTION} if kind is RecordKind.VISIT else {1: f"line {number_}".encode()}
-        return Record(kind, number_.to_bytes(16, "big"), holder or self.mine, NOW_NS, fields, amends)
+        return Record(kind, number_.to_bytes(16, "big"), holder or self.mine, self.at_ns, fields, amends)
 
     def sign(self, record: Record, *signers: Reader) -> bytes:
         """By these, else by those whom its kind needs."""
@@ -69,6 +79,10 @@ def add(suite: Suite, world: World) -> None:
     full = [writer.sign(writer.record(RecordKind.PRESCRIPTION, n)) for n in range(1, MAX_RECORDS + 1)]
     suite.good(Kind.BATCH, "sixty", {Input.BATCH: writer.batch(*full).to_bytes(), Value.CAPACITY: "600"}, "一批 60 筆（上限）",
                "sixty records, as many as a batch holds", code=_outcome(WriteOutcome.STORED))
+    cancelled = writer.sign(writer.record(RecordKind.CANCEL, 9, amends=writer.record(RecordKind.VISIT, 1).id))
+    suite.good(Kind.BATCH, "cancelled-at-once",
+               {Input.BATCH: replace(visit, records=(*visit.records, cancelled)).to_bytes(), Value.CAPACITY: "600"},
+               "同一批裡取消前面的紀錄", "a record of the same batch is cancelled", code=_outcome(WriteOutcome.STORED))
     suite.bad(MODEL, "again", {Input.BEFORE: visit.to_bytes()}, Reason.ALREADY, _outcome(WriteOutcome.ALREADY),
               "同一批再送一次（回條遺失）：不再寫入，回覆相同",
               "the very same batch again (the receipt was lost): nothing is written twice", accepted=True)
@@ -114,9 +128,31 @@ def _refused(suite: Suite, writer: Writer, visit: Batch) -> None:
             writer.sign(writer.record(kinds.VISIT, 1), world.pharmacist, world.sam), *visit.records[1:])).to_bytes()},
          WriteOutcome.BAD_SIGNATURE, "簽章的醫事人員不是本會話出示者",
              "signed by a professional who did not take part in the session"),
+        ("cancels-what-follows", {Input.BATCH: replace(visit, records=(writer.sign(writer.record(
+            kinds.CANCEL, 9, amends=writer.record(kinds.VISIT, 1).id)), *visit.records)).to_bytes()},
+         WriteOutcome.CONFLICT, "取消的紀錄排在其後", "what is cancelled stands behind the cancellation"),
+        ("three-signatures", {Input.BATCH: replace(visit, records=(writer.sign(
+            writer.record(kinds.VISIT, 1), world.physician, world.sam, world.sam), *visit.records[1:])).to_bytes()},
+         WriteOutcome.BAD_SIGNATURE, "三個簽章", "three signatures"),
+        ("fee-by-both", {Input.BATCH: replace(visit, records=(*visit.records[:3], writer.sign(
+            writer.record(kinds.FEE, 4), world.physician, world.sam))).to_bytes()},
+         WriteOutcome.BAD_SIGNATURE, "費用由兩方簽章", "the fees are signed by both"),
+        ("no-thumbprint", {Input.BATCH: replace(visit, records=(_unnamed(first), *visit.records[1:])).to_bytes()},
+         WriteOutcome.BAD_SIGNATURE, "簽章未指明憑證（x5t）", "a signature that names no certificate (x5t)"),
+        ("same-id-no-records", {Input.BATCH: replace(visit, records=(b"\xa0",)).to_bytes()},
+         WriteOutcome.CONFLICT, "批號已存過；新內容的紀錄讀不出來，但先看批號",
+         "the batch id was stored before; the record cannot be read, but the id is looked at first"),
         ("full", {Value.CAPACITY: "3"}, WriteOutcome.FULL, "裝置只容 3 筆", "the device holds three records"),
     ):
-        suite.bad(MODEL, name, changed, _REASONS[outcome], _outcome(outcome), zh, en)
+        of = "batch/again" if name == "same-id-no-records" else MODEL
+        suite.bad(of, name, changed, _REASONS[outcome], _outcome(outcome), zh, en)
+
+
+def _unnamed(record: bytes) -> bytes:
+    """The first signature without its x5t."""
+    message = decode_sign(record)
+    return replace(message, signatures=(replace(message.signatures[0], protected=PROTECTED_ES256),
+     *message.signatures[1:])).to_bytes()
 
 
 def _structure(suite: Suite, writer: Writer, visit: Batch, full: list[bytes]) -> None:
@@ -127,6 +163,19 @@ def _structure(suite: Suite, writer: Writer, visit: Batch, full: list[bytes]) ->
         change(body)
         return dumps(body)
 
+    def other(change: Callable[[dict[int, Any]], object]) -> bytes:
+        """The first record with another content, signed as it should be."""
+        body = cbor2.loads(writer.record(RecordKind.VISIT, 1).to_bytes())
+        body[4] = tdate(NOW_NS)
+        change(body)
+        message = replace(decode_sign(visit.records[0]), payload=dumps(body), signatures=())
+        for signer in (writer.world.physician, writer.world.sam):
+            header = signer_header(signer.chain[0])
+            value = writer.world.es256(signer.key, signer_structure(message.protected, header, message.payload))
+            message = message.with_signature(Signature(header, {}, value))
+        return replace(visit, records=(message.to_bytes(), *visit.records[1:])).to_bytes()
+
+    headed = replace(decode_sign(visit.records[0]), protected=dumps({3: 0})).to_bytes()
     one_more = writer.sign(writer.record(RecordKind.PRESCRIPTION, MAX_RECORDS + 1))
     suite.bad("batch/sixty", "sixty-one", {Input.BATCH: writer.batch(*full, one_more).to_bytes()}, Reason.MALFORMED, UNREADABLE,
               "一批 61 筆", "sixty-one records")
@@ -139,6 +188,22 @@ def _structure(suite: Suite, writer: Writer, visit: Batch, full: list[bytes]) ->
          "a record that is not embedded (#6.24)"),
         ("untagged-record", changed(lambda b: b.update({5: [embed(dumps(cbor2.loads(b[5][0].value).value))]})),
          "紀錄的 COSE_Sign 沒有標籤 98", "a record whose COSE_Sign is not tagged 98"),
+        ("unknown-kind", other(lambda b: b.update({1: "gossip"})), "未知的紀錄種類", "a record of a kind that nobody knows"),
+        ("no-fields", other(lambda b: b.update({5: {}})), "紀錄沒有欄位", "a record without fields"),
+        ("fields-not-numbered", other(lambda b: b.update({5: {"a": 1}})), "欄位不是編號", "fields that are not numbered"),
+        ("short-record-id", other(lambda b: b.update({2: bytes(15)})), "紀錄編號只有 15 位元組", "a record's id of 15 bytes"),
+        ("visit-names-another", other(lambda b: b.update({6: bytes(16)})), "就醫紀錄指明另一筆紀錄",
+         "a visit that names another record"),
+        ("date-without-offset", other(lambda b: b.update({4: cbor2.CBORTag(0, "2026-03-02T00:00:00")})), "時間沒有時差",
+         "a date without an offset"),
+        ("long-record", other(lambda b: b.update({5: {1: bytes(MAX_RECORD_BYTES)}})), "單筆紀錄超過 8192 位元組",
+         "a record of more than 8192 bytes"),
+        ("too-long", replace(visit, records=tuple(visit.records[:3]) + tuple(
+            writer.sign(replace(writer.record(RecordKind.PRESCRIPTION, n),
+             fields={1: bytes(7000)})) for n in range(90, 97))).to_bytes(),
+         "整批超過 49152 位元組", "a batch of more than 49152 bytes"),
+        ("record-with-headers", replace(visit, records=(headed, *visit.records[1:])).to_bytes(), "紀錄本身另有標頭",
+         "a record with a header of its own"),
         ("truncated", raw[:-1], "少了最後一個位元組", "the last byte is missing"),
     ):
         suite.bad(MODEL, name, {Input.BATCH: spoilt}, Reason.MALFORMED, UNREADABLE, zh, en)
@@ -166,7 +231,12 @@ def _receipts(suite: Suite, writer: Writer, visit: Batch) -> None:
          "refused: no room"),
     ):
         suite.bad(model, name, {Input.RECEIPT: dumps(made.value())}, reason, number(Space.CSHIS, code), zh, en)
+    already = replace(stored, outcome=WriteOutcome.ALREADY)
+    suite.bad(model, "already", {Input.RECEIPT: dumps(already.value())}, Reason.ALREADY, number(Space.CSHIS, "0"),
+              "回條：先前已寫入", "a receipt: already stored", accepted=True)
     for name, value, zh, en in (
+        ("negative-generation", {**stored.value(), 4: -1}, "資料版次為負", "a negative generation"),
+        ("fault-no-number", {**stored.value(), 6: ["0"]}, "有誤的紀錄不是編號", "a record at fault that is no number"),
         ("unknown-outcome", {**stored.value(), 3: 2}, "未定義的結果", "an outcome that is not defined"),
         ("no-date", {k: v for k, v in stored.value().items() if k != 5}, "沒有時間", "no date"),
     ):
