@@ -137,6 +137,8 @@ def _sam(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
         ("sam-not-a-certificate", whole.with_auth(0, not_der), Reason.MALFORMED, "x5chain 不是憑證",
          "x5chain holds no certificate"),
         ("sam-no-chain", whole.with_auth(0, replace(auth, unprotected={})), Reason.MISSING, "沒有 x5chain", "no x5chain"),
+        ("sam-no-authority", whole.with_auth(0, replace(auth, unprotected={X5CHAIN: world.sam.chain[0]})), Reason.FORGED,
+         "憑證鏈少了簽發者的憑證", "without the certificate of the SAM's authority"),
         ("sam-chain-is-text", whole.with_auth(0, replace(auth, unprotected={X5CHAIN: "leaf"})), Reason.MISSING, "x5chain 是文字",
          "x5chain is a text"),
         ("sam-ended-31-s", signed(REGISTRATION, at, sam(from_ns=NOW_NS - (72 * 3600 + 31) * NS)), Reason.EXPIRED,
