@@ -103,7 +103,8 @@ def _chains(suite: Suite, world: World) -> None:
         ("chain-is-text", chained("leaf"), Reason.MISSING, "x5chain 是文字", "x5chain is a text"),
     ):
         _bad(suite, name, made, reason, zh, en)
-    suite.good(Kind.CREDENTIAL, "one-certificate-more", {Input.CREDENTIAL: chained([leaf, other])}, "鏈中多一張用不到的憑證：不予理會",
+    suite.good(Kind.CREDENTIAL, "one-certificate-more", {Input.CREDENTIAL: chained([leaf, other])},
+     "鏈中多一張用不到的憑證：不予理會",
                "a certificate more in the chain, which is not needed: it is overlooked")
     for name, made, zh, en in (
         ("five-certificates", chained([leaf, other, other, other, other]), "五張憑證", "five certificates"),
