@@ -23,16 +23,18 @@ from virtual_devices import cbor, cose, pki
 from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, proof_message
 from virtual_devices.card.writes import update_message
 from virtual_devices.clock import NS, parse_roc
+from virtual_devices.cloud.chain_codes import HPC_CODE, SAM_CODE
 from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre, Stored, VisitRecord
 from virtual_devices.cloud.desk_operations import DeskOperations
+from virtual_devices.cloud.home_visits import HomeVisits
 from virtual_devices.cloud.identification import CardSession
 from virtual_devices.cloud.late import MAX_WAITING, MAX_WAITING_BYTES, LateRecords, late_id, verify_late
 from virtual_devices.cloud.prescription_service import PrescriptionService
 from virtual_devices.cloud.prescriptions import Prescriptions
 from virtual_devices.cose import MalformedCose
 from virtual_devices.link import Work
-from virtual_devices.pki import PROFESSIONALS, Authority, ChainVerifier, Identity, Refused, Role, Trouble, Verified
+from virtual_devices.pki import PROFESSIONALS, Authority, ChainVerifier, Identity, Refused, Role, Verified
 from virtual_devices.randomness import ByteStream
 
 VERSION = 1
@@ -41,21 +43,6 @@ KEPT_S = 86_400  # numbers of card sessions, which are good for ten minutes: who
 CLOCK_SKEW_S = 900  # between an asker's clock and this one
 MAX_PARTS, MAX_PART_BYTES, MAX_RECORDS, MAX_KEY_BYTES, MAX_LATE, MAX_TEXT = 4096, 65536, 4096, 64, 60, 64
 HEADER_REJECTED, SYNTAX_REJECTED, OUT_OF_SERVICE, CARD_REFUSED, SIGNATURE_REJECTED = "9001", "9002", "9004", "9011", "9020"
-SAM_CODE: dict[Trouble, str] = {
-    Trouble.MISSING: "9013",
-    Trouble.MALFORMED: "9013",
-    Trouble.FORGED: "9014",
-    Trouble.WRONG_ROLE: "9013",
-    Trouble.EXPIRED: "9061",
-    Trouble.NOT_YET_VALID: "9061",
-    Trouble.REVOKED: "9060",
-}
-"""The field's code for a SAM that the data centre refuses."""
-HPC_CODE: dict[Trouble, str] = dict.fromkeys(Trouble, "9130") | {
-    Trouble.EXPIRED: "9140", Trouble.NOT_YET_VALID: "9140", Trouble.WRONG_ROLE: "4034",
-}
-"""The same for a professional's card."""
-
 Arguments = Mapping[str, Any]
 Reply = tuple[str, dict[str, Any]]
 
@@ -116,6 +103,8 @@ class DataCentreDevice:
             self.prescriptions, self._root, self.work, revoked, lambda card_no: core.people.get(card_no) is not None,
         )
         self._operations |= of_prescriptions.operations()
+        self.home_visits = HomeVisits(core, identity, self._root, self.work, revoked)
+        self._operations |= self.home_visits.operations()
 
     def power_on(self) -> bytes:
         return b""

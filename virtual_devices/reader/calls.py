@@ -16,7 +16,8 @@ from virtual_devices import cose
 from virtual_devices.apdu import Command
 from virtual_devices.authentication import Party
 from virtual_devices.clock import NS
-from virtual_devices.cloud.service import HPC_CODE, SAM_CODE, VERSION
+from virtual_devices.cloud.chain_codes import HPC_CODE, SAM_CODE
+from virtual_devices.cloud.service import VERSION
 from virtual_devices.cose import PROTECTED_ES256, X5CHAIN, MalformedCose, Sign1, sig_structure
 from virtual_devices.flow import Exchange, Flow, Sleep
 from virtual_devices.link import Attempt, Outcome, Work
