@@ -27,6 +27,7 @@ from virtual_devices.cloud.chain_codes import HPC_CODE, SAM_CODE
 from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre, Stored, VisitRecord
 from virtual_devices.cloud.desk_operations import DeskOperations
+from virtual_devices.cloud.emergency import Emergencies
 from virtual_devices.cloud.home_visits import HomeVisits
 from virtual_devices.cloud.identification import CardSession
 from virtual_devices.cloud.late import MAX_WAITING, MAX_WAITING_BYTES, LateRecords, late_id, verify_late
@@ -104,7 +105,8 @@ class DataCentreDevice:
         )
         self._operations |= of_prescriptions.operations()
         self.home_visits = HomeVisits(core, identity, self._root, self.work, revoked)
-        self._operations |= self.home_visits.operations()
+        self.emergencies = Emergencies(core, self._root, self.work, revoked)
+        self._operations |= self.home_visits.operations() | self.emergencies.operations()
 
     def power_on(self) -> bytes:
         return b""
