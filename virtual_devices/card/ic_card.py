@@ -22,6 +22,7 @@ from virtual_devices.card.areas import BY_SFI, Access, Area
 from virtual_devices.card.draft import Draft
 from virtual_devices.card.image import CardImage
 from virtual_devices.card.profiles import PROFILES
+from virtual_devices.card.view import record
 from virtual_devices.card.writes import apply
 from virtual_devices.chip import OK, Answer, Chip, Refusal, refuse_unless
 from virtual_devices.link import Work
@@ -111,7 +112,9 @@ class IcCard(Chip):
         self._need(area)
         refuse_unless(1 <= c.p1 <= area.count, SW.RECORD_NOT_FOUND)
         last = area.count if mode == 5 else c.p1
-        return Answer(b"".join(self._record(area, i) for i in range(c.p1 - 1, last)), exact=True)
+        pharmacist = self._pharmacist_reads()
+        found = (record(self.store, area, i, pharmacist=pharmacist) for i in range(c.p1 - 1, last))
+        return Answer(b"".join(found), exact=True)
 
     def _need(self, area: Area) -> None:
         if area.access is Access.ALWAYS:
@@ -127,29 +130,9 @@ class IcCard(Chip):
         if area.pharmacist_denied and proved[Party.HPC].role is Role.PHARMACIST:
             raise Refusal(PHARMACIST_DENIED)
 
-    def _record(self, area: Area, index: int) -> bytes:
-        match area.name:
-            case "basic":
-                return self._public_spaced() + self.store["insurance"][:1] + self.store["emergency_tel.0"]
-            case "register":
-                return self._public_spaced() + self.store["insurance"]
-            case "register2":
-                return self.store["insurance"][4:13]
-            case "critical_illness_period":
-                return self.store.get(f"critical_illness.{index}").ljust(23)[9:23]
-            case "outpatient_rx" if self._pharmacist_reads():
-                record = self.store.get(area.cell(index))
-                return record if record[13:14] in b"12AB" and record else b" " * area.record_bytes
-            case _:
-                return self.store.get(area.cell(index)) or b" " * area.record_bytes
-
     def _pharmacist_reads(self) -> bool:
         professional = self.authenticator.proved.get(Party.HPC)
         return professional is not None and professional.role is Role.PHARMACIST
-
-    def _public_spaced(self) -> bytes:
-        public = self.store["public"]
-        return public[:12] + public[12:32].rstrip(b"\0 ").ljust(20) + public[32:]
 
     # -- writing
 

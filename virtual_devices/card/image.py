@@ -96,6 +96,11 @@ def _check_cells(cells: Mapping[str, bytes]) -> None:
 
 def personalise(data: Personalisation, identity: Identity, root: bytes, seed: bytes) -> CardImage:
     """The image of a fresh card. Raises UsageError when a value does not fit its field."""
+    return CardImage(data.profile, data.card_no, identity, root, seed, fresh_cells(data))
+
+
+def fresh_cells(data: Personalisation) -> dict[str, bytes]:
+    """The cells of a fresh card: on the chip, and in the data centre's copy. Raises UsageError."""
     profile = PROFILES.get(data.profile)
     if profile is None:
         raise UsageError(f"no card profile {data.profile!r}; there are {', '.join(PROFILES)}")
@@ -120,7 +125,7 @@ def personalise(data: Personalisation, identity: Identity, root: bytes, seed: by
         cells.update({area.cell(i): record for i, record in enumerate(given)})
         if given:
             cells[f"{area.name}.next"] = bytes([len(given) % area.count])
-    return CardImage(data.profile, data.card_no, identity, root, seed, cells)
+    return cells
 
 
 def _public(data: Personalisation, profile: Profile) -> bytes:

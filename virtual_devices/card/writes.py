@@ -70,25 +70,37 @@ def apply(draft: Draft, data: bytes, authenticator: Authenticator) -> bytes:
     own = _institution(authenticator)
     answer = b""
     for tag, fields in acts[1:]:
-        match tag:
-            case 0xE1:
-                answer += _issue(draft, fields, own)
-            case 0xE2:
-                _diagnosis(draft, fields, own)
-            case 0xE3:
-                _fee(draft, fields, own)
-            case 0xE4:
-                _prescriptions(draft, fields, own)
-            case 0xE5:
-                _roll_back(draft, fields, own)
-            case 0xE6:
-                _update(draft, fields, authenticator)
-            case _:
-                entries.apply_entry(tag, draft, fields, own, authenticator, _only)
+        if tag == UPDATE:
+            _update(draft, fields, authenticator)
+        elif tag >= entries.NEWBORN_ENTRY:
+            entries.apply_entry(tag, draft, fields, own, authenticator, _only)
+        else:
+            answer += visit_act(draft, tag, fields, own)
     slot = (draft.get("act.next") or b"\0")[0] % REMEMBERED_ACTS
     draft[f"act.{slot}"] = act_id + mark + answer
     draft["act.next"] = bytes([(slot + 1) % REMEMBERED_ACTS])
     return answer
+
+
+def visit_act(draft: Draft, tag: int, fields: Fields, own: bytes, sequence: bytes = b"") -> bytes:
+    """One of the acts E1 to E5, for the institution ``own`` (10 bytes). Raises Refusal.
+
+    ``sequence``: a number that somebody else has drawn, as the data centre does for a virtual card.
+    """
+    match tag:
+        case 0xE1:
+            return _issue(draft, fields, own, sequence)
+        case 0xE2:
+            _diagnosis(draft, fields, own)
+        case 0xE3:
+            _fee(draft, fields, own)
+        case 0xE4:
+            _prescriptions(draft, fields, own)
+        case 0xE5:
+            _roll_back(draft, fields, own)
+        case _:
+            raise Refusal(SW.WRONG_DATA)
+    return b""
 
 
 def _fingerprint(acts: list[tuple[int, Fields]]) -> bytes:
@@ -162,8 +174,8 @@ def _rolled_back(draft: Draft, slot: int) -> bool:
     return draft.get(f"rolled_back.{slot}") == b"\x01"
 
 
-def _issue(draft: Draft, fields: Fields, own: bytes) -> bytes:
-    """A sequence number (就醫序號): drawn by the card, one a counted visit and year."""
+def _issue(draft: Draft, fields: Fields, own: bytes, drawn: bytes) -> bytes:
+    """A sequence number (就醫序號): drawn by the card, one a counted visit and year, unless it was drawn elsewhere."""
     kind, when, mark, recard = (_only(fields, tag) for tag in (TYPE, DATETIME, NEWBORN_MARK, RECARD))
     refuse_unless(kind.isalnum() and (mark == b" " or mark.isalpha()) and (recard == b" " or recard.isdigit()), SW.WRONG_DATA)
     refuse_unless(_only(fields, HOSPITAL) == own, SW.SECURITY_STATUS_NOT_SATISFIED)
@@ -181,17 +193,18 @@ def _issue(draft: Draft, fields: Fields, own: bytes) -> bytes:
     refuse_unless(kind not in CANCELLING or _visit_within_a_day(draft, own, at_ns), 0x9481)
     counted = kind in COUNTED
     left = number(insurance[AVAILABLE])
-    refuse_unless(left > 0 or not counted, 0x9401)
-    sequence = _next_number(draft, when[:3], counted)
+    refuse_unless(left > 0 or not counted or bool(drawn), 0x9401)
+    sequence = drawn or _next_number(draft, when[:3], counted)
     same_day = _same_day(draft, when)
     slot = draft.next_slot("visit")
     draft[f"visit.{slot}"] = kind + mark + when + recard + sequence + own + b" " * 38
     draft[f"diagnosis.{slot}"] = b" " * BY_NAME["diagnosis"].record_bytes
     draft[f"rolled_back.{slot}"] = b"\0"
     draft[f"same_day.{slot}"] = same_day
-    if counted:
+    if counted and not drawn:
         insurance = insurance[:11] + b"%02d" % (left - 1) + insurance[13:]
         draft["insurance"] = insurance
+    if counted:
         add_to_year(draft, when[:3], {VISIT_COUNT: 1})
     return sequence + same_day + insurance[AVAILABLE]
 
@@ -289,11 +302,14 @@ def _roll_back(draft: Draft, fields: Fields, own: bytes) -> None:
     refuse_unless(visit[21:31] == own, 0x9552)
     refuse_unless(not _rolled_back(draft, slot), 0x9553)
     refuse_unless(0 <= _moment(now) - _moment(when) <= ROLL_BACK_WINDOW_S * NS, 0x9554)
-    refuse_implausible(draft, visit)
+    own_number = visit[17:21].isdigit()
+    if own_number:
+        refuse_implausible(draft, visit)
     book_fees(draft, visit[3:6], visit[31:69], b"")
     add_to_year(draft, visit[3:6], {VISIT_COUNT: -1})
-    insurance = draft.get("insurance")
-    draft["insurance"] = insurance[:11] + b"%02d" % min(number(insurance[AVAILABLE]) + 1, 99) + insurance[13:]
+    if own_number:
+        insurance = draft.get("insurance")
+        draft["insurance"] = insurance[:11] + b"%02d" % min(number(insurance[AVAILABLE]) + 1, 99) + insurance[13:]
     draft[f"rolled_back.{slot}"] = b"\x01"
 
 
@@ -317,4 +333,4 @@ def _update(draft: Draft, fields: Fields, authenticator: Authenticator) -> None:
         draft[cell] = value
 
 
-__all__ = ["COUNTED", "Draft", "apply", "update_message"]
+__all__ = ["COUNTED", "Draft", "apply", "update_message", "visit_act"]

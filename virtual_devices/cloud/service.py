@@ -108,6 +108,10 @@ class DataCentreDevice:
         self.emergencies = Emergencies(core, self._root, self.work, revoked)
         self._operations |= self.home_visits.operations() | self.emergencies.operations()
 
+    def offer(self, operations: Mapping[str, Callable[[Verified, bytes, Arguments, int], Reply]]) -> None:
+        """Further operations, by their names: of what stands beside the domain."""
+        self._operations |= operations
+
     def power_on(self) -> bytes:
         return b""
 

@@ -134,6 +134,14 @@ class TokenOffice:
         token.verifications += 1
         return Resolved(Answer.OK, token.card_no)
 
+    def look(self, text: str, institution: str, now_ns: int) -> Resolved:
+        """Whether the session is open and whose it is, without counting as a verification: for calls that carry a signature."""
+        token = self._tokens.get(text)
+        if (refused := self._session(token, institution, now_ns)) is not None:
+            return Resolved(refused)
+        assert token is not None
+        return Resolved(Answer.OK, token.card_no)
+
     def fetch(self, text: str, institution: str, now_ns: int) -> Resolved:
         """Visit data: once for each code."""
         token = self._tokens.get(text)

@@ -209,7 +209,7 @@ def known_hpc(software: ControlSoftware, sam: Handle) -> Flow[ProfessionalInside
     return hpc
 
 
-def _proved_hpc(software: ControlSoftware, sam: Handle, card: CardInside | None) -> Flow[ProfessionalInside]:
+def proved_hpc(software: ControlSoftware, sam: Handle, card: CardInside | None) -> Flow[ProfessionalInside]:
     """The professional's card with its PIN verified (4042), proved to the patient's card when there is one."""
     hpc = yield from known_hpc(software, sam)
     if not hpc.pin:
@@ -224,7 +224,7 @@ def _optional_hpc(software: ControlSoftware, ready: Ready, *, pin: bool) -> Flow
     """The professional's card when one is in, its PIN verified where ``pin`` asks for it (else 4042); None: the slot is empty."""
     try:
         if pin:
-            return (yield from _proved_hpc(software, ready.sam, ready.card))
+            return (yield from proved_hpc(software, ready.sam, ready.card))
         return (yield from the_hpc(software))
     except Ended as e:
         if e.code == "4014":
@@ -262,7 +262,7 @@ def prepare(software: ControlSoftware, function: Function) -> Flow[Ready]:
 def _prepare_hpc(software: ControlSoftware, function: Function, ready: Ready) -> Flow[None]:
     match function.hpc:
         case Need.PIN if ready.inside is not None:
-            ready.hpc = yield from _proved_hpc(software, ready.sam, ready.card)
+            ready.hpc = yield from proved_hpc(software, ready.sam, ready.card)
         case Need.PIN:  # work on the professional's card itself: the call says what it needs
             ready.hpc = yield from known_hpc(software, ready.sam)
         case Need.PRESENT if ready.opened is not None:
@@ -286,6 +286,7 @@ def _need_no_hpc(software: ControlSoftware) -> Flow[None]:
 
 
 __all__ = [
-    "Ready", "answered", "card_online", "need", "online", "prepare", "proved_card", "ready_sam", "the_card", "the_hpc",
+    "Ready", "answered", "card_online", "known_hpc", "need", "online", "pin_is_on", "prepare", "proved_card", "proved_hpc",
+    "ready_sam", "the_card", "the_hpc",
     "the_sam",
 ]
