@@ -1,7 +1,8 @@
 """The data centre's operations on prescriptions, for institutions' desks: bytes in, the domain asked, an answer out.
 
     rx-store     a document, an amendment, a cancellation or one taken back         a clinic
-    rx-dispense  a dispensing, before the medicine is handed over                   a pharmacy, online
+    rx-dispense  a dispensing, before the medicine is handed over, with the         a pharmacy, online
+                 documents that the pharmacy has
     rx-tell      a dispensing or return that has happened, or a recipient's         a pharmacy, whenever the line is back
                  signature, with the documents that the pharmacy had
     rx-return    a dispensing taken back                                            the same pharmacy
@@ -46,6 +47,8 @@ TAKES: Mapping[str, frozenset[Kind]] = {
     "rx-answer": frozenset({Kind.ANSWER}),
 }
 """Which records an operation takes."""
+BRING = frozenset({"rx-dispense", "rx-query"})
+"""Operations that bring the documents along, for the clinic may not have been on line since."""
 
 
 class PrescriptionService:
@@ -86,12 +89,12 @@ class PrescriptionService:
         if filed.record.kind is Kind.PRESCRIPTION and not self._known(str(filed.record.fields.get(CARD_NO, ""))):
             return _refused(Why.UNKNOWN_HOLDER)
         with self.domain.books.transaction():
+            had = [verify_signed(one, chains, self._root, self._work, self._revoked) for one in documents]
+            believed = [one for one in had if isinstance(one, Filed)]
             if name == "rx-tell":
-                had = [verify_signed(one, chains, self._root, self._work, self._revoked) for one in documents]
-                believed = [one for one in had if isinstance(one, Filed)]
                 outcome = self.domain.tell(filed, believed, now_ns)
             else:
-                believed = []
+                self.domain.bring(believed if name in BRING else (), now_ns)
                 outcome = self.domain.take(filed, now_ns)
             if outcome.ok:
                 self._keep_chains((filed, *believed), chains)

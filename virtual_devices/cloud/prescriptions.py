@@ -39,8 +39,9 @@ from virtual_devices.prescription.document import (
     read_cancellation,
     read_prescription,
 )
-from virtual_devices.prescription.reckoning import Kept, Reckoning, Supply, reckon, too_much
-from virtual_devices.prescription.rules import SKEW_S, Rules, begin_of, day_of, fault, kept_until_ns
+from virtual_devices.prescription.judging import may_dispense
+from virtual_devices.prescription.reckoning import Kept, Reckoning, Supply, reckon
+from virtual_devices.prescription.rules import SKEW_S, Rules, begin_of, fault, kept_until_ns
 from virtual_devices.prescription.signing import Filed
 from virtual_devices.prescription.states import Event, Refusal, State, step
 from virtual_devices.write_back import Kind, Record
@@ -100,9 +101,7 @@ class Prescriptions:
         if filed.record.kind not in FACTS:
             return Outcome(Why.MALFORMED)
         with self.books.transaction():
-            for document in documents:
-                if document.record.kind in _DOCUMENTS:
-                    self.take(document, now_ns)
+            self.bring(documents, now_ns)
             known = self._known(filed)
             if known is not None:
                 return known
@@ -112,6 +111,12 @@ class Prescriptions:
                 return Outcome(Why.MALFORMED)
             why = self._fact(act, filed)
             return self._store(filed, act.about.root, now_ns) if why is Why.OK else Outcome(why)
+
+    def bring(self, documents: Iterable[Filed], now_ns: int) -> None:
+        """Signed documents from somebody who holds them, oldest first: what has not come yet is taken, the rest passed over."""
+        for document in documents:
+            if document.record.kind in _DOCUMENTS:
+                self.take(document, now_ns)
 
     # -- out
 
@@ -249,7 +254,7 @@ class Prescriptions:
         state = standing.state(now_ns)
         match act:
             case Dispensing():
-                return self._dispensing(act, filed, standing, now_ns)
+                return may_dispense(act, filed.role, standing, now_ns, self.rules)
             case Return():
                 if act.dispensing not in {s.act.id for s in standing.supplies}:
                     return Why.NO_SUCH_ACT
@@ -264,24 +269,6 @@ class Prescriptions:
                 return _answer(act, filed, standing, state)
             case _:
                 return Why.MALFORMED
-
-    def _dispensing(self, act: Dispensing, filed: Filed, standing: Reckoning, now_ns: int) -> Why:
-        verdict = step(standing.state(now_ns), Event.DISPENSE, standing.count, filed.role)
-        if isinstance(verdict, Refusal):
-            return Why.ELSEWHERE if verdict.why is Why.USED_UP and act.issue <= standing.dispensed else verdict.why
-        if act.about.document != standing.rx.id:
-            return Why.OLD_VERSION
-        own = filed.institution == standing.rx.institution
-        if (filed.role is Role.PHYSICIAN and not own) or (not own and not standing.rx.released):
-            return Why.OWN_ONLY if filed.role is Role.PHARMACIST else Why.WRONG_SIGNER
-        if act.issue != standing.dispensed + 1:
-            return Why.ELSEWHERE if act.issue <= standing.dispensed else Why.OUT_OF_TURN
-        from_day = standing.collectable_from(self.rules)
-        if from_day is not None and day_of(act.at_ns) < from_day:
-            return Why.TOO_EARLY
-        if standing.unsigned_for(now_ns):
-            return Why.NO_RECIPIENT
-        return Why.TOO_MUCH if too_much(act, standing.rx) else Why.OK
 
     # -- keeping
 

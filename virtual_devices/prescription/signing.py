@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from virtual_devices.cose import Sign
+from virtual_devices.cose import Sign, Signature
 from virtual_devices.link import Work
 from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.pki import ChainVerifier, Refused, Role, Trouble, Verified
@@ -35,6 +35,11 @@ class Filed:
     signer: str
     role: Role
     institution: str
+
+    @classmethod
+    def drawn(cls, record: Record, signer: str, role: Role, institution: str) -> Filed:
+        """As a drawn world files it: by these, and signed by nobody."""
+        return cls(record, record.to_bytes(), signer, role, institution)
 
     @property
     def digest(self) -> bytes:
@@ -67,7 +72,14 @@ def verify_signed(
     professional, sam = found
     if record.fields.get(INSTITUTION) != sam.organisation:
         return Why.OTHER_INSTITUTION
-    return Filed(record, raw, professional.subject_id, professional.role, sam.organisation)
+    return Filed(record, _bare(signed), professional.subject_id, professional.role, sam.organisation)
+
+
+def _bare(signed: Sign) -> bytes:
+    """Without certificates in headers that nobody signed (a QR code may carry them): one record has one hash."""
+    return Sign(
+        signed.protected, {}, signed.payload, tuple(Signature(s.protected, {}, s.signature) for s in signed.signatures),
+    ).to_bytes()
 
 
 def _signer(

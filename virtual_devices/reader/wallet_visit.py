@@ -115,7 +115,7 @@ def write_wallet(
     """
 
     def body(opened: ReaderSession, sam: Handle) -> Flow[Receipt]:
-        shown = yield from ask_again(desk, opened, _BEFORE_WRITING, sam, hpc)
+        shown = yield from ask_again(desk, opened, BEFORE_WRITING, sam, hpc)
         _same(identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.WRITE}), counter.purpose), registered)
         target = target_of(shown)
         kept = desk.batches.get(batch_id)
@@ -171,7 +171,7 @@ def read_prescriptions_wallet(desk: Desk, counter: Counter, hpc: Handle) -> Flow
     return (yield from present(desk, counter, OPEN_APP, body))
 
 
-_BEFORE_WRITING = {
+BEFORE_WRITING = {
     vhc.BASIC: {"card_no": False, "name": False, vhc.HELD_UNDER: True}, vhc.RECORDS: {"generation": False},
     vhc.DELEGATION: {"authorization": True, "proof": True},
 }

@@ -37,6 +37,7 @@ from virtual_devices.write_back import (
 STEP = "write virtual card"
 REQUEST_S, RECORD_S = 4.0, 0.5
 """What a slow chip may take for the request itself, and for each record: two signatures to check, 0.4 s, and its writing."""
+Chains = tuple[tuple[bytes, ...], tuple[bytes, ...]]
 ASKED = {vhc.WRITE: {vhc.RECEIPT: True}}
 
 
@@ -64,16 +65,20 @@ def target_of(shown: Shown) -> Target:
     return Target(shown.issued_hash, holder_shown(shown), generation)
 
 
-def sign_records(desk: Desk, records: Sequence[Record], sam: Handle, hpc: Handle | None = None) -> Flow[list[bytes]]:
-    """Each record as a COSE_Sign by [HPC, SAM], or by the SAM alone where no professional is needed. Raises Ended."""
+def sign_records(
+    desk: Desk, records: Sequence[Record], sam: Handle, hpc: Handle | None = None, *, chains: Chains | None = None,
+) -> Flow[list[bytes]]:
+    """Each record as a COSE_Sign by [HPC, SAM], or by the SAM alone where no professional is needed. ``chains``: of HPC and SAM;
+    their reader certificates without, which a wallet wants. Raises Ended."""
+    of_hpc, of_sam = chains or (desk.hpc_reader_chain, desk.reader_chain)
     signed = []
     for record in records:
         message = record.unsigned()
         if record.kind.needs_professional:
             if hpc is None:
                 raise Ended(f"a record of kind {record.kind.value} needs a professional's card", "4014", "hpc")
-            message = yield from _signature(message, hpc, desk.hpc_reader_chain)
-        message = yield from _signature(message, sam, desk.reader_chain)
+            message = yield from _signature(message, hpc, of_hpc)
+        message = yield from _signature(message, sam, of_sam)
         signed.append(message.to_bytes())
     return signed
 
