@@ -8,7 +8,7 @@ from typing import Any
 from virtual_devices.flow import Flow, Session, run
 from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
 from virtual_devices.link import Attempt, DirectLink, Link, Outcome
-from virtual_devices.pki import ChainVerifier, Role
+from virtual_devices.pki import Role
 from virtual_devices.prescription.document import Prescription
 from virtual_devices.randomness import ByteStream, digest
 from virtual_devices.reader.authenticate import insert_hpc, open_sam
@@ -55,7 +55,7 @@ class Place:
 
     def __post_init__(self) -> None:
         bench = self.town.bench
-        root = ChainVerifier(AUTHORITY.root_der)
+        root = AUTHORITY.verifier()
         self.desk = Desk(f"desk {self.code}", Institution(self.code), root, bench.clock, ByteStream("tests", self.code),
                          Policy(cloud_tries=1, hold_off_s=0))
         self.line = Line(DirectLink(bench.cloud, bench.clock, channel="network"))

@@ -85,9 +85,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Prescription:
-    """``device``: SHA-256 of the key of the holder's card, virtual or physical. ``last_day``: in Taiwan's calendar, dispensing
-    included. ``issues``: how often it is dispensed, ``days``: how long one issue lasts. ``amends`` and ``follows``: id and hash
-    of the signed record whose place it takes, ``b""`` for a first one."""
+    """``device``: the holder's card, virtual or physical (``write_back.holder_of``). ``last_day``: in Taiwan's calendar,
+    dispensing included. ``issues``: how often it is dispensed, ``days``: how long one issue lasts. ``amends`` and ``follows``:
+    id and hash of the signed record whose place it takes, ``b""`` for a first one."""
 
     id: bytes
     device: bytes
