@@ -8,18 +8,22 @@ from typing import Any
 from unittest.mock import patch
 
 from virtual_devices import vhc
+from virtual_devices.codes import Space
 from virtual_devices.holder import application
 from virtual_devices.link import Work
 from virtual_devices.mdoc.mso import IssuerSigned, Item, StatusReference, Validity, issue, read_item
 from virtual_devices.pki import DAY_NS, ChainVerifier, Role
 from virtual_devices.randomness import ByteStream
 from virtual_devices.status_list import Status, StatusLists, Taking
+from virtual_devices.wallet import app
 from virtual_devices.wallet.held import OWN, Held
 from virtual_devices.wallet.phone import Phone
 from virtual_devices.wallet.vault import VaultRefused
 
 from .attacks import Attack, Kind, Mark, Result, Table, consult, desk_for, identified, later, medical, tried
+from .card_office import ANNA
 from .desk import AUTHORITY, CARD_NO, NOW_NS, STRANGER
+from .enrolment import Town, facts
 from .wallets import ISSUER, PLACE, WalletBench, card_holder, phone
 
 ROWS = Table("Cards that are copied, altered, forged or ended")
@@ -72,6 +76,18 @@ def flash_set_back() -> Result:
     except VaultRefused:
         return Result(False)
     return Result(again.vault.ready)
+
+
+@ROWS.add("a key attested by another phone, which was made to do it, for the thief's challenge", Kind.REFUSED, "1024",
+          "the attestation names the phone that gave it, and another one asks", "attestation", Mark.PROFILE, Space.VHC)
+def attestation_relayed() -> Result:
+    town = Town()
+    thief, elsewhere = town.app("thief's"), town.app("elsewhere")
+    challenge = town.run(app.call(thief, "challenge", {}))["challenge"]
+    relayed = elsewhere.attest(elsewhere.phone.new_key(), challenge)
+    arguments = {"card_no": ANNA.card_no, "given": facts(ANNA), "attestation": relayed}
+    found = tried(lambda: town.run(app.call(thief, "apply", arguments)))
+    return replace(found, succeeded=found.succeeded or any(c.phone for c in town.domain.ledger.cards.values()))
 
 
 # -- forgeries

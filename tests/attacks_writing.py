@@ -288,11 +288,18 @@ def _resigned(*signers: Identity) -> Callable[[WalletBench, bytes], bytes]:
     return lambda _, raw: signed(read_record(raw)[0], *signers)
 
 
-def _for_another(bench: WalletBench, raw: bytes) -> bytes:
+def _for_another(bench: WalletBench, raw: bytes, holder: bytes = bytes(32)) -> bytes:
     """The same prescription as the same physician signed it for somebody else's card."""
-    other = replace(read_record(raw)[0], holder=bytes(32))
+    other = replace(read_record(raw)[0], holder=holder)
     return signed(other, *(Identity(image.identity.key, chain) for image, chain in (
         (bench.hpc.image, bench.desk.hpc_reader_chain), (bench.sam.image, bench.desk.reader_chain))))
+
+
+def _for_a_ward(bench: WalletBench, raw: bytes) -> bytes:
+    """For a ward's card on this very phone, which has the same key as its holder's own."""
+    held = bench.phone.cards.get(OWN)
+    assert held is not None
+    return _for_another(bench, raw, holder_of(held.mso.device_key, b"authorization 01"))
 
 
 def _strangers(role: Role, subject: str) -> Identity:
@@ -312,6 +319,7 @@ FALSE: dict[str, tuple[Callable[[WalletBench, bytes], bytes], str, str]] = {
         "signed by one, not two",
     ),
     "of another person": (_for_another, "5020", "for another card's key"),
+    "of a ward as of the guardian": (_for_a_ward, "5020", "records name the card, not the key alone"),
 }
 
 

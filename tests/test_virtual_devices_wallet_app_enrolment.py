@@ -11,6 +11,8 @@ from virtual_devices.cloud.challenges import CHALLENGE_LIFE_S
 from virtual_devices.cloud.identification import CardSession
 from virtual_devices.cloud.phone_messages import bound_proof
 from virtual_devices.lifecycle import State
+from virtual_devices.link import Outcome
+from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet import app
 from virtual_devices.wallet.app import App
 from virtual_devices.wallet.bound import NAMES, prove_bound
@@ -22,6 +24,7 @@ from virtual_devices.wallet.keystore import KeyDenied
 from .card_office import ANNA, BO
 from .desk import NOW_NS
 from .enrolment import Town, certified_by, facts, refused
+from .links import Failing, Strike
 from .wallets import PHONE_PIN
 
 
@@ -204,6 +207,21 @@ def test_act_whose_answer_was_lost_is_found_again_by_whatever_proof(operation: s
     for given in (town.ticket(ANNA), certified_by(town, of, operation), reached):
         assert town.ask(of, operation, {**about, "given": given}, b"1" * 16) == first
     assert len([e for e in town.domain.ledger.journal.entries if e.card == card and e.what == operation.replace("-", " ")]) == 1
+
+
+def test_better_proof_after_a_refusal_that_was_never_heard_is_judged_anew() -> None:
+    """A mistyped code, the line fails, the right code: under the same id, as the phone knows no answer."""
+    town = Town()
+    of = town.app("anna")
+    card = town.run(app.apply(of, ANNA.card_no, facts(ANNA)))
+    given = {**facts(ANNA), "phone_no": ANNA.phone_no}
+    town.run(app.call(of, "send-code", {"card_no": ANNA.card_no, "given": given}))
+    code = town.office.telephone[ANNA.card_no]
+    wrong, right = ({**given, "one_time_code": digits} for digits in (f"{(int(code) + 1) % 10**6:06d}", code))
+    with pytest.raises(Ended):
+        town.run(app.activate(of, card, wrong), Failing(town.link(), Strike(1, Outcome.REPLY_LOST)))
+    town.run(app.activate(of, card, right))
+    assert town.domain.ledger.cards[card].state is State.ACTIVE
 
 
 def test_application_by_facts_keeps_the_person_out_no_longer_than_they_prove_themselves() -> None:

@@ -1,7 +1,7 @@
 """What the data centre did to cards and authorizations: who asked, when, what, under which authorization. Only ever appended to.
 
-Every act carries the asker's own id for it. The same act again finds its answer and is not done twice; the same id with another
-content is refused (9002), and the first stays.
+Every act carries the asker's own id for it. The same act again finds its answer and is not done twice; the id of something that
+was done is refused (9002) with another content, and the first stays.
 """
 
 from __future__ import annotations
@@ -103,15 +103,18 @@ class Journal:
             self._changes.append(StatusChange(place, status))
 
     def once(self, request: Request, content: object, act: Callable[[], Answer]) -> Answer:
-        """The answer of the act, done now or found again. Refusals are kept too, the newest: who asks again hears the same, and
-        strangers who are refused fill nothing.
+        """The answer of the act, done now or found again. Refusals are kept too, the newest: who asks the same again hears the
+        same, and strangers who are refused fill nothing. Who was refused, never heard of it and asks with a better proof is
+        judged anew: nothing was done yet.
 
         What the act publishes stands in its answer.
         """
         name = request.asker, request.id
-        known = self._answers.get(name) or self._refused.get(name)
-        if known is not None:
-            return known[1] if known[0] == content else Answer(ANOTHER_REQUEST, "this id belongs to another request")
+        done, refused = self._answers.get(name), self._refused.get(name)
+        if done is not None:
+            return done[1] if done[0] == content else Answer(ANOTHER_REQUEST, "this id belongs to another request")
+        if refused is not None and refused[0] == content:
+            return refused[1]
         before = len(self._changes)
         given = act()
         answer = Answer(given.code, given.text, given.cards, tuple(self._changes[before:]), given.authorization)
