@@ -19,9 +19,10 @@ from statistics import median
 from typing import Any
 
 from benchmarks._table import Figure, options, show
-from scenarios.clinic import Clinic
 from scenarios.files import load
 from scenarios.play import play
+from scenarios.site import Site
+from scenarios.town import Town
 from virtual_devices import pki
 from virtual_devices.network import ModelledLink
 from virtual_devices.trace import ExchangeRow, Row, VisitRow, discard
@@ -73,7 +74,7 @@ def watched(stopwatch: Stopwatch, *places: tuple[Any, str]) -> Iterator[None]:
 
 
 CRYPTOGRAPHY = ((pki, "sign"), (pki, "verify"), (pki, "mac"), (pki.ChainVerifier, "check"))
-SET_UP = ((Clinic, "patient"), (Clinic, "workplace"), (pki.Authority, "__init__"))
+SET_UP = ((Town, "patient"), (Site, "workplace"), (pki.Authority, "__init__"))
 
 
 def seconds_of(record: Callable[[Row], None]) -> float:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scenarios.clinic import Clinic, Patient
 from scenarios.clinic_params import Params
 from scenarios.clinic_phones import PhoneCounters
 from scenarios.runner import Steps
+from scenarios.site import Site
+from scenarios.town import Patient
 from scenarios.world import CardContact, Tally, Workplace, World
 from virtual_devices.clock import roc_datetime13
 from virtual_devices.cloud.core import VisitRecord
@@ -49,7 +50,7 @@ class Visit:
 class Counters:
     """The acts at the counters of one clinic in one replication."""
 
-    def __init__(self, world: World, clinic: Clinic, params: Params) -> None:
+    def __init__(self, world: World, clinic: Site, params: Params) -> None:
         self.world = world
         self.clinic = clinic
         self.params = params

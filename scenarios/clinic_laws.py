@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from scenarios.clinic import Patient
 from scenarios.clinic_counters import Visit
+from scenarios.town import Patient
 from virtual_devices.cloud.core import DataCentre
 from virtual_devices.reader.desk import Institution
 from virtual_devices.reader.visit import Registered

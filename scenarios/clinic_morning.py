@@ -12,18 +12,18 @@ from typing import Any
 
 import simpy
 
-from scenarios.clinic import Clinic, ClinicPeople, data_centre, line
 from scenarios.clinic_counters import Counters, Visit
 from scenarios.clinic_laws import laws
 from scenarios.clinic_params import Params
-from scenarios.phones import PhoneShop
 from scenarios.runner import Steps
+from scenarios.site import Site
 from scenarios.stations import Station
+from scenarios.town import Town, TownPeople
 from scenarios.world import Workplace, World
 from virtual_devices.clock import seconds
 from virtual_devices.faults import day_seconds
 from virtual_devices.flow import Flow
-from virtual_devices.pki import Authority, Role
+from virtual_devices.pki import Role
 from virtual_devices.reader.authenticate import insert_hpc, open_sam, sam_of
 from virtual_devices.reader.calls import get_reader_certificates, get_status_lists, verify_sam
 from virtual_devices.reader.desk import Pending
@@ -65,14 +65,12 @@ class Morning:
         self.world = world
         self.params = params
         env, clock, record = world.env, world.clock, world.record
-        authority = Authority(world.scenario.run.seed, world.epoch_ns)
-        shop = PhoneShop(world, authority)
-        core, device = data_centre(authority, shop)
+        self.town = Town(world)
         world.equip(
-            ClinicPeople(world, params.acts.by_name(), params.cards.wrong_pin_share),
-            line(world, device, world.scenario.network), params.contact,
+            TownPeople(world, params.acts.by_name(), params.cards.wrong_pin_share), self.town.line(world.scenario.network),
+            params.contact,
         )
-        self.clinic = Clinic(world, params.institution, params.policy, params.contact, authority, core, shop)
+        self.clinic = Site(self.town, params.institution, params.policy, params.contact)
         self.counters = Counters(world, self.clinic, params)
         self.stations = {
             name: Station(name, getattr(params.stations, name), env, clock, record, world.replication)
@@ -131,10 +129,10 @@ class Morning:
         if cards.exchanged:
             rng = world.stream("patient", key, "kind")
             booked, virtual = rng.random() < booked_share, rng.random() < cards.virtual_share
-            patient = self.clinic.patient(key, "virtual-card" if virtual else "ic-card", cards.mix())
+            patient = self.town.patient(key, "virtual-card" if virtual else "ic-card", cards.mix())
         else:
             booked = booked_share > 0 and world.stream("patient", key, "kind").random() < booked_share
-            patient = self.clinic.nobody(key)
+            patient = self.town.nobody(key)
         visit = Visit(f"v{number:05d}", patient, booked, world.clock.now_ns())
         self.visits.append(visit)
         return visit
@@ -224,7 +222,7 @@ class Morning:
         for pending in clinic.institution.queue:
             world.record(self._upload_row(pending))
         world.record_windows()
-        for law, left, right in laws(self.visits, self.left, clinic.institution, clinic.core, clinic.visits_on):
+        for law, left, right in laws(self.visits, self.left, clinic.institution, self.town.core, clinic.visits_on):
             world.record(LedgerRow(world.replication, law, left, right, left == right))
 
     def _row(self, visit: Visit) -> VisitRow:

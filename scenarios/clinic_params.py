@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import BaseModel, ValidationInfo
 
-from scenarios.clinic import CardMix
 from scenarios.fitting import Moment, TimeOfDay, unfit
 from scenarios.mirror import CONFIG, mirrored
 from scenarios.stations import Service, Staffed
+from scenarios.town import CardMix
 from virtual_devices.checks import Unfit
 from virtual_devices.faults import day_seconds
 from virtual_devices.network import Contact

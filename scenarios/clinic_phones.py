@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from scenarios.clinic import Patient
 from scenarios.phones import PhoneContact
 from scenarios.runner import Steps
+from scenarios.town import Patient
 from scenarios.world import Tally, Workplace, World
 from virtual_devices.clock import parse_roc, seconds
 from virtual_devices.radio import Field

@@ -91,6 +91,7 @@ class Workplace:
     hpc: Hpc | None = None
     hpc_link: Link | None = None
     hpc_handle: Handle | None = None
+    cloud_link: Link | None = None  # the institution's own line; the world's when there is none
 
 
 @dataclass(slots=True)
@@ -150,7 +151,7 @@ class World:
         where it is not the situation's people."""
         self._sessions += 1
         strikes: list[Strike] = []
-        links: dict[str, Link] = {"sam": place.sam_link, "cloud": self.cloud_link, **(extra or {})}
+        links: dict[str, Link] = {"sam": place.sam_link, "cloud": place.cloud_link or self.cloud_link, **(extra or {})}
         if place.hpc_link is not None:
             links["hpc"] = place.hpc_link
         faulty = {role: self._faulty(role, link, strikes) for role, link in links.items()}

@@ -70,10 +70,10 @@ def test_run_under_faults_loses_and_doubles_nothing(tmp_path: Path) -> None:
 
 def test_broken_law_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clinic whose cards count visits twice must not pass."""
-    from scenarios.clinic import Clinic
+    from scenarios.site import Site
 
-    honest = Clinic.visits_on
-    monkeypatch.setattr(Clinic, "visits_on", lambda self, patient: 2 * honest(self, patient))
+    honest = Site.visits_on
+    monkeypatch.setattr(Site, "visits_on", lambda self, patient: 2 * honest(self, patient))
     result = run(morning(), tmp_path / "run", Rig())
     assert result.broken == 1
     assert "BROKEN" in build(result.directory).read_text(encoding="utf-8").upper()

@@ -1,4 +1,4 @@
-"""A clinic's people and things: workplaces with their cards, patients with theirs, and the data centre that knows them."""
+"""What the situations of one replication share: the people with their cards and phones, and the data centre that knows them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from typing import Literal
 
 from scenarios.phones import PhoneShop
 from scenarios.stations import Service
-from scenarios.world import Workplace, World
+from scenarios.world import World
 from virtual_devices.card.holder import Holder, make_holder
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.card.image import Personalisation, personalise
 from virtual_devices.clock import roc_date7, to_datetime
 from virtual_devices.cloud.core import DataCentre, Insurance, Person
 from virtual_devices.cloud.service import DataCentreDevice
-from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
-from virtual_devices.network import Contact, ContactMedium, Line, ModelledLink, Network
+from virtual_devices.network import Line, ModelledLink, Network
 from virtual_devices.pki import DAY_NS, Authority, Role
-from virtual_devices.randomness import ByteStream, digest
-from virtual_devices.reader.desk import Desk, Institution, Policy
-from virtual_devices.sam.sam import Sam, SamImage
+from virtual_devices.randomness import digest
 from virtual_devices.wallet.phone import Phone
 
 HOLDER_PIN, PROFESSIONAL_PIN, WRONG = "135790", "246810", "000000"
@@ -40,51 +37,26 @@ class Patient:
     phone: Phone | None = None
 
 
-class Clinic:
-    """One institution in one replication."""
+class Town:
+    """The people, the authority that their cards are of, and the data centre."""
 
-    def __init__(
-        self, world: World, code: str, policy: Policy, contact: Contact, authority: Authority, core: DataCentre, shop: PhoneShop,
-    ) -> None:
+    def __init__(self, world: World) -> None:
         self.world = world
-        self.institution = Institution(code)
-        self.core = core
-        self.shop = shop
-        self._policy = policy
-        self._contact = contact
-        self._authority = authority
-        self._root = authority.verifier()
         self._seed = world.scenario.run.seed
-
-    def workplace(self, name: str, professional: Role | None = None) -> Workplace:
-        """A desk with its own SAM, and with a professional's card when somebody treats patients there."""
-        code, authority = self.institution.code, self._authority
-        sam_id = f"SAM{int.from_bytes(digest(code, name)[:4], 'big') % 10**9:09d}"
-        sam = Sam(
-            SamImage(
-                sam_id, code, authority.issue(Role.SAM, sam_id, organisation=code), authority.root_der, self._bytes("sam", name)
-            )
+        self.authority = Authority(self._seed, world.epoch_ns)
+        self.shop = PhoneShop(world, self.authority)
+        self.core = DataCentre()
+        identity = self.authority.issue(Role.DATA_CENTRE, "IDC reference")
+        self.centre = DataCentreDevice(
+            self.core, identity, self.authority.root_der, authority=self.authority, lists=self.shop.status_lists,
         )
-        fresh = ByteStream(self._seed, self.world.replication, "desk", name)
-        desk = Desk(name, self.institution, self._root, self.world.clock, fresh, self._policy)
-        place = Workplace(desk, sam, self._chip_link(sam, name))
-        if professional is not None:
-            place.hpc = self._professional(name, professional)
-            place.hpc_link = self._chip_link(place.hpc, name)
-        return place
 
-    def _professional(self, name: str, role: Role) -> Hpc:
-        rng = self.world.stream("professional", name)
-        holder = make_holder(rng, date(1980, 1, 1))
-        identity = self._authority.issue(role, holder.id_no)
-        cells = fresh_cells(PROFESSIONAL_PIN, "13579024")
-        return Hpc(HpcImage(holder.id_no, holder.name, identity, self._authority.root_der, self._bytes("hpc", name), cells))
+    def line(self, network: Network, *name: object) -> ModelledLink:
+        """An institution's line to the data centre; each has its own losses."""
+        return ModelledLink(self.centre, Line(network, self.world.stream("line", *name)), self.world.clock)
 
-    def _chip_link(self, chip: Sam | Hpc, name: str) -> ModelledLink:
-        rng = self.world.stream("contact", name, type(chip).__name__)
-        return ModelledLink(chip, ContactMedium(self._contact, rng), self.world.clock)
-
-    def _bytes(self, *names: object) -> bytes:
+    def bytes(self, *names: object) -> bytes:
+        """32 bytes that follow from the replication and the names."""
         return digest(self._seed, self.world.replication, *names)
 
     def patient(self, key: str, carrier: Carrier, mix: CardMix) -> Patient:
@@ -93,7 +65,7 @@ class Clinic:
         rng = world.stream("patient", key, "card")
         epoch_ns = world.epoch_ns
         holder = make_holder(world.stream("patient", key, "holder"), to_datetime(epoch_ns).date())
-        card_no = f"{int.from_bytes(self._bytes('card number', key)[:5], 'big') % 10**12:012d}"
+        card_no = f"{int.from_bytes(self.bytes('card number', key)[:5], 'big') % 10**12:012d}"
         uninsured, elsewhere, cancelled, expired = (
             rng.random() < share
             for share in (mix.not_insured_share, mix.restricted_share, mix.cancelled_share, mix.expired_share)
@@ -113,24 +85,14 @@ class Clinic:
                 pin=HOLDER_PIN if rng.random() < mix.pin_share else "", profile=_profile(rng.random(), mix.profiles),
                 last_seen_ns=epoch_ns - 40 * DAY_NS,
             )
-            identity = self._authority.issue(Role.PATIENT_CARD, card_no)
-            card = IcCard(personalise(data, identity, self._authority.root_der, self._bytes("card", key)))
+            identity = self.authority.issue(Role.PATIENT_CARD, card_no)
+            card = IcCard(personalise(data, identity, self.authority.root_der, self.bytes("card", key)))
         phone = self.shop.phone(key, card_no, holder) if carrier == "virtual-card" else None
         return Patient(key, holder, card_no, carrier, card, phone)
 
     def nobody(self, key: str) -> Patient:
         """A patient without any card, for queues alone."""
         return Patient(key, Holder("", "", date(1980, 1, 1), "F"), "", "ic-card", None)
-
-    def visits_on(self, patient: Patient) -> list[tuple[str, str]]:
-        """Time and sequence number of each visit to this institution on the patient's physical card, in order of time."""
-        card = patient.card
-        if card is None:
-            return []
-        card.power_on()  # a torn card settles its journal
-        card.power_off()
-        visits = [card.store.get(f"visit.{i}").decode("ascii", "replace") for i in range(6)]
-        return sorted((v[3:16], v[17:21]) for v in visits if v[21:31].strip() == self.institution.code)
 
 
 _VISITS_LEFT = ((0, 1, 2, 3, 4, 5, 6), (2, 6, 12, 18, 20, 20, 22))  # visits left on a card that comes in, and weights
@@ -157,19 +119,7 @@ def _profile(drawn: float, profiles: tuple[tuple[str, float], ...]) -> str:
     return profiles[-1][0]
 
 
-def data_centre(authority: Authority, shop: PhoneShop) -> tuple[DataCentre, DataCentreDevice]:
-    """A data centre for one replication, which also knows how the phones' cards stand."""
-    core = DataCentre()
-    identity = authority.issue(Role.DATA_CENTRE, "IDC reference")
-    return core, DataCentreDevice(core, identity, authority.root_der, authority=authority, lists=shop.status_lists)
-
-
-def line(world: World, device: DataCentreDevice, network: Network) -> ModelledLink:
-    """The clinic's line to the data centre."""
-    return ModelledLink(device, Line(network, world.stream("line")), world.clock)
-
-
-class ClinicPeople:
+class TownPeople:
     """Holders, clerks and professionals: how long their acts take, and what they answer.
 
     A holder asked for a PIN enters a wrong one with the stated chance.
@@ -188,3 +138,6 @@ class ClinicPeople:
         if person != "holder":
             return duration_ns, PROFESSIONAL_PIN
         return duration_ns, WRONG if self._rng.random() < self._wrong else HOLDER_PIN
+
+
+__all__ = ["HOLDER_PIN", "PROFESSIONAL_PIN", "Carrier", "CardMix", "Patient", "Town", "TownPeople"]
