@@ -6,7 +6,7 @@ set -euo pipefail
 # --- What the machine must have: the one list of Debian packages ---------------------------------------------------------
 readonly RUN_PACKAGES=(git make python3-venv)
 # The real PC/SC service with a virtual reader, two foreign programs that read through it, and what compiles pyscard.
-readonly TEST_PACKAGES=(pcscd vsmartcard-vpcd opensc pcsc-tools libpcsclite-dev gcc python3-dev)
+readonly TEST_PACKAGES=(pcscd vsmartcard-vpcd opensc pcsc-tools libpcsclite-dev gcc python3-dev postgresql)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 readonly root venv=$root/.venv cache=$root/.cache judges=$root/.cache/judges
@@ -22,6 +22,7 @@ usage() {
   bench [NAME|-l]   every program in benchmarks/, or the one named; further ARGS go to it (--json); -l only lists
   fuzz [N] [NAME]   N inputs (1000000) to every target, or to those named; -l lists them; a sample is among the tests
   setup [LEVEL]     only make .venv/: run (default), check (adds the developer's tools), test (adds pyscard, judges)
+  revision TEXT     the step that brings databases of the data centre to what its kinds of row want now; commit it with them
   lock [ARGS]       write requirements/*.txt from pyproject.toml with uv; versions stay unless ARGS ask (--upgrade)
   packages          the Debian packages that the tests use, one a line
   clean             remove .venv/ and all caches; runs/ stays
@@ -34,7 +35,7 @@ uv is used where it is on the PATH. \`test\` installs missing Debian packages wh
 no password), and otherwise names them and runs what it can.
 
   CI=true              a tool that a test needs and the machine lacks is an error, never a skip
-  BENCH_REQUIRE=a,b    the same for the tools named: pcsc, opensc, pcsc-tools, judges
+  BENCH_REQUIRE=a,b    the same for the tools named: pcsc, opensc, pcsc-tools, postgresql, judges
   BENCH_APT=no         never install a Debian package
   PYTHON=/path         the Python to make .venv/ with
 END
@@ -168,7 +169,7 @@ may_install() {
     [ "${BENCH_APT:-}" != no ] && have apt-get && { [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; }
 }
 
-apt() { logged as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@"; }
+apt() { logged as_root env DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 apt-get -qq -o DPkg::Lock::Timeout=120 "$@"; }
 
 install_packages() {
     local missing
@@ -179,8 +180,11 @@ install_packages() {
     : >"$log"
     if may_install; then
         say "installing Debian packages for the tests: $missing"
+        # Debian would start a PostgreSQL server on installing it: the tests start one themselves, and end it.
+        local settings=/etc/postgresql-common/createcluster.conf
+        local quiet="[ -e $settings ] || { mkdir -p ${settings%/*} && echo create_main_cluster = false >$settings; }"
         # shellcheck disable=SC2086  # the list is one word a package
-        if apt update && apt install -y --no-install-recommends $missing; then return; fi
+        if apt update && apt -o DPkg::Pre-Invoke::="$quiet" install -y --no-install-recommends $missing; then return; fi
         tail -n 5 "$log" >&2
     fi
     missing=$(missing_packages)
@@ -339,6 +343,12 @@ for package in lock["packages"].values():
 path.write_text(json.dumps(lock, indent=2) + "\n", encoding="utf-8")
 END
     say "written: requirements/run.txt, requirements/test.txt, tests/judges/requirements.txt, tests/judges/package-lock.json"
+}
+
+cmd_revision() {  # after a kind of row was added or changed: the step that brings databases there
+    setup check
+    cd "$root"
+    exec "$venv/bin/python" -m bench.datacentre.database.revise "$@"
 }
 
 cmd_packages() { printf '%s\n' "${TEST_PACKAGES[@]}"; }

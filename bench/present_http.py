@@ -21,12 +21,16 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
               help="0 takes any that is free, and says which.")
 @click.option("--directory", default="runs/data-centre", show_default=True, type=click.Path(path_type=Path),
               help="Where certificates and the seed of the bench's own authority are kept.")
+@click.option("--database", metavar="URL",
+              help="Where the books are kept: sqlite:///PATH, postgresql://USER@HOST/NAME; DIRECTORY/books.db when left out.")
 @click.option("--people", default=3, show_default=True, type=click.IntRange(0, 100_000), help="Invented people to begin with.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Who they are: another seed, other people.")
 @click.option("--clock-ahead", "ahead_s", default=0.0, show_default=True, metavar="SECONDS",
               help="The service's clock is wrong by so much; negative: behind.")
 @click.option("--exposed", is_flag=True, help="Also serve on an address that other computers reach. Test data only.")
-def command(host: str, port: int, directory: Path, people: int, seed: int, ahead_s: float, exposed: bool) -> None:
+def command(
+    host: str, port: int, directory: Path, database: str | None, people: int, seed: int, ahead_s: float, exposed: bool,
+) -> None:
     """Present the data centre over HTTPS, to programs with a client certificate.
 
     \b
@@ -41,24 +45,25 @@ def command(host: str, port: int, directory: Path, people: int, seed: int, ahead
     """
     if host not in LOOPBACK and not exposed:
         raise UsageError(f"{host} may be reached from other computers: add --exposed if that is meant")
-    sys.exit(serve(host, port, directory, people, seed, ahead_s))
+    sys.exit(serve(host, port, directory, database or str(directory / "books.db"), people, seed, ahead_s))
 
 
-def serve(host: str, port: int, directory: Path, people: int, seed: int, ahead_s: float = 0.0) -> int:
+def serve(host: str, port: int, directory: Path, database: str, people: int, seed: int, ahead_s: float = 0.0) -> int:
     """Serve until Ctrl-C. Returns the exit code."""
     from bench.clock import WallClock
     from bench.datacentre import credentials
     from bench.datacentre.centre import Centre, sample_people
+    from bench.datacentre.database import open_books
     from bench.datacentre.web.app import create_app
     from bench.datacentre.web.service import Service
     from bench.presenters.http import Server
     from virtual_devices.clock import TAIWAN, to_datetime
-    from virtual_devices.cloud.books import MemoryBooks
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     clock = WallClock(ahead_s)
     authority = credentials.own_authority(directory, clock.now_ns())
-    centre = Centre(authority, MemoryBooks(), os.urandom)
+    books = open_books(database, lambda text: logging.info("%s", text))
+    centre = Centre(authority, books, os.urandom)
     for who in sample_people(seed, people, to_datetime(clock.now_ns()).astimezone(TAIWAN).date()):
         centre.take_in(who, clock.now_ns())
         sys.stdout.write(f"invented: {who.holder.name} {who.holder.id_no} {who.holder.birth_date}, card {who.card_no}\n")
@@ -70,7 +75,10 @@ def serve(host: str, port: int, directory: Path, people: int, seed: int, ahead_s
         sys.stdout.write(f"the data centre is at {server.url}; certificates in {directory / 'credentials'}; Ctrl-C ends it\n")
         sys.stdout.flush()
 
-    server.run(started)
+    try:
+        server.run(started)
+    finally:
+        books.close()
     return PASS
 
 

@@ -2,8 +2,9 @@
 
 What only some share lies beside it, by subject: ``desk`` (three cards, a data centre, in process), ``chips`` (commands to one
 chip), ``links`` (that fail, lie or tear), ``visits`` (flows that write), ``memory`` (torn commits), ``toy_card`` and
-``virtual_readers`` (cards in a real pcscd), ``run_directories``, ``scenario_text``, ``processes``, ``places``. A fixture of
-theirs is taken into a test module by name: ``shared = virtual_readers.shared_desk``.
+``virtual_readers`` (cards in a real pcscd), ``postgres`` and ``shelves`` (books of each make), ``run_directories``,
+``scenario_text``, ``processes``, ``places``. A fixture of theirs is taken into a test module by name:
+``shared = virtual_readers.shared_desk``.
 
 ``@pytest.mark.needs("pcsc")`` skips a test where the tool is missing and says how to get it. Where ``CI`` is true, or
 ``BENCH_REQUIRE`` (names with commas) lists the tool, the missing one is an error instead: nothing skips in silence.
@@ -17,6 +18,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -56,10 +58,17 @@ def _judges() -> str:
     return "" if stamp.exists() else "what judges the protocols from outside (tests/judges/)"
 
 
+def _postgresql() -> str:
+    from .postgres import programs  # here, and below: most tests need no database
+
+    return "" if programs() else "the program initdb of PostgreSQL"
+
+
 TOOLS: Mapping[str, Tool] = {
     "pcsc": Tool(_pcsc, ("pcscd", "vsmartcard-vpcd", "libpcsclite-dev", "gcc", "python3-dev")),
     "opensc": Tool(_program("opensc-tool"), ("opensc",)),
     "pcsc-tools": Tool(_program("pcsc_scan"), ("pcsc-tools",)),
+    "postgresql": Tool(_postgresql, ("postgresql",)),
     "judges": Tool(_judges),
 }
 """Name in the marker and in BENCH_REQUIRE -> how it is found."""
@@ -101,3 +110,26 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if name in required:
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Any]:
+    """A PostgreSQL server for this process's tests (``postgres.Server``). They are marked ``needs("postgresql")``."""
+    from .postgres import running
+
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite_books() -> Any:
+    from .shelves import Cleaned
+
+    return Cleaned("sqlite://")
+
+
+@pytest.fixture(scope="session")
+def postgresql_books(postgresql: Any) -> Any:
+    from .shelves import Cleaned
+
+    return Cleaned(postgresql.database("domain"))

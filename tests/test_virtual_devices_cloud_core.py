@@ -7,22 +7,27 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from virtual_devices.clock import NS, roc_datetime13
 from virtual_devices.cloud.core import DataCentre, Gap, Insurance, Late, Person, Stored, Visit, VisitRecord
 from virtual_devices.cloud.gathering import OPEN_UPLOADS, Gathering
 from virtual_devices.pki import DAY_NS
 
+from . import shelves
 from .desk import NOW_NS
+from .shelves import fresh_books
+
+over_each = shelves.over_each
 
 HERE, THERE, CARD = "9901180014", "8801180014", "000012345678"
 HOUR_NS = 3600 * NS
 
 
 def centre(**person: Any) -> DataCentre:
-    core = DataCentre()
+    core = DataCentre(fresh_books())
     core.enrol(Person(CARD, **person))
     return core
 
@@ -222,7 +227,7 @@ class Uploads(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.gathering = Gathering()
+        self.gathering = Gathering(fresh_books())
         self.whole = dict.fromkeys((HERE, THERE), 0)
 
     @rule(place=st.sampled_from((HERE, THERE)), index=st.integers(0, 3))
@@ -252,11 +257,12 @@ class Uploads(RuleBasedStateMachine):
         assert all(count <= 1 for count in self.whole.values())
 
 
-test_uploads_are_whole_once_in_any_order = Uploads.TestCase
+def test_uploads_are_whole_once_in_any_order() -> None:
+    run_state_machine_as_test(Uploads, settings=settings(max_examples=shelves.examples(60), stateful_step_count=25))
 
 
 def test_oldest_unfinished_upload_gives_way_and_can_come_again() -> None:
-    gathering = Gathering()
+    gathering = Gathering(fresh_books())
     for number in range(OPEN_UPLOADS + 1):
         assert gathering.take(HERE, b"%d" % number, DIGEST, 0, 4, PARTS[0])[0] is Stored.PART
     assert [gathering.take(HERE, b"0", DIGEST, i, 4, PARTS[i])[0] for i in (1, 2, 3, 0)][-1] is Stored.STORED

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
-from threading import Lock
 from typing import TypeVar
 
+from bench.datacentre.database.turns import Turns
 from virtual_devices.authorization import Scope
 from virtual_devices.card.holder import Holder, make_holder
 from virtual_devices.clock import roc_date7, to_datetime
@@ -58,7 +58,7 @@ class Centre:
     ) -> None:
         """``maker_root``: whose attestations of phones are believed; the bench's own root when left out."""
         self.authority, self.books, self._fresh = authority, books, fresh
-        self._turn = Lock()
+        self._turns = Turns(books)
         rng = Random(fresh(32))
         self.core = DataCentre(books)
         self.issuer = CardIssuer(authority, fresh(32))
@@ -78,9 +78,8 @@ class Centre:
         self.office = office
 
     def act(self, do: Callable[[], T]) -> T:
-        """One act, alone, whole or not at all."""
-        with self._turn, self.books.transaction():
-            return do()
+        """One act, alone, whole or not at all. When this returns, it has been committed."""
+        return self._turns.do(do)
 
     def desk_message(self, request: bytes, now_ns: int) -> bytes:
         """One signed request of a desk's SAM, and the signed answer."""

@@ -112,6 +112,10 @@ class Undo:
         if self.open:
             self._changes.append((restore, key, old))
 
+    def forget(self) -> None:
+        """What was changed so far needs no taking back: somebody else does it."""
+        self._changes.clear()
+
     @contextmanager
     def scope(self) -> Iterator[None]:
         """A transaction, or one within another."""

@@ -32,7 +32,7 @@ class FileCell:
     value: bytes
 
 
-CARD_FILES = Kind("card files", FileCell, ("card_no", "cell"), (("card_no",),))
+CARD_FILES = Kind("card_files", FileCell, ("card_no", "cell"), (("card_no",),))
 Acts = Sequence[tuple[int, Mapping[int, list[bytes]]]]
 """Acts of a card (``card/writes.py``), by tag, with their fields."""
 
