@@ -225,11 +225,12 @@ def _response(case: Case) -> Said:
         return said("malformed", FieldCode("4043"))
     if answer.status is not ResponseStatus.OK:
         return said("malformed", FieldCode(NO_RIGHT))
-    if not answer.documents:
+    document = next((d for d in answer.documents if d.doctype == vhc.DOCTYPE), None)
+    if document is None:
         return _not_shown(answer.errors.get(vhc.DOCTYPE, int(No.NOT_RETURNED)))
     key = case.suite.key(case.session.reader_key)
     verdict = response.believe(
-        answer.documents[0], case.transcript(), case.suite.root, case.at_ns, Work(), skew_s=SKEW_S,
+        document, case.transcript(), case.suite.root, case.at_ns, Work(), skew_s=SKEW_S,
         agree=lambda device: session.agree(key, device),
     )
     if isinstance(verdict, Refused):

@@ -12,11 +12,12 @@ from conformance.vectors.model import Code, Input, Kind, Reason, Space, Value
 from conformance.vectors.suite import Suite, flipped, moment, number
 from conformance.vectors.world import NOW_NS, SAM_ID, UNTIL_NS, World
 from virtual_devices import vhc
+from virtual_devices.certificates import DOCUMENT_SIGNER
 from virtual_devices.clock import from_datetime
 from virtual_devices.cose import X5CHAIN, make_sign1, sig_structure
 from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.tagged import dumps, embedded, tdate
-from virtual_devices.pki import DAY_NS, Role
+from virtual_devices.pki import DAY_NS, DOCUMENT_SIGNING, Identity, Role
 
 MODEL = "credential/whole"
 
@@ -100,6 +101,10 @@ def _chains(suite: Suite, world: World) -> None:
          "the signer's certificate begins tomorrow"),
         ("signed-before-signer", by(days=(-1, 365)), Reason.FORGED, "簽發時間早於發卡憑證的效期",
          "signed before the signer's certificate began"),
+        ("signer-under-root", world.credential(signer=Identity(world.signer.key, (world.leaf(
+            DOCUMENT_SIGNER, "document signer", world.signer.key.public_key(), [Role.DOCUMENT_SIGNER.oid],
+             [DOCUMENT_SIGNING]),))),
+         Reason.FORGED, "發卡憑證由另一個根簽發", "the signer is issued by the other root, which may not"),
         ("chain-is-text", chained("leaf"), Reason.MISSING, "x5chain 是文字", "x5chain is a text"),
     ):
         _bad(suite, name, made, reason, zh, en)

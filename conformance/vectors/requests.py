@@ -8,6 +8,7 @@ from typing import Any
 
 import cbor2
 
+from conformance.vectors.certificates import sam_certificates
 from conformance.vectors.engagements import Opened
 from conformance.vectors.model import Input, Kind, Reason, Space, Value
 from conformance.vectors.suite import Suite, flipped, moment, number
@@ -165,6 +166,11 @@ def _sam(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
          "簽章屬於別的要求內容", "the signature is of another request"),
     ):
         suite.bad(model, name, {Input.REQUEST: asked.to_bytes()}, reason, _no(1, reason), zh, en)
+
+
+    for name, chain, reason, zh, en in sam_certificates(world):
+        shown = Reader(world.sam.key, (chain,))
+        suite.bad(model, name, {Input.REQUEST: signed(REGISTRATION, at, shown).to_bytes()}, reason, _no(1, reason), zh, en)
 
 
 def _professional(suite: Suite, world: World, opened: Opened, other: Opened) -> None:

@@ -54,7 +54,7 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
     suite.good(Kind.RESPONSE, "receipt", inputs, "寫回的回覆：裝置簽署的回條",
         "the answer to a write-back: the receipt, signed by the device")
     _device(suite, world, opened, other, part)
-    _issuer(suite, world, opened)
+    _issuer(suite, world, opened, part)
     _structure(suite, part, by_signature)
     unlisted = world.credential(place=StatusReference("https://status.bench.example/cards/99", 1)).select(SHOWN)
     suite.good(Kind.RESPONSE, "status-unknown", {Input.RESPONSE: _whole(unlisted, by_signature), Value.SESSION: opened.name},
@@ -125,7 +125,7 @@ def _device(suite: Suite, world: World, opened: Opened, other: Opened, part: Iss
         suite.bad(f"response/{of}", name, {Input.RESPONSE: raw}, reason, code_of(reason), zh, en)
 
 
-def _issuer(suite: Suite, world: World, opened: Opened) -> None:
+def _issuer(suite: Suite, world: World, opened: Opened, part: IssuerSigned) -> None:
     device = _signed(world, opened.transcript)
 
     def shown(**more: Any) -> bytes:
@@ -148,6 +148,8 @@ def _issuer(suite: Suite, world: World, opened: Opened) -> None:
         ("status-reserved", shown(place=RESERVED_PLACE), Reason.REVOKED, "5002", "狀態清單：保留值 3", "the status list says: 3"),
         ("element-twice", _whole(read_issuer_signed(body), device), Reason.FORGED, "4033", "同一欄位出現兩次",
          "an element stands there twice"),
+        ("other-document", _other_document(part, device), Reason.MISSING, "4043", "回覆的是別種文件",
+         "a document of another type, and none of ours"),
         ("mso-of-another-type", shown(doctype="org.iso.18013.5.1.mDL"), Reason.WRONG_ROLE, "4033", "MSO 的文件類型與文件不同",
          "the MSO is of another document type than the document"),
     ):
@@ -182,3 +184,7 @@ def _structure(suite: Suite, part: IssuerSigned, device: DeviceSigned) -> None:
 
 def _version_2(whole: bytes) -> bytes:
     return dumps({**cbor2.loads(whole), "version": "2.0"})
+
+
+def _other_document(issued: IssuerSigned, device: DeviceSigned) -> bytes:
+    return DeviceResponse((Document("org.iso.18013.5.1.mDL", issued, device),)).to_bytes()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from virtual_devices import pki, vhc
-from virtual_devices.clock import NS
+from virtual_devices import certificates, pki, vhc
+from virtual_devices.certificates import Content, Issuer, Profile
+from virtual_devices.clock import NS, to_datetime
 from virtual_devices.cloud.issuer import CardHolder, portrait
 from virtual_devices.cose import X5CHAIN, Sign1, make_sign1
 from virtual_devices.mdoc.mso import IssuerSigned, StatusReference, Validity, issue
@@ -100,6 +104,19 @@ class World:
     @cached_property
     def other_use(self) -> Reader:
         return self.reader(Role.OTHER_USE, "HOTEL0000001")
+
+    def leaf(
+        self, profile: Profile, subject: str, key: ec.EllipticCurvePublicKey, policies: Sequence[x509.ObjectIdentifier],
+        purposes: Sequence[x509.ObjectIdentifier], *, by_iaca: bool = False,
+    ) -> bytes:
+        """A certificate as nobody should issue it, for 72 hours, directly under one of the two roots."""
+        mine = self.authority
+        root_key, root = (mine.iaca_key, mine.iaca_der) if by_iaca else (mine.root_key, mine.root_der)
+        window = to_datetime(NOW_NS - 3600 * NS), to_datetime(NOW_NS + 71 * 3600 * NS)
+        number = int.from_bytes(self.fresh("serial", subject, *map(str, policies), by_iaca)(15), "big")
+        content = Content(certificates.name(subject, INSTITUTION), key, number, window, policies, purposes)
+        made = certificates.make(profile, content, Issuer(root_key, x509.load_der_x509_certificate(root)))
+        return made.public_bytes(serialization.Encoding.DER)
 
     # -- who is read
 
