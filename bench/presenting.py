@@ -21,18 +21,36 @@ from virtual_devices.randomness import digest, stream
 _ISSUED = date(2024, 5, 20)
 
 
-def sample_card(seed: int, profile: str = "t1") -> IcCard:
-    """A card of an invented holder, who follows from the seed."""
+SAMPLE_DAYS = (-1, 3650)
+"""From when to when the certificates of sample cards are good, in days from their issue."""
+
+
+def sample_epoch_ns() -> int:
+    """The day on which every sample card was issued."""
+    return from_datetime(datetime(_ISSUED.year, _ISSUED.month, _ISSUED.day, tzinfo=TAIWAN))
+
+
+def sample_authority(seed: int) -> Authority:
+    """The authority of the sample cards of that seed."""
+    return Authority(seed, sample_epoch_ns())
+
+
+def sample_data(seed: int, profile: str = "t1") -> Personalisation:
+    """What is on the card of an invented holder, who follows from the seed. Raises UsageError."""
     if profile not in PROFILES:
         raise UsageError(f"there is no card profile {profile!r}; there are {', '.join(PROFILES)}")
-    epoch_ns = from_datetime(datetime(_ISSUED.year, _ISSUED.month, _ISSUED.day, tzinfo=TAIWAN))
-    authority = Authority(seed, epoch_ns)
+    epoch_ns = sample_epoch_ns()
     card_no = f"{int.from_bytes(digest(seed, 'sample card')[:5], 'big') % 10**12:012d}"
     holder = make_holder(stream(seed, "sample holder"), _ISSUED)
-    data = Personalisation(
+    return Personalisation(
         card_no, holder, roc_date7(epoch_ns), roc_date7(epoch_ns + 3650 * DAY_NS), profile=profile, last_seen_ns=epoch_ns
     )
-    identity = authority.issue(Role.PATIENT_CARD, card_no, days=(-1, 3650))
+
+
+def sample_card(seed: int, profile: str = "t1") -> IcCard:
+    """A card of an invented holder, who follows from the seed."""
+    data, authority = sample_data(seed, profile), sample_authority(seed)
+    identity = authority.issue(Role.PATIENT_CARD, data.card_no, days=SAMPLE_DAYS)
     return IcCard(personalise(data, identity, authority.root_der, digest(seed, "sample seed")))
 
 

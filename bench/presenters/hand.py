@@ -1,0 +1,87 @@
+"""The hand at a counter: the control channel by which cards are put in and taken out while software talks to the reader."""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections.abc import Callable
+from os import getpid
+from typing import Any
+
+from bench.counter import Counter
+from bench.presenters.control import ControlServer, Message, Respond, forget_image, image_path
+from bench.presenters.turns import Turns
+from virtual_devices.errors import UsageError
+
+LOOK_AGAIN_MS = 200
+HAND_LIMIT_S = 10.0
+MEDIUM = "control-software"
+
+
+class Hand:
+    """A thread that serves the control channel; cards change in the desk's own turns, never within a call."""
+
+    def __init__(self, control: ControlServer, counter: Counter, turns: Turns, *, ours: bool) -> None:
+        """``ours``: the slot is of this process, and cards can be changed; with a real reader people do it."""
+        self._control, self._counter, self._turns, self._ours = control, counter, turns, ours
+        self._poll = select.poll()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="hand", daemon=True)
+
+    def start(self) -> None:
+        """Raises LinkError when another presenter has the name."""
+        self._control.open(self._poll, self._asked)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self._control.close()
+
+    def _serve(self) -> None:
+        while not self._over.is_set():
+            for fd, _ in self._poll.poll(LOOK_AGAIN_MS):
+                self._control.ready(fd)
+            self._control.tidy()
+
+    def _asked(self, request: Message, respond: Respond) -> None:
+        acts: dict[str, Callable[[Message], Message]] = {"status": self._status, "insert": self._insert, "eject": self._eject}
+        act = acts.get(str(request.get("op")))
+        if act is None:
+            respond({"error": f"unknown operation {request.get('op')!r}"})
+            return
+        if not self._ours and act != self._status:
+            respond({"error": "the card is in a real reader: change it there"})
+            return
+        try:
+            answer = self._turns.put(lambda: act(request)).result(HAND_LIMIT_S)
+        except Exception as error:  # the request came from outside; the card that is in stays in
+            respond({"error": f"not done: {error or type(error).__name__}"})
+            return
+        if respond(answer) and "image" in answer:
+            forget_image(self._control.state_folder, str(answer.get("card_no", "")))
+
+    def _status(self, request: Message) -> Message:
+        slot = self._counter.slot
+        return {
+            "pid": getpid(), "medium": MEDIUM, "device": MEDIUM, "reader": "", "card_no": slot.card_no, "inserted": slot.occupied,
+            "connected": True, "state_folder": str(self._control.state_folder),
+        }
+
+    def _insert(self, request: Message) -> Message:
+        image, card_no = request.get("image"), request.get("card_no")
+        if not isinstance(image, bytes) or not isinstance(card_no, str):
+            raise UsageError("image or card_no is missing")
+        image_path(self._control.state_folder, card_no)
+        self._counter.insert(image, card_no)
+        return {"seen": True}
+
+    def _eject(self, request: Message) -> dict[str, Any]:
+        slot = self._counter.slot
+        if not slot.occupied:
+            raise UsageError("the slot is empty")
+        card_no = slot.card_no
+        return {"image": slot.take(), "card_no": card_no}
+
+
+__all__ = ["Hand"]

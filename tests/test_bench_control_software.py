@@ -1,0 +1,281 @@
+"""``vhc-bench present control-software``: three faces served on loopback, asked by a real HTTP client."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from click.testing import CliRunner
+
+from bench.cli import main
+from bench.counter import PIN, Counter
+from bench.presenters.control import Control, ControlServer, save_image
+from bench.presenters.control_software import LOG, ControlSoftwareServer, Guard
+from bench.presenters.hand import Hand
+from bench.presenters.turns import Turns
+from bench.presenting import sample_card, sample_data
+from virtual_devices.errors import LinkError, PeerError
+from virtual_devices.link import Attempt, Link
+
+from .places import ROOT
+from .processes import wait_until
+
+ORIGIN = "https://his.example"
+PORTS = {"kit": 0, "local": 0, "cloud": 0}
+DATA = sample_data(1)
+VISIT = {"treatmentItem": "01", "babyTreatment": "", "afterCheck": "1"}
+
+
+@dataclass
+class Served:
+    """A running service and a client for each face."""
+
+    server: ControlSoftwareServer
+    counter: Counter
+    turns: Turns
+    client: httpx2.Client
+
+    def ask(self, face: str, path: str, body: Any = None, method: str = "POST", **more: Any) -> httpx2.Response:
+        return self.client.request(method, self.server.urls[face] + path, json=body, **more)
+
+    def local(self, path: str, method: str = "POST", **body: Any) -> dict[str, Any]:
+        answer = self.ask("local", path, body or None, method)
+        assert answer.status_code == 200
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def signed(self, path: str, kind: str = "hc/v1/Signature/Hc", service: str = "03", **body: Any) -> dict[str, Any]:
+        envelope = self.local(f"/api/{kind}", serviceType=service)
+        assert envelope.pop("statusCode") == "0"
+        found: dict[str, Any] = self.ask("cloud", path, {**envelope, **body}).json()
+        return found
+
+
+@contextmanager
+def serving(limit_s: float = 10.0, origins: tuple[str, ...] = (ORIGIN,)) -> Iterator[Served]:
+    counter, turns = Counter(1), Turns(limit_s)
+    counter.insert_sample()
+    server = ControlSoftwareServer(counter, turns, ports=PORTS, origins=origins)
+    up = threading.Event()
+    thread = threading.Thread(target=server.run, args=(up.set,))
+    thread.start()
+    assert up.wait(10)
+    trust = ssl.create_default_context(cadata=server.certificate.decode())
+    try:
+        with httpx2.Client(verify=trust, timeout=20) as client:
+            yield Served(server, counter, turns, client)
+    finally:
+        server.stop()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def there() -> Iterator[Served]:
+    with serving() as served:
+        assert served.local("/api/common/v1/Initial")["statusCode"] == "0"
+        yield served
+
+
+def fresh(served: Served) -> str:
+    """A code on the holder's screen, and no patient at the desk."""
+    assert served.local("/api/hc/v1/Logout", "DELETE")["statusCode"] == "0"
+    token: str = served.ask("cloud", "/bench/v1/phone/token").json()["token"]
+    return token
+
+
+def test_walk_in_over_real_https_from_the_code_to_the_signatures(there: Served) -> None:
+    token = fresh(there)
+    basic = there.local("/api/hc/v1/VirtualHc/ReadBasic", token=token)
+    assert (basic["cardId"], basic["name"]) == (DATA.card_no, DATA.holder.name)
+    assert there.local("/api/hc/v1/Verification/VirtualHc", token=token)["statusCode"] == "0"
+    assert there.local("/api/hpc/v1/Verification/Hpc", pin=PIN)["statusCode"] == "0"
+    begun = there.signed("/api/v1/SequelNumber/Next", **VISIT)
+    assert begun["statusCode"] == "0" and begun["sequenceNumber"].startswith("W")
+    when = begun["treatmentDateTime"]
+    at = {"treatmentDateTime": when}
+    written = there.signed("/api/v1/Treatment/WriteCodeFee", service="02", **at, mainCode="J069", outpatientFee="00000450")
+    assert written == {"statusCode": "0"}
+    lines = [{"treatmentDateTime": when, "treatmentItem": "1", "treatmentItemCode": "AC00000001"}]
+    signed = there.signed("/api/v1/Prescription/Write", service="02", **at, prescriptions=lines)
+    assert len(signed["hexSignatureItems"][0]) == 40
+    read = there.signed("/api/v1/Prescription/Query", "hc/v1/Signature/HpcHc", "01")
+    assert [row["treatmentDateTime"] for row in read["outpatientPrescriptions"]] == [when]
+
+
+def test_kit_over_http_with_the_card_of_the_same_holder(there: Served) -> None:
+    token = fresh(there)
+    assert there.ask("kit", "/VHC/VHCcsOpenCom").json() == {"ERRORCODE": "0"}
+    assert there.ask("kit", "/QRCodeReader/uploadqrcode", {"QRCodeString": token}).json() == {"ERRORCODE": "0"}
+    buffer = there.ask("kit", "/VHC/VHChisGetBasicData", {}).json()["pBuffer"]
+    assert len(buffer.encode("big5hkscs")) == 72 and buffer.startswith(DATA.card_no)
+    assert there.ask("kit", "/VHC/VHCcsCloseCom").json() == {"ERRORCODE": "0"}
+
+
+def test_consent_from_afar_is_given_on_the_phone(there: Served) -> None:
+    asked = there.signed("/api/v1/TeleMedicine/RequestToken", "sam/v1/Signature", "01", patientId=DATA.holder.id_no)
+    access = asked["accessToken"]
+    fetch = ("/api/v1/TeleMedicine/ResponseToken", "sam/v1/Signature", "01")
+    assert there.signed(*fetch, accessToken=access)["statusCode"] == "3239"
+    assert there.ask("cloud", "/bench/v1/phone/consent", {"accessToken": access, "agreed": True}).json() == {"statusCode": "0"}
+    assert there.signed(*fetch, accessToken=access)["virtualCardToken"].startswith("VHT")
+    assert there.ask("cloud", "/bench/v1/phone/consent", {"accessToken": "none", "agreed": True}).json() == {"statusCode": "3237"}
+    assert there.ask("cloud", "/bench/v1/phone/consent", {"agreed": "yes"}).json() == {"statusCode": "1704"}
+
+
+def test_physical_card_is_changed_by_hand_and_noticed(there: Served) -> None:
+    fresh(there)
+    signed = there.local("/api/hc/v1/Signature/Hc", serviceType="03")
+    assert signed["hcId"] == DATA.card_no
+    there.turns.put(there.counter.slot.take).result()
+    assert there.local("/api/hc/v1/Signature/Hc", serviceType="03")["statusCode"] == "4013"
+    there.turns.put(there.counter.insert_sample).result()
+    assert there.local("/api/hc/v1/Signature/Hc", serviceType="03")["hcId"] == DATA.card_no
+
+
+@pytest.mark.parametrize("face", PORTS)
+def test_what_is_no_request_is_answered_in_the_faces_words(there: Served, face: str) -> None:
+    field, path = ("ERRORCODE", "/VHC/VHCcsOpenCom") if face == "kit" else ("statusCode", "/api/common/v1/Initial")
+    path = path if face != "cloud" else "/api/v1/BasicData/Query"
+    for content in (b"{", b"\xff\xfe", b"[" * 100_000, b'"' + b"x" * 300_000 + b'"'):
+        answer = there.client.post(there.server.urls[face] + path, content=content)
+        assert answer.status_code == 200 and answer.json() == {field: "1704"}
+    assert there.ask(face, "/nowhere", {}).json() == {field: "1701"}
+    assert there.ask(face, path, method="PATCH").status_code == 405
+
+
+@pytest.mark.parametrize("face", PORTS)
+def test_page_of_a_foreign_origin_or_host_is_refused_before_anything_is_done(there: Served, face: str) -> None:
+    path = "/VHC/VHCcsOpenCom" if face == "kit" else "/api/common/v1/Initial"
+    foreign = ("evil.example", "127.0.0.1.evil.example")
+    for headers in (*({"host": name} for name in foreign), {"origin": "https://evil.example"}, {"origin": "null"}):
+        answer = there.ask(face, path, {}, headers=headers)
+        assert answer.status_code == 403 and "access-control-allow-origin" not in answer.headers
+    preflight = there.ask(face, path, method="OPTIONS", headers={"origin": ORIGIN, "access-control-request-method": "POST"})
+    assert preflight.status_code == 204 and preflight.headers["access-control-allow-origin"] == ORIGIN
+    assert there.ask(face, path, {}, headers={"origin": ORIGIN}).headers["access-control-allow-origin"] == ORIGIN
+    assert not Guard().refuses("localhost:5066", None) and not Guard().refuses("[::1]", None)
+    assert Guard().refuses("", None) and Guard().refuses("localhost", ORIGIN)
+
+
+def test_log_has_codes_and_no_person_token_or_pin(there: Served, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, LOG.name):
+        token = fresh(there)
+        there.local("/api/hc/v1/VirtualHc/ReadBasic", token=token)
+        there.local("/api/hpc/v1/Verification/Hpc", pin="1357")
+        there.ask("kit", f"/VHC/{DATA.holder.id_no}", {})
+        there.signed("/api/v1/TreatmentNumber/NoCard", "sam/v1/Signature", patientId=DATA.holder.id_no)
+    text = caplog.text
+    assert "local POST /api/hc/v1/VirtualHc/ReadBasic -> 0" in text and "/api/hpc/v1/Verification/Hpc -> 1410" in text
+    for secret in (token, "1357", DATA.holder.id_no, DATA.holder.name, DATA.card_no, DATA.holder.birth_roc):
+        assert secret not in text
+
+
+class Slow:
+    """A card that takes its time."""
+
+    def __init__(self, inner: Link, wait_s: float) -> None:
+        self._inner, self.wait_s = inner, wait_s
+        self.channel, self.device, self.provenance = inner.channel, inner.device, inner.provenance
+        self.asked = threading.Event()
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        self.asked.set()
+        time.sleep(self.wait_s)
+        return self._inner.attempt(message, timeout_s)
+
+
+def test_slow_card_keeps_nobody_from_the_state_and_calls_take_turns() -> None:
+    with serving(limit_s=0.5) as served:
+        assert served.local("/api/common/v1/Initial")["statusCode"] == "0"
+        before = served.local("/api/common/v1/Status", "GET")
+        session = served.counter._session
+        slow = Slow(session.links["card"], 0.1)
+        session.links = {**session.links, "card": slow}
+        answers: list[dict[str, Any]] = []
+        asker = threading.Thread(target=lambda: answers.append(served.local("/api/hc/v1/Signature/Hc", serviceType="03")))
+        asker.start()
+        assert slow.asked.wait(5)
+        assert served.local("/api/common/v1/Status", "GET") == before and not answers  # from memory, at once
+        waited = served.local("/api/sam/v1/Signature", serviceType="03")  # its turn does not come in time
+        asker.join()
+        assert waited == {"statusCode": "1202"} and answers == [{"statusCode": "1202"}]
+        slow.wait_s = 0
+        assert wait_until(lambda: not served.turns.busy)
+        assert served.local("/api/hc/v1/Signature/Hc", serviceType="03")["statusCode"] == "0"
+
+
+def test_hand_changes_the_card_over_the_control_channel(tmp_path: Path) -> None:
+    control, turns = ControlServer("counter", tmp_path), Turns(5)
+    counter = Counter(1, lambda number, image: save_image(control.state_folder, number, image))
+    hand = Hand(control, counter, turns, ours=True)
+    hand.start()
+    try:
+        counter.insert_sample()
+        client = Control(control.path)
+        assert (client.status()["card_no"], client.status()["medium"]) == (DATA.card_no, "control-software")
+        image = client.eject()
+        assert not client.status()["inserted"]
+        with pytest.raises(PeerError, match="the slot is empty"):
+            client.eject()
+        with pytest.raises(PeerError, match="no card image"):
+            client.insert(b"nonsense", DATA.card_no)
+        other = sample_card(2)
+        assert client.insert(other.to_image(), other.card_no) and client.status()["card_no"] == other.card_no
+        assert client.insert(image, DATA.card_no) and (control.state_folder / f"{DATA.card_no}.image").exists()
+        real = Hand(ControlServer("real", tmp_path), counter, turns, ours=False)
+        real.start()
+        with pytest.raises(PeerError, match="in a real reader"):
+            Control(tmp_path / "real.sock").eject()
+        real.stop()
+    finally:
+        hand.stop()
+        turns.close()
+
+
+def test_port_that_is_taken_is_said_and_the_others_are_given_back() -> None:
+    with serving() as served:
+        taken = int(served.server.urls["local"].rpartition(":")[2])
+        with pytest.raises(LinkError, match=rf"127.0.0.1:{taken} cannot be served: .*choose another port"):
+            ControlSoftwareServer(Counter(1), Turns(1), ports={"kit": 0, "local": taken, "cloud": 0})
+
+
+@pytest.mark.parametrize(("args", "says"), [
+    (["--host", "0.0.0.0"], "is not loopback"), (["--card", "auto"], "give 'virtual' or 'pcsc:NAME'"),
+    (["--card", "pcsc:X", "--empty"], "--empty is for a virtual slot"),
+])
+def test_command_refuses_what_cannot_be(args: list[str], says: str) -> None:
+    done = CliRunner().invoke(main, ["present", "control-software", *args])
+    assert done.exit_code == 2 and says in done.output
+
+
+def test_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench.cli", "present", "control-software", "--kit-port", "0", "--local-port", "0",
+               "--cloud-port", "0", "--certificate", str(tmp_path / "local.pem")]
+    environ = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        urls = {}
+        for line in process.stdout:
+            face, _, url = line.strip().partition(": ")
+            urls[face] = url
+            if "Ctrl-C" in line:
+                break
+        trust = ssl.create_default_context(cafile=str(tmp_path / "local.pem"))
+        answer = httpx2.get(urls["local"] + "/api/common/v1/Status", verify=trust, timeout=10)
+        assert answer.json()["status"]["initialized"] is False
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        assert "Traceback" not in process.stderr.read()
