@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
-from bench import present_control_software, present_http, present_line, present_qr, vectors
+from bench import audit, present_control_software, present_http, present_line, present_qr, vectors
 from bench.exits import CONFIGURATION, ENVIRONMENT, INTERRUPTED, USAGE
 from bench.interrupt import CtrlC
 from bench.tables import print_table
@@ -212,6 +212,7 @@ def requirements(duty: str | None, as_json: bool, ids: tuple[str, ...]) -> None:
 
 
 main.add_command(vectors.command, "vectors")
+main.add_command(audit.group, "audit")
 present.add_command(present_qr.command, "qr")
 present.add_command(present_control_software.command, "control-software")
 present.add_command(present_http.command, "http")

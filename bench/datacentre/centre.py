@@ -71,8 +71,8 @@ class Centre:
         )
         office = Office(
             self.cards, self.guardians, Restoring(self.ledger, self._covers_medicines), self.issuer, self.holders,
-            authority.root_der, maker_root or authority.root_der, fresh, card_sessions=self.desks.card_sessions,
-            late=self.desks.late,
+            authority.root_der, maker_root or authority.root_der, fresh, audit=self.desks.audit,
+            card_sessions=self.desks.card_sessions, late=self.desks.late,
         )
         self.phones = PhoneService(office)
         self.office = office

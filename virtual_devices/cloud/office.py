@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from virtual_devices.cloud.audit import AuditLog
 from virtual_devices.cloud.cards import Cards
 from virtual_devices.cloud.guardians import Guardians
 from virtual_devices.cloud.identification import CardSession
@@ -25,6 +26,8 @@ class Office:
     root: bytes
     maker_root: bytes
     fresh: Callable[[int], bytes]
+    audit: AuditLog | None = None
+    """Where every request of a phone is written down; None: nowhere."""
     telephone: dict[str, str] = field(default_factory=dict)
     """Card number -> the one-time code that was sent to the telephone on file last."""
     card_sessions: dict[bytes, CardSession] = field(default_factory=dict)

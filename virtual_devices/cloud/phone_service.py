@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from virtual_devices import authorization, cose
 from virtual_devices.clock import NS
+from virtual_devices.cloud.audit import Who
 from virtual_devices.cloud.card_ledger import Card, Phone
 from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.guardians import Grant
@@ -41,7 +42,6 @@ from virtual_devices.link import Work
 from virtual_devices.mdoc.cose_key import from_cose
 from virtual_devices.mdoc.mso import StatusReference
 from virtual_devices.mdoc.tagged import MalformedMdoc, dumps
-from virtual_devices.qr import card as qr_card
 from virtual_devices.write_back import holder_of
 
 CLOCK_SKEW_S = 900
@@ -106,11 +106,23 @@ class PhoneService:
         try:
             phone = holder_of(key)
             challenge = self._challenges.use(phone, now_ns) if over_challenge(arguments) else None
-            return operation(Call(request_id, str(name), phone, arguments, now_ns, challenge))
+            call = Call(request_id, str(name), phone, arguments, now_ns, challenge)
+            code, body = operation(call)
+            self._write_down(call, code)
+            return code, body
         except BadArguments:
             return SYNTAX_REJECTED, {}
         except Unattested:
             return NOT_ATTESTED, {"text": "nobody vouches for the key, for a challenge given to this phone"}
+
+    def _write_down(self, call: Call, code: FieldCode) -> None:
+        """Who did or tried what, to whose card. Of people whom nobody knows nothing is written: strangers fill no log."""
+        named, card = call.arguments.get("card_no"), call.arguments.get("card")
+        if isinstance(card, str):
+            found = self.office.cards.ledger.cards.get(card)
+            named = None if found is None else found.card_no
+        if self.office.audit is not None and named in self.office.cards.ledger.identification.people:
+            self.office.audit.person(call.now_ns, code.number, Who.PHONE, call.phone.hex(), call.operation, str(named))
 
     def _answer(self, request_id: bytes, code: FieldCode, body: dict[str, Any]) -> bytes:
         self.work.signatures += 1
@@ -212,8 +224,7 @@ class PhoneService:
         issued = self.office.issuer.credential(holder, key, card.place, call.now_ns, card.expires_ns, under)
         body: dict[str, Any] = {"card": card.name, "issued": issued.item(), "qr": None}
         if code_key is not None:
-            guardian = None if card.held is None else _guardian(self.office.guardians.grants[card.held.authorization])
-            body["qr"] = self.office.issuer.qr(holder, key, code_key, card.place, call.now_ns, card.expires_ns, guardian)
+            body["qr"] = self.office.issuer.qr(holder, key, code_key, card.place, call.now_ns, card.expires_ns)
         return OK, body
 
     def _simple(self, call: Call, act: Callable[[Request, str, Given], Answer]) -> Reply:
@@ -292,10 +303,9 @@ class PhoneService:
         return OK, {"left": len(self._waiting(card))}
 
     def _hold(self, call: Call) -> Reply:
-        """A ward's card on a guardian's phone: bound to the key of the guardian's own card, which the authorization names; its
-        code to an attested key for codes, like that of the guardian's own."""
+        """A ward's card on a guardian's phone: bound to the key of the guardian's own card, which the authorization names."""
         cti = call.take("authorization", bytes)
-        own, code_key = self._mine(call), self.proofs.code_key(call)
+        own = self._mine(call)
         if own.phone is None or own.held is not None:
             raise BadArguments("card")
         request = Request(call.id, Asker(Party.GUARDIAN, own.card_no), call.now_ns)
@@ -304,7 +314,7 @@ class PhoneService:
             return answer.code, {"text": answer.text}
         card = self.office.cards.ledger.cards[answer.cards[0]]
         self._keys[card.name] = self._keys[own.name]
-        code, body = self._credential(call, card, code_key)
+        code, body = self._credential(call, card)
         if code != OK:
             return code, body
         return OK, {**body, "authorization": self._authorization(self.office.guardians.grants[cti], self._keys[own.name])}
@@ -322,10 +332,6 @@ class PhoneService:
         key = b"" if card.phone is None else card.phone.key
         restored = self.office.restoring.restore(Request(call.id, self._asker(card), call.now_ns), card.name, key)
         return restored.code, {"prescriptions": [[p.id, p.signed] for p in restored.prescriptions]}
-
-
-def _guardian(grant: Grant) -> qr_card.Guardian:
-    return qr_card.Guardian(grant.cti, grant.guardian, grant.guardian_name, grant.scope, grant.purpose)
 
 
 def _id(key: ec.EllipticCurvePublicKey | None) -> bytes:

@@ -23,6 +23,7 @@ from virtual_devices import cbor, cose, pki
 from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, proof_message
 from virtual_devices.card.writes import update_message
 from virtual_devices.clock import NS, parse_roc
+from virtual_devices.cloud.audit import audit_log, subjects
 from virtual_devices.cloud.chain_codes import HPC_CODE, SAM_CODE
 from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre, Stored, VisitRecord
@@ -85,6 +86,9 @@ class DataCentreDevice:
         """Card number -> signed records for phones that had left: each is fetched when the phone next asks."""
         self._fresh = fresh or ByteStream("data centre", pki.sign(identity.key, b"the data centre's own randomness"))
         self._card_challenges: Challenges[tuple[str, str]] = Challenges(self._fresh)
+        self.audit = audit_log(core.books, identity)
+        self._about: list[str] = []
+        """Card numbers that the present request was about, where neither it nor its answer names one."""
         self.desk = DeskOperations(core)
         self._operations: dict[str, Callable[[Verified, bytes, Arguments, int], Reply]] = {
             "verify-sam": self._verify_sam,  # csVerifySAMDC
@@ -146,7 +150,10 @@ class DataCentreDevice:
             return self._answer(request_id, HEADER_REJECTED, {})
         try:
             with self.core.books.transaction():
+                self._about = []
                 code, body = operation(sam, request_id, arguments, now_ns)
+                for card_no in self._about or subjects(arguments, body):
+                    self.audit.institution(now_ns, code, sam.organisation, sam.subject_id, str(name), card_no)
         except _BadArguments:
             code, body = SYNTAX_REJECTED, {}
         return self._answer(request_id, code, body)
@@ -245,6 +252,8 @@ class DataCentreDevice:
 
     def _roll_back(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
         told = _take(a, "sequence", str) if "sequence" in a else ""
+        visit = self.core.visits.get(_take(a, "identifier", str))
+        self._about = [] if visit is None else [visit.card_no]
         return self.core.roll_back(_take(a, "identifier", str), sam.organisation, now_ns, told), {}
 
     def _update_card(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
@@ -277,6 +286,7 @@ class DataCentreDevice:
                 if records is None:
                     return SYNTAX_REJECTED, {}
                 outcomes = [self.core.store(record, now_ns) for record in records]
+                self._about = [record.card_no for record in records]
                 self.core.gathering.finish(sam.organisation, batch, digest, outcomes)
         told = [outcome.value for outcome in outcomes]
         return OK, {"outcome": "stored", "outcomes": told, "records": len(told), "received_ns": now_ns}

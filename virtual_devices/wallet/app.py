@@ -17,6 +17,7 @@ from typing import Any
 
 from virtual_devices.authorization import MalformedAuthorization, Scope, read
 from virtual_devices.authorization_check import Checker, Use
+from virtual_devices.codes import Space
 from virtual_devices.flow import Flow
 from virtual_devices.mdoc.mso import read_issuer_signed
 from virtual_devices.mdoc.tagged import MalformedMdoc
@@ -25,6 +26,7 @@ from virtual_devices.status_list import Status, StatusVerdict
 from virtual_devices.wallet.held import OWN, Held
 from virtual_devices.wallet.online import (
     NO_CARD,
+    NOT_ATTESTED,
     NOT_BELIEVED,
     ROLE,
     App,
@@ -64,8 +66,8 @@ def rebind(app: App, card_no: str, given: Given, *, both: bool = False) -> Flow[
 def _attested(
     app: App, operation: str, card_no: str, arguments: Mapping[str, Any],
 ) -> Flow[tuple[str, Mapping[str, Any], Changes]]:
-    """The key that is to be bound, the answer, and what closes the application. A key for which it was refused is deleted: it is
-    bound to nothing, or burnt, and another try has another one."""
+    """The key that is to be bound, the answer, and what closes the application. A key that the data centre does not take, or
+    that it has bound before, is not asked for again."""
     app.need_wallet(card_no)
     key = app.key_to_bind(f"{operation}.{card_no}")
     bound = app.unfinished.bound(f"{operation}.{card_no}")
@@ -73,9 +75,10 @@ def _attested(
     asked = {"card_no": card_no, **arguments, "attestation": app.attest(key, challenge)}
     try:
         body, done = yield from ask(app, operation, asked | (_code_key(app, key, challenge) if operation == "rebind" else {}))
-    except Refusal:
-        app.unfinished.commit(bound)
-        app.phone.drop_unused_keys()
+    except Refusal as e:
+        if (e.code, e.space) == (NOT_ATTESTED, Space.VHC.value):
+            app.unfinished.commit(bound)
+            app.phone.drop_unused_keys()
         raise
     return key, body, done | bound
 
@@ -97,14 +100,12 @@ def activate(app: App, card: str, given: Given | None = None) -> Flow[Held]:
 
 
 def hold(app: App, own: str, authorization: bytes) -> Flow[Held]:
-    """A ward's card, under an authorization (its id): bound to the key of the guardian's own card, which it names, and its code
-    to that card's key for codes."""
+    """A ward's card, under an authorization (its id): bound to the key of the guardian's own card, which it names."""
     app.need_wallet()
     held = app.phone.cards.get(OWN)
     if held is None:
         raise Ended("the guardian has no card on this phone", NO_CARD, ROLE)
-    code_key = _code_key(app, held.key, (yield from _challenge(app)))
-    body, done = yield from ask(app, "hold", {"card": own, "authorization": authorization, **code_key})
+    body, done = yield from ask(app, "hold", {"card": own, "authorization": authorization})
     raw = body.get("authorization")
     return _install(app, body, authorization.hex(), held.key, done, authorization=raw if isinstance(raw, bytes) else b"")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Request
 
@@ -13,6 +13,7 @@ from bench.datacentre.centre import Centre
 from bench.datacentre.web.identity import Caller, Gate
 from bench.datacentre.web.problems import Details, Problem
 from virtual_devices.clock import Clock
+from virtual_devices.cloud.audit import Who
 from virtual_devices.pki import Role
 
 IDEMPOTENCY_KEY = Header(
@@ -20,6 +21,8 @@ IDEMPOTENCY_KEY = Header(
     description="The caller's own id of this act: sent again with the same body, it finds its answer and is not done twice.",
 )
 ActKey = Annotated[str, IDEMPOTENCY_KEY]
+
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -32,6 +35,24 @@ class Service:
 
     def __post_init__(self) -> None:
         self.gate = Gate(self.centre.authority, self.revoked, self.clock.now_ns)
+
+    def act(self, caller: Caller, what: str, card_no: str, do: Callable[[], Result]) -> Result:
+        """One act of a caller, and its entry in the audit log, committed together. Its code is what ``do`` gives, or the first
+        that it gives, when that is text."""
+        now_ns = self.clock.now_ns()
+
+        def done() -> Result:
+            result = do()
+            first = result[0] if isinstance(result, tuple) else result
+            code = first if isinstance(first, str) else "0"
+            audit = self.centre.desks.audit
+            if caller.organisation:
+                audit.institution(now_ns, code, caller.organisation, "https", what, card_no)
+            else:
+                audit.person(now_ns, code, Who.OFFICER, caller.name, what, card_no)
+            return result
+
+        return self.centre.act(done)
 
     def allow(self, *roles: Role) -> Any:
         """A dependency that gives the caller, if the role is one of these. Raises Problem 401 and 403."""

@@ -55,14 +55,14 @@ def router(service: Service) -> APIRouter:
         """Take a person in, insured, with a physical card. The same person again changes nothing."""
         holder = Holder(person.name, person.id_no, person.birth_date, person.sex)
         who = Newcomer(person.card_no, holder, person.household_no, person.phone_no)
-        service.centre.act(lambda: service.centre.take_in(who, service.clock.now_ns()))
+        service.act(caller, "take-in", who.card_no, lambda: service.centre.take_in(who, service.clock.now_ns()))
         return CardQuestion(card_no=person.card_no)
 
     @routes.post("/eligibility", responses=refusals(422, 404))
     def eligibility(question: CardQuestion, caller: Caller = anybody) -> Eligibility:
         """Whether the institution may treat this person on insurance now (BasicData/Register mirrors a part of it)."""
-        centre, now_ns = service.centre, service.clock.now_ns()
-        need_ok(centre.act(lambda: centre.core.eligibility(question.card_no, caller.institution, now_ns)))
+        core, card_no, now_ns = service.centre.core, question.card_no, service.clock.now_ns()
+        need_ok(service.act(caller, "eligibility", card_no, lambda: core.eligibility(card_no, caller.institution, now_ns)))
         return Eligibility(code="0")
 
     return routes

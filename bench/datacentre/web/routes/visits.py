@@ -63,7 +63,7 @@ def router(service: Service) -> APIRouter:
     def begin(new: NewVisit, key: ActKey, caller: Caller = institution) -> Begun:
         """Begin a visit: eligibility, identifier, and a virtual card's sequence number (SequelNumber/Next)."""
         now_ns = service.clock.now_ns()
-        code, visit = centre.act(lambda: core.begin_visit(
+        code, visit = service.act(caller, "begin-visit", new.card_no, lambda: core.begin_visit(
             request_id(caller, key), new.card_no, caller.institution, new.visit_type, now_ns, virtual=new.virtual,
         ))
         need_ok(code)
@@ -74,7 +74,7 @@ def router(service: Service) -> APIRouter:
     def late(caller: Caller = service.allow(Role.INSTITUTION, Role.OFFICER)) -> LateVisits:
         """Every visit whose record is late or missing now: an institution's own; an officer is told of all."""
         now_ns = service.clock.now_ns()
-        everybody = centre.act(lambda: core.late(now_ns))
+        everybody = service.act(caller, "late", "", lambda: core.late(now_ns))
         found = [one for one in everybody if caller.role is Role.OFFICER or one.institution == caller.institution]
         ordered = sorted(found, key=lambda one: (one.due_ns, one.identifier))
         told = [LateVisit(identifier=one.identifier, due=_iso(one.due_ns), stored=_iso(one.stored_ns)) for one in ordered]
@@ -83,13 +83,15 @@ def router(service: Service) -> APIRouter:
     @routes.get("/{identifier}", responses=refusals(404))
     def visit(identifier: Identifier, caller: Caller = institution) -> Begun:
         """One visit of this institution."""
-        return _told(_own(identifier, caller))
+        found = _own(identifier, caller)
+        service.act(caller, "visit", found.card_no, lambda: None)
+        return _told(found)
 
     @routes.post("/{identifier}/roll-back", responses=refusals(404, 422))
     def roll_back(identifier: Identifier, caller: Caller = institution) -> Begun:
         """退掛 within 24 hours (SequelNumber/Rollback)."""
-        _own(identifier, caller)
-        need_ok(centre.act(lambda: core.roll_back(identifier, caller.institution, service.clock.now_ns())))
+        own, now_ns = _own(identifier, caller), service.clock.now_ns()
+        need_ok(service.act(caller, "roll-back", own.card_no, lambda: core.roll_back(identifier, caller.institution, now_ns)))
         return _told(_own(identifier, caller))
 
     def _own(identifier: str, caller: Caller) -> Visit:

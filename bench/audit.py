@@ -1,0 +1,82 @@
+"""The commands ``audit export`` and ``audit verify``: the data centre's audit log, handed out and checked from outside."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from bench.exits import LAW_BROKEN, PASS
+from virtual_devices.errors import UsageError
+from virtual_devices.pki import ChainVerifier
+
+
+@click.group("audit")
+def group() -> None:
+    """The data centre's audit log: who read or changed what, in a history that can only be added to."""
+
+
+@group.command("export")
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--directory", default="runs/data-centre", show_default=True, type=click.Path(path_type=Path),
+              help="Of the data centre, whose authority signs the head.")
+@click.option("--database", metavar="URL", help="Where its books are kept; DIRECTORY/books.db when left out. No service may run.")
+@click.option("--holder", metavar="CARD_NO", help="Only what touched this person's data, each with its proof.")
+@click.option("--since", multiple=True, type=click.IntRange(0), metavar="SIZE",
+              help="Also prove that the log continues an older head of that size.")
+def export(out: Path, directory: Path, database: str | None, holder: str | None, since: tuple[int, ...]) -> None:
+    """Write the log, or a holder's own part of it, with a signed head into the file OUT."""
+    from bench.clock import WallClock
+    from bench.datacentre import audit_files, credentials
+    from bench.datacentre.database import open_books
+    from virtual_devices.cloud.audit import audit_log
+    from virtual_devices.cloud.issuer import CardIssuer
+
+    now_ns = WallClock().now_ns()
+    identity = CardIssuer(credentials.own_authority(directory), b"").data_centre
+    books = open_books(database or directory / "books.db")
+    log = audit_log(books, identity)
+    try:
+        with books.transaction(), out.open("w", encoding="utf-8") as file:
+            if holder is not None:
+                file.writelines(audit_files.export_about(log, identity, now_ns, holder))
+            else:
+                file.writelines(audit_files.export(log, identity, now_ns, since))
+            sys.stdout.write(f"{log.size} entries; written: {out}\n")
+    finally:
+        books.close()
+
+
+@group.command("verify")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--ca", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="Certificate (PEM) of the authority under which the data centre signs.")
+@click.option("--lang", type=click.Choice(["en", "zh-TW"]), default="en", show_default=True)
+def verify(files: tuple[Path, ...], ca: Path | None, lang: str) -> None:
+    """Check exported FILES, oldest first: signatures, hashes, inclusion, consistency. Says what is proved and what is not.
+
+    Exit code 1 when an entry was changed, dropped or reordered, or the log was rolled back.
+    """
+    from bench.datacentre import audit_check, audit_files
+
+    found = audit_check.check(audit_files.read(files), None if ca is None else _root(ca))
+    words = {"en": ("WRONG", "proved", "not proved"), "zh-TW": ("有誤", "已證明", "未證明")}[lang]
+    for word, lines in zip(words, (found.wrong, found.proved, found.open), strict=True):
+        for line in lines:
+            sys.stdout.write(f"{word}: {line[lang == 'zh-TW']}\n")
+    sys.exit(LAW_BROKEN if found.wrong else PASS)
+
+
+def _root(ca: Path) -> ChainVerifier:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    try:
+        certificate = x509.load_pem_x509_certificate(ca.read_bytes())
+    except ValueError:
+        raise UsageError(f"{ca}: no certificate in PEM") from None
+    return ChainVerifier(certificate.public_bytes(Encoding.DER))
+
+
+__all__ = ["group"]
