@@ -21,16 +21,21 @@ from click.testing import CliRunner
 
 from bench.cli import main
 from bench.counter import PIN, Counter
+from bench.drivers import pcsc
+from bench.pcscd import PrivatePcscd
 from bench.presenters.control import Control, ControlServer, save_image
 from bench.presenters.control_software import LOG, ControlSoftwareServer, Guard
 from bench.presenters.hand import Hand
 from bench.presenters.turns import Turns
 from bench.presenting import sample_card, sample_data
+from bench.reader_link import ReaderLink
+from virtual_devices.card.ic_card import IcCard
 from virtual_devices.errors import LinkError, PeerError
 from virtual_devices.link import Attempt, Link
 
 from .places import ROOT
 from .processes import wait_until
+from .virtual_readers import presented, ready
 
 ORIGIN = "https://his.example"
 PORTS = {"kit": 0, "local": 0, "cloud": 0}
@@ -64,9 +69,10 @@ class Served:
 
 
 @contextmanager
-def serving(limit_s: float = 60.0, origins: tuple[str, ...] = (ORIGIN,)) -> Iterator[Served]:
-    counter, turns = Counter(1), Turns(limit_s)
-    counter.insert_sample()
+def serving(limit_s: float = 60.0, origins: tuple[str, ...] = (ORIGIN,), card: Link | None = None) -> Iterator[Served]:
+    counter, turns = Counter(1, card=card), Turns(limit_s)
+    if card is None:
+        counter.insert_sample()
     server = ControlSoftwareServer(counter, turns, ports=PORTS, origins=origins)
     up = threading.Event()
     thread = threading.Thread(target=server.run, args=(up.set,))
@@ -243,6 +249,27 @@ def test_hand_changes_the_card_over_the_control_channel(tmp_path: Path) -> None:
     finally:
         hand.stop()
         turns.close()
+
+
+@pytest.mark.needs("pcsc")
+def test_card_in_a_real_reader_signs_and_its_leaving_is_noticed(tmp_path: Path) -> None:
+    """Our card behind a real pcscd, in a virtual reader: the service knows nothing but a reader's name."""
+    control = ControlServer("card", tmp_path)
+    with PrivatePcscd(1) as daemon, presented(sample_card(1), daemon.ports[0], control, settle_s=0, load=IcCard.from_image):
+        link = pcsc.open(daemon.readers[0], env=daemon.env)
+        try:
+            with serving(card=ReaderLink(link)) as served:
+                assert served.local("/api/common/v1/Initial")["statusCode"] == "0"
+                assert served.local("/api/hc/v1/Signature/Hc", serviceType="03")["hcId"] == DATA.card_no
+                begun = served.signed("/api/v1/SequelNumber/Next", **VISIT)
+                assert (begun["statusCode"], begun["sequenceNumber"]) == ("0", "0001")
+                hand = ready(tmp_path, "card")
+                image = hand.eject()
+                assert served.local("/api/hc/v1/Signature/Hc", serviceType="03") == {"statusCode": "4013"}
+                hand.insert(image, DATA.card_no)
+                assert served.local("/api/hc/v1/Signature/Hc", serviceType="03")["statusCode"] == "0"
+        finally:
+            link.close()
 
 
 def test_port_that_is_taken_is_said_and_the_others_are_given_back() -> None:

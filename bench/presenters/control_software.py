@@ -32,6 +32,7 @@ from starlette.exceptions import HTTPException
 from bench.counter import Counter
 from bench.presenters.certificate import self_signed
 from bench.presenters.turns import Busy, Late, Turns
+from virtual_devices.codes import Space, lookup
 from virtual_devices.errors import LinkError
 from virtual_devices.reader import cs60, sdk
 
@@ -90,8 +91,8 @@ class Face:
         self.app.add_api_route(path, handle, methods=[method])
 
     def _reply(self, method: str, path: str, answer: Answer, began: float) -> Response:
-        code = answer.get("ERRORCODE") or answer.get("statusCode") or "-"
-        LOG.info("%s %s %s -> %s, %.1f ms", self.name, method, path, code, (time.perf_counter() - began) * 1e3)
+        code = answer.get("ERRORCODE") or answer.get("statusCode") or ""
+        LOG.info("%s %s %s -> %s, %.1f ms", self.name, method, path, _said(code), (time.perf_counter() - began) * 1e3)
         return _json(200, answer)
 
     async def _unknown(self, request: Request, error: Exception) -> Response:
@@ -114,6 +115,14 @@ class Face:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Vary"] = "Origin"
         return response
+
+
+def _said(code: str) -> str:
+    """A code with its words, English and Chinese, from whichever of the two spaces has it."""
+    if not code:
+        return "answered"
+    found = lookup(code, Space.VHC)
+    return str(found if found.known else lookup(code, Space.CSHIS))
 
 
 _BAD = object()
