@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from virtual_devices.clock import NS
+from virtual_devices.clock import NS, parse_roc
 from virtual_devices.tables import read_table
 from virtual_devices.uploads.lists import DEADLINES
 from virtual_devices.uploads.rows import Kept, Standing
+
+SAME_BEGINNING_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class KnownVisit:
     identifier: str
     institution: str
     national_id: str
+    begun_ns: int
     ended_ns: int
 
     @property
@@ -47,24 +50,31 @@ class LateRecord:
 
 
 def late(kept: Iterable[Kept], known: Iterable[KnownVisit], at_ns: int) -> list[LateRecord]:
-    """Everything that is late at that moment: records first, then visits without a record that counts, each in its order."""
+    """Everything that is late at that moment: records first, then visits without a record that counts, each in its order.
+
+    A record without identifier (format 1.0) is that of a visit of the same person and place that began within ten minutes of it.
+    """
     found: list[LateRecord] = []
-    told: set[tuple[str, str]] = set()
-    failed: set[tuple[str, str]] = set()
+    told: dict[tuple[str, str], Standing] = {}
+    nameless: dict[tuple[str, str], list[Kept]] = {}
     for row in kept:
-        name = row.institution, row.identifier
-        if row.standing is Standing.COUNTED:
-            told.add(name)
-            if row.received_ns > row.due_ns:
-                found.append(LateRecord(row.identifier, row.institution, row.national_id, row.due_ns, row.received_ns))
-        elif row.standing is Standing.DELETED:
-            told.add(name)
-        else:
-            failed.add(name)
+        if row.standing is Standing.COUNTED and row.received_ns > row.due_ns:
+            found.append(LateRecord(row.identifier, row.institution, row.national_id, row.due_ns, row.received_ns))
+        if not row.identifier:
+            nameless.setdefault((row.institution, row.national_id), []).append(row)
+        elif told.get((row.institution, row.identifier), Standing.FAILED) is Standing.FAILED:
+            told[(row.institution, row.identifier)] = row.standing
     for visit in known:
-        name = visit.institution, visit.identifier
-        if name not in told and at_ns > visit.due_ns:
-            found.append(LateRecord(*name, visit.national_id, visit.due_ns, -1, name in failed))
+        if at_ns <= visit.due_ns:
+            continue
+        standing = told.get((visit.institution, visit.identifier))
+        near = [
+            row.standing for row in nameless.get((visit.institution, visit.national_id), ())
+            if abs(parse_roc(row.visited_at) - visit.begun_ns) <= SAME_BEGINNING_S * NS
+        ]
+        if standing in (None, Standing.FAILED) and all(one is Standing.FAILED for one in near):
+            failed = standing is not None or bool(near)
+            found.append(LateRecord(visit.identifier, visit.institution, visit.national_id, visit.due_ns, -1, failed))
     return found
 
 
