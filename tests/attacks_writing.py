@@ -18,7 +18,7 @@ from virtual_devices.randomness import private_key
 from virtual_devices.reader.proximity import ReaderSession, ask
 from virtual_devices.reader.transmit import Ended, Handle
 from virtual_devices.reader.wallet_visit import (
-    _BEFORE_WRITING,
+    BEFORE_WRITING,
     VirtualRegistered,
     read_medical_wallet,
     register_wallet,
@@ -58,7 +58,7 @@ def _batches(bench: WalletBench, change: Callable[[Batch], Batch], *, again: int
     told = []
 
     def body(opened: ReaderSession, sam: Handle) -> Flow[None]:
-        shown = yield from ask(bench.desk, opened, _BEFORE_WRITING, sam, hpc=bench.doctor)
+        shown = yield from ask(bench.desk, opened, BEFORE_WRITING, sam, hpc=bench.doctor)
         signed = yield from sign_records(bench.desk, records(target_of(shown).holder), sam, bench.doctor)
         batch = change(prepare(target_of(shown), signed, bench.act("batch")))
         for _ in range(again):
