@@ -91,6 +91,14 @@ long as a pharmacy must is inferred), counted from the last thing that happened.
 institution, visit or id. Then its records are deleted in one act. What stays is, of each record, its id, kind, hash and class,
 the moment, and the data centre's signed statement of it. Certificates of professionals are kept: they are no prescriptions.
 
+## FHIR
+
+Prescriptions and dispensings go out and come in as FHIR R4 documents (`virtual_devices/fhir/`), without loss: a Bundle of type
+document with Composition, Patient, Practitioner, Organization and one MedicationRequest an order, or one MedicationDispense an
+item (the shape of the TW EMPD guide: public), and the signed record itself in a Provenance. Systems and extensions that begin
+with `urn:nhi:bench:fhir` are the profile's, where a national guide has its own. `vhc-bench fhir check FILE` checks one. What FHIR
+cannot hold (a code with blanks at its ends, a control character) is refused with the element's path, never changed.
+
 ## What this is not
 
 A dispensing is returned whole, never in part. Substitutions are told (item code and quantity) and not judged. Holidays do not
