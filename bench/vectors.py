@@ -21,8 +21,9 @@ def command(directory: Path, seed: int) -> None:
       vhc-bench vectors --out vectors --seed 1
 
     DIR/README.md tells what is there, in Chinese and English; DIR/manifest.json says the same to programs, after
-    DIR/schema.json: credentials, engagements, sessions, requests, responses, batches and receipts, QR codes, authorizations
-    and status lists, those to be accepted and those to be refused, with reason and code; test keys and trust anchors.
+    DIR/schema.json: credentials, engagements, sessions, requests, responses, batches, receipts, late records, QR codes,
+    authorizations and status lists, those to be accepted and those to be refused, with reason and code; test keys and trust
+    anchors.
     """
     from conformance.vectors.build import MANIFEST, build
 

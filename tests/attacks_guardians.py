@@ -125,7 +125,7 @@ WRONG: list[tuple[str, str, Any, frozenset[Scope], str, str]] = [
      "not yet valid"),
     ("for-another-ward", "the authorization for one ward with the card of another", _made(ward="000000000012"),
      frozenset({Scope.BASIC}), "5020", "for another ward"),
-    ("without-authorization", "a ward's card whose authorization is held back", lambda *_: None, frozenset({Scope.BASIC}), "1520",
+    ("without-authorization", "a ward's card whose authorization is held back", lambda *_: None, frozenset({Scope.BASIC}), "3237",
      "the issuer's signed card says that it is held for another"),
     ("under-another-authorization", "a ward's card with an older, wider authorization of the same guardian",
      _made(cti=b"authorization 02"), frozenset({Scope.BASIC}), "4029", "the card is held under another authorization"),
@@ -134,7 +134,7 @@ WRONG: list[tuple[str, str, Any, frozenset[Scope], str, str]] = [
 
 def _rows() -> None:
     for name, what, make, scope, code, seen in WRONG:
-        space = Space.VHC if code in ("1523", "3239", "1520", "3238", "3240", "3100") else Space.CSHIS
+        space = Space.VHC if code in ("1523", "3239", "1520", "3237", "3238", "3240", "3100") else Space.CSHIS
         ROWS.put(Attack(name, what, Kind.REFUSED, code, seen, CLAUSE, Mark.PROFILE, partial(told, make, scope), space))
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from PIL import Image
 from pydantic import ValidationError
 
 from bench.cli import main
-from conformance.vectors.build import MANIFEST, READ_ME, SCHEMA, build, make, schema
+from conformance.vectors.build import CLAUSES, MANIFEST, READ_ME, SCHEMA, build, make, schema
 from conformance.vectors.model import Kind, Manifest, Reason, Vector
 from virtual_devices.mdoc import session
 
 from .places import ROOT
+from .profile_pages import clauses
 from .vector_checks import Checks, expected
 
 SEED = 7
@@ -83,6 +85,13 @@ def test_every_kind_has_accepted_and_refused_vectors_and_every_reason_is_used() 
         assert told == {True, False}, kind
     used = {v.expected.reason for v in VECTORS}
     assert used == set(Reason)
+
+
+def test_read_me_names_clauses_of_the_profile_for_every_kind() -> None:
+    assert list(CLAUSES) == [k for k in CLAUSES if f"| `{k.value}` | {CLAUSES[k]} |" in files()[READ_ME].decode()]
+    assert set(CLAUSES) == set(Kind)
+    named = {clause for text in CLAUSES.values() for clause in re.findall(r"P-[A-Z]{3}(?:-\d\d)?", text)}
+    assert all(any(known.startswith(clause) for known in clauses()) for clause in named)
 
 
 def test_manifest_names_every_file_with_its_digest() -> None:

@@ -239,8 +239,36 @@ def _response(case: Case) -> Said:
     assert place is not None
     found = case.suite.lists(case.at_ns).look(place.uri, place.index, case.at_ns).status
     if found in (Status.VALID, Status.UNKNOWN):
-        return OK
+        return _receipt_signed(verdict) or _ward(case, verdict)
     return said("suspended" if found is Status.SUSPENDED else "revoked", FieldCode(REVOKED))
+
+
+def _receipt_signed(found: response.Believed) -> Said | None:
+    by_mac = vhc.WRITE in found.device_values and not found.signed
+    return said("no-proof", FieldCode("4043")) if by_mac else None
+
+
+def _ward(case: Case, found: response.Believed) -> Said:
+    """As ``wallet_visit`` does with what was shown."""
+    under = found.values.get(vhc.BASIC, {}).get(vhc.HELD_UNDER)
+    if not under:
+        return OK
+    shown = found.device_values.get(vhc.DELEGATION, {})
+    try:
+        proof = read_sign1(shown.get("proof"))
+    except MalformedCose:
+        proof = None
+    use = authorization_check.Use(
+        found.values[vhc.BASIC]["card_no"], frozenset({Scope.BASIC}), Purpose.OUTPATIENT, found.mso.device_key,
+    )
+    checker = authorization_check.Checker(case.suite.root, case.suite.lists(case.at_ns).look)
+    verdict = checker.check_presented(shown.get("authorization"), proof, case.transcript().encoded, use, case.at_ns)
+    if not verdict.holds:
+        return said(verdict.reason.name, verdict.code)
+    assert verdict.authorization is not None
+    if verdict.authorization.cti != under:
+        return said("out-of-scope", authorization_check.CODES[authorization_check.Reason.OUT_OF_SCOPE])
+    return OK
 
 
 def _not_shown(number: int) -> Said:
@@ -310,9 +338,10 @@ def _receipt(case: Case) -> Said:
 
 
 def _card_code(case: Case) -> Said:
-    lists = case.suite.lists(from_datetime(datetime.fromisoformat(case.suite.manifest.at.replace("Z", "+00:00"))))
+    made_ns = from_datetime(datetime.fromisoformat(case.suite.manifest.at.replace("Z", "+00:00")))
+    lists = case.suite.lists(made_ns)
     issuers = qr_check.Issuers(case.suite.root, Work())
-    issuers.take(case.suite.pem("trust/document-signer.pem"), case.at_ns)
+    issuers.take(case.suite.pem("trust/document-signer.pem"), made_ns)
     asked = read_challenge(case.text(Input.CHALLENGE)) if Input.CHALLENGE in case.vector.files else None
     reader = qr_check.QrReader(case.value(Value.READER), issuers, lists, Work())
     if Input.BEFORE in case.vector.files:

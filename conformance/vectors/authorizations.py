@@ -32,12 +32,17 @@ MODEL = "authorization/parent"
 VHC, CSHIS = Space.VHC, Space.CSHIS
 
 
-def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
-    """A parent's and a messenger's authorization; each way to be refused."""
-    parent = Authorization(
+def parents(world: World) -> Authorization:
+    """A parent's: everything, for care, for a year."""
+    return Authorization(
         bytes(range(16)), CARD_NO, GUARDIAN_NO, "陳淑芬", world.guardian.public_key(), Relation.PARENT, EVERYTHING, Purpose.CARE,
         NOW_NS, NOW_NS, NOW_NS + 365 * DAY_NS, StatusReference(GRANTS_URI, 77),
     )
+
+
+def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
+    """A parent's and a messenger's authorization; each way to be refused."""
+    parent = parents(world)
     messenger = replace(parent, relation=Relation.MESSENGER, scope=frozenset({Scope.BASIC, Scope.COLLECT}),
         purpose=Purpose.PHARMACY,
                         expires_ns=NOW_NS + 90 * DAY_NS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from cryptography import x509
@@ -19,9 +20,10 @@ from conformance.vectors import (
     requests,
     responses,
     sessions,
+    wards,
     writing,
 )
-from conformance.vectors.model import Manifest, Vector
+from conformance.vectors.model import Kind, Manifest, Vector
 from conformance.vectors.suite import Suite, both, moment
 from conformance.vectors.world import NOW_NS, Reader, World
 
@@ -59,12 +61,31 @@ def make(seed: int) -> Suite:
     sessions.add(suite, world, opened)
     requests.add(suite, world, opened["qr"], opened["other"])
     responses.add(suite, world, opened["nfc"], opened["other"])
+    wards.add(suite, world, opened["nfc"], opened["other"])
     writing.add(suite, world)
     late.add(suite, world)
     codes.add(suite, world)
     prescriptions.add(suite, world)
     authorizations.add(suite, world, opened["nfc"], opened["other"])
     return suite
+
+
+CLAUSES: Mapping[Kind, str] = {
+    Kind.CREDENTIAL: "P-BEL-01, P-CRT-07, P-BEL-07",
+    Kind.RESPONSE: "P-BEL-01 to P-BEL-04, P-BEL-07, P-BEL-08, P-WBK-05",
+    Kind.ENGAGEMENT: "P-ENG, P-ENG-07",
+    Kind.HANDOVER: "P-HND, P-ENG-07",
+    Kind.SESSION: "P-SES",
+    Kind.REQUEST: "P-REQ, P-RDR-12, P-RSP-03, P-ERR-01",
+    Kind.BATCH: "P-WBK-03, P-WBK-04",
+    Kind.RECEIPT: "P-WBK-06",
+    Kind.LATE_RECORDS: "P-LAT-02, P-LAT-03",
+    Kind.CARD_CODE: "P-QRC-06, P-QRC-07",
+    Kind.PRESCRIPTION_CODE: "P-QRX-06, P-QMP-02",
+    Kind.AUTHORIZATION: "P-AUT-10, P-AUT-11",
+    Kind.STATUS_LIST: "P-STA-06 to P-STA-08",
+}
+"""By what in the profile each kind is decided."""
 
 
 def schema() -> dict[str, Any]:
@@ -119,6 +140,7 @@ def _read_me(manifest: Manifest) -> str:
     """For people: what is here, and how to use it."""
     good = sum(v.expected.accepted for v in manifest.vectors)
     rows = "\n".join(_row(vector) for vector in manifest.vectors)
+    clauses = "\n".join(f"| `{kind.value}` | {text} |" for kind, text in CLAUSES.items())
     return f"""# 測試向量 / Test vectors
 
 {manifest.says.zh}
@@ -147,10 +169,16 @@ def _read_me(manifest: Manifest) -> str:
   `card-code/*`: the signer's certificate is in `trust/document-signer.pem`; `before` is a code that this reader took before.
   `prescription-code/*`: the authorities are the second certificates in `trust/sam.pem` and `trust/physician.pem`; `texts` has
   a code a line.
-- `authorization/*`：卡片綁定於金鑰 `guardian`。 `authorization/*`: the card is bound to the key `guardian`.
+- `authorization/*`：卡片綁定於金鑰 `guardian`；`response/*`：讀取者要求範圍 basic、用途 outpatient（掛號）。
+  `authorization/*`: the card is bound to the key `guardian`; `response/*`: the reader asks for scope basic and
+  purpose outpatient (a registration).
 - 現行虛擬健保卡的條碼是不透明的一次性代碼，只有雲端能解；沒有它的向量。
   The deployed card's QR code is an opaque token for a single use that only the cloud resolves: there are no vectors of it.
 - 種子 / seed {manifest.seed}: `vhc-bench vectors --out DIR --seed {manifest.seed}`
+
+| kind | 依據（profile 條款）/ decided by (clauses of the profile) |
+|---|---|
+{clauses}
 
 | id | | reason | code | 說明 | what it is |
 |---|---|---|---|---|---|

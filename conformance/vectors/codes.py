@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import cbor2
+from cryptography import x509
 
 from conformance.vectors.model import Input, Kind, Reason, Space, Value
 from conformance.vectors.pictures import png
@@ -23,7 +24,7 @@ from conformance.vectors.world import (
     World,
 )
 from virtual_devices import base45, cwt
-from virtual_devices.clock import NS
+from virtual_devices.clock import NS, from_datetime
 from virtual_devices.cose import ALG, ES256, KCWT, SIGN1_TAG, TYP, Sign1, encode_protected, sig_structure
 from virtual_devices.cose import decode as decode_cose
 from virtual_devices.mdoc.mso import StatusReference
@@ -103,10 +104,23 @@ def add(suite: Suite, world: World) -> None:
         suite.good(Kind.CARD_CODE, name, {Input.TEXT: text, Value.READER: READER, **values}, zh, en)
     suite.bad(MODEL, "used-before", {Input.BEFORE: text}, Reason.USED_BEFORE, _vhc("1020"), "同一個條碼已掃描過",
               "this reader has taken the very code before")
+    _issuer_ends(suite, world, phone)
     _times(suite, phone)
     _signers(suite, world, phone)
     _binding(suite, world, phone, challenge)
     _form(suite, phone, text)
+
+
+def _issuer_ends(suite: Suite, world: World, phone: Phone) -> None:
+    """A card that outlives its signer's certificate, shown in the last seconds of that."""
+    ends_ns = from_datetime(x509.load_der_x509_certificate(world.signer.chain[0]).not_valid_after_utc)
+    text = phone.show(phone.inner(until_ns=ends_ns + DAY_NS), at_ns=ends_ns - 10 * NS)
+    model = suite.good(
+        Kind.CARD_CODE, "signer-last-second", {Input.TEXT: text, Value.READER: READER, Value.AT: moment(ends_ns)},
+        "發卡憑證效期的最後一秒", "the last second of the signer's certificate",
+    )
+    suite.bad(model, "signer-ended", {Value.AT: moment(ends_ns + NS)}, Reason.ISSUER_EXPIRED, _vhc("1422"),
+              "發卡憑證一秒前到期", "the signer's certificate ended a second ago")
 
 
 def _times(suite: Suite, phone: Phone) -> None:

@@ -53,6 +53,11 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
     inputs = {Input.RESPONSE: _whole(world.issued.select({}), written), Value.SESSION: opened.name}
     suite.good(Kind.RESPONSE, "receipt", inputs, "寫回的回覆：裝置簽署的回條",
         "the answer to a write-back: the receipt, signed by the device")
+    by_mac_only = mac_device(session.agree(world.device, opened.reader.public_key()), opened.transcript, vhc.DOCTYPE,
+                             {vhc.WRITE: {vhc.RECEIPT: receipt.value()}})
+    suite.bad("response/receipt", "receipt-by-mac", {Input.RESPONSE: _whole(world.issued.select({}), by_mac_only)},
+              Reason.NO_PROOF, number(Space.CSHIS, "4043"), "回條只有 MAC：不足為憑",
+               "the receipt by a MAC, which proves nothing to others")
     _device(suite, world, opened, other, part)
     _issuer(suite, world, opened, part)
     _structure(suite, part, by_signature)

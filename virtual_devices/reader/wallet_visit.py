@@ -204,7 +204,7 @@ def _on_behalf(desk: Desk, opened: ReaderSession, shown: Shown, use: Use) -> str
     except MalformedCose:
         proof = None
     checker = Checker(desk.root, _lookup(desk), desk.revoked)
-    presented = raw if isinstance(raw, bytes) else b""
+    presented = raw if raw is None or isinstance(raw, bytes) else b""
     verdict = checker.check_presented(presented, proof, opened.transcript.encoded, use, desk.clock.now_ns())
     if not verdict.holds:
         raise Ended(f"the guardian's authorization: {verdict.reason.value} {verdict.text}".rstrip(), verdict.code.number, ROLE)
