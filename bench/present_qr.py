@@ -83,7 +83,7 @@ def _source(
     try:
         asked = read_challenge(challenge) if challenge else None
     except MalformedCode as e:
-        raise UsageError(f"--challenge: {e.what}") from e
+        raise UsageError(f"--challenge is not what a reader's code says (VHR1:...): {e.what}; give it whole") from e
     sample = SamplePhone(seed, now_ns)
     if trust is not None:
         _write(trust, sample.trust())
