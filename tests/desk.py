@@ -44,12 +44,14 @@ class Bench:
     """Everything at one desk. Replace a card to see what happens."""
 
     profile: str = "t1"
+    personal: dict[str, Any] = field(default_factory=dict)
+    """What the card's personalisation has beside the usual."""
     card: IcCard = field(init=False)
     rows: list[Row] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock(NOW_NS)
-        self.card = patient_card(self.profile)
+        self.card = patient_card(self.profile, **self.personal)
         self.sam = sam()
         self.hpc = hpc()
         self.core = DataCentre()
@@ -92,9 +94,7 @@ def patient_card(profile: str = "t1", *, identity: Identity | None = None, **mor
 
 def bench_of(profile: str = "t1", **more: Any) -> Bench:
     """A desk before a card personalised so."""
-    bench = Bench(profile)
-    bench.card = patient_card(profile, **more)
-    return bench
+    return Bench(profile, more)
 
 
 def switch_on(bench: Bench) -> Flow[Handle]:

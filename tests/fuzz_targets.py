@@ -6,6 +6,7 @@ Each is fed valid messages, spoilt, and whatever an engine makes of them (``fuzz
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from virtual_devices import authorization, base45, cbor, cose, cwt, status_list, tlv
 from virtual_devices.apdu import Command, MalformedApdu, Response
 from virtual_devices.authorization_check import Checker
+from virtual_devices.cloud.envelope import EnvelopeCheck, Signed
+from virtual_devices.cloud.envelope import Kind as EnvelopeKind
 from virtual_devices.iso_dep import Ats, Block, MalformedIsoDep
 from virtual_devices.link import Work
 from virtual_devices.mdoc import ble_options, engagement, handover, mso, ndef, request, response, session, tnep
@@ -303,6 +306,30 @@ def envelope(raw: bytes) -> None:
     refusing(MalformedEnvelope, unwrap)(raw)
 
 
+# -- control software 6.0
+
+@lru_cache(maxsize=1)
+def envelope_bodies() -> list[dict[str, Any]]:
+    """Signed by three cards, and for a virtual card."""
+    from .card_centre import CardCentre
+
+    physical, virtual = CardCentre().begin(doctor=True), CardCentre().begin(virtual=True, doctor=True)
+    return [physical.envelope("HpcHc"), virtual.envelope("Hc"), physical.envelope("Sam", "30")]
+
+
+def envelope_signatures() -> list[bytes]:
+    return [base64.b64decode(body["signature"]) for body in envelope_bodies()]
+
+
+def signature_envelope(raw: bytes) -> None:
+    """Whatever stands in the field, the check says who asks, or a code."""
+    check = EnvelopeCheck(ROOT, "IDC")
+    text = base64.b64encode(raw).decode("ascii")
+    for body, kind in zip(envelope_bodies(), (EnvelopeKind.HPC_HC, EnvelopeKind.HC, EnvelopeKind.SAM), strict=True):
+        found = check.check({**body, "signature": text}, kind, NOW_NS)
+        assert isinstance(found, Signed) or found.isdigit()
+
+
 TARGETS: dict[str, Target] = {
     "apdu": Target("commands and responses", commands, apdu),
     "tlv": Target("BER-TLV", lambda: [tlv.encode(0x7F49, tlv.encode(0x86, bytes(200))), wrap(bytes(300))], tlv_objects),
@@ -329,5 +356,6 @@ TARGETS: dict[str, Target] = {
     "credential": Target("IssuerSigned and MSO", credentials, issuer_signed, spoil_cbor),
     "write-back": Target("batches, records, receipts", batches, written, spoil_cbor),
     "qr": Target("QR texts", qr_texts, qr_text, spoil_qr),
+    "signature-envelope": Target("what software 6.0 signs", envelope_signatures, signature_envelope, spoil_cbor, 8192),
 }
 """By the name that ``./bench.sh fuzz NAME`` takes."""

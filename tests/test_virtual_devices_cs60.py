@@ -287,9 +287,11 @@ JSONS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4), max_leaves=12,
 )
+SOME = settings(max_examples=40)
 CENTRE = CardCentre().begin(virtual=True, doctor=True)
 
 
+@SOME
 @given(st.sampled_from(sorted(CLOUD)), st.one_of(JSONS, st.dictionaries(
     st.sampled_from(["clientRandom", "hospitalId", "samId", "signature"]), st.text(max_size=40), min_size=4)))
 def test_cloud_answers_whatever_comes(path: str, body: Any) -> None:
@@ -301,18 +303,20 @@ NAMES = ("treatmentItem", "babyTreatment", "afterCheck", "treatmentDateTime", "p
 BODIES = st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, JSONS))
 
 
-@settings(max_examples=40)
+@SOME
 @given(st.sampled_from(sorted(CLOUD)), BODIES)
 def test_cloud_answers_whatever_a_signed_request_asks(path: str, body: Any) -> None:
     assert CENTRE.signed(path, **body)["statusCode"].isdigit()
 
 
+@SOME
 @given(st.sampled_from([key for key in LOCAL if "Finalize" not in key[1] and "PIN" not in key[1].upper()]), JSONS)
 def test_local_answers_whatever_comes(key: tuple[str, str], body: Any) -> None:
     reply = CENTRE.desk.run(cs60.answer(CENTRE.component, *key, body))
     assert "status" in reply or reply["statusCode"].isdigit()
 
 
+@SOME
 @given(st.sampled_from(sorted(KIT)), JSONS)
 def test_kit_answers_whatever_comes(path: str, body: Any) -> None:
     assert CENTRE.desk.run(sdk.answer(CENTRE.kit, path, body))["ERRORCODE"].isdigit()
