@@ -36,6 +36,7 @@ from virtual_devices.status_list import StatusList, StatusLists, StatusVerdict
 from virtual_devices.write_back import read_batch, read_receipt, read_record
 
 from . import fuzz_seeds as seeds
+from . import fuzz_uploads as uploads
 from .desk import AUTHORITY, CARD_NO, NOW_NS
 from .fuzz_spoil import spoil, spoil_cbor
 from .handover_messages import DRAW, HR, HS, SERVICE_UUID
@@ -357,5 +358,8 @@ TARGETS: dict[str, Target] = {
     "write-back": Target("batches, records, receipts", batches, written, spoil_cbor),
     "qr": Target("QR texts", qr_texts, qr_text, spoil_qr),
     "signature-envelope": Target("what software 6.0 signs", envelope_signatures, signature_envelope, spoil_cbor, 8192),
+    "upload": Target("upload files, 1.0 and 2.0, their checks and what is kept", uploads.files, uploads.upload,
+                     uploads.spoil_file, 32_768),
+    "upload-request": Target("an upload's request", uploads.requests, uploads.request),
 }
 """By the name that ``./bench.sh fuzz NAME`` takes."""

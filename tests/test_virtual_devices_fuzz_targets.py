@@ -17,7 +17,7 @@ from . import fuzz
 from .fuzz_spoil import framed, spoil, spoil_cbor, spoil_framed, unframed
 from .fuzz_targets import Target, refusing
 
-SAMPLE = {"signature-envelope": 60, "phone": 60, "desk": 60, "holder": 150}
+SAMPLE = {"signature-envelope": 60, "phone": 60, "desk": 60, "holder": 150, "upload": 100}
 TARGETS = fuzz.targets()
 
 

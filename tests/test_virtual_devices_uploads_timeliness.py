@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from virtual_devices.clock import NS, parse_roc
 from virtual_devices.uploads.lists import DEADLINES
 from virtual_devices.uploads.rows import Kept, Standing
@@ -34,6 +36,8 @@ def test_record_without_identifier_is_of_the_visit_that_began_then() -> None:
     known = [KnownVisit(f"{s}", CLINIC, PATIENT, VISITED_NS + s * NS, VISITED_NS) for s in (-601, -600, 600, 601)]
     assert [one.identifier for one in late([kept("", VISITED_NS)], known, DUE_NS + 1)] == ["-601", "601"]
     assert [one.failed for one in late([kept("", VISITED_NS, Standing.FAILED)], known[1:2], DUE_NS + 1)] == [True]
+    nowhen = replace(kept("", VISITED_NS, Standing.FAILED), visited_at="yesterday")
+    assert [one.failed for one in late([nowhen], known[1:2], DUE_NS + 1)] == [False]
 
 
 def test_record_of_another_institution_does_not_count() -> None:

@@ -107,6 +107,8 @@ KEPT = Kind(
 ISSUES = Kind("refill_issue", Issue, ("identifier", "drug_class", "number"), (("identifier", "drug_class"), ("by_identifier",)))
 SENDERS = Kind("upload_sender", Sender, ("institution",))
 UPLOADS = Kind("upload", Upload, ("opcode",), (("institution", "digest", "kind"), ("kind", "until_ns")))
+KINDS = (KEPT, ISSUES, SENDERS, UPLOADS)
+"""Everything that is kept of uploads, for whoever makes the shelves."""
 
 
 class Earlier(Protocol):
@@ -137,4 +139,6 @@ class Earlier(Protocol):
         ...
 
 
-__all__ = ["Earlier", "ISSUES", "Issue", "IssueState", "KEPT", "Kept", "SENDERS", "Sender", "Standing", "UPLOADS", "Upload"]
+__all__ = [
+    "Earlier", "ISSUES", "Issue", "IssueState", "KEPT", "KINDS", "Kept", "SENDERS", "Sender", "Standing", "UPLOADS", "Upload",
+]

@@ -13,6 +13,7 @@ from virtual_devices.clock import NS, parse_roc
 from virtual_devices.tables import read_table
 from virtual_devices.uploads.lists import DEADLINES
 from virtual_devices.uploads.rows import Kept, Standing
+from virtual_devices.uploads.values import is_moment
 
 SAME_BEGINNING_S = 600
 
@@ -60,9 +61,9 @@ def late(kept: Iterable[Kept], known: Iterable[KnownVisit], at_ns: int) -> list[
     for row in kept:
         if row.standing is Standing.COUNTED and row.received_ns > row.due_ns:
             found.append(LateRecord(row.identifier, row.institution, row.national_id, row.due_ns, row.received_ns))
-        if not row.identifier:
+        if not row.identifier and is_moment(row.visited_at, 13):
             nameless.setdefault((row.institution, row.national_id), []).append(row)
-        elif told.get((row.institution, row.identifier), Standing.FAILED) is Standing.FAILED:
+        elif row.identifier and told.get((row.institution, row.identifier), Standing.FAILED) is Standing.FAILED:
             told[(row.institution, row.identifier)] = row.standing
     for visit in known:
         if at_ns <= visit.due_ns:
