@@ -194,7 +194,7 @@ def test_lost_answer_and_a_new_app_get_the_card_all_the_same(outcome: Outcome) -
 
 
 def test_key_that_is_refused_is_not_asked_for_again() -> None:
-    """A new key is made after 1024, so that a key burnt by an answer that was lost does not bar the phone for ever."""
+    """A key burnt by an answer that was lost does not bar the phone for ever, and none is left behind in the keystore."""
     town = Town()
     of, _ = town.enrolled(ANNA, "anna")
     used = of.phone.cards.get(OWN).key  # type: ignore[union-attr]
@@ -203,6 +203,10 @@ def test_key_that_is_refused_is_not_asked_for_again() -> None:
     with pytest.raises(app.Refusal) as end:
         town.run(app.rebind(of, ANNA.card_no, town.ticket(ANNA)))
     assert end.value.code == "1024" and of.unfinished.key_for(what) == ""
+    with pytest.raises(app.Refusal) as end:
+        town.run(app.rebind(of, ANNA.card_no, {"id_no": ANNA.id_no}))  # too little
+    assert end.value.code == "1057"
+    keys_of_cards(of)
     card = town.run(app.rebind(of, ANNA.card_no, town.ticket(ANNA)))
     assert of.cards == {card: OWN}
 

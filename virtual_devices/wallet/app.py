@@ -17,7 +17,6 @@ from typing import Any
 
 from virtual_devices.authorization import MalformedAuthorization, Scope, read
 from virtual_devices.authorization_check import Checker, Use
-from virtual_devices.codes import Space
 from virtual_devices.flow import Flow
 from virtual_devices.mdoc.mso import read_issuer_signed
 from virtual_devices.mdoc.tagged import MalformedMdoc
@@ -26,7 +25,6 @@ from virtual_devices.status_list import Status, StatusVerdict
 from virtual_devices.wallet.held import OWN, Held
 from virtual_devices.wallet.online import (
     NO_CARD,
-    NOT_ATTESTED,
     NOT_BELIEVED,
     ROLE,
     App,
@@ -66,8 +64,8 @@ def rebind(app: App, card_no: str, given: Given, *, both: bool = False) -> Flow[
 def _attested(
     app: App, operation: str, card_no: str, arguments: Mapping[str, Any],
 ) -> Flow[tuple[str, Mapping[str, Any], Changes]]:
-    """The key that is to be bound, the answer, and what closes the application. A key that the data centre does not take, or
-    that it has bound before, is not asked for again."""
+    """The key that is to be bound, the answer, and what closes the application. A key for which it was refused is deleted: it is
+    bound to nothing, or burnt, and another try has another one."""
     app.need_wallet(card_no)
     key = app.key_to_bind(f"{operation}.{card_no}")
     bound = app.unfinished.bound(f"{operation}.{card_no}")
@@ -75,10 +73,9 @@ def _attested(
     asked = {"card_no": card_no, **arguments, "attestation": app.attest(key, challenge)}
     try:
         body, done = yield from ask(app, operation, asked | (_code_key(app, key, challenge) if operation == "rebind" else {}))
-    except Refusal as e:
-        if (e.code, e.space) == (NOT_ATTESTED, Space.VHC.value):
-            app.unfinished.commit(bound)
-            app.phone.drop_unused_keys()
+    except Refusal:
+        app.unfinished.commit(bound)
+        app.phone.drop_unused_keys()
         raise
     return key, body, done | bound
 

@@ -23,7 +23,7 @@ from virtual_devices.wallet.unfinished import ID_BYTES, Changes, Unfinished
 
 ROLE = "issuer"
 TIMEOUT_S = 15.0
-NETWORK_DOWN, NOT_BELIEVED, NOT_ATTESTED, NO_CARD, WRONG_PERSON = "4061", "9015", "1024", "3241", "5020"
+NETWORK_DOWN, NOT_BELIEVED, NO_CARD, WRONG_PERSON = "4061", "9015", "3241", "5020"
 _ONCE = frozenset({"apply", "activate", "rebind", "report-lost", "suspend", "resume", "recall", "wiped", "hold"})
 """Operations that change something: asked again under the id of then, until an answer has been taken in."""
 
