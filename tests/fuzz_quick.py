@@ -47,7 +47,7 @@ def remember() -> None:
 
     def quick_check(self: Any, chain: Any, roles: Any, now_ns: int, revoked: Any = (), *, clockless: bool = False) -> Any:
         second = now_ns // NS, bool(now_ns % NS)  # certificates know no shorter time
-        name = self._root, tuple(chain), frozenset(roles), second, frozenset(revoked), clockless
-        return checked.get(name, None, lambda: check(self, chain, roles, now_ns, revoked, clockless=clockless))
+        name = id(self), tuple(chain), frozenset(roles), second, frozenset(revoked), clockless
+        return checked.get(name, self, lambda: check(self, chain, roles, now_ns, revoked, clockless=clockless))
 
     pki.sign, pki.verify, pki.ChainVerifier.check = quick_sign, quick_verify, quick_check  # type: ignore[method-assign]
