@@ -17,6 +17,7 @@ import cbor2
 import pytest
 
 from virtual_devices import cwt, pki
+from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.clock import NS
 from virtual_devices.cose import (
     ALG,
@@ -35,7 +36,7 @@ from virtual_devices.cose import decode as decode_cose
 from virtual_devices.link import Work
 from virtual_devices.pki import Identity, Role
 from virtual_devices.qr.card import DATA as DATA_CLAIM
-from virtual_devices.qr.card import MEDIA_TYPE, read
+from virtual_devices.qr.card import MEDIA_TYPE, Guardian, read
 from virtual_devices.qr.challenge import Challenge, new_challenge
 from virtual_devices.qr.check import Issuers, QrReader, Verdict
 from virtual_devices.qr.parts import Added, Collector, split
@@ -280,6 +281,33 @@ def card_revoked_after_the_readers_list_was_made() -> Result:
     return replace(of(verdict), evidence=int(told))
 
 
+# -- wards
+
+WARD = replace(DATA, device=bytes(32), guardian=Guardian(
+    bytes(16), "000000000001", "陳美玲", frozenset({Scope.BASIC}), Purpose.CARE,
+))
+
+
+def wards_code_for_more_than_the_guardian_may() -> Result:
+    return of(reader().check(Phone(card=card(WARD)).show(), NOW_NS, scope=frozenset({Scope.COLLECT})))
+
+
+def wards_code_widened() -> Result:
+    assert WARD.guardian is not None
+    inner = decode_cose(card(WARD))
+    wide = replace(WARD, guardian=replace(WARD.guardian, scope=frozenset(Scope)))
+    claims = dict(cwt.read(inner).claims.values) | {DATA_CLAIM: wide.value()}
+    return of(reader().check(wrap(replace(inner, payload=cwt.Claims(claims).to_bytes()), KEY), NOW_NS))
+
+
+def wards_code_on_another_phone() -> Result:
+    return of(reader().check(Phone(card=card(WARD), key=OTHER_KEY).show(), NOW_NS))
+
+
+def wards_code_after_the_authorization_was_withdrawn() -> Result:
+    return of(reader(status=Status.INVALID).check(Phone(card=card(WARD)).show(), NOW_NS))
+
+
 # -- texts
 
 def text_of(change: Callable[[str], str]) -> Callable[[], Result]:
@@ -400,6 +428,10 @@ TABLE: list[tuple[str, Callable[[], Result], Kind, str]] = [
     ("revoked, list forged", revoked_card_and_a_forged_list, REFUSED, "1531"),
     ("revoked, reader long offline", revoked_card_at_a_reader_long_offline, RECONCILED, "0"),
     ("revoked since the list was made", card_revoked_after_the_readers_list_was_made, RECONCILED, "0"),
+    ("ward: more than the guardian may", wards_code_for_more_than_the_guardian_may, REFUSED, "4029"),
+    ("ward: scope widened", wards_code_widened, REFUSED, "1523"),
+    ("ward: copied to another phone", wards_code_on_another_phone, REFUSED, "1523"),
+    ("ward: authorization withdrawn", wards_code_after_the_authorization_was_withdrawn, REFUSED, "1531"),
     ("text truncated", text_of(lambda t: t[:-3]), REFUSED, "1520"),
     ("text over-long", text_of(lambda t: t + "0" * 20_000), REFUSED, "1520"),
     ("text doubled", text_of(lambda t: t + t), REFUSED, "1520"),

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conformance.vectors import pictures
 from virtual_devices import base45, cwt, pki
+from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.clock import NS
 from virtual_devices.codes import lookup
 from virtual_devices.cose import (
@@ -34,7 +36,7 @@ from virtual_devices.link import Work
 from virtual_devices.mdoc.mso import StatusReference
 from virtual_devices.pki import Refused
 from virtual_devices.qr.card import DATA as DATA_CLAIM
-from virtual_devices.qr.card import MEDIA_TYPE, CardData, read
+from virtual_devices.qr.card import MEDIA_TYPE, CardData, Guardian, read
 from virtual_devices.qr.challenge import Challenge, new_challenge, read_challenge
 from virtual_devices.qr.check import OUTCOMES, Issuers, Reason, Step
 from virtual_devices.qr.text import CARD, MalformedCode, pack, strip, unpack
@@ -99,12 +101,64 @@ def test_code_is_as_small_as_stated() -> None:
     assert set(plain[5:]) <= set(base45.ALPHABET)
 
 
+WARD = replace(DATA, device=holder_of(OTHER_KEY.public_key(), bytes(range(16))), guardian=Guardian(
+    bytes(range(16)), "000000000001", "陳美玲", frozenset({Scope.BASIC, Scope.MEDICAL, Scope.WRITE}), Purpose.CARE,
+))
+
+
+@pytest.mark.parametrize(
+    ("data", "asked", "size_bytes", "characters", "version"),
+    [(replace(DATA, device=WARD.device), False, 488, 743, "18-M"), (replace(DATA, device=WARD.device), True, 524, 797, "18-M"),
+     (WARD, False, 539, 812, "18-M"), (WARD, True, 575, 863, "19-M"), (DATA, False, 452, 686, "17-M")],
+)
+def test_codes_of_phones_are_as_long_as_the_profile_says(
+    data: CardData, asked: bool, size_bytes: int, characters: int, version: str,
+) -> None:
+    """P-QRC-13; the last without datum 9. Characters vary with what zlib makes of signatures."""
+    phone = Phone(card=card(data, place=StatusReference("urn:nhi:bench:status/0", 813_642)))
+    text = phone.show(challenge=challenge() if asked else None)
+    assert len(unpack(CARD, text)) == size_bytes and abs(len(text) - characters) <= 12
+    assert pictures.code(text).designator == version
+
+
+@pytest.mark.parametrize(
+    "change", [
+        {0: b"short"}, {0: "text"}, {1: ""}, {1: "0000000000012"}, {2: ""}, {2: "x" * 61}, {2: 5}, {3: []}, {3: [1, 1]}, {3: [6]},
+        {3: [True]}, {3: 1}, {4: "everything"}, {4: 1}, {5: "more"}, None,
+    ], ids=repr,
+)
+def test_guardian_that_is_none_is_malformed(change: dict[int, Any] | None) -> None:
+    """An unknown scope or purpose would grant nobody knows what; None: a ward's card that does not say whom records are for."""
+    assert WARD.guardian is not None
+    said = dict(enumerate(WARD.guardian.value())) | (change or {})
+    claims = {**CARD_CLAIMS, DATA_CLAIM: {**WARD.value(), 10: [said[n] for n in sorted(said)]}}
+    if change is None:
+        del claims[DATA_CLAIM][9]
+    with pytest.raises(MalformedCode):
+        read(of_issuer(claims))
+
+
+def test_guardian_of_the_profile_is_read_in_the_same_frame() -> None:
+    assert read(of_issuer({**CARD_CLAIMS, DATA_CLAIM: WARD.value()})).data == WARD
+
+
 TEXT = st.text(max_size=20)
 DATES = st.dates(date(1000, 1, 1), date(2999, 12, 31))
 
 
-@given(st.builds(CardData, TEXT, st.text(min_size=100, max_size=300), TEXT, DATES, TEXT, DATES, DATES, TEXT,
-                 st.just(b"") | st.binary(min_size=32, max_size=32)), st.integers(0, 1 << 40), st.integers(1, 60))
+HASH = st.binary(min_size=32, max_size=32)
+GUARDIANS = st.builds(
+    Guardian, st.binary(min_size=16, max_size=16), st.text(min_size=1, max_size=12), st.text(min_size=1, max_size=60),
+    st.frozensets(st.sampled_from(Scope), min_size=1), st.sampled_from(Purpose),
+)
+
+
+def card_data(device: st.SearchStrategy[bytes], guardian: st.SearchStrategy[Guardian | None]) -> st.SearchStrategy[CardData]:
+    long = st.text(min_size=100, max_size=300)
+    return st.builds(CardData, TEXT, long, TEXT, DATES, TEXT, DATES, DATES, TEXT, device, guardian)
+
+
+@given(card_data(st.just(b"") | HASH, st.none()) | card_data(HASH, GUARDIANS), st.integers(0, 1 << 40), st.integers(1, 60))
 @settings(max_examples=40)
 def test_card_data_come_back(data: CardData, index: int, lifetime_s: int) -> None:
     phone = Phone(card=card(data, place=StatusReference("u", index)))

@@ -343,10 +343,11 @@ def _card_code(case: Case) -> Said:
     issuers = qr_check.Issuers(case.suite.root, Work())
     issuers.take(case.suite.pem("trust/document-signer.pem"), made_ns)
     asked = read_challenge(case.text(Input.CHALLENGE)) if Input.CHALLENGE in case.vector.files else None
+    scope = frozenset({Scope[case.vector.values.get(Value.SCOPE, "basic").upper()]})
     reader = qr_check.QrReader(case.value(Value.READER), issuers, lists, Work())
     if Input.BEFORE in case.vector.files:
-        assert reader.check(case.text(Input.BEFORE), case.at_ns, asked).believed
-    verdict = reader.check(case.text(), case.at_ns, asked)
+        assert reader.check(case.text(Input.BEFORE), case.at_ns, asked, scope=scope).believed
+    verdict = reader.check(case.text(), case.at_ns, asked, scope=scope)
     return OK if verdict.believed else said(verdict.reason.name, verdict.code)
 
 

@@ -61,6 +61,14 @@ class Purpose(Enum):
 EVERYTHING = frozenset(Scope)
 
 
+def beyond(scope: frozenset[Scope], purpose: Purpose, granted: frozenset[Scope], granted_for: Purpose) -> str:
+    """What of a use an authorization does not reach to; empty when it covers all of it."""
+    if more := scope - granted:
+        return ", ".join(sorted(s.name.lower() for s in more))
+    general = granted_for is Purpose.CARE and purpose is not Purpose.NON_MEDICAL
+    return "" if general or granted_for is purpose else f"for {granted_for.value}, not for {purpose.value}"
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """The most that a relation can be granted."""
@@ -114,7 +122,7 @@ class Authorization:
 
     def says(self) -> str:
         """Who for whom, as a record of a visit has it (DLG-03)."""
-        return f"by {self.guardian_name} ({self.guardian}) for {self.ward}"
+        return on_behalf(self.guardian_name, self.guardian, self.ward)
 
     def excess(self) -> str:
         """What goes beyond its relation; empty when nothing does."""
@@ -126,6 +134,11 @@ class Authorization:
         if self.purpose is Purpose.NON_MEDICAL and self.scope != {Scope.BASIC}:
             return "outside medical care only the basic data are shown"
         return ""
+
+
+def on_behalf(guardian_name: str, guardian: str, ward: str) -> str:
+    """Who for whom; ``guardian``, ``ward``: card numbers."""
+    return f"by {guardian_name} ({guardian}) for {ward}"
 
 
 # -- making and reading
@@ -221,5 +234,6 @@ def verify_proof(proof: Sign1, a: Authorization, transcript: bytes) -> bool:
 
 __all__ = [
     "Authorization", "BOUNDS", "Bounds", "EVERYTHING", "MEDIA_TYPE", "MalformedAuthorization", "PROOF_CONTEXT", "Purpose",
-    "Relation", "Scope", "Signer", "claims", "issue", "make_proof", "proof_payload", "read", "read_claims", "verify_proof",
+    "Relation", "Scope", "Signer", "beyond", "claims", "issue", "make_proof", "on_behalf", "proof_payload", "read",
+    "read_claims", "verify_proof",
 ]

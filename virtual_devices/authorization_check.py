@@ -11,7 +11,7 @@ from enum import Enum
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from virtual_devices.authorization import Authorization, MalformedAuthorization, Purpose, Scope, read, verify_proof
+from virtual_devices.authorization import Authorization, MalformedAuthorization, Purpose, Scope, beyond, read, verify_proof
 from virtual_devices.clock import NS
 from virtual_devices.codes import Space
 from virtual_devices.cose import Sign1
@@ -155,12 +155,8 @@ def _covers(a: Authorization, use: Use) -> Verdict | None:
         return Verdict(Reason.WRONG_WARD, "", a)
     if use.key is not None and use.key.public_numbers() != a.guardian_key.public_numbers():
         return Verdict(Reason.WRONG_GUARDIAN, "the ward's card is bound to another key", a)
-    if beyond := use.scope - a.scope:
-        return Verdict(Reason.OUT_OF_SCOPE, ", ".join(sorted(s.name.lower() for s in beyond)), a)
-    general = a.purpose is Purpose.CARE and use.purpose is not Purpose.NON_MEDICAL
-    if not general and a.purpose is not use.purpose:
-        return Verdict(Reason.OUT_OF_SCOPE, f"for {a.purpose.value}, not for {use.purpose.value}", a)
-    return None
+    more = beyond(use.scope, use.purpose, a.scope, a.purpose)
+    return Verdict(Reason.OUT_OF_SCOPE, more, a) if more else None
 
 
 __all__ = ["CLOCK_SKEW_S", "CODES", "Checker", "Reason", "StatusLookup", "Use", "Verdict"]

@@ -24,6 +24,7 @@ from conformance.vectors.world import (
     World,
 )
 from virtual_devices import base45, cwt
+from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.clock import NS, from_datetime
 from virtual_devices.cose import ALG, ES256, KCWT, SIGN1_TAG, TYP, Sign1, encode_protected, sig_structure
 from virtual_devices.cose import decode as decode_cose
@@ -44,7 +45,8 @@ class Phone:
         self.world = world
 
     def inner(self, *, signer: Identity | None = None, place: StatusReference = PLACE, from_ns: int = NOW_NS - 30 * DAY_NS,
-              until_ns: int = UNTIL_NS, key: Any = None, claims: Mapping[Any, Any] | None = None) -> bytes:
+              until_ns: int = UNTIL_NS, key: Any = None, claims: Mapping[Any, Any] | None = None,
+              guardian: card.Guardian | None = None) -> bytes:
         """The issuer's word: the same data, whatever is changed. ``claims``: put in the place of others, and signed anew."""
         if claims is not None:
             by = signer or self.world.signer
@@ -52,7 +54,7 @@ class Phone:
             values = {**cbor2.loads(message.payload or b""), **claims}
             return cwt.make(by.key, values, protected={4: card.key_id(by.chain[0])}).to_bytes()
         world = self.world
-        data = world.holder.qr(world.device.public_key())
+        data = world.holder.qr(world.device.public_key(), guardian)
         term = card.Term(from_ns, from_ns, until_ns)
         return card.issue(data, (key or world.code_key).public_key(), signer or world.signer, term, place, world.fresh("card"))
 
@@ -108,6 +110,7 @@ def add(suite: Suite, world: World) -> None:
     _times(suite, phone)
     _signers(suite, world, phone)
     _binding(suite, world, phone, challenge)
+    _ward(suite, phone)
     _form(suite, phone, text)
 
 
@@ -170,6 +173,16 @@ def _signers(suite: Suite, world: World, phone: Phone) -> None:
          "of an issuer whose certificate is not here"),
     ):
         suite.bad(MODEL, name, {Input.TEXT: text}, reason, _vhc(code), zh, en)
+
+
+def _ward(suite: Suite, phone: Phone) -> None:
+    """Shown by a guardian, who may register visits and collect nothing."""
+    guardian = card.Guardian(bytes(range(16)), "000000000099", "陳美玲", frozenset({Scope.BASIC}), Purpose.CARE)
+    text = phone.show(phone.inner(guardian=guardian))
+    suite.good(Kind.CARD_CODE, "ward", {Input.TEXT: text, Value.READER: READER, Value.SCOPE: "basic"},
+               "代理人手機上的受代理人卡片條碼，用於掛號", "a ward's code on a guardian's phone, to register a visit")
+    suite.bad("card-code/ward", "ward-collects", {Value.SCOPE: "collect"}, Reason.OUT_OF_SCOPE, number(Space.CSHIS, "4029"),
+              "代理人要領藥，授權不及", "the guardian is to collect medicine, which the authorization does not reach to")
 
 
 def _binding(suite: Suite, world: World, phone: Phone, challenge: Challenge) -> None:

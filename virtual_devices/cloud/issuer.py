@@ -58,11 +58,12 @@ class CardHolder:
         }
         return {vhc.BASIC: basic} | ({vhc.MEDICAL: dict(self.medical)} if self.medical else {})
 
-    def qr(self, device_key: ec.EllipticCurvePublicKey) -> qr_card.CardData:
-        """What the QR code says: no photograph fits."""
+    def qr(self, device_key: ec.EllipticCurvePublicKey, guardian: qr_card.Guardian | None = None) -> qr_card.CardData:
+        """What the QR code says: no photograph fits. ``guardian``: of a ward's card."""
+        under = b"" if guardian is None else guardian.authorization
         return qr_card.CardData(
             self.card_no, self.name, self.id_no, self.birth_date, self.sex, self.issue_date, self.expiry_date,
-            self.identity_mark, holder_of(device_key),
+            self.identity_mark, holder_of(device_key, under), guardian,
         )
 
 
@@ -96,12 +97,12 @@ class CardIssuer:
 
     def qr(
         self, holder: CardHolder, device_key: ec.EllipticCurvePublicKey, qr_key: ec.EllipticCurvePublicKey, place: Place,
-        at_ns: int, until_ns: int | None = None,
+        at_ns: int, until_ns: int | None = None, guardian: qr_card.Guardian | None = None,
     ) -> bytes:
-        """The inner part of the QR code, bound to a key for codes, which names the device key."""
+        """The inner part of the QR code, bound to a key for codes, which names whom records are for."""
         term = qr_card.Term(at_ns, at_ns, self._end(at_ns, until_ns))
         reference = StatusReference(place.uri, place.index)
-        return qr_card.issue(holder.qr(device_key), qr_key, self.signer, term, reference, self._fresh)
+        return qr_card.issue(holder.qr(device_key, guardian), qr_key, self.signer, term, reference, self._fresh)
 
     def _end(self, at_ns: int, until_ns: int | None) -> int:
         longest_ns = min(at_ns + CREDENTIAL_DAYS * DAY_NS, self._until_ns)

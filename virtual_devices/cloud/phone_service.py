@@ -42,6 +42,7 @@ from virtual_devices.link import Work
 from virtual_devices.mdoc.cose_key import from_cose
 from virtual_devices.mdoc.mso import StatusReference
 from virtual_devices.mdoc.tagged import MalformedMdoc, dumps
+from virtual_devices.qr import card as qr_card
 from virtual_devices.write_back import holder_of
 
 CLOCK_SKEW_S = 900
@@ -224,7 +225,8 @@ class PhoneService:
         issued = self.office.issuer.credential(holder, key, card.place, call.now_ns, card.expires_ns, under)
         body: dict[str, Any] = {"card": card.name, "issued": issued.item(), "qr": None}
         if code_key is not None:
-            body["qr"] = self.office.issuer.qr(holder, key, code_key, card.place, call.now_ns, card.expires_ns)
+            guardian = None if card.held is None else _guardian(self.office.guardians.grants[card.held.authorization])
+            body["qr"] = self.office.issuer.qr(holder, key, code_key, card.place, call.now_ns, card.expires_ns, guardian)
         return OK, body
 
     def _simple(self, call: Call, act: Callable[[Request, str, Given], Answer]) -> Reply:
@@ -303,9 +305,10 @@ class PhoneService:
         return OK, {"left": len(self._waiting(card))}
 
     def _hold(self, call: Call) -> Reply:
-        """A ward's card on a guardian's phone: bound to the key of the guardian's own card, which the authorization names."""
+        """A ward's card on a guardian's phone: bound to the key of the guardian's own card, which the authorization names; its
+        code to an attested key for codes, like that of the guardian's own."""
         cti = call.take("authorization", bytes)
-        own = self._mine(call)
+        own, code_key = self._mine(call), self.proofs.code_key(call)
         if own.phone is None or own.held is not None:
             raise BadArguments("card")
         request = Request(call.id, Asker(Party.GUARDIAN, own.card_no), call.now_ns)
@@ -314,7 +317,7 @@ class PhoneService:
             return answer.code, {"text": answer.text}
         card = self.office.cards.ledger.cards[answer.cards[0]]
         self._keys[card.name] = self._keys[own.name]
-        code, body = self._credential(call, card)
+        code, body = self._credential(call, card, code_key)
         if code != OK:
             return code, body
         return OK, {**body, "authorization": self._authorization(self.office.guardians.grants[cti], self._keys[own.name])}
@@ -332,6 +335,10 @@ class PhoneService:
         key = b"" if card.phone is None else card.phone.key
         restored = self.office.restoring.restore(Request(call.id, self._asker(card), call.now_ns), card.name, key)
         return restored.code, {"prescriptions": [[p.id, p.signed] for p in restored.prescriptions]}
+
+
+def _guardian(grant: Grant) -> qr_card.Guardian:
+    return qr_card.Guardian(grant.cti, grant.guardian, grant.guardian_name, grant.scope, grant.purpose)
 
 
 def _id(key: ec.EllipticCurvePublicKey | None) -> bytes:

@@ -8,8 +8,12 @@
                protected {1: -7, 4: kid, the first 8 bytes of SHA-256 of its certificate}
                claims {1: iss, 4: exp, 5: nbf, 6: iat, 7: cti, 8: cnf, 65535: status, -70001: data}
     data     = {1: card number, 2: name, 3: id number, 4: birth date, 5: sex, 6: date of issue, 7: end of validity,
-                8: insured person's status, ? 9: SHA-256 of the device key, when it is not the key in cnf}
+                8: insured person's status, ? 9: whom records are for, when it is not the key in cnf, ? 10: guardian}
                dates are uint, YYYYMMDD
+    guardian = [id of the authorization, card number, name, [+ scope], purpose]: of a ward's card, whose cnf is the guardian's
+
+A ward's code carries no authorization and needs none: the issuer says what it reaches to, its end is the authorization's where
+that is earlier, withdrawing the authorization ends the card's own status, and the wrapper is the guardian's own proof.
 
 A photograph of the screen has no key: it can repeat a code while it lives, and make none. No tag 61 anywhere.
 """
@@ -26,6 +30,7 @@ import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from virtual_devices import cwt
+from virtual_devices.authorization import CARD_NO_CHARACTERS, CTI_BYTES, NAME_CHARACTERS, Purpose, Scope, on_behalf
 from virtual_devices.clock import NS
 from virtual_devices.cose import (
     ALG,
@@ -61,8 +66,23 @@ Signer = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True)
+class Guardian:
+    """Who shows a ward's card, and how far they may go. ``authorization``: its id."""
+
+    authorization: bytes
+    card_no: str
+    name: str
+    scope: frozenset[Scope]
+    purpose: Purpose
+
+    def value(self) -> list[Any]:
+        return [self.authorization, self.card_no, self.name, sorted(int(s) for s in self.scope), self.purpose.value]
+
+
+@dataclass(frozen=True, slots=True)
 class CardData:
-    """What the code says of card and holder. ``device``: SHA-256 of the device key, b"" when it is the key that wraps."""
+    """What the code says of card and holder. ``device``: whom records are for (``write_back.holder_of``), b"" when it is the key
+    that wraps; ``guardian``: of a ward's card, which always names whom records are for."""
 
     card_no: str
     name: str
@@ -73,13 +93,20 @@ class CardData:
     expiry_date: date
     identity_mark: str
     device: bytes = b""
+    guardian: Guardian | None = None
+
+    def says(self) -> str:
+        """Who shows it for whom, as a record of a visit has it (DLG-03); empty for one's own card."""
+        guardian = self.guardian
+        return "" if guardian is None else on_behalf(guardian.name, guardian.card_no, self.card_no)
 
     def value(self) -> dict[int, Any]:
         found: dict[int, Any] = {
             1: self.card_no, 2: self.name, 3: self.id_no, 4: _number(self.birth_date), 5: self.sex, 6: _number(self.issue_date),
             7: _number(self.expiry_date), 8: self.identity_mark,
         }
-        return found | ({9: self.device} if self.device else {})
+        found |= {9: self.device} if self.device else {}
+        return found | ({10: self.guardian.value()} if self.guardian is not None else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +140,7 @@ class Shown:
 
     @property
     def device(self) -> bytes:
-        """SHA-256 of the device key: whom prescriptions and records are written for."""
+        """Whom prescriptions and records are written for (``write_back.holder_of``)."""
         return self.data.device or holder_of(self.holder_key)
 
     @property
@@ -206,14 +233,31 @@ def _need_card(claims: Claims) -> None:
 
 
 def _data(value: object) -> CardData:
-    if not isinstance(value, Mapping) or not all(type(k) is int for k in value) or set(value) - {9} != set(range(1, 9)):
+    if not isinstance(value, Mapping) or not all(type(k) is int for k in value) or set(value) - {9, 10} != set(range(1, 9)):
         raise MalformedCode("the card's data are not those of the profile")
     texts = [value[n] for n in (1, 2, 3, 5, 8)]
     device = value.get(9, b"")
     if not all(isinstance(t, str) for t in texts) or not isinstance(device, bytes) or len(device) not in (0, 32):
         raise MalformedCode("a field of the card's data is of the wrong type")
+    guardian = _guardian(value[10]) if 10 in value else None
+    if guardian is not None and not device:
+        raise MalformedCode("a ward's card does not say whom records are for")
     card_no, name, id_no, sex, mark = texts
-    return CardData(card_no, name, id_no, _date(value[4]), sex, _date(value[6]), _date(value[7]), mark, device)
+    return CardData(card_no, name, id_no, _date(value[4]), sex, _date(value[6]), _date(value[7]), mark, device, guardian)
+
+
+def _guardian(value: Any) -> Guardian:
+    """A scope or purpose that is not known here is refused: it would grant nobody knows what."""
+    match value:
+        case [bytes(cti), str(card_no), str(name), [int(), *_] as scopes, str(purpose)] if (
+            len(cti) == CTI_BYTES and 1 <= len(card_no) <= CARD_NO_CHARACTERS and 1 <= len(name) <= NAME_CHARACTERS
+            and all(type(s) is int for s in scopes) and len(set(scopes)) == len(scopes)
+        ):
+            try:
+                return Guardian(cti, card_no, name, frozenset(Scope(s) for s in scopes), Purpose(purpose))
+            except ValueError:
+                pass
+    raise MalformedCode("the guardian of a ward's card is not that of the profile")
 
 
 def _number(day: date) -> int:

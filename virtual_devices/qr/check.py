@@ -1,8 +1,8 @@
 """What a reader makes of a card's code: believed or refused, at which step, why, with the field's code.
 
-The steps, in this order: the form, the issuer's signature, the holder's signature, the times, whom the code is for, the
-card's status, and that the code was not used before. Everything is checked offline, from what the reader has: the issuers'
-certificates, the status lists, the codes it took.
+The steps, in this order: the form, the issuer's signature, the holder's signature, the times, whom the code is for, how far a
+guardian may go, the card's status, and that the code was not used before. Everything is checked offline, from what the reader
+has: the issuers' certificates, the status lists, the codes it took.
 
 What no reader can see is stated in ``Reason`` and ``Verdict``: a code that names no reader, used first somewhere else and
 offline, is believed here; the rows of both (``qr.used``) tell it later.
@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from virtual_devices.authorization import Purpose, Scope, beyond
 from virtual_devices.clock import NS
 from virtual_devices.codes import Space
 from virtual_devices.cwt import Timing
@@ -27,6 +28,8 @@ from virtual_devices.qr.used import Noted, Use, UsedCodes
 from virtual_devices.status_list import Status, StatusLists, StatusVerdict
 from virtual_devices.tables import Certainty
 
+REGISTRATION = frozenset({Scope.BASIC})
+"""What a code is for when nothing else is said: who it is."""
 CLOCK_SKEW_S = 30
 """How far the phone's clock may be off: a code has no other."""
 
@@ -37,6 +40,7 @@ class Step(Enum):
     HOLDER = "holder's signature"
     TIMES = "times"
     BINDING = "for this reader"
+    AUTHORIZATION = "guardian's authorization"
     STATUS = "status"
     SINGLE_USE = "single use"
     DONE = "done"
@@ -59,6 +63,7 @@ class Reason(Enum):
     CARD_EXPIRED = "of a card past its end"
     NOT_BOUND = "for any reader, where this reader asked"
     OTHER_READER = "for another reader, or another question"
+    OUT_OF_SCOPE = "of a ward, for more than the guardian may"
     REVOKED = "of a card that was revoked"
     SUSPENDED = "of a card that is suspended"
     USED_BEFORE = "used before"
@@ -84,6 +89,7 @@ OUTCOMES: Mapping[Reason, tuple[Step, FieldCode]] = {
     Reason.CARD_EXPIRED: (Step.TIMES, _vhc("3201")),  # card expired
     Reason.NOT_BOUND: (Step.BINDING, _vhc("1022")),  # token invalid
     Reason.OTHER_READER: (Step.BINDING, _vhc("1022")),
+    Reason.OUT_OF_SCOPE: (Step.AUTHORIZATION, FieldCode("4029")),  # lacks the right
     Reason.REVOKED: (Step.STATUS, _vhc("1531")),  # already transferred or void
     Reason.SUSPENDED: (Step.STATUS, FieldCode("9011")),  # the data centre refuses the card
     Reason.USED_BEFORE: (Step.SINGLE_USE, _vhc("1020", Certainty.PUBLIC)),  # code used before
@@ -119,6 +125,11 @@ class Verdict:
     @property
     def code(self) -> FieldCode:
         return OUTCOMES[self.reason][1]
+
+    @property
+    def on_behalf(self) -> str:
+        """Who showed it for whom, for the record of the visit (DLG-03); empty when nobody did, and for a code not believed."""
+        return self.shown.data.says() if self.believed and self.shown is not None else ""
 
     @property
     def to_reconcile(self) -> bool:
@@ -157,8 +168,12 @@ class QrReader:
         self._work = work
         self._used = UsedCodes() if used is None else used
 
-    def check(self, text: str, now_ns: int, challenge: Challenge | None = None) -> Verdict:
-        """Whether to believe a code now. ``challenge``: what this reader had shown to the phone. Never raises for the text."""
+    def check(
+        self, text: str, now_ns: int, challenge: Challenge | None = None, *, scope: frozenset[Scope] = REGISTRATION,
+        purpose: Purpose = Purpose.CARE,
+    ) -> Verdict:
+        """Whether to believe a code now. ``challenge``: what this reader had shown to the phone; ``scope``, ``purpose``: what is
+        to be done, should a guardian show it. Never raises for the text."""
         try:
             shown = read(text)
         except MalformedCode as e:
@@ -166,6 +181,10 @@ class QrReader:
         reason = self._signatures(shown, now_ns) or _times(shown, now_ns) or self._binding(shown, challenge)
         if reason is not None:
             return Verdict(reason, "", shown)
+        guardian = shown.data.guardian
+        more = "" if guardian is None else beyond(scope, purpose, guardian.scope, guardian.purpose)
+        if more:
+            return Verdict(Reason.OUT_OF_SCOPE, more, shown)
         place = shown.card.status
         assert place is not None
         status = self._statuses.look(place.uri, place.index, now_ns)

@@ -97,12 +97,14 @@ def activate(app: App, card: str, given: Given | None = None) -> Flow[Held]:
 
 
 def hold(app: App, own: str, authorization: bytes) -> Flow[Held]:
-    """A ward's card, under an authorization (its id): bound to the key of the guardian's own card, which it names."""
+    """A ward's card, under an authorization (its id): bound to the key of the guardian's own card, which it names, and its code
+    to that card's key for codes."""
     app.need_wallet()
     held = app.phone.cards.get(OWN)
     if held is None:
         raise Ended("the guardian has no card on this phone", NO_CARD, ROLE)
-    body, done = yield from ask(app, "hold", {"card": own, "authorization": authorization})
+    code_key = _code_key(app, held.key, (yield from _challenge(app)))
+    body, done = yield from ask(app, "hold", {"card": own, "authorization": authorization, **code_key})
     raw = body.get("authorization")
     return _install(app, body, authorization.hex(), held.key, done, authorization=raw if isinstance(raw, bytes) else b"")
 

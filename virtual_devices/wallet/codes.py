@@ -9,6 +9,7 @@ that reader says of itself, so the holder's log has the showing and no instituti
 from __future__ import annotations
 
 from virtual_devices import vhc
+from virtual_devices.authorization import Authorization, read
 from virtual_devices.errors import UsageError
 from virtual_devices.qr.card import show
 from virtual_devices.qr.challenge import Challenge
@@ -37,6 +38,7 @@ class Codes:
         self._cards = cards
         self._vault = vault
         self._log = AccessLog(vault)
+        self._card = ""  # whose codes are on the screen
         self._showing = b""  # the name of this row of codes, for the consent
         self._noted = b""  # the row that stands in the log
 
@@ -57,11 +59,12 @@ class Codes:
         held = self._cards.get(name)
         if held is None or held.qr is None:
             raise UsageError(f"there is no code for the card {name!r} on this phone: the issuer gives it with the card")
+        guardian = None if held.authorization is None else read(held.authorization)[1]
         key = CODE + held.key
-        self._need_consent(key, steady_ns)
+        self._need_consent(name, key, steady_ns)
         text = show(held.qr, lambda message: self._keystore.sign(key, message), clock_ns, self._keystore.random, challenge)
         if self._noted != self._showing:
-            self._note(clock_ns)
+            self._note(clock_ns, guardian)
             self._noted = self._showing
         return text
 
@@ -71,20 +74,26 @@ class Codes:
             self._consent.end(self._showing)
         self._showing = b""
 
-    def _need_consent(self, key: str, steady_ns: int) -> None:
-        """Raises KeyDenied."""
+    def _need_consent(self, card: str, key: str, steady_ns: int) -> None:
+        """For this card's row of codes, and no other card's. Raises KeyDenied."""
         consent = self._consent
         consent.look(steady_ns)
+        if self._card != card:
+            self.end()
+        self._card = card
         if not self._showing or consent.state in (State.NONE, State.ARMED, State.OVER):
             self._showing = b"code " + self._keystore.random(16)
         consent.ask(self._showing, Use.REGISTRATION, ELEMENTS, steady_ns)
         if consent.allows(self._showing, Use.REGISTRATION, ELEMENTS, steady_ns) != set(ELEMENTS):
             raise KeyDenied(key, Denied.CONSENT)
 
-    def _note(self, at_ns: int) -> None:
+    def _note(self, at_ns: int, guardian: Authorization | None) -> None:
         given = self._consent.given
         assert given is not None
-        entry = Entry(at_ns, Deed.SHOWN, "qr", Use.REGISTRATION, ELEMENTS, means=given.means, armed=given.armed)
+        entry = Entry(
+            at_ns, Deed.SHOWN, "qr", Use.REGISTRATION, ELEMENTS, means=given.means, armed=given.armed,
+            by="" if guardian is None else guardian.guardian_name, holder="" if guardian is None else guardian.ward,
+        )
         self._vault.commit(self._log.changes(entry))
 
 

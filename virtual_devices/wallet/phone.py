@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from virtual_devices import vhc
 from virtual_devices.authorization import Purpose, Scope, make_proof, read
 from virtual_devices.clock import NS
+from virtual_devices.errors import UsageError
 from virtual_devices.holder.application import Act, Allowed, Application, Names
 from virtual_devices.holder.readers import SKEW_S, ReaderCheck, Readers
 from virtual_devices.holder.refusals import No
@@ -37,7 +38,7 @@ from virtual_devices.pki import ChainVerifier, Identity, Role
 from virtual_devices.qr.challenge import Challenge
 from virtual_devices.randomness import private_key
 from virtual_devices.wallet.access_log import AccessLog, Deed, Entry
-from virtual_devices.wallet.codes import CODE, Codes
+from virtual_devices.wallet.codes import CODE, NAMES, Codes
 from virtual_devices.wallet.consent import Answer, Consent, Element, Use
 from virtual_devices.wallet.held import OWN, Cards, Folder, Held
 from virtual_devices.wallet.holder import Holder
@@ -208,11 +209,16 @@ class Phone:
         self.codes.end()
 
     def card_qr(self, now_ns: int, challenge: Challenge | None = None) -> str:
-        """The text of the QR code of the card that is presented, for a minute; see :meth:`Codes.card` for what it raises.
+        """The text of the QR code of the card that is presented, for a minute; see :meth:`Codes.card` for what it raises, and
+        UsageError for a ward's card when the authorization has ended or does not reach to registering a visit.
 
         Call it again before the minute is over: the next code needs no new consent while this one is in force.
         """
-        return self.codes.card(self.shown, now_ns, now_ns + self.clock_error_ns, challenge)
+        held, clock_ns = self.cards.get(self.shown), now_ns + self.clock_error_ns
+        over = held is not None and held.authorization is not None and clock_ns >= read(held.authorization)[1].expires_ns
+        if over or _beyond(held, NAMES, False, Use.REGISTRATION):
+            raise UsageError(f"the authorization for the card {self.shown!r} has ended, or is not for showing it")
+        return self.codes.card(self.shown, now_ns, clock_ns, challenge)
 
     def take_late(self, entry: Sequence[Any], now_ns: int, card: str = OWN) -> WriteOutcome:
         """Records that were signed after the holder had left, brought by the data centre: [id, records, chains of the signers,
