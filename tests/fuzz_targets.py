@@ -27,19 +27,23 @@ from virtual_devices.mdoc.carriers import BleCarrier, LeRole, MalformedHandover,
 from virtual_devices.mdoc.nfc_retrieval import AID, MalformedEnvelope, envelopes, unwrap, wrap
 from virtual_devices.mdoc.tagged import MalformedMdoc, dumps
 from virtual_devices.mdoc.type4 import read_binary, select, select_file, update_binary
+from virtual_devices.pki import Role
+from virtual_devices.prescription.acts import read_act
+from virtual_devices.prescription.document import MalformedPrescription, read_cancellation, read_prescription
 from virtual_devices.qr import card, challenge, parts, prescription
 from virtual_devices.qr.text import MalformedCode
 from virtual_devices.qr.token import TokenOffice
 from virtual_devices.randomness import ByteStream
 from virtual_devices.records import RECORDS, UnpackError
 from virtual_devices.status_list import StatusList, StatusLists, StatusVerdict
-from virtual_devices.write_back import read_batch, read_receipt, read_record
+from virtual_devices.write_back import read_batch, read_content, read_receipt, read_record
 
 from . import fuzz_seeds as seeds
 from . import fuzz_uploads as uploads
 from .desk import AUTHORITY, CARD_NO, NOW_NS
 from .fuzz_spoil import spoil, spoil_cbor
 from .handover_messages import DRAW, HR, HS, SERVICE_UUID
+from .prescribed import Register, drawn, refill
 from .qr_desk import CENTRE, DAY_NS, RX, Phone, prescribed, published, reader
 from .test_virtual_devices_authorization import GRANTED, READ
 
@@ -258,6 +262,43 @@ def written(raw: bytes) -> None:
     refusing((MalformedMdoc, cbor.MalformedCbor), *readers)(raw)
 
 
+def acts_on_prescriptions() -> list[bytes]:
+    r, document = Register(), refill()
+    head = r.store(document)
+    given, asked = r.dispensing(document, given=(("AC49171100", 70),)), r.query(document)
+    filed = [head, given, r.give_back(given, document), r.written(given, document), asked, r.answer(document, asked),
+             r.cancellation(document, head), drawn(r.amendment(document, head).record())]
+    return [one.record.to_bytes() for one in filed]
+
+
+def acts(raw: bytes) -> None:
+    """A record that is read is written again as it was, and the register takes or refuses it."""
+    try:
+        record = read_content(raw)
+    except MalformedMdoc:
+        return
+    good = False
+    for read in (read_prescription, read_act, read_cancellation):
+        try:
+            assert dict(read(record).record().fields) == {n: listed(value) for n, value in record.fields.items()}
+            good = True
+        except MalformedPrescription:
+            continue
+    if not good:  # the register reads it in the same way
+        return
+    r = Register()
+    r.store(refill())
+    for role in (Role.PHYSICIAN, Role.PHARMACIST):
+        filed = drawn(record, "B223456789", role, str(record.fields.get(1)))
+        r.domain.take(filed, NOW_NS)
+        r.domain.tell(filed, [filed], NOW_NS)
+
+
+def listed(value: Any) -> Any:
+    """With lists where a decoder may give tuples."""
+    return [listed(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
 # -- QR
 
 def qr_texts() -> list[bytes]:
@@ -361,5 +402,6 @@ TARGETS: dict[str, Target] = {
     "upload": Target("upload files, 1.0 and 2.0, their checks and what is kept", uploads.files, uploads.upload,
                      uploads.spoil_file, 32_768),
     "upload-request": Target("an upload's request", uploads.requests, uploads.request),
+    "prescription": Target("prescriptions and acts on them", acts_on_prescriptions, acts, spoil_cbor),
 }
 """By the name that ``./bench.sh fuzz NAME`` takes."""

@@ -70,8 +70,8 @@ class Centre:
             self.core, self.issuer.data_centre, authority.root_der, authority=authority, lists=self.status_lists, fresh=fresh,
         )
         office = Office(
-            self.cards, self.guardians, Restoring(self.ledger, self._covers_medicines), self.issuer, self.holders,
-            authority.root_der, maker_root or authority.root_der, fresh, audit=self.desks.audit,
+            self.cards, self.guardians, Restoring(self.ledger, self._covers_medicines, self.desks.prescriptions.for_phone),
+            self.issuer, self.holders, authority.root_der, maker_root or authority.root_der, fresh, audit=self.desks.audit,
             card_sessions=self.desks.card_sessions, late=self.desks.late,
         )
         self.phones = PhoneService(office)

@@ -26,11 +26,13 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """One prescription deleted. ``statement``: the data centre's signed word."""
+    """One prescription deleted. ``statement``: the data centre's signed word. ``card_no``: whose it was, for the log that is told
+    of the deletion; it stays nowhere here."""
 
     root: bytes
     records: tuple[GoneRow, ...]
     statement: bytes
+    card_no: str
 
 
 def delete_due(books: Books, now_ns: int, sign: Callable[[bytes], bytes]) -> list[Deletion]:
@@ -54,7 +56,7 @@ def _delete(books: Books, folder: Folder, now_ns: int, sign: Callable[[bytes], b
             gone.put(row)
             records.remove(row.id)
         books.shelf(FOLDERS).remove(folder.root)
-    return Deletion(folder.root, rows, statement)
+    return Deletion(folder.root, rows, statement, folder.card_no)
 
 
 def proof_of(books: Books, record: bytes) -> GoneRow | None:

@@ -27,6 +27,7 @@ from virtual_devices.cloud.prescription_rows import CHAINS, ChainRow, Folder
 from virtual_devices.cloud.prescriptions import Outcome, Prescriptions
 from virtual_devices.link import Work
 from virtual_devices.pki import MAX_CHAIN, ChainVerifier, Verified
+from virtual_devices.prescription.acts import ABOUT
 from virtual_devices.prescription.codes import CODES, Why
 from virtual_devices.prescription.document import CARD_NO
 from virtual_devices.prescription.reckoning import Reckoning, Supply
@@ -56,11 +57,12 @@ class PrescriptionService:
 
     def __init__(
         self, domain: Prescriptions, root: ChainVerifier, work: Work, revoked: Collection[int],
-        known: Callable[[str], bool] = lambda _: True,
+        known: Callable[[str], bool] = lambda _: True, about: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """``known``: whether there is such a card number."""
+        """``known``: whether there is such a card number. ``about``: told whose data a request was about, for the log."""
         self.domain = domain
         self._root, self._work, self._revoked, self._known = root, work, revoked, known
+        self._about = about
         self._chains = domain.books.shelf(CHAINS)
 
     def operations(self) -> dict[str, Operation]:
@@ -113,16 +115,24 @@ class PrescriptionService:
             body["found"] = sorted(str(CODES[why]) for why in outcome.found)
         if outcome.issue:
             body["issue"] = outcome.issue
-        root = self.domain.root_of(filed.record.id)
+        document = filed.record.amends or filed.record.fields.get(ABOUT, b"")  # of one that was refused: what it is about
+        root = self.domain.root_of(filed.record.id) or (self.domain.root_of(document) if isinstance(document, bytes) else None)
         standing = None if root is None else self.domain.standing(root)
-        return body if standing is None else body | _standing(standing, now_ns)
+        if standing is None:
+            return body
+        if standing.versions:
+            self._about(standing.rx.card_no)
+        return body | _standing(standing, now_ns)
 
     # -- out
 
     def _find(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
         """With the records as they were signed, and the chains of their signers. A holder's or a number's: what is released to
         pharmacies, or was prescribed or dispensed here; by ``id``: whoever holds the document may ask."""
-        match {name: value for name, value in a.items() if name in ("card_no", "number", "id")}:
+        what = {name: value for name, value in a.items() if name in ("card_no", "number", "id")}
+        if len(what) > 1:
+            return _refused(Why.MALFORMED)
+        match what:
             case {"card_no": str(card_no)}:
                 folders = self.domain.of_holder(card_no)
             case {"number": str(number)}:
@@ -151,13 +161,18 @@ class PrescriptionService:
         """``more``: how many there are beyond those told."""
         told: list[dict[str, Any]] = []
         leaves: set[bytes] = set()
+        cards: set[str] = set()
         for root in roots[:MAX_FOUND]:
             standing = self.domain.standing(root)
             if standing is None:
                 continue
+            if standing.versions:
+                cards.add(standing.rx.card_no)
             raws = self.domain.signed(root)
             told.append({"id": root, "records": raws, **_standing(standing, now_ns)})
             leaves |= {thumbprint(s) for raw in raws for s in read_record(raw)[1].signatures}
+        for card_no in sorted(cards):
+            self._about(card_no)
         rows = [row for leaf in sorted(leaves) if (row := self._chains.get(leaf)) is not None]
         body = {"prescriptions": told, "chains": [list(cbor2.loads(row.chain)) for row in rows]}
         return str(CODES[Why.OK]), body | ({"more": len(roots) - MAX_FOUND} if len(roots) > MAX_FOUND else {})

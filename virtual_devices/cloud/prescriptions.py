@@ -129,6 +129,12 @@ class Prescriptions:
         """The records of a prescription as they were signed, in the order of coming."""
         return [row.signed for row in sorted(self._records.where(root=root), key=lambda row: row.position)]
 
+    def for_phone(self, card_no: str) -> list[tuple[bytes, bytes]]:
+        """Id and signed record of everything about a holder's prescriptions that a phone keeps: for one that is new (LIF-05)."""
+        roots = sorted(folder.root for folder in self.of_holder(card_no))
+        rows = [row for root in roots for row in sorted(self._records.where(root=root), key=lambda row: row.position)]
+        return [(row.id, row.signed) for row in rows if row.kept().filed.record.kind.carried]
+
     def root_of(self, document: bytes) -> bytes | None:
         """The first document of the prescription that a record belongs to."""
         row = self._records.get(document)

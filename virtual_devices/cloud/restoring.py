@@ -6,7 +6,7 @@ signature covers it, and the phone verifies it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from virtual_devices.cloud.card_ledger import WRONG_KEY, Held, Ledger
@@ -34,11 +34,16 @@ class Restored:
 
 
 class Restoring:
-    """The prescriptions of everybody. ``covered(held, at_ns)``: whether a guardian's authorization covers reading them."""
+    """The prescriptions of everybody. ``covered(held, at_ns)``: whether a guardian's authorization covers reading them.
+    ``register``: id and signed record of those that desks left with the data centre, by card number."""
 
-    def __init__(self, ledger: Ledger, covered: Callable[[Held, int], bool]) -> None:
+    def __init__(
+        self, ledger: Ledger, covered: Callable[[Held, int], bool],
+        register: Callable[[str], Iterable[tuple[bytes, bytes]]] = lambda _: (),
+    ) -> None:
         self._ledger = ledger
         self._covered = covered
+        self._register = register
         self._kept: dict[str, dict[bytes, Prescription]] = {}
 
     def keep(self, request: Request, card_no: str, prescription: Prescription) -> Answer:
@@ -70,7 +75,8 @@ class Restoring:
             return Restored(WRONG_KEY)
         if card.held is not None and not self._covered(card.held, request.at_ns):
             return Restored(NOT_ALLOWED)
-        found = tuple(self._kept.get(card.card_no, {}).values())
+        kept = self._kept.get(card.card_no, {})
+        found = (*kept.values(), *(Prescription(*one) for one in self._register(card.card_no) if one[0] not in kept))
         under = card.held.authorization if card.held else b""
         self._ledger.journal.write(request, "restore", card.card_no, name, under, f"{len(found)} prescriptions")
         return Restored(OK, found)

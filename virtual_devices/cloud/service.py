@@ -23,7 +23,7 @@ from virtual_devices import cbor, cose, pki
 from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, proof_message
 from virtual_devices.card.writes import update_message
 from virtual_devices.clock import NS, parse_roc
-from virtual_devices.cloud.audit import audit_log, subjects
+from virtual_devices.cloud.audit import Who, audit_log, subjects
 from virtual_devices.cloud.chain_codes import HPC_CODE, SAM_CODE
 from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre, Stored, VisitRecord
@@ -32,6 +32,7 @@ from virtual_devices.cloud.emergency import Emergencies
 from virtual_devices.cloud.home_visits import HomeVisits
 from virtual_devices.cloud.identification import CardSession
 from virtual_devices.cloud.late import MAX_WAITING, MAX_WAITING_BYTES, LateRecords, late_id, verify_late
+from virtual_devices.cloud.prescription_retention import Deletion, delete_due
 from virtual_devices.cloud.prescription_service import PrescriptionService
 from virtual_devices.cloud.prescriptions import Prescriptions
 from virtual_devices.cose import MalformedCose
@@ -106,6 +107,7 @@ class DataCentreDevice:
         self.prescriptions = Prescriptions(core.books)
         of_prescriptions = PrescriptionService(
             self.prescriptions, self._root, self.work, revoked, lambda card_no: core.people.get(card_no) is not None,
+            lambda card_no: self._about.append(card_no),
         )
         self._operations |= of_prescriptions.operations()
         self.home_visits = HomeVisits(core, identity, self._root, self.work, revoked)
@@ -115,6 +117,15 @@ class DataCentreDevice:
     def offer(self, operations: Mapping[str, Callable[[Verified, bytes, Arguments, int], Reply]]) -> None:
         """Further operations, by their names: of what stands beside the domain."""
         self._operations |= operations
+
+    def delete_due(self, now_ns: int) -> list[Deletion]:
+        """Prescriptions whose time of retention is over, deleted with a signed statement each: once a day is enough."""
+        chain = {cose.X5CHAIN: list(self._identity.chain)}
+        with self.core.books.transaction():
+            deleted = delete_due(self.core.books, now_ns, lambda content: cose.sign1(self._identity.key, content, chain))
+            for one in deleted:
+                self.audit.person(now_ns, OK, Who.OFFICER, "retention", "rx-delete", one.card_no)
+        return deleted
 
     def power_on(self) -> bytes:
         return b""
