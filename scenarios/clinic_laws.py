@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from scenarios.clinic_counters import Visit
 from scenarios.town import Patient
@@ -16,6 +17,7 @@ from virtual_devices.cloud.core import DataCentre
 from virtual_devices.reader.desk import Institution
 from virtual_devices.reader.visit import Registered
 
+Name = TypeVar("Name")
 Law = tuple[str, int, int]
 """A law's name, its left and its right side."""
 OnCard = Callable[[Patient], Sequence[tuple[str, str]]]
@@ -33,18 +35,18 @@ def laws(
     numbered = [visit for visit in cards if isinstance(visit.registered, Registered)]
     broken_off = [visit for visit in cards if visit.registered is None]
     return [
-        ("patients who came = patients who left, each once", *_each(Counter(v.id for v in visits), left)),
+        ("patients who came = patients who left, each once", *each(Counter(v.id for v in visits), left)),
         ("visits registered from cards = visits on those cards, each its own", len(numbered),
          sum(list(on_card(v.patient)) == [_stated(v)] for v in numbered)),
         ("visits broken off while registering = cards with one visit at most", len(broken_off),
          sum(len(on_card(v.patient)) <= 1 for v in broken_off)),
-        ("visits registered = records made, one each", *_each(Counter(v for v, is_begun in begun.items() if is_begun), told)),
-        ("uploads confirmed = the same records in the data centre", *_stored(institution, core)),
+        ("visits registered = records made, one each", *each(Counter(v for v, is_begun in begun.items() if is_begun), told)),
+        ("uploads confirmed = the same records in the data centre", *stored(institution, core)),
         ("visits told to the data centre = different visits told", len(records), len({p.record.key for p in records})),
     ]  # fmt: skip
 
 
-def _each(wanted: Mapping[str, int], there: Mapping[str, int]) -> tuple[int, int]:
+def each(wanted: Mapping[Name, int], there: Mapping[Name, int]) -> tuple[int, int]:
     """How many are wanted, and that less everything that is missing or too much."""
     whole = sum(wanted.values())
     return whole, whole - sum(abs(wanted.get(name, 0) - there.get(name, 0)) for name in wanted.keys() | there.keys())
@@ -56,7 +58,7 @@ def _stated(visit: Visit) -> tuple[str, str]:
     return registered.request.visited_at, registered.sequence
 
 
-def _stored(institution: Institution, core: DataCentre) -> tuple[int, int]:
+def stored(institution: Institution, core: DataCentre) -> tuple[int, int]:
     """Records confirmed, and those of them that are there as they were sent, less those that nobody sent.
 
     A record that still waits may be there already: then its confirmation was lost on the way.
@@ -66,4 +68,4 @@ def _stored(institution: Institution, core: DataCentre) -> tuple[int, int]:
     return len(institution.done), there - sum(sent.get((record.institution, record.key)) != record for record in core.records)
 
 
-__all__ = ["Law", "OnCard", "laws"]
+__all__ = ["Law", "OnCard", "each", "laws", "stored"]

@@ -12,24 +12,23 @@ from typing import Any
 
 import simpy
 
+from scenarios.arrivals import expected, moments
 from scenarios.clinic_counters import Counters, Visit
 from scenarios.clinic_laws import laws
 from scenarios.clinic_params import Params
+from scenarios.outbox import Outbox
 from scenarios.runner import Steps
 from scenarios.site import Site
 from scenarios.stations import Station
+from scenarios.switching import switch_on
 from scenarios.town import Town, TownPeople
+from scenarios.visit_rows import visit_row
 from scenarios.world import Workplace, World
 from virtual_devices.clock import seconds
 from virtual_devices.faults import day_seconds
-from virtual_devices.flow import Flow
 from virtual_devices.pki import Role
-from virtual_devices.reader.authenticate import insert_hpc, open_sam, sam_of
-from virtual_devices.reader.calls import get_reader_certificates, get_status_lists, verify_sam
-from virtual_devices.reader.desk import Pending
-from virtual_devices.reader.transmit import Ended, Handle
-from virtual_devices.reader.uploads import drain
-from virtual_devices.trace import LedgerRow, UploadRow, VisitRow
+from virtual_devices.reader.transmit import Ended
+from virtual_devices.trace import LedgerRow, VisitRow
 
 Process = Generator[simpy.Event, Any, None]
 SHOWS = ("REG-02", "CON-01", "CON-02", "TCA-01", "TCA-02", "PAR-01", "PAR-02", "WBK-01", "UPL-01", "UPL-02", "UPL-03", "OFF-01",
@@ -53,9 +52,7 @@ def processes(world: World, params: Params) -> list[Process]:
 
 def expected_visits(params: Params) -> float:
     """Patients in one replication, on average."""
-    return sum(
-        (day_seconds(b.end) - day_seconds(b.start)) / 3600 * b.per_hour for b in params.arrivals.bands
-    )
+    return expected(params.arrivals.bands)
 
 
 class Morning:
@@ -85,11 +82,10 @@ class Morning:
                 self.places[name] = [self.clinic.workplace(f"{name} {i + 1}", professional) for i in range(staff)]
             self.office = self.clinic.workplace("office")
         self.ready = env.event()
-        self.something_to_send = env.event()
         self.all_in = False
         self.left: Counter[str] = Counter()  # by visit
-        self.settled: set[bytes] = set()  # batches of the uploads whose rows are written
         self.visits: list[Visit] = []
+        self.outbox = Outbox(self.clinic, self.office, params.retry_uploads_s, self._over)
 
     def _at(self, time_of_day: str) -> int:
         return self.world.midnight_ns + seconds(day_seconds(time_of_day))
@@ -99,28 +95,28 @@ class Morning:
         world = self.world
         yield world.env.timeout(self._at(self.params.opens) - world.clock.now_ns())
         for place in [p for places in self.places.values() for p in places]:
-            yield from world.perform(_switch_on(place), "open", place)
+            yield from world.perform(switch_on(place), "open", place)
         if self.office is not None:
-            yield from world.perform(_switch_on(self.office), "open", self.office)
+            yield from world.perform(switch_on(self.office), "open", self.office)
         world.env.process(self.to_the_end())
         self.ready.succeed()
 
+    def _over(self) -> bool:
+        return self.all_in and len(self.left) == len(self.visits)
+
+    def to_the_end(self) -> Process:
+        """Send records as they come, until everybody has left and nothing waits; then the rows of the end."""
+        yield from self.outbox.to_the_end()
+        self._close()
+
     def arrivals(self) -> Process:
-        """A Poisson process with a rate for each band of the day, by thinning."""
-        world, rng = self.world, self.world.stream("arrivals")
-        bands = [(self._at(b.start), self._at(b.end), b.per_hour) for b in self.params.arrivals.bands]
-        peak = sum(rate for _, _, rate in bands)  # an upper bound, also where bands overlap
-        at_ns, last_ns = min((b[0] for b in bands), default=0), max((b[1] for b in bands), default=0)
-        while peak > 0:
-            at_ns += max(1, seconds(rng.expovariate(peak / 3600)))
-            if at_ns >= last_ns:
-                break
-            rate = sum(per_hour for start, end, per_hour in bands if start <= at_ns < end)
-            if rng.random() * peak < rate:
-                yield world.env.timeout(at_ns - world.clock.now_ns())
-                world.env.process(self.visit(self._arrive()))
+        """Everybody who comes, each at their moment."""
+        world = self.world
+        for at_ns in moments(self.params.arrivals.bands, world.midnight_ns, world.stream("arrivals")):
+            yield world.env.timeout(at_ns - world.clock.now_ns())
+            world.env.process(self.visit(self._arrive()))
         self.all_in = True
-        self._send()
+        self.outbox.wake()
 
     def _arrive(self) -> Visit:
         world, number = self.world, len(self.visits) + 1
@@ -148,12 +144,12 @@ class Morning:
             except Ended as e:
                 visit.outcome, visit.code = ("gave-up" if e.torn else "refused"), e.code
                 break
-            self._send()
+            self.outbox.wake()
         if self.office is not None and visit.registered is not None:
             self.counters.hand_over(visit, self.office, b"broken off")  # a visit begun is told of, however it ended
         self.left[visit.id] += 1
         self.world.record(self._row(visit))
-        self._send()
+        self.outbox.wake()
 
     def _work(self, name: str, visit: Visit) -> Any:
         def work(place: int, service_ns: int) -> Steps[None]:
@@ -164,98 +160,22 @@ class Morning:
 
         return work
 
-    # -- uploads
-
-    def to_the_end(self) -> Process:
-        """Send records as they come, until everybody has left and nothing waits, or the horizon is reached."""
-        world, queue = self.world, self.clinic.institution.queue
-        while True:
-            if self.office is not None:
-                yield from self.uploads(self.office)
-            if self.all_in and len(self.left) == len(self.visits) and (not queue or world.clock.now_ns() >= world.horizon_ns):
-                break
-            self.something_to_send = world.env.event()
-            yield self.something_to_send
-        self._close()
-
-    def uploads(self, place: Workplace) -> Steps[None]:
-        """Send each record as soon as its visit ends; while the line is down, try again from time to time."""
-        world, institution = self.world, self.clinic.institution
-        queue = institution.queue
-        while queue and world.clock.now_ns() < world.horizon_ns:
-            try:
-                yield from world.perform(
-                    _drain(place), "upload", place, ended=lambda _: "settled-later" if queue else "retried"
-                )
-            except Ended as e:
-                if not e.torn:
-                    institution.refused.append(queue.popleft())
-            self._settle()
-            if queue:
-                yield world.env.timeout(seconds(self.params.retry_uploads_s))
-
-    def _settle(self) -> None:
-        """Write the rows of the uploads that are settled by now, in the order of their queue: a run may be broken off."""
-        institution = self.clinic.institution
-        settled = [p for p in [*institution.done, *institution.refused] if p.batch not in self.settled]
-        for pending in sorted(settled, key=lambda p: p.queued_ns):
-            self.world.record(self._upload_row(pending))
-        self.settled |= {p.batch for p in settled}
-
-    def _upload_row(self, pending: Pending) -> UploadRow:
-        return UploadRow(
-            self.world.replication, pending.visit, pending.batch.hex(), pending.record.ended_ns, pending.due_ns,
-            pending.first_try_ns, pending.stored_ns, pending.tries, "stored" if pending.stored_ns >= 0 else "missing",
-            pending.waited,
-        )
-
-    def _send(self) -> None:
-        if not self.something_to_send.triggered:
-            self.something_to_send.succeed()
-
     # -- the end
 
     def _close(self) -> None:
         """The rows of the end: what was never stored, outages, and what must be equal."""
         world, clinic = self.world, self.clinic
-        self._settle()
-        for pending in clinic.institution.queue:
-            world.record(self._upload_row(pending))
         world.record_windows()
         for law, left, right in laws(self.visits, self.left, clinic.institution, self.town.core, clinic.visits_on):
             world.record(LedgerRow(world.replication, law, left, right, left == right))
 
     def _row(self, visit: Visit) -> VisitRow:
-        tally, registered = visit.tally, visit.registered
-        return VisitRow(
-            replication=self.world.replication, visit=visit.id, patient=visit.patient.key,
-            booking="booked" if visit.booked else "walk-in", carrier=visit.patient.carrier,
-            devices=" + ".join(sorted(tally.devices)), provenance=_one(tally.provenances),
-            arrived_ns=visit.arrived_ns, left_ns=self.world.clock.now_ns(), outcome=visit.outcome, code=visit.code,
-            sequence=registered.sequence if registered is not None else "",
+        registered = visit.registered
+        return visit_row(
+            self.world, visit.id, visit.patient, visit.tally, arrived_ns=visit.arrived_ns, outcome=visit.outcome, code=visit.code,
+            sequence=registered.sequence if registered is not None else "", booked=visit.booked,
             online=bool(registered is not None and registered.identifier),
-            card_time_ns=tally.card_ns, cloud_time_ns=tally.cloud_ns, attempts=tally.attempts, retries=tally.retries,
         )
-
-
-def _one(provenances: set[str]) -> str:
-    return next(iter(provenances)) if len(provenances) == 1 else ("mixed" if provenances else "modelled")
-
-
-def _switch_on(place: Workplace) -> Flow[None]:
-    sam = yield from open_sam(place.desk)
-    yield from verify_sam(place.desk, sam)
-    if place.hpc is not None:
-        yield from insert_hpc(place.desk, sam)
-        place.hpc_handle = Handle("hpc", True, False, place.hpc.atr)
-    if place.desk.institution.lists is None:
-        yield from get_status_lists(place.desk, sam)
-    yield from get_reader_certificates(place.desk, sam)
-
-
-def _drain(place: Workplace) -> Flow[int]:
-    sam = yield from sam_of(place.desk)
-    return (yield from drain(place.desk, sam))
 
 
 __all__ = ["Params", "processes"]

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import BaseModel, ValidationInfo
 
-from scenarios.fitting import Moment, TimeOfDay, unfit
+from scenarios.arrivals import Arrivals
+from scenarios.fitting import Moment, unfit
 from scenarios.mirror import CONFIG, mirrored
 from scenarios.stations import Service, Staffed
 from scenarios.town import CardMix
@@ -20,41 +21,6 @@ from virtual_devices.reader.desk import Policy
 StationName = Literal["registration", "preparation", "consultation", "pricing", "collection"]
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 ProfileName = Literal["t1", "t1-nul", "t0", "y2025"]
-
-
-class Band(BaseModel):
-    """A part of the day with its own rate of arrivals."""
-
-    model_config = CONFIG
-
-    start: Moment
-    """Time of day, HH:MM."""
-    end: TimeOfDay
-    """Time of day, HH:MM."""
-    per_hour: Annotated[float, pydantic.Field(ge=0, le=100_000)]
-    """Patients an hour, on average."""
-
-    @pydantic.field_validator("end")
-    @classmethod
-    def _in_order(cls, end: str, info: ValidationInfo) -> str:
-        start = info.data.get("start")
-        if start is not None and day_seconds(end) <= day_seconds(start):
-            raise unfit(Unfit(f"end ({end}) must be later than start ({start})", "end", "start"))
-        return end
-
-
-class Arrivals(BaseModel):
-    """Who comes when: a Poisson process whose rate changes over the morning."""
-
-    model_config = CONFIG
-
-    bands: tuple[Band, ...] = (
-        Band(start="08:30", end="09:00", per_hour=36), Band(start="09:00", end="10:30", per_hour=44),
-        Band(start="10:30", end="11:30", per_hour=30), Band(start="11:30", end="12:00", per_hour=14),
-    )
-    """The parts of the day in which patients come; nobody comes outside them."""
-    booked_share: Share = 0.45
-    """Share who booked by telephone or online; they are registered faster and called in first."""
 
 
 class Stations(BaseModel):

@@ -13,7 +13,7 @@ from scenarios.runner import Steps, T
 from scenarios.world import REINSERTIONS, Tally, Workplace, World, asked
 from virtual_devices import vhc
 from virtual_devices.card.holder import Holder
-from virtual_devices.clock import to_datetime
+from virtual_devices.clock import Clock, to_datetime
 from virtual_devices.cloud.issuer import CardHolder, CardIssuer, portrait
 from virtual_devices.cloud.places import Place, Places
 from virtual_devices.flow import Flow, People
@@ -76,14 +76,14 @@ class PhoneHolder:
 
     phone: Phone
     people: People
-    world: World
+    clock: Clock
     use: Use = Use.REGISTRATION
 
     def ask(self, person: str, act: str) -> tuple[int, str]:
         duration_ns, answer = self.people.ask(person, act)
         if person != "holder":
             return duration_ns, answer
-        at_ns = self.world.clock.now_ns() + duration_ns  # the act is done when the flow goes on
+        at_ns = self.clock.now_ns() + duration_ns  # the act is done when the flow goes on
         if act == OPEN_APP:
             self.phone.holder.enter_pin(PHONE_PIN, at_ns)
             self.phone.arm(self.use, EVERYTHING, at_ns)
@@ -115,7 +115,7 @@ class PhoneContact:
         Raises Ended when that did not help, or the flow refuses.
         """
         world = self._world
-        holder = PhoneHolder(self._phone, world.people, world, use)
+        holder = PhoneHolder(self._phone, world.people, world.clock, use)
         for number in range(REINSERTIONS + 1):
             rng = world.stream("field", self._visit, name, number)
             face = NfcFace(self._phone)

@@ -39,7 +39,7 @@ class Site:
         sam = Sam(
             SamImage(
                 sam_id, code, authority.issue(Role.SAM, sam_id, organisation=code), authority.root_der,
-                self.town.bytes("sam", name),
+                self.town.drawn("sam", name),
             )
         )
         fresh = ByteStream(self.world.scenario.run.seed, self.world.replication, "desk", name)
@@ -55,7 +55,7 @@ class Site:
         holder = make_holder(rng, date(1980, 1, 1))
         identity = self.town.authority.issue(role, holder.id_no)
         cells = fresh_cells(PROFESSIONAL_PIN, "13579024")
-        root, seed = self.town.authority.root_der, self.town.bytes("hpc", name)
+        root, seed = self.town.authority.root_der, self.town.drawn("hpc", name)
         return Hpc(HpcImage(holder.id_no, holder.name, identity, root, seed, cells))
 
     def _chip_link(self, chip: Sam | Hpc, name: str) -> ModelledLink:

@@ -19,7 +19,9 @@ from virtual_devices.cloud.service import DataCentreDevice
 from virtual_devices.network import Line, ModelledLink, Network
 from virtual_devices.pki import DAY_NS, Authority, Role
 from virtual_devices.randomness import digest
+from virtual_devices.wallet.held import OWN
 from virtual_devices.wallet.phone import Phone
+from virtual_devices.write_back import holder_of
 
 HOLDER_PIN, PROFESSIONAL_PIN, WRONG = "135790", "246810", "000000"
 Carrier = Literal["ic-card", "virtual-card"]
@@ -55,7 +57,7 @@ class Town:
         """An institution's line to the data centre; each has its own losses."""
         return ModelledLink(self.centre, Line(network, self.world.stream("line", *name)), self.world.clock)
 
-    def bytes(self, *names: object) -> bytes:
+    def drawn(self, *names: object) -> bytes:
         """32 bytes that follow from the replication and the names."""
         return digest(self._seed, self.world.replication, *names)
 
@@ -65,7 +67,7 @@ class Town:
         rng = world.stream("patient", key, "card")
         epoch_ns = world.epoch_ns
         holder = make_holder(world.stream("patient", key, "holder"), to_datetime(epoch_ns).date())
-        card_no = f"{int.from_bytes(self.bytes('card number', key)[:5], 'big') % 10**12:012d}"
+        card_no = f"{int.from_bytes(self.drawn('card number', key)[:5], 'big') % 10**12:012d}"
         uninsured, elsewhere, cancelled, expired = (
             rng.random() < share
             for share in (mix.not_insured_share, mix.restricted_share, mix.cancelled_share, mix.expired_share)
@@ -86,9 +88,17 @@ class Town:
                 last_seen_ns=epoch_ns - 40 * DAY_NS,
             )
             identity = self.authority.issue(Role.PATIENT_CARD, card_no)
-            card = IcCard(personalise(data, identity, self.authority.root_der, self.bytes("card", key)))
+            card = IcCard(personalise(data, identity, self.authority.root_der, self.drawn("card", key)))
         phone = self.shop.phone(key, card_no, holder) if carrier == "virtual-card" else None
         return Patient(key, holder, card_no, carrier, card, phone)
+
+    def device_of(self, patient: Patient) -> bytes:
+        """Whom records for the patient's card name (``write_back.holder_of``)."""
+        if patient.phone is not None:
+            held = patient.phone.cards.get(OWN)
+            assert held is not None
+            return holder_of(held.mso.device_key)
+        return holder_of(self.authority.issue(Role.PATIENT_CARD, patient.card_no).key.public_key())
 
     def nobody(self, key: str) -> Patient:
         """A patient without any card, for queues alone."""

@@ -100,6 +100,21 @@ class UploadRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PrescriptionRow:
+    """One thing that happened to one prescription."""
+
+    replication: int
+    prescription: str  # the beginning of its id
+    event: str  # issued | on phone | stored | read | doubted | answered | dispensed | received | told | found | ...
+    at_ns: int
+    place: str  # name of the desk, or "data centre"
+    person: str  # physician, pharmacist, recipient, desk, data centre
+    visit: str  # "" when it belongs to no visit
+    online: bool  # the data centre knew of it then
+    code: str  # "0", or what was against it
+
+
+@dataclass(frozen=True, slots=True)
 class FaultRow:
     """One injected fault that struck, and how what it struck ended."""
 
@@ -139,7 +154,7 @@ class LedgerRow:
     holds: bool
 
 
-Row = ExchangeRow | ActRow | StageRow | VisitRow | UploadRow | FaultRow | SwitchRow | LedgerRow
+Row = ExchangeRow | ActRow | StageRow | VisitRow | UploadRow | PrescriptionRow | FaultRow | SwitchRow | LedgerRow
 Record = Callable[[Row], None]
 
 TABLES: dict[str, type[Row]] = {
@@ -148,6 +163,7 @@ TABLES: dict[str, type[Row]] = {
     "stages": StageRow,
     "visits": VisitRow,
     "uploads": UploadRow,
+    "prescriptions": PrescriptionRow,
     "faults": FaultRow,
     "switches": SwitchRow,
     "ledger": LedgerRow,

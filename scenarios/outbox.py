@@ -1,0 +1,123 @@
+"""What an institution sends: each visit's record as soon as the visit ends, each prescription's record as soon as it is signed;
+while the line is down, again from time to time, until everybody has left and nothing waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import simpy
+
+from scenarios.runner import Steps
+from scenarios.site import Site
+from scenarios.trail import Trail
+from scenarios.world import Workplace
+from virtual_devices.clock import seconds
+from virtual_devices.flow import Flow
+from virtual_devices.reader import prescription_desk
+from virtual_devices.reader.authenticate import sam_of
+from virtual_devices.reader.desk import Pending
+from virtual_devices.reader.prescription_desk import Drawer
+from virtual_devices.reader.transmit import Ended
+from virtual_devices.reader.uploads import drain
+from virtual_devices.trace import UploadRow
+
+
+class Outbox:
+    """Of one institution, sent from its ``office``; without one nothing is sent. ``over``: whether nothing more will come;
+    ``drawer``: its prescriptions."""
+
+    def __init__(
+        self, site: Site, office: Workplace | None, retry_s: float, over: Callable[[], bool], drawer: Drawer | None = None,
+        trail: Trail | None = None,
+    ) -> None:
+        self.world, self.site, self.office = site.world, site, office
+        self.drawer, self._trail = drawer, trail
+        self._retry_s, self._over = retry_s, over
+        self._something: simpy.Event = self.world.env.event()
+        self._settled: set[bytes] = set()  # batches of the uploads whose rows are written
+
+    def wake(self) -> None:
+        """There is something to send, or somebody has left."""
+        if not self._something.triggered:
+            self._something.succeed()
+
+    @property
+    def empty(self) -> bool:
+        return not self.site.institution.queue and not (self.drawer is not None and self.drawer.waiting)
+
+    def to_the_end(self) -> Steps[None]:
+        """Until it is over and nothing waits, or the horizon is reached."""
+        world = self.world
+        while True:
+            if self.office is not None:
+                yield from self._sent(self.office)
+            if self._over() and (self.empty or world.clock.now_ns() >= world.horizon_ns):
+                break
+            self._something = world.env.event()
+            yield self._something
+        self._settle()
+        for pending in self.site.institution.queue:
+            world.record(self._upload_row(pending))
+
+    def _sent(self, office: Workplace) -> Steps[None]:
+        """Everything that waits, while the line is there; in between, the line is left alone."""
+        world, institution = self.world, self.site.institution
+        while not self.empty and world.clock.now_ns() < world.horizon_ns:
+            if institution.queue:
+                yield from self._uploads(office)
+            if self.drawer is not None and self.drawer.waiting:
+                yield from self._prescriptions(self.drawer, office)
+            if not self.empty:
+                yield world.env.timeout(seconds(self._retry_s))
+
+    def _uploads(self, office: Workplace) -> Steps[None]:
+        world, institution = self.world, self.site.institution
+        queue = institution.queue
+        try:
+            yield from world.perform(
+                _drain(office), "upload", office, ended=lambda _: "settled-later" if queue else "retried"
+            )
+        except Ended as e:
+            if not e.torn:
+                institution.refused.append(queue.popleft())
+        self._settle()
+
+    def _prescriptions(self, drawer: Drawer, office: Workplace) -> Steps[None]:
+        try:
+            yield from self.world.perform(
+                prescription_desk.drain(office.desk, drawer), "send prescriptions", office,
+                ended=lambda _: "settled-later" if drawer.waiting else "retried",
+            )
+        except Ended:  # the SAM fell silent: the next time
+            pass
+        self.tell(office)
+
+    def tell(self, office: Workplace) -> None:
+        """Rows of the prescription records that are settled by now."""
+        if self.drawer is None or self._trail is None:
+            return
+        for one in [*self.drawer.done, *self.drawer.refused]:
+            self._trail.settled(one, office.desk.name)
+
+    def _settle(self) -> None:
+        """Write the rows of the uploads that are settled by now, in the order of their queue: a run may be broken off."""
+        institution = self.site.institution
+        settled = [p for p in [*institution.done, *institution.refused] if p.batch not in self._settled]
+        for pending in sorted(settled, key=lambda p: p.queued_ns):
+            self.world.record(self._upload_row(pending))
+        self._settled |= {p.batch for p in settled}
+
+    def _upload_row(self, pending: Pending) -> UploadRow:
+        return UploadRow(
+            self.world.replication, pending.visit, pending.batch.hex(), pending.record.ended_ns, pending.due_ns,
+            pending.first_try_ns, pending.stored_ns, pending.tries, "stored" if pending.stored_ns >= 0 else "missing",
+            pending.waited,
+        )
+
+
+def _drain(place: Workplace) -> Flow[int]:
+    sam = yield from sam_of(place.desk)
+    return (yield from drain(place.desk, sam))
+
+
+__all__ = ["Outbox"]
