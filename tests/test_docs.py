@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from bench.cli import main
-from scenarios.files import schema
+from scenarios.files import schema, situations
 from virtual_devices.faults import KINDS
 
 from .places import ROOT
@@ -70,8 +70,9 @@ def test_every_command_and_option_is_in_the_reference() -> None:
 
 
 def test_editor_schema_is_the_one_that_files_are_checked_by() -> None:
-    kept = json.loads((ROOT / "docs" / "reference" / "schema" / "clinic_morning.json").read_text(encoding="utf-8"))
-    assert kept == schema("clinic_morning")  # vhc-bench scenarios --schema clinic_morning
+    for name in situations():
+        kept = json.loads((ROOT / "docs" / "reference" / "schema" / f"{name}.json").read_text(encoding="utf-8"))
+        assert kept == schema(name), f"vhc-bench scenarios --schema {name} > docs/reference/schema/{name}.json"
 
 
 BEGINNERS = [p for p in PAGES if p.parent.name in ("how-to", "tutorial") or p.name == "README.md"]
