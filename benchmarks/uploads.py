@@ -172,7 +172,8 @@ def main() -> int:
     parser = options(__doc__)
     parser.add_argument("--largest", type=int, default=FIRST, help="how many stored visits the books are filled up to")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=".") as folder, server() as running:  # not /tmp, which may be memory
+    Path(".cache").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=".cache") as folder, server() as running:  # not /tmp, which may be memory
         path = Path(folder)
         figures = measure("SQLite", str(path / "books.db"), lambda todo: bare_sqlite(path / "bare.db", todo), asked.largest)
         if running is not None:
