@@ -6,11 +6,11 @@ import json
 from random import Random
 
 from virtual_devices.cloud.books import MemoryBooks
+from virtual_devices.cloud.visit_uploads import Sent, UploadLedger
 from virtual_devices.uploads.checking import check
 from virtual_devices.uploads.document import Encoding
 from virtual_devices.uploads.envelope import Operation, Refused, make_request, read_request
 from virtual_devices.uploads.fields import FORMATS, Version
-from virtual_devices.uploads.ledger import Sent, UploadLedger
 from virtual_devices.uploads.making import make
 from virtual_devices.uploads.results import FileResult
 from virtual_devices.uploads.xml_reader import read

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from itertools import count
 
 import pytest
 from hypothesis import settings
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from virtual_devices.clock import NS, parse_roc
-from virtual_devices.cloud.books import MemoryBooks
+from virtual_devices.cloud.visit_uploads import PRE_CHECK, UploadLedger
 from virtual_devices.uploads.document import Encoding, Record
 from virtual_devices.uploads.facts import (
     Action,
@@ -25,14 +24,14 @@ from virtual_devices.uploads.facts import (
     VisitFacts,
 )
 from virtual_devices.uploads.fields import Version
-from virtual_devices.uploads.ledger import FORMAL, PRE_CHECK, Sent, UploadLedger
 from virtual_devices.uploads.making import make
-from virtual_devices.uploads.register import IdentifierFacts, TableRegister
+from virtual_devices.uploads.register import IdentifierFacts
 from virtual_devices.uploads.results import FileResult
-from virtual_devices.uploads.rows import ISSUES, KEPT, UPLOADS, IssueState, Kept, Standing
+from virtual_devices.uploads.rows import UPLOADS, IssueState, Standing
 from virtual_devices.uploads.xml_reader import read
 from virtual_devices.uploads.xml_writer import write
 
+from .upload_centre import Centre, codes
 from .upload_visits import (
     CLINIC,
     CLINIC_SAM,
@@ -55,38 +54,6 @@ from .upload_visits import (
 
 V10, V20 = Version.V10, Version.V20
 DAY_NS, HOUR_NS, MINUTE_NS = 86_400 * NS, 3600 * NS, 60 * NS
-SAMS = {CLINIC: CLINIC_SAM, PHARMACY: PHARMACY_SAM}
-
-
-class Centre:
-    """A data centre that has uploads only, with numbered Opcodes."""
-
-    def __init__(self, register: TableRegister = REGISTER, both_formats: bool = False) -> None:
-        self.books = MemoryBooks()
-        self.ledger = UploadLedger(self.books, register, both_formats)
-        self.numbers = count(1)
-
-    def send(self, *records: Record | VisitFacts, version: Version = V20, at_ns: int = NOW_NS, kind: str = FORMAL,
-             sender: str = CLINIC) -> FileResult:
-        made = [make(one, version) if isinstance(one, VisitFacts) else one for one in records]
-        return self.raw(write(made), at_ns, kind, sender)
-
-    def raw(self, raw: bytes, at_ns: int = NOW_NS, kind: str = FORMAL, sender: str = CLINIC) -> FileResult:
-        row = self.ledger.receive(Sent(raw, sender, SAMS[sender], f"OP{next(self.numbers)}", at_ns, kind))
-        return FileResult.from_json(row.result)
-
-    def kept(self) -> list[Kept]:
-        return list(self.books.shelf(KEPT))
-
-    def counted(self) -> list[Kept]:
-        return [one for one in self.kept() if one.standing is Standing.COUNTED]
-
-    def issues(self) -> dict[int, IssueState]:
-        return {one.number: one.state for one in self.books.shelf(ISSUES)}
-
-
-def codes(result: FileResult) -> list[list[str]]:
-    return [[one.code for one in record.findings] for record in result.records]
 
 
 # -- once and whole

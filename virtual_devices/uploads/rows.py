@@ -101,15 +101,12 @@ class Upload:
 
 
 KEPT = Kind(
-    "upload_record", Kept, ("institution", "national_id", "visited_at", "kind", "newborn"),
+    "upload_records", Kept, ("institution", "national_id", "visited_at", "kind", "newborn"),
     (("identifier",), ("national_id",), ("institution",)),
 )
-ISSUES = Kind("refill_issue", Issue, ("identifier", "drug_class", "number"), (("identifier", "drug_class"), ("by_identifier",)))
-SENDERS = Kind("upload_sender", Sender, ("institution",))
-UPLOADS = Kind("upload", Upload, ("opcode",), (("institution", "digest", "kind"), ("kind", "until_ns")))
-KINDS = (KEPT, ISSUES, SENDERS, UPLOADS)
-"""Everything that is kept of uploads, for whoever makes the shelves."""
-
+ISSUES = Kind("refill_issues", Issue, ("identifier", "drug_class", "number"), (("identifier", "drug_class"), ("by_identifier",)))
+SENDERS = Kind("upload_senders", Sender, ("institution",))
+UPLOADS = Kind("upload_files", Upload, ("opcode",), (("institution", "digest", "kind"), ("kind", "until_ns")))
 
 class Earlier(Protocol):
     """What came before the record that is being checked, the ones before it in its file included."""
@@ -140,5 +137,5 @@ class Earlier(Protocol):
 
 
 __all__ = [
-    "Earlier", "ISSUES", "Issue", "IssueState", "KEPT", "KINDS", "Kept", "SENDERS", "Sender", "Standing", "UPLOADS", "Upload",
+    "Earlier", "ISSUES", "Issue", "IssueState", "KEPT", "Kept", "SENDERS", "Sender", "Standing", "UPLOADS", "Upload",
 ]

@@ -19,10 +19,12 @@ from virtual_devices.uploads.effects import fail, take
 from virtual_devices.uploads.lists import DEADLINES
 from virtual_devices.uploads.register import Register
 from virtual_devices.uploads.results import FileResult, RecordResult, result_of
-from virtual_devices.uploads.rows import UPLOADS, Standing, Upload
+from virtual_devices.uploads.rows import ISSUES, KEPT, SENDERS, UPLOADS, Standing, Upload
 from virtual_devices.uploads.rules import Context
 from virtual_devices.uploads.xml_reader import Limits, read
 
+SHELVES = (KEPT, ISSUES, SENDERS, UPLOADS)
+"""The kinds of row that uploads are kept in."""
 FORMAL, PRE_CHECK, TEST = "A1", "A2", "ZZ"
 DAY_NS, MINUTE_NS = 86_400 * NS, 60 * NS
 
@@ -56,6 +58,10 @@ class UploadLedger:
         The same bytes again, and nothing else of that institution that counted since: the first upload's row, when all of it
         counted. Otherwise what failed is looked at once more, and what counts still counts.
         """
+        with self._books.transaction():
+            return self._receive(sent)
+
+    def _receive(self, sent: Sent) -> Upload:
         digest = hashlib.sha256(sent.raw).digest()
         draft = Draft(self._books)
         before = [] if sent.kind != FORMAL else self._uploads.where(institution=sent.institution, digest=digest, kind=FORMAL)
@@ -73,10 +79,9 @@ class UploadLedger:
             sent.opcode, sent.institution, sent.sam_id, digest, sent.kind, sent.at_ns, sent.at_ns + wait_ns,
             sent.at_ns + kept_ns, result.to_json(),
         )
-        with self._books.transaction():
-            if sent.kind == FORMAL and not result.returned:
-                draft.commit()
-            self._uploads.put(row)
+        if sent.kind == FORMAL and not result.returned:
+            draft.commit()
+        self._uploads.put(row)
         return row
 
     def _checked(self, sent: Sent, draft: Draft, again: bool) -> FileResult:
@@ -127,4 +132,4 @@ def _counts(draft: Draft, record: Record) -> bool:
     return kept is not None and kept.standing is Standing.COUNTED and kept.content == content_of(record)
 
 
-__all__ = ["FORMAL", "PRE_CHECK", "Sent", "TEST", "UploadLedger"]
+__all__ = ["FORMAL", "PRE_CHECK", "SHELVES", "Sent", "TEST", "UploadLedger"]
