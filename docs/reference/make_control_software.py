@@ -154,7 +154,10 @@ def codes_page() -> str:
         "`virtual_devices/data/return_codes.toml` and `tests/data/codes_produced.toml`. *here*: the bench gives the code and a\n"
         "test plays it, or why it never comes.\n"
     ]
-    titles = {Space.CSHIS: "Control software 3.3 and later clients", Space.VHC: "Virtual card's software, control software 6.0"}
+    titles = {
+        Space.CSHIS: "Control software 3.3 and later clients", Space.VHC: "Virtual card's software, control software 6.0",
+        Space.UPLOAD: "Answers to an upload over HTTP",
+    }
     for space, title in titles.items():
         never = {code: row["why"] for row in produced[space.value].get("never", ()) for code in row["codes"]}
         rows = [
