@@ -91,6 +91,20 @@ long as a pharmacy must is inferred), counted from the last thing that happened.
 institution, visit or id. Then its records are deleted in one act. What stays is, of each record, its id, kind, hash and class,
 the moment, and the data centre's signed statement of it. Certificates of professionals are kept: they are no prescriptions.
 
+## At the desks
+
+| flow (`virtual_devices/reader/`) | does |
+|---|---|
+| `prescribing.issue`, `cancel`, `restore`, `confirm` | the clinic: signed once, to the data centre or into the queue |
+| `prescription_wallet.put_on_wallet`, `leave_for_wallet` | the same bytes onto the phone or the second-generation card, or left for it |
+| `prescribing.card_entries` | the layout's entries for a card of today, which holds no signature of the physician |
+| `prescription_offers.from_wallet`, `from_card`, `from_code`, `from_centre` | the pharmacy: from whichever it comes, the same result |
+| `dispensing.dispense`, `receive`, `give_back`, `query`, `withdraw` | asked first where there is a line |
+| `prescription_desk.drain` | what waited, oldest first; what is refused is set aside with its code |
+
+Whether a prescription is issued, and medicine handed over, with no line is a policy (`RxPolicy`). A drawn world calls the domain:
+`Prescriptions.take` and `tell` of `virtual_devices/cloud/prescriptions.py`, with records as `Filed.drawn` makes them.
+
 ## FHIR
 
 Prescriptions and dispensings go out and come in as FHIR R4 documents (`virtual_devices/fhir/`), without loss: a Bundle of type
