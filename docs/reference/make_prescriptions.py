@@ -96,9 +96,9 @@ the moment, and the data centre's signed statement of it. Certificates of profes
 | flow (`virtual_devices/reader/`) | does |
 |---|---|
 | `prescribing.issue`, `cancel`, `restore`, `confirm` | the clinic: signed once, to the data centre or into the queue |
-| `prescription_wallet.put_on_wallet`, `leave_for_wallet` | the same bytes onto the phone or the second-generation card, or left for it |
-| `prescribing.card_entries` | the layout's entries for a card of today, which holds no signature of the physician |
-| `prescription_offers.from_wallet`, `from_card`, `from_code`, `from_centre` | the pharmacy: from whichever it comes, the same result |
+| `prescription_wallet.put_on_wallet`, `leave_for_wallet` | the same bytes onto phone or second-generation card, or left for it |
+| `prescribing.card_entries` | the layout's entries for a card of today, which holds no physician's signature |
+| `prescription_offers.from_wallet`, `from_card`, `from_code`, `from_centre` | the pharmacy: whichever way, the same result |
 | `dispensing.dispense`, `receive`, `give_back`, `query`, `withdraw` | asked first where there is a line |
 | `prescription_desk.drain` | what waited, oldest first; what is refused is set aside with its code |
 
