@@ -9,18 +9,22 @@ from pathlib import Path
 import pytest
 
 from bench.datacentre.database import SqlBooks, open_books
-from virtual_devices.cloud.books import MemoryBooks
 from virtual_devices.cloud.visit_uploads import PRE_CHECK, SHELVES, UploadLedger
 from virtual_devices.uploads.facts import Action
 from virtual_devices.uploads.rows import KEPT, UPLOADS, IssueState
 
+from .postgres import Server
 from .upload_centre import Centre, codes
 from .upload_visits import DISPENSED, NOW_NS, PHARMACY, REFILL_RELEASED, REGISTER, VACCINATED, VISIT
 
 
-@pytest.fixture
-def books(tmp_path: Path) -> Iterator[SqlBooks]:
-    opened = open_books(tmp_path / "books.db")
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
+def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlBooks]:
+    if request.param == "sqlite":
+        opened = open_books(tmp_path / "books.db")
+    else:
+        server: Server = request.getfixturevalue("postgresql")
+        opened = open_books(server.database(f"uploads_{tmp_path.name}"[:50]))
     yield opened
     opened.close()
 
@@ -57,9 +61,8 @@ def test_uploads_are_there_after_a_restart(tmp_path: Path) -> None:
     again.close()
 
 
-@pytest.mark.parametrize("kept_in", ["memory", "database"])
-def test_what_failed_on_its_way_leaves_nothing(kept_in: str, books: SqlBooks, monkeypatch: pytest.MonkeyPatch) -> None:
-    centre = Centre(books=books if kept_in == "database" else MemoryBooks())
+def test_what_failed_on_its_way_leaves_nothing(books: SqlBooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    centre = Centre(books=books)
 
     def fails(row: object) -> None:
         raise OSError("no room")

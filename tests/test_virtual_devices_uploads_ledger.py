@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import count
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from virtual_devices.clock import NS, parse_roc
 from virtual_devices.cloud.visit_uploads import PRE_CHECK, UploadLedger
+from virtual_devices.errors import UsageError
 from virtual_devices.uploads.document import Encoding, Record
 from virtual_devices.uploads.facts import (
     Action,
@@ -87,6 +89,15 @@ def test_same_visit_in_another_file_leaves_the_first() -> None:
     assert codes(centre.send(again)) == [["C001"]]
     (kept,) = centre.kept()
     assert (kept.standing, read(kept.content).records[0].get("outpatient_fee")) == (Standing.COUNTED, "420")
+
+
+def test_opcode_is_given_once() -> None:
+    centre = Centre()
+    centre.send(VISIT)
+    centre.numbers = count(1)
+    with pytest.raises(UsageError, match="OP1 is another upload's key already"):
+        centre.send(later(VISIT, 60))
+    assert len(centre.kept()) == 1
 
 
 def test_same_visit_twice_in_one_file_is_kept_once() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from virtual_devices.clock import NS
 from virtual_devices.cloud.books import Books
+from virtual_devices.errors import UsageError
 from virtual_devices.uploads.checking import check, check_file
 from virtual_devices.uploads.codes import Effect
 from virtual_devices.uploads.document import Finding, Record
@@ -56,7 +57,8 @@ class UploadLedger:
         """Check a file and, when it is a formal upload, keep what counts of it.
 
         The same bytes again, and nothing else of that institution that counted since: the first upload's row, when all of it
-        counted. Otherwise what failed is looked at once more, and what counts still counts.
+        counted. Otherwise what failed is looked at once more, and what counts still counts. Raises UsageError for an Opcode that
+        was given before.
         """
         with self._books.transaction():
             return self._receive(sent)
@@ -71,6 +73,8 @@ class UploadLedger:
             whole = bool(result.records) and len(result.valid) == len(result.records)
             if whole and sender is not None and sender.last_opcode == known.opcode:
                 return known
+        if self._uploads.get(sent.opcode) is not None:
+            raise UsageError(f"{sent.opcode} is another upload's key already: number the uploads of one second")
         result = self._checked(sent, draft, again=bool(before))
         kept_ns, wait_ns = int(DEADLINES["errors_kept"].value) * DAY_NS, 0
         if sent.kind == PRE_CHECK:
