@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from scenarios.clinic_params import Params
 from scenarios.clinic_phones import PhoneCounters
+from scenarios.releases import Releases
 from scenarios.runner import Steps
 from scenarios.site import Site
 from scenarios.town import Patient
@@ -13,8 +14,10 @@ from scenarios.world import CardContact, Tally, Workplace, World
 from virtual_devices.clock import roc_datetime13
 from virtual_devices.cloud.core import VisitRecord
 from virtual_devices.flow import Flow
+from virtual_devices.prescription.document import Prescription
 from virtual_devices.randomness import digest
 from virtual_devices.reader.authenticate import sam_of
+from virtual_devices.reader.prescribing import card_entries
 from virtual_devices.reader.transmit import Handle
 from virtual_devices.reader.uploads import enqueue
 from virtual_devices.reader.visit import (
@@ -50,8 +53,9 @@ class Visit:
 class Counters:
     """The acts at the counters of one clinic in one replication."""
 
-    def __init__(self, world: World, clinic: Site, params: Params) -> None:
+    def __init__(self, world: World, clinic: Site, params: Params, releases: Releases | None = None) -> None:
         self.world = world
+        self.releases = releases
         self.clinic = clinic
         self.params = params
         self.phones = PhoneCounters(world, params.field, params.retry_uploads_s)
@@ -91,9 +95,13 @@ class Counters:
         registered = visit.registered
         assert isinstance(registered, VirtualRegistered)
         codes, entries = self._findings(visit, registered.request.visited_at)
+        document = self._released(visit, registered.identifier)
         yield from self.phones.consult(
-            visit.id, visit.patient, place, visit.tally, registered, service_ns, codes, entries
+            visit.id, visit.patient, place, visit.tally, registered, service_ns, codes, entries if document is None else ()
         )
+        if document is not None and self.releases is not None:
+            issued = yield from self.releases.issue(visit.id, place, visit.tally, document)
+            yield from self.releases.onto_phone(visit.id, visit.patient, place, visit.tally, self.params.field, issued)
 
     def _consult(self, visit: Visit, place: Workplace, service_ns: int) -> Steps[None]:
         """Read the records, talk, write back: the card stays in unless everybody shares one reader."""
@@ -102,6 +110,9 @@ class Counters:
         hpc, desk = place.hpc_handle, place.desk
         contact = self._contact(visit, place)
         codes, entries = self._findings(visit, registered.request.visited_at)
+        document = self._released(visit, registered.identifier)
+        if document is not None:
+            entries = card_entries(document, registered.request.visited_at)
 
         def write(card: Handle | None) -> Flow[None]:
             if card is None:
@@ -119,6 +130,11 @@ class Counters:
             yield from contact.run("write back", write)
         finally:
             self._done(visit, contact)
+        if document is not None and self.releases is not None:
+            yield from self.releases.issue(visit.id, place, visit.tally, document)
+
+    def _released(self, visit: Visit, identifier: str) -> Prescription | None:
+        return None if self.releases is None else self.releases.document(visit.id, visit.patient, identifier)
 
     def _price(self, visit: Visit, place: Workplace) -> Steps[None]:
         registered = visit.registered

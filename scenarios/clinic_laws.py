@@ -65,7 +65,8 @@ def stored(institution: Institution, core: DataCentre) -> tuple[int, int]:
     """
     sent = {(institution.code, p.record.key): p.record for p in [*institution.done, *institution.queue]}
     there = sum(core.records.get(institution.code, p.record.key) == p.record for p in institution.done)
-    return len(institution.done), there - sum(sent.get((record.institution, record.key)) != record for record in core.records)
+    own = [record for record in core.records if record.institution == institution.code]
+    return len(institution.done), there - sum(sent.get((record.institution, record.key)) != record for record in own)
 
 
 __all__ = ["Law", "OnCard", "each", "laws", "stored"]

@@ -7,21 +7,22 @@ comes with a virtual card on a phone, and taps where the others put in their car
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import simpy
 
 from scenarios.arrivals import expected, moments
 from scenarios.clinic_counters import Counters, Visit
-from scenarios.clinic_laws import laws
+from scenarios.clinic_laws import Law, laws
 from scenarios.clinic_params import Params
 from scenarios.outbox import Outbox
+from scenarios.releases import Releases
 from scenarios.runner import Steps
 from scenarios.site import Site
 from scenarios.stations import Station
 from scenarios.switching import switch_on
-from scenarios.town import Town, TownPeople
+from scenarios.town import Town, equipped
 from scenarios.visit_rows import visit_row
 from scenarios.world import Workplace, World
 from virtual_devices.clock import seconds
@@ -47,7 +48,7 @@ DOUBTS = (
 def processes(world: World, params: Params) -> list[Process]:
     """The processes of one replication."""
     morning = Morning(world, params)
-    return [morning.open(), morning.arrivals()]
+    return [morning.open(), morning.arrivals(), morning.close()]
 
 
 def expected_visits(params: Params) -> float:
@@ -58,17 +59,16 @@ def expected_visits(params: Params) -> float:
 class Morning:
     """The situation in one replication."""
 
-    def __init__(self, world: World, params: Params) -> None:
+    def __init__(self, world: World, params: Params, town: Town | None = None, releases: Releases | None = None) -> None:
+        """``town``: whose clinic it is, when it is not alone; ``releases``: its prescriptions for a pharmacy."""
         self.world = world
         self.params = params
         env, clock, record = world.env, world.clock, world.record
-        self.town = Town(world)
-        world.equip(
-            TownPeople(world, params.acts.by_name(), params.cards.wrong_pin_share), self.town.line(world.scenario.network),
-            params.contact,
-        )
+        self.town = town or equipped(world, params.acts, params.cards.wrong_pin_share, params.contact)
         self.clinic = Site(self.town, params.institution, params.policy, params.contact)
-        self.counters = Counters(world, self.clinic, params)
+        self.counters = Counters(world, self.clinic, params, releases)
+        self.gone: list[Callable[[Visit], None]] = []
+        """Told of everybody who leaves."""
         self.stations = {
             name: Station(name, getattr(params.stations, name), env, clock, record, world.replication)
             for name in params.journey
@@ -85,7 +85,10 @@ class Morning:
         self.all_in = False
         self.left: Counter[str] = Counter()  # by visit
         self.visits: list[Visit] = []
-        self.outbox = Outbox(self.clinic, self.office, params.retry_uploads_s, self._over)
+        drawer, trail = (None, None) if releases is None else (releases.drawer, releases.trail)
+        self.outbox = Outbox(self.clinic, self.office, params.retry_uploads_s, self._over, drawer, trail)
+        self.over = env.event()
+        """Everybody has left and nothing waits, or the horizon is reached."""
 
     def _at(self, time_of_day: str) -> int:
         return self.world.midnight_ns + seconds(day_seconds(time_of_day))
@@ -107,7 +110,7 @@ class Morning:
     def to_the_end(self) -> Process:
         """Send records as they come, until everybody has left and nothing waits; then the rows of the end."""
         yield from self.outbox.to_the_end()
-        self._close()
+        self.over.succeed()
 
     def arrivals(self) -> Process:
         """Everybody who comes, each at their moment."""
@@ -149,6 +152,8 @@ class Morning:
             self.counters.hand_over(visit, self.office, b"broken off")  # a visit begun is told of, however it ended
         self.left[visit.id] += 1
         self.world.record(self._row(visit))
+        for told in self.gone:
+            told(visit)
         self.outbox.wake()
 
     def _work(self, name: str, visit: Visit) -> Any:
@@ -162,12 +167,16 @@ class Morning:
 
     # -- the end
 
-    def _close(self) -> None:
-        """The rows of the end: what was never stored, outages, and what must be equal."""
-        world, clinic = self.world, self.clinic
-        world.record_windows()
-        for law, left, right in laws(self.visits, self.left, clinic.institution, self.town.core, clinic.visits_on):
-            world.record(LedgerRow(world.replication, law, left, right, left == right))
+    def close(self) -> Process:
+        """The rows of the end: outages, and what must be equal."""
+        yield self.over
+        self.world.record_windows()
+        for law, left, right in self.laws():
+            self.world.record(LedgerRow(self.world.replication, law, left, right, left == right))
+
+    def laws(self) -> list[Law]:
+        """What must be equal when everybody has left."""
+        return laws(self.visits, self.left, self.clinic.institution, self.town.core, self.clinic.visits_on)
 
     def _row(self, visit: Visit) -> VisitRow:
         registered = visit.registered

@@ -51,6 +51,7 @@ class Outbox:
         while True:
             if self.office is not None:
                 yield from self._sent(self.office)
+                self.tell(self.office)
             if self._over() and (self.empty or world.clock.now_ns() >= world.horizon_ns):
                 break
             self._something = world.env.event()
@@ -90,7 +91,6 @@ class Outbox:
             )
         except Ended:  # the SAM fell silent: the next time
             pass
-        self.tell(office)
 
     def tell(self, office: Workplace) -> None:
         """Rows of the prescription records that are settled by now."""

@@ -5,7 +5,6 @@ Every card exchange and every signature is played. What was prescribed before wa
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -15,28 +14,26 @@ import simpy
 from pydantic import BaseModel
 
 from scenarios.arrivals import Arrivals, Band, expected, moments
-from scenarios.clinic_laws import each, stored
 from scenarios.clinic_params import Acts, Cards
 from scenarios.fitting import Moment
 from scenarios.mirror import CONFIG, mirrored
 from scenarios.offstage import Offstage
+from scenarios.pharmacy_answers import Answering, Answers
 from scenarios.pharmacy_shop import Shop, Stations
-from scenarios.prescriptions import REFILL_DAYS, RxMix, Share, draw_kind, draw_prescription
+from scenarios.prescriptions import REFILL_DAYS, RxMix, draw_kind, draw_prescription
 from scenarios.rx_laws import laws
 from scenarios.site import Site
-from scenarios.stations import Service
-from scenarios.town import Carrier, Patient, Town, TownPeople
+from scenarios.town import Carrier, Patient, equipped
 from scenarios.trail import Trail
 from scenarios.world import World
 from virtual_devices.clock import seconds
 from virtual_devices.faults import day_seconds
 from virtual_devices.network import Contact
 from virtual_devices.pki import DAY_NS, Role
-from virtual_devices.prescription.acts import Decision, Query
 from virtual_devices.prescription.document import PrescriptionClass
 from virtual_devices.radio import Field
 from virtual_devices.reader.desk import Policy
-from virtual_devices.reader.prescribing import Issued, answer
+from virtual_devices.reader.prescribing import Issued
 from virtual_devices.trace import LedgerRow
 
 Process = Generator[simpy.Event, Any, None]
@@ -51,19 +48,6 @@ DOUBTS = (
 )
 """What a reader of the report should doubt."""
 ELSEWHERE, CLINIC = "5931010027", "9901180014"
-
-
-class Answers(BaseModel):
-    """The pharmacist's doubts and the physician's answers. Assumed."""
-
-    model_config = CONFIG
-
-    doubtful_share: Share = 0.04
-    """Share of prescriptions about which the pharmacist asks (疑義處方)."""
-    after: Service = Service(median_s=420, p95_s=1800)
-    """How long the physician takes to answer."""
-    confirmed_share: Share = 0.75
-    """Share of doubts that the physician confirms as written; the others are withdrawn by the pharmacist after a call."""
 
 
 class Params(BaseModel):
@@ -130,20 +114,18 @@ class Day:
 
     def __init__(self, world: World, params: Params) -> None:
         self.world, self.params = world, params
-        self.town = Town(world)
-        line = self.town.line(world.scenario.network)
-        world.equip(TownPeople(world, params.acts.by_name(), params.cards.wrong_pin_share), line, params.contact)
+        self.town = equipped(world, params.acts, params.cards.wrong_pin_share, params.contact)
         self.trail = Trail(world)
         site = Site(self.town, params.institution, params.policy, params.contact)
+        self.answering = Answering(self.town, params.answers, [CLINIC])
         self.shop = Shop(
             site, params.stations, params.field, self.trail, params.retry_uploads_s, dispense_offline=params.issue_offline,
-            answered=self._answered,
+            answered=self.answering.answered,
         )
-        self.physician = Offstage(self.town, CLINIC, "clinic")
+        self.physician = self.answering.physician(CLINIC)
         self.elsewhere = Offstage(self.town, ELSEWHERE, "other pharmacy", Role.PHARMACIST)
         self.coming: list[_Bringing] = []
         self.issued: list[Issued] = []
-        self.left: Counter[str] = Counter()
 
     def open(self) -> Process:
         """What was prescribed before; then the staff switch on."""
@@ -198,35 +180,15 @@ class Day:
         self.issued.append(issued)
         return issued
 
-    def _answered(self, query: Query) -> simpy.Event:
-        """The physician answers when they have time."""
-        event = self.world.env.event()
-        self.world.env.process(self._answer(query, event))
-        return event
-
-    def _answer(self, query: Query, event: simpy.Event) -> Process:
-        world, answers = self.world, self.params.answers
-        rng = world.stream("answer", query.id.hex())
-        yield world.env.timeout(answers.after.draw_ns(rng))
-        physician = self.physician
-        text = "as written" if rng.random() < answers.confirmed_share else "as written; told by telephone"
-        flow = answer(physician.place.desk, physician.drawer, query, Decision.CONFIRM, physician.hpc, text)
-        physician.run(flow, world.clock.now_ns())
-        event.succeed()
-
     # -- the end
 
     def _close(self) -> None:
         world, shop = self.world, self.shop
         world.record_windows()
-        domain = self.town.centre.prescriptions
         everything = [
-            ("people who came = people who left, each once", *each(Counter(v.id for v in shop.visits), shop.left)),
-            ("people given something = records made, one each", *each(
-                Counter(v.id for v in shop.visits if v.dispensed is not None),
-                Counter(p.visit for p in [*shop.institution.done, *shop.institution.refused, *shop.institution.queue]))),
-            ("uploads confirmed = the same records in the data centre", *stored(shop.institution, self.town.core)),
-            *laws(domain, self.issued, shop.given, [shop.drawer, self.physician.drawer, self.elsewhere.drawer]),
+            *shop.laws(),
+            *laws(self.town.centre.prescriptions, self.issued, shop.given,
+                  [shop.drawer, self.physician.drawer, self.elsewhere.drawer]),
         ]
         for law, left, right in everything:
             world.record(LedgerRow(world.replication, law, left, right, left == right))

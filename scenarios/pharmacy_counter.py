@@ -15,6 +15,7 @@ from scenarios.site import Site
 from scenarios.town import Patient
 from scenarios.trail import Trail
 from scenarios.world import CardContact, Tally, Workplace
+from virtual_devices.authorization import Purpose
 from virtual_devices.clock import roc_datetime13
 from virtual_devices.cloud.core import VisitRecord
 from virtual_devices.flow import Flow
@@ -58,7 +59,7 @@ class PharmacyCounter:
     def __init__(self, site: Site, drawer: Drawer, trail: Trail, field: Field, outbox: Outbox) -> None:
         self.world, self.site, self.drawer, self.trail, self.outbox = site.world, site, drawer, trail, outbox
         self._field = field
-        self._counter = Counter()
+        self._counter = Counter(purpose=Purpose.PHARMACY)
 
     # -- reception
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pydantic import BaseModel
 
+from scenarios.clinic_laws import Law, each, stored
 from scenarios.mirror import CONFIG
 from scenarios.outbox import Outbox
 from scenarios.pharmacy_counter import Answered, PharmacyCounter, Visitor
@@ -64,7 +65,10 @@ class Shop:
 
     def _station(self, name: str, staffed: Staffed) -> Station:
         world = self.world
-        return Station(_words(name), staffed, world.env, world.clock, world.record, world.replication)
+        return Station(self._called(name), staffed, world.env, world.clock, world.record, world.replication)
+
+    def _called(self, name: str) -> str:
+        return f"{self.site.name} {_words(name)}".strip()
 
     def _desks(self, name: str, count: int) -> list[Workplace]:
         return [self.site.workplace(f"{_words(name)} {number + 1}", Role.PHARMACIST) for number in range(count)]
@@ -77,6 +81,17 @@ class Shop:
     def given(self) -> list[Dispensed]:
         """What was dispensed."""
         return [visitor.dispensed for visitor in self.visits if visitor.dispensed is not None]
+
+    def laws(self) -> list[Law]:
+        """What must be equal when everybody has left."""
+        institution = self.institution
+        records = [*institution.done, *institution.refused, *institution.queue]
+        given = Counter(visitor.id for visitor in self.visits if visitor.dispensed is not None)
+        return [
+            ("people who came = people who left, each once", *each(Counter(v.id for v in self.visits), self.left)),
+            ("people given something = records made, one each", *each(given, Counter(p.visit for p in records))),
+            ("uploads confirmed = the same records in the data centre", *stored(institution, self.site.town.core)),
+        ]
 
     def _over(self) -> bool:
         return self.all_in and len(self.left) == len(self.visits)
@@ -95,7 +110,7 @@ class Shop:
         yield self.ready
         try:
             for name in JOURNEY:
-                rng = world.stream("patient", key, name)
+                rng = world.stream("patient", key, "pharmacy", name)
                 yield from self.stations[name].serve(visitor.id, rng, self._work(name, visitor))
         except Ended as e:
             visitor.outcome, visitor.code = ("gave-up" if e.torn else "refused"), e.code

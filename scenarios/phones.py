@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from random import Random
 
 from scenarios.runner import Steps, T
 from scenarios.world import REINSERTIONS, Tally, Workplace, World, asked
@@ -17,13 +18,14 @@ from virtual_devices.clock import Clock, to_datetime
 from virtual_devices.cloud.issuer import CardHolder, CardIssuer, portrait
 from virtual_devices.cloud.places import Place, Places
 from virtual_devices.flow import Flow, People
+from virtual_devices.link import Link
 from virtual_devices.pki import Authority
-from virtual_devices.radio import Field, FieldLink
+from virtual_devices.radio import Bluetooth, BluetoothLink, Camera, Field, FieldLink, ScreenLink
 from virtual_devices.reader.presentation import APPROVE, OPEN_APP, TAP_AGAIN
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.status_list import Status
 from virtual_devices.wallet.consent import Use
-from virtual_devices.wallet.faces import NfcFace
+from virtual_devices.wallet.faces import MessageFace, NfcFace, Screen
 from virtual_devices.wallet.held import OWN, Held
 from virtual_devices.wallet.phone import Phone
 
@@ -78,6 +80,7 @@ class PhoneHolder:
     people: People
     clock: Clock
     use: Use = Use.REGISTRATION
+    screen: Screen | None = None  # shows the code that begins a presentation over Bluetooth
 
     def ask(self, person: str, act: str) -> tuple[int, str]:
         duration_ns, answer = self.people.ask(person, act)
@@ -87,6 +90,8 @@ class PhoneHolder:
         if act == OPEN_APP:
             self.phone.holder.enter_pin(PHONE_PIN, at_ns)
             self.phone.arm(self.use, EVERYTHING, at_ns)
+            if self.screen is not None:
+                self.screen.text = self.phone.engage().engagement.qr_text()
         elif act == APPROVE:
             for use in sorted({use for use, _ in self.phone.consent.asked.parts}, key=lambda u: u.value):
                 self.phone.holder.enter_pin(PHONE_PIN, at_ns)
@@ -94,10 +99,18 @@ class PhoneHolder:
         return duration_ns, answer
 
 
-class PhoneContact:
-    """A phone at a workplace's contactless reader, and the rule for holding it there again."""
+@dataclass(frozen=True, slots=True)
+class Air:
+    """Presented by the code on the screen and Bluetooth, where there is no contactless reader."""
 
-    def __init__(self, world: World, place: Workplace, phone: Phone, field: Field, visit: str, tally: Tally) -> None:
+    camera: Camera
+    bluetooth: Bluetooth
+
+
+class PhoneContact:
+    """A phone at a workplace's contactless reader, or before its camera, and the rule for presenting it again."""
+
+    def __init__(self, world: World, place: Workplace, phone: Phone, field: Field | Air, visit: str, tally: Tally) -> None:
         self._world = world
         self._place = place
         self._phone = phone
@@ -115,15 +128,13 @@ class PhoneContact:
         Raises Ended when that did not help, or the flow refuses.
         """
         world = self._world
-        holder = PhoneHolder(self._phone, world.people, world.clock, use)
         for number in range(REINSERTIONS + 1):
-            rng = world.stream("field", self._visit, name, number)
-            face = NfcFace(self._phone)
-            link = FieldLink(face, self._field, rng, world.clock)
+            face, links, screen = self._met(world.stream("field", self._visit, name, number))
+            holder = PhoneHolder(self._phone, world.people, world.clock, use, screen)
             try:
                 return (
                     yield from world.perform(
-                        flow_of(), name, self._place, visit=self._visit, tally=self._tally, extra={"wallet": link}, ended=ended,
+                        flow_of(), name, self._place, visit=self._visit, tally=self._tally, extra=links, ended=ended,
                         people=holder,
                     )
                 )
@@ -135,3 +146,16 @@ class PhoneContact:
                 face.power_off()  # the phone is taken out of the field
             yield from world.perform(asked("holder", TAP_AGAIN), name, self._place, visit=self._visit)
         raise AssertionError("unreachable")
+
+    def _met(self, rng: Random) -> tuple[NfcFace | MessageFace, dict[str, Link], Screen | None]:
+        """The phone as it is met this time, the links to it, and its screen where a code is shown on it."""
+        clock = self._world.clock
+        if isinstance(self._field, Field):
+            face = NfcFace(self._phone)
+            return face, {"wallet": FieldLink(face, self._field, rng, clock)}, None
+        screen, far = Screen(), MessageFace(self._phone)
+        links: dict[str, Link] = {
+            "wallet": BluetoothLink(far, self._field.bluetooth, rng, clock),
+            "screen": ScreenLink(screen, self._field.camera, rng, clock),
+        }
+        return far, links, screen

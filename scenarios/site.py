@@ -29,12 +29,12 @@ class Site:
         self.line = line
         self._policy = policy
         self._contact = contact
-        self._name = name
+        self.name = name
         self._root = town.authority.verifier()
 
     def workplace(self, name: str, professional: Role | None = None) -> Workplace:
         """A desk with its own SAM, and with a professional's card when somebody treats patients there."""
-        code, authority, name = self.institution.code, self.town.authority, f"{self._name} {name}".strip()
+        code, authority, name = self.institution.code, self.town.authority, f"{self.name} {name}".strip()
         sam_id = f"SAM{int.from_bytes(digest(code, name)[:4], 'big') % 10**9:09d}"
         sam = Sam(
             SamImage(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, Protocol
 
 from scenarios.phones import PhoneShop
 from scenarios.stations import Service
@@ -16,9 +16,9 @@ from virtual_devices.card.image import Personalisation, personalise
 from virtual_devices.clock import roc_date7, to_datetime
 from virtual_devices.cloud.core import DataCentre, Insurance, Person
 from virtual_devices.cloud.service import DataCentreDevice
-from virtual_devices.network import Line, ModelledLink, Network
+from virtual_devices.network import Contact, Line, ModelledLink, Network
 from virtual_devices.pki import DAY_NS, Authority, Role
-from virtual_devices.randomness import digest
+from virtual_devices.randomness import ByteStream, digest
 from virtual_devices.wallet.held import OWN
 from virtual_devices.wallet.phone import Phone
 from virtual_devices.write_back import holder_of
@@ -56,6 +56,10 @@ class Town:
     def line(self, network: Network, *name: object) -> ModelledLink:
         """An institution's line to the data centre; each has its own losses."""
         return ModelledLink(self.centre, Line(network, self.world.stream("line", *name)), self.world.clock)
+
+    def fresh(self, *names: object) -> ByteStream:
+        """Bytes that never come twice, from a stream of this replication."""
+        return ByteStream(self._seed, self.world.replication, *names)
 
     def drawn(self, *names: object) -> bytes:
         """32 bytes that follow from the replication and the names."""
@@ -129,6 +133,14 @@ def _profile(drawn: float, profiles: tuple[tuple[str, float], ...]) -> str:
     return profiles[-1][0]
 
 
+class ActTimes(Protocol):
+    """How long people's acts at a reader take."""
+
+    def by_name(self) -> Mapping[str, Service]:
+        """Act, as flows name it -> its time."""
+        ...
+
+
 class TownPeople:
     """Holders, clerks and professionals: how long their acts take, and what they answer.
 
@@ -150,4 +162,11 @@ class TownPeople:
         return duration_ns, WRONG if self._rng.random() < self._wrong else HOLDER_PIN
 
 
-__all__ = ["HOLDER_PIN", "PROFESSIONAL_PIN", "Carrier", "CardMix", "Patient", "Town", "TownPeople"]
+def equipped(world: World, acts: ActTimes, wrong_pin_share: float, contact: Contact) -> Town:
+    """A town, and the world equipped with its people and the scenario's line to its data centre."""
+    town = Town(world)
+    world.equip(TownPeople(world, acts.by_name(), wrong_pin_share), town.line(world.scenario.network), contact)
+    return town
+
+
+__all__ = ["HOLDER_PIN", "PROFESSIONAL_PIN", "Carrier", "CardMix", "Patient", "Town", "TownPeople", "equipped"]
