@@ -65,7 +65,8 @@ def serve(host: str, port: int, directory: Path, database: str, people: int, see
     books = open_books(database, lambda text: logging.info("%s", text))
     centre = Centre(authority, books, os.urandom)
     for who in sample_people(seed, people, to_datetime(clock.now_ns()).astimezone(TAIWAN).date()):
-        centre.take_in(who, clock.now_ns())
+        if who.card_no not in centre.holders:
+            centre.take_in(who, clock.now_ns())
         sys.stdout.write(f"invented: {who.holder.name} {who.holder.id_no} {who.holder.birth_date}, card {who.card_no}\n")
     files = credentials.write(directory / "credentials", authority, sorted({"localhost", "127.0.0.1", "::1", host}))
     app = create_app(Service(centre, clock))

@@ -13,7 +13,7 @@ from virtual_devices.cloud.card_ledger import DAY_NS, Card, Ledger, Phone
 from virtual_devices.cloud.cards import Cards
 from virtual_devices.cloud.guardians import Guardians
 from virtual_devices.cloud.identification import CardSession, Given, Identification, Registered
-from virtual_devices.cloud.journal import Answer, Asker, Request
+from virtual_devices.cloud.journal import Answer, Asker, Journal, Request
 from virtual_devices.cloud.places import Places
 from virtual_devices.cloud.restoring import Restoring
 from virtual_devices.lifecycle import Carrier, Party, State
@@ -21,6 +21,7 @@ from virtual_devices.randomness import ByteStream, digest, stream
 from virtual_devices.status_list import Status
 
 from .desk import NOW_NS
+from .shelves import fresh_books
 
 ANNA = Registered("000000000001", "陳美玲", id_number("A", "F", 1), date(1988, 5, 4), "F1234567", "0912000001")
 BO = Registered("000000000002", "林志明", id_number("B", "M", 2), date(1985, 1, 2), "F7654321", "0912000002")
@@ -63,11 +64,13 @@ class Office:
     numbers: count[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
-        self.identification = Identification(stream("tests", "codes"))
-        self.ledger = Ledger(self.identification, Places("https://status.example/cards", stream("tests", "places"), 2, 4096))
+        books = fresh_books()
+        self.identification = Identification(stream("tests", "codes"), books)
+        places = Places("https://status.example/cards", stream("tests", "places"), 2, 4096, books)
+        self.ledger = Ledger(self.identification, places, Journal(books))
         self.cards = Cards(self.ledger)
         fresh = ByteStream("tests", "authorizations")
-        own = Places("https://status.example/authorizations", stream("tests", "own places"), 1, 4096)
+        own = Places("https://status.example/authorizations", stream("tests", "own places"), 1, 4096, books)
         self.guardians = Guardians(self.ledger, own, fresh)
         medicine = frozenset({Scope.MEDICAL, Scope.COLLECT})
         self.restoring = Restoring(self.ledger, lambda held, _: bool(self.guardians.grants[held.authorization].scope & medicine))

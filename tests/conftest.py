@@ -123,13 +123,13 @@ def postgresql() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def sqlite_books() -> Any:
-    from .shelves import Cleaned
+    from .sql_shelves import Cleaned
 
     return Cleaned("sqlite://")
 
 
 @pytest.fixture(scope="session")
 def postgresql_books(postgresql: Any) -> Any:
-    from .shelves import Cleaned
+    from .sql_shelves import Cleaned
 
     return Cleaned(postgresql.database("domain"))

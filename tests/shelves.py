@@ -12,14 +12,8 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy.pool import StaticPool
 
-from bench.datacentre.database.opening import url_of
-from bench.datacentre.database.sql_books import SqlBooks
-from bench.datacentre.database.tables import metadata_of
 from virtual_devices.cloud.books import Books, Kind, MemoryBooks
-from virtual_devices.cloud.kinds import KINDS
 
 
 class Mood(Enum):
@@ -44,7 +38,6 @@ class Stay:
 
 
 STAYS = Kind("stays", Stay, ("room", "number"), (("guest",), ("guest", "left_ns"), ("room",)))
-TABLES = metadata_of([*KINDS, STAYS])
 _make: Callable[[], Books] = MemoryBooks
 
 
@@ -56,24 +49,6 @@ def fresh_books() -> Books:
 def examples(most: int) -> int:
     """How many examples a property gets: where a database is asked, a tenth."""
     return most if _make is MemoryBooks else most // 10
-
-
-class Cleaned:
-    """One database with all tables; each time it is asked for, it is empty."""
-
-    def __init__(self, url: str) -> None:
-        self._engine = create_engine(url_of(url), poolclass=StaticPool)
-        TABLES.create_all(self._engine)
-        self._books: list[SqlBooks] = []
-
-    def __call__(self) -> Books:
-        for before in self._books:
-            before.connection.close()
-        with self._engine.begin() as connection:
-            for table in TABLES.sorted_tables:
-                connection.execute(table.delete())
-        self._books = [SqlBooks(self._engine)]
-        return self._books[0]
 
 
 MAKES = ["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]

@@ -27,7 +27,10 @@ from virtual_devices.lifecycle import Carrier, Event, FieldCode, Party, Refusal,
 from virtual_devices.randomness import stream
 from virtual_devices.status_list import Status
 
+from . import shelves
 from .card_office import ANNA, BO, CHILD, OFFICER, Office, at_counter, certified, facts, own_phone, phone
+
+over_each = shelves.over_each
 
 FIRST, SECOND, THIRD = phone("first"), phone("second"), phone("third")
 BOTH = frozenset(Carrier)

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from virtual_devices.authorization import Purpose, Relation, Scope
 from virtual_devices.cloud.card_ledger import DAY_NS, Card, Phone
+from virtual_devices.cloud.card_rows import CARDS
 from virtual_devices.cloud.guardians import Ground, Wish
 from virtual_devices.cloud.identification import Given, Registered
 from virtual_devices.cloud.journal import Answer, Request
@@ -220,8 +221,7 @@ def test_machine_would_notice_a_second_valid_card() -> None:
     machine = AnyHistory()
     card = machine.office.with_phone(ANNA, phone("one"))
     machine.one_valid_card_in_each_slot()
-    twin = replace(card, name="V9999999999", phone=phone("two"))
-    machine.office.ledger.cards[twin.name] = twin
+    machine.office.ledger.books.shelf(CARDS).put(replace(card.row, name="V9999999999", phone=phone("two")))
     try:
         machine.one_valid_card_in_each_slot()
     except AssertionError:

@@ -21,8 +21,11 @@ from virtual_devices.pki import ChainVerifier, Role
 from virtual_devices.randomness import private_key
 from virtual_devices.status_list import Status, StatusList, StatusLists
 
+from . import shelves
 from .card_office import ANNA, BABY, BO, CHILD, OLD, Office, at_counter, certified, facts, own_phone, phone
 from .desk import AUTHORITY, NOW_NS
+
+over_each = shelves.over_each
 
 HERS, HIS, NEW = phone("anna's"), phone("bo's"), phone("anna's new one")
 BASIC = frozenset({Scope.BASIC})

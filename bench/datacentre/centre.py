@@ -12,14 +12,14 @@ from bench.datacentre.database.turns import Turns
 from virtual_devices.authorization import Scope
 from virtual_devices.card.holder import Holder, make_holder
 from virtual_devices.clock import roc_date7, to_datetime
-from virtual_devices.cloud.books import Books
+from virtual_devices.cloud.books import Books, ByName
 from virtual_devices.cloud.card_ledger import Held, Ledger
 from virtual_devices.cloud.cards import Cards
 from virtual_devices.cloud.core import DataCentre, Person
 from virtual_devices.cloud.guardians import Guardians
 from virtual_devices.cloud.identification import Identification, Registered
-from virtual_devices.cloud.issuer import CardHolder, CardIssuer, portrait
-from virtual_devices.cloud.journal import Asker, Request
+from virtual_devices.cloud.issuer import HOLDERS, CardHolder, CardIssuer, portrait
+from virtual_devices.cloud.journal import Asker, Journal, Request
 from virtual_devices.cloud.office import Office
 from virtual_devices.cloud.phone_service import PhoneService
 from virtual_devices.cloud.places import Places
@@ -62,10 +62,13 @@ class Centre:
         rng = Random(fresh(32))
         self.core = DataCentre(books)
         self.issuer = CardIssuer(authority, fresh(32))
-        self.ledger = Ledger(Identification(rng), Places(STATUS_URI, rng, CARD_LISTS, LIST_ENTRIES))
+        self.ledger = Ledger(
+            Identification(rng, books), Places(STATUS_URI, rng, CARD_LISTS, LIST_ENTRIES, books), Journal(books),
+        )
         self.cards = Cards(self.ledger)
-        self.guardians = Guardians(self.ledger, Places(AUTHORIZATION_URI, rng, AUTHORIZATION_LISTS, LIST_ENTRIES), fresh)
-        self.holders: dict[str, CardHolder] = {}
+        of_authorizations = Places(AUTHORIZATION_URI, rng, AUTHORIZATION_LISTS, LIST_ENTRIES, books)
+        self.guardians = Guardians(self.ledger, of_authorizations, fresh)
+        self.holders: ByName[str, CardHolder] = ByName(books.shelf(HOLDERS), HOLDERS)
         self.desks = DataCentreDevice(
             self.core, self.issuer.data_centre, authority.root_der, authority=authority, lists=self.status_lists, fresh=fresh,
         )
@@ -91,8 +94,7 @@ class Centre:
 
     def status_lists(self, at_ns: int) -> dict[str, bytes]:
         """Every list, signed, by its address."""
-        statuses = {change.place: change.status for change in self.ledger.journal.changes}
-        return self.issuer.status_lists(statuses, at_ns, LIST_ENTRIES)
+        return self.issuer.status_lists(self.ledger.journal.statuses, at_ns, LIST_ENTRIES)
 
     def _covers_medicines(self, held: Held, at_ns: int) -> bool:
         grant = self.guardians.grants.get(held.authorization)

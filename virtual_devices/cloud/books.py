@@ -8,7 +8,7 @@ code points, bytes by their values.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from virtual_devices.errors import UsageError
 
 Row = TypeVar("Row")
+Name = TypeVar("Name", str, bytes)
 Key = tuple[Any, ...]
 Scalar = str | int | bytes | bool
 
@@ -232,6 +233,32 @@ class MemoryShelf(Generic[Row]):
         return iter([self._rows[key] for key in sorted(self._rows)])
 
 
+class ByName(MutableMapping[Name, Row]):
+    """A shelf whose key is one field, as a mapping by it."""
+
+    def __init__(self, shelf: Shelf[Row], kind: Kind[Row]) -> None:
+        self._shelf, (self._key,) = shelf, kind.key
+
+    def __getitem__(self, name: Name) -> Row:
+        row = self._shelf.get(cast(Scalar, name))
+        if row is None:
+            raise KeyError(name)
+        return row
+
+    def __setitem__(self, name: Name, row: Row) -> None:
+        assert getattr(row, self._key) == name
+        self._shelf.put(row)
+
+    def __delitem__(self, name: Name) -> None:
+        self._shelf.remove(cast(Scalar, name))
+
+    def __iter__(self) -> Iterator[Name]:
+        return iter([getattr(row, self._key) for row in self._shelf])
+
+    def __len__(self) -> int:
+        return len(self._shelf)
+
+
 class MemoryBooks:
     """Books in memory: for drawn and played worlds, and gone with the process."""
 
@@ -251,4 +278,4 @@ class MemoryBooks:
         return self._undo.scope()
 
 
-__all__ = ["Books", "Key", "Kind", "MemoryBooks", "Row", "Scalar", "Shelf", "Undo"]
+__all__ = ["Books", "ByName", "Key", "Kind", "MemoryBooks", "Row", "Scalar", "Shelf", "Undo"]

@@ -8,16 +8,16 @@ each authorization. Each is a *slot*: at most one card in it is valid at any tim
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from virtual_devices.clock import NS
+from virtual_devices.cloud.card_rows import BARRED, CARDS, WIPING, Barred, Card, CardRow, CardsByName, Held, Phone, Wiping
+from virtual_devices.cloud.counting import next_number
 from virtual_devices.cloud.identification import Act, Given, Identification, Level
 from virtual_devices.cloud.journal import Answer, Asker, Journal, Request
-from virtual_devices.cloud.places import Place, Places
+from virtual_devices.cloud.places import Places
 from virtual_devices.codes import Space
 from virtual_devices.lifecycle import NOT_ALLOWED, OK, STATUS, Carrier, Event, FieldCode, Party, Refusal, State, step
-from virtual_devices.write_back import of_card
 
 NO_SUCH_CARD, WRONG_KEY, ANOTHER_PERSON, STOPPED = (
     FieldCode("9012"), FieldCode("1024", Space.VHC), FieldCode("5020"), FieldCode("9011"),
@@ -26,46 +26,6 @@ DAY_NS = 86_400 * NS
 VALID_DAYS = {Carrier.VIRTUAL: 365, Carrier.PHYSICAL: 10 * 365}
 ACTIVATION_DAYS = 30
 OPEN = frozenset({State.APPLIED, State.ISSUED, State.ACTIVE, State.SUSPENDED})
-
-
-@dataclass(frozen=True, slots=True)
-class Phone:
-    """A phone and the key made in its hardware, by their ids. ``attested``: the protocol verified that it is hardware."""
-
-    device: bytes
-    key: bytes
-    attested: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A ward's card on a guardian's phone: by whom, under which authorization, until when."""
-
-    guardian: str
-    authorization: bytes
-    until_ns: int
-
-
-@dataclass(slots=True)
-class Card:
-    """One card, by its name. ``card_no`` is the person's, whom it names; ``place`` is in the status list."""
-
-    name: str
-    card_no: str
-    carrier: Carrier
-    made_ns: int
-    expires_ns: int
-    level: Level
-    place: Place
-    phone: Phone | None = None
-    held: Held | None = None
-    state: State = State.APPLIED
-    suspended_by: Asker | None = None
-
-    @property
-    def holder(self) -> bytes:
-        """Whom records name that are for this card; empty for a chip, which nothing is brought to."""
-        return b"" if self.phone is None else of_card(self.phone.key, self.held.authorization if self.held else b"")
 
 
 class Follower(Protocol):
@@ -78,42 +38,56 @@ class Follower(Protocol):
         """The holder of the key has changed phones."""
 
 
-@dataclass(slots=True)
 class Ledger:
     """The cards, found by name, person and phone."""
 
-    identification: Identification
-    places: Places
-    journal: Journal = field(default_factory=Journal)
-    followers: list[Follower] = field(default_factory=list)
-    cards: dict[str, Card] = field(default_factory=dict)
-    barred: set[str] = field(default_factory=set)  # people whose card the data centre itself has stopped
-    _of: dict[str, list[Card]] = field(default_factory=dict)
-    _on: dict[bytes, list[Card]] = field(default_factory=dict)
-    _keys: set[bytes] = field(default_factory=set)
-    _wiping: dict[str, bytes] = field(default_factory=dict)
+    def __init__(self, identification: Identification, places: Places, journal: Journal | None = None) -> None:
+        """All over the journal's books."""
+        self.identification, self.places = identification, places
+        self.journal = journal or Journal()
+        self.books = self.journal.books
+        self.followers: list[Follower] = []
+        self._rows = self.books.shelf(CARDS)
+        self._barred = self.books.shelf(BARRED)
+        self._wiping = self.books.shelf(WIPING)
+        self.cards = CardsByName(self._rows)
+        identification.ask_cards(self._keys_of, self._physical_active)
 
-    def __post_init__(self) -> None:
-        self.identification.ask_cards(self._keys_of, self._physical_active)
+    def bar(self, card_no: str) -> None:
+        """The data centre itself has stopped this person's card."""
+        self._barred.put(Barred(card_no))
+
+    def unbar(self, card_no: str) -> None:
+        self._barred.remove(card_no)
+
+    def barred(self, card_no: str) -> bool:
+        return self._barred.get(card_no) is not None
+
+    def _of(self, card_no: str) -> list[Card]:
+        """A person's cards, as they were made."""
+        return self._cards(self._rows.where(card_no=card_no))
+
+    def _cards(self, rows: list[CardRow]) -> list[Card]:
+        return [Card(row.name, self._rows) for row in sorted(rows, key=lambda row: row.number)]
 
     # -- looking
 
     def own(self, card_no: str, carrier: Carrier = Carrier.VIRTUAL) -> Card | None:
         """The person's own card of that kind that was made last."""
-        return next((c for c in reversed(self._of.get(card_no, [])) if c.carrier is carrier and c.held is None), None)
+        return next((c for c in reversed(self._of(card_no)) if c.carrier is carrier and c.held is None), None)
 
     def held(self, authorization: bytes, ward: str) -> Card | None:
         """The ward's card that was made last under an authorization."""
-        cards = reversed(self._of.get(ward, []))
+        cards = reversed(self._of(ward))
         return next((c for c in cards if c.held is not None and c.held.authorization == authorization), None)
 
     def open_cards(self, card_no: str) -> list[Card]:
         """Everything that bears a person's number and has not come to its end."""
-        return [card for card in self._of.get(card_no, []) if card.state in OPEN]
+        return [card for card in self._of(card_no) if card.state in OPEN]
 
     def on_phone(self, phone: Phone | None) -> list[Card]:
         """Every card that was ever put on a phone: its holder's, wards', and other people's who share it."""
-        return [] if phone is None else list(self._on.get(phone.device, []))
+        return [] if phone is None else self._cards(self._rows.where(device=phone.device))
 
     def with_key(self, phone: Phone | None) -> list[Card]:
         """Those of them that are bound to the same key: its holder's own and wards'."""
@@ -121,7 +95,7 @@ class Ledger:
 
     def wipe_orders(self, device: bytes) -> tuple[str, ...]:
         """The cards that a phone is to erase, told when it next asks."""
-        return tuple(name for name, where in self._wiping.items() if where == device)
+        return tuple([order.name for order in self._wiping.where(device=device)])
 
     def standing(self, name: str, at_ns: int, key: bytes | None = None) -> FieldCode:
         """Whether the card may be presented now: ``0``, or the code that refuses. ``key``: by which it is presented."""
@@ -152,13 +126,13 @@ class Ledger:
         """A card, applied for and issued: suspended in the status list until it is activated, which may be in the same act."""
         ends_ns = request.at_ns + VALID_DAYS[carrier] * DAY_NS if until_ns is None else until_ns
         ends_ns = min(ends_ns, held.until_ns) if held else ends_ns
-        name = f"{carrier.name[0]}{len(self.cards) + 1:010d}"
-        card = Card(name, card_no, carrier, request.at_ns, ends_ns, level, self.places.draw(), phone, held)
-        self.cards[name] = card
-        self._of.setdefault(card_no, []).append(card)
-        if phone is not None:
-            self._on.setdefault(phone.device, []).append(card)
-            self._keys.add(phone.key)
+        number = next_number(self.books, "cards")
+        name = f"{carrier.name[0]}{number:010d}"
+        device, key = (phone.device, phone.key) if phone is not None else (b"", b"")
+        self._rows.add(CardRow(
+            name, number, card_no, carrier, request.at_ns, ends_ns, level, self.places.draw(), phone, held, device, key,
+        ))
+        card = Card(name, self._rows)
         self._write(request, card, "apply", level.value)
         self.move(request, card, Event.ISSUE)
         if active:
@@ -169,15 +143,14 @@ class Ledger:
         """One step of one card's life, written down and published. The caller has asked whether it may be."""
         outcome = step(card.state, event, card.carrier)
         assert not isinstance(outcome, Refusal), outcome.text
-        card.state = outcome.to
+        card.change(state=outcome.to, suspended_by=request.asker if outcome.to is State.SUSPENDED else None)
         status = STATUS[card.state]
         if status is not None:
             self.journal.publish(card.place, status)
         if card.phone is not None and card.state in (State.LOST, State.REBOUND, State.RECALLED):
-            self._wiping.setdefault(card.name, card.phone.device)
+            self._wiping.put(Wiping(card.name, card.phone.device))
         if card.state is State.WIPED:
-            self._wiping.pop(card.name, None)
-        card.suspended_by = request.asker if card.state is State.SUSPENDED else None
+            self._wiping.remove(card.name)
         self._write(request, card, event.value)
 
     def move_all(self, request: Request, cards: Collection[Card], event: Event) -> tuple[str, ...]:
@@ -198,14 +171,14 @@ class Ledger:
 
     def settle(self, card_no: str, at_ns: int) -> None:
         """What the date has done to a person's cards meanwhile."""
-        for card in self._of.get(card_no, []):
+        for card in self._of(card_no):
             event = _due(card, at_ns)
             if event is not None:
                 self.move(Request(b"", Asker(Party.CLOCK, ""), at_ns), card, event)
 
     def settle_all(self, at_ns: int) -> None:
         """The same for everybody: expiry by date."""
-        for card_no in self._of:
+        for card_no in sorted({row.card_no for row in self._rows}):
             self.settle(card_no, at_ns)
 
     def _write(self, request: Request, card: Card, what: str, detail: str = "") -> None:
@@ -246,11 +219,11 @@ class Ledger:
         """A card of one's own needs a new key in hardware: no key serves twice, and never one from a phone that was lost."""
         if not phone.attested:
             return Answer(WRONG_KEY, "the key is not attested as hardware")
-        return Answer(WRONG_KEY, "the key has had a card before") if phone.key in self._keys else None
+        return Answer(WRONG_KEY, "the key has had a card before") if self._rows.where(key=phone.key) else None
 
     def stopped(self, card_no: str, level: Level) -> Answer | None:
         """After the data centre itself suspended or recalled a card, the next one is given at a counter only."""
-        if card_no in self.barred and level is not Level.COUNTER:
+        if self.barred(card_no) and level is not Level.COUNTER:
             return Answer(STOPPED, "the data centre has stopped this person's card: apply at a counter")
         return None
 

@@ -61,7 +61,7 @@ class Cards:
             outcome = step(last.state, Event.ISSUE)
             assert isinstance(outcome, Refusal)
             return Answer(outcome.code, outcome.text, (last.name,))
-        self.ledger.barred.discard(card_no)
+        self.ledger.unbar(card_no)
         card = self.ledger.make(request, card_no, Carrier.VIRTUAL, level, phone, active=False)
         return Answer(cards=(card.name,))
 
@@ -83,7 +83,7 @@ class Cards:
             level = self.ledger.entitled(request, card.card_no, given or Given(), Act.ACTIVATE)
             if isinstance(level, FieldCode):
                 return Answer(level)
-            card.level = level
+            card.change(level=level)
         self.ledger.move(request, card, Event.ACTIVATE)
         return Answer(cards=(name,))
 
@@ -110,7 +110,7 @@ class Cards:
         return Answer(cards=(self._bind_anew(request, old, level, phone).name, old.name))
 
     def _bind_anew(self, request: Request, old: Card, level: Level, phone: Phone) -> Card:
-        self.ledger.barred.discard(old.card_no)
+        self.ledger.unbar(old.card_no)
         self.ledger.move(request, old, Event.REPLACE)
         new = self.ledger.make(request, old.card_no, Carrier.VIRTUAL, level, phone, active=True)
         if old.phone is not None:
@@ -140,7 +140,7 @@ class Cards:
         return Answer(cards=(self._new_chip(request, card_no, level).name,))
 
     def _new_chip(self, request: Request, card_no: str, level: Level) -> Card:
-        self.ledger.barred.discard(card_no)
+        self.ledger.unbar(card_no)
         return self.ledger.make(request, card_no, Carrier.PHYSICAL, level, active=level is Level.COUNTER)
 
     def reissue_both(self, request: Request, card_no: str, given: Given, phone: Phone) -> Answer:
@@ -214,7 +214,7 @@ class Cards:
         if isinstance(card, Answer):
             return card
         if request.asker.party is Party.DATA_CENTRE and given is None:
-            self.ledger.barred.add(card.card_no)
+            self.ledger.bar(card.card_no)
         self.journal.write(request, "recall asked", card.card_no, name, detail=why)
         return Answer(cards=self._end(request, [card], Event.RECALL))
 
@@ -257,7 +257,7 @@ class Cards:
         if isinstance(card, Answer):
             return card
         if request.asker.party is Party.DATA_CENTRE and given is None:
-            self.ledger.barred.add(card.card_no)
+            self.ledger.bar(card.card_no)
         whole = self.ledger.with_key(card.phone) if card.held is None else [card]
         return Answer(cards=self.ledger.move_all(request, whole, Event.SUSPEND))
 
@@ -273,7 +273,7 @@ class Cards:
         if request.asker.party is not Party.DATA_CENTRE and by != request.asker:
             return Answer(NOT_ALLOWED, "suspended by the data centre")
         if request.asker.party is Party.DATA_CENTRE:
-            self.ledger.barred.discard(card.card_no)
+            self.ledger.unbar(card.card_no)
         whole = self.ledger.with_key(card.phone) if card.held is None else [card]
         return Answer(cards=self.ledger.move_all(request, [c for c in whole if c.suspended_by == by], Event.RESUME))
 
@@ -282,7 +282,7 @@ class Cards:
         def act() -> Answer:
             if request.asker.party is not Party.DATA_CENTRE:
                 return Answer(NOT_ALLOWED, "the data centre stopped it, and lifts it")
-            self.ledger.barred.discard(card_no)
+            self.ledger.unbar(card_no)
             self.journal.write(request, "lift", card_no)
             return Answer()
 
@@ -299,7 +299,7 @@ class Cards:
         until_ns = min(until_ns, card.held.until_ns) if card.held else until_ns
         if until_ns <= max(card.expires_ns, request.at_ns):
             return Answer(NOT_LATER, "that is no later end")
-        card.expires_ns = until_ns
+        card.change(expires_ns=until_ns)
         self.ledger.move(request, card, Event.RENEW)
         return Answer(cards=(name,))
 

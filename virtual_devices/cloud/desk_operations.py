@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from virtual_devices.clock import NS, roc_date7
+from virtual_devices.cloud.books import Kind
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre
 from virtual_devices.pki import Verified
 
@@ -30,9 +31,13 @@ class VisitFile:
     """A file as an institution handed it over. What stands in it is looked at later."""
 
     institution: str
+    digest: bytes
     content: bytes
     records: int  # as the institution counts
     received_ns: int
+
+
+VISIT_FILES = Kind("visit_files", VisitFile, ("institution", "digest"))
 
 
 class DeskOperations:
@@ -41,7 +46,7 @@ class DeskOperations:
     def __init__(self, core: DataCentre) -> None:
         self._core = core
         self.card_of: Callable[[str], str] = lambda _: ""
-        self.files: dict[tuple[str, bytes], VisitFile] = {}
+        self.files = core.books.shelf(VISIT_FILES)
 
     def all(self) -> dict[str, Operation]:
         return {
@@ -81,7 +86,10 @@ class DeskOperations:
             return SIZE_MISMATCH, {}
         if abs(sent_ns - now_ns) >= 86_400 * NS or roc_date7(sent_ns) != roc_date7(now_ns):
             return WRONG_DATE, {}
-        file = self.files.setdefault((sam.organisation, digest), VisitFile(sam.organisation, content, records, now_ns))
+        file = self.files.get(sam.organisation, digest)
+        if file is None:
+            file = VisitFile(sam.organisation, digest, content, records, now_ns)
+            self.files.add(file)
         return OK, {"bytes": len(file.content), "records": file.records, "received_ns": file.received_ns}
 
 

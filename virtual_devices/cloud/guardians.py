@@ -15,7 +15,9 @@ from enum import Enum
 from virtual_devices.authorization import BOUNDS, CTI_BYTES, Purpose, Relation, Scope
 from virtual_devices.authorization_check import CODES, Reason
 from virtual_devices.clock import NS, TAIWAN, from_datetime
+from virtual_devices.cloud.books import ByName, Kind
 from virtual_devices.cloud.card_ledger import DAY_NS, NO_SUCH_CARD, STOPPED, WRONG_KEY, Card, Held, Ledger, Phone
+from virtual_devices.cloud.counting import next_number
 from virtual_devices.cloud.identification import Act, Given, Registered
 from virtual_devices.cloud.journal import Answer, Request
 from virtual_devices.cloud.places import Place, Places
@@ -78,6 +80,7 @@ class Grant:
     key: bytes
     place: Place
     withdrawn_ns: int = -1
+    number: int = 0  # in the order of granting
 
     def in_force(self, at_ns: int) -> bool:
         return self.withdrawn_ns < 0 and self.begins_ns <= at_ns < self.ends_ns
@@ -99,27 +102,38 @@ class Presented:
         return f"by {self.guardian_name} ({self.guardian}) for {self.ward}"
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A presentation, by its number."""
+
+    number: int
+    presented: Presented
+
+
+GRANTS = Kind("grants", Grant, ("cti",), (("ward",), ("guardian",), ("key",)))
+SHOWN = Kind("presented", Shown, ("number",))
+
+
 class Guardians:
     """The authorizations, over the ledger of cards. ``places``: their own status lists; ``fresh``: bytes for ids."""
 
     def __init__(self, ledger: Ledger, places: Places, fresh: Callable[[int], bytes]) -> None:
-        self.grants: dict[bytes, Grant] = {}
-        self._presented: list[Presented] = []
-        self._of: dict[str, list[bytes]] = {}  # by the card number of the ward, and of the guardian
-        self._with: dict[bytes, list[bytes]] = {}  # by the guardian's key
+        books = ledger.books
+        self._books, self._shelf, self._shown = books, books.shelf(GRANTS), books.shelf(SHOWN)
+        self.grants: ByName[bytes, Grant] = ByName(self._shelf, GRANTS)
         self._ledger, self._places, self._fresh = ledger, places, fresh
         self._journal = ledger.journal
         ledger.followers.append(self)
 
     @property
     def presented(self) -> tuple[Presented, ...]:
-        return tuple(self._presented)
+        return tuple([shown.presented for shown in self._shown])
 
     def listed(self, at_ns: int, *, ward: str = "", guardian: str = "") -> list[Grant]:
         """What is in force or will be, of a ward or of a guardian; of everybody when neither is named."""
-        names = self._of.get(ward or guardian, []) if ward or guardian else self.grants
+        found = self._shelf.where(ward=ward) if ward else self._shelf.where(guardian=guardian) if guardian else list(self._shelf)
         return [
-            g for g in map(self.grants.__getitem__, names)
+            g for g in sorted(found, key=lambda g: g.number)
             if g.withdrawn_ns < 0 and at_ns < g.ends_ns and ward in ("", g.ward) and guardian in ("", g.guardian)
         ]
 
@@ -129,7 +143,7 @@ class Guardians:
 
     def _under(self, key: bytes) -> list[Grant]:
         """What a key has and was not withdrawn."""
-        return [g for g in map(self.grants.__getitem__, self._with.get(key, [])) if g.withdrawn_ns < 0]
+        return [g for g in sorted(self._shelf.where(key=key), key=lambda g: g.number) if g.withdrawn_ns < 0]
 
     # -- granting and withdrawing
 
@@ -184,15 +198,12 @@ class Guardians:
         return Answer(authorization=cti)
 
     def _put(self, request: Request, grant: Grant, what: str, detail: str = "") -> None:
-        self.grants[grant.cti] = grant
-        self._with.setdefault(grant.key, []).append(grant.cti)
-        for person in (grant.ward, grant.guardian):
-            self._of.setdefault(person, []).append(grant.cti)
+        self._shelf.put(replace(grant, number=next_number(self._books, "grants")))
         self._journal.publish(grant.place, Status.VALID)
         self._journal.write(request, what, grant.ward, under=grant.cti, detail=detail)
 
     def _end(self, request: Request, grant: Grant, event: Event) -> None:
-        self.grants[grant.cti] = replace(grant, withdrawn_ns=request.at_ns)
+        self._shelf.put(replace(grant, withdrawn_ns=request.at_ns))
         self._journal.publish(grant.place, Status.INVALID)
         self._journal.write(request, "withdraw", grant.ward, under=grant.cti)
         card = self._ledger.held(grant.cti, grant.ward)
@@ -213,7 +224,7 @@ class Guardians:
         code = self.check(cti, grant.ward, phone.key, frozenset({Scope.BASIC}), grant.purpose, request.at_ns)
         if code != OK:
             return Answer(code)
-        if grant.ward in self._ledger.barred:
+        if self._ledger.barred(grant.ward):
             return Answer(STOPPED, "the data centre has stopped this person's card")
         own = self._ledger.own(grant.guardian)
         if own is None or own.state is not State.ACTIVE or own.phone != phone:
@@ -280,8 +291,9 @@ class Guardians:
             if code != OK:
                 return Answer(code)
             g = self.grants[cti]
-            self._presented.append(Presented(request.at_ns, institution, ward, g.guardian, g.guardian_name, cti, scope))
-            self._journal.write(request, "presented for", ward, under=cti, detail=f"{self._presented[-1]} at {institution}")
+            presented = Presented(request.at_ns, institution, ward, g.guardian, g.guardian_name, cti, scope)
+            self._shown.add(Shown(next_number(self._books, "presented"), presented))
+            self._journal.write(request, "presented for", ward, under=cti, detail=f"{presented} at {institution}")
             return Answer(authorization=cti)
 
         return self._journal.once(request, content, act)

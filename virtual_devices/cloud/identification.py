@@ -13,12 +13,13 @@ Signatures and sessions are verified by the protocol round the domain; here stan
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import Enum
 from random import Random
 
 from virtual_devices.clock import NS
+from virtual_devices.cloud.books import Books, ByName, Kind, MemoryBooks
 from virtual_devices.codes import Space
 from virtual_devices.lifecycle import NOT_ALLOWED, OK, FieldCode
 
@@ -146,11 +147,36 @@ class Given:
     officer: str = ""
 
 
-@dataclass(slots=True)
-class _Code:
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The one-time code that was sent to a person last."""
+
+    card_no: str
     digits: str
     sent_ns: int
     tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WrongAnswers:
+    """When somebody answered wrongly for a person lately."""
+
+    card_no: str
+    at_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UsedStatement:
+    """A card session that has been used up."""
+
+    statement: bytes
+
+
+REGISTERED = Kind("registered", Registered, ("card_no",))
+CODES_SENT = Kind("codes_sent", Code, ("card_no",))
+WRONG = Kind("wrong_answers", WrongAnswers, ("card_no",))
+CARD_SESSIONS = Kind("card_sessions", CardSession, ("statement",), (("at_ns",),))
+USED = Kind("used_statements", UsedStatement, ("statement",))
 
 
 class Identification:
@@ -159,12 +185,11 @@ class Identification:
     Which keys the person's own virtual card has, and whether their physical card is in use, the cards tell (:meth:`ask_cards`).
     """
 
-    def __init__(self, rng: Random) -> None:
-        self.people: dict[str, Registered] = {}
+    def __init__(self, rng: Random, books: Books | None = None) -> None:
+        books = books or MemoryBooks()
+        self.people: ByName[str, Registered] = ByName(books.shelf(REGISTERED), REGISTERED)
         self._rng = rng
-        self._codes: dict[str, _Code] = {}
-        self._wrong_ns: dict[str, list[int]] = {}
-        self._statements: set[bytes] = set()
+        self._codes, self._wrong, self._used = books.shelf(CODES_SENT), books.shelf(WRONG), books.shelf(USED)
         self._keys_of: Callable[[str], frozenset[bytes]] = lambda _: frozenset()
         self._card_active: Callable[[str], bool] = lambda _: False
 
@@ -179,7 +204,7 @@ class Identification:
         if not _FACTS | {Piece.PHONE_NO} <= pieces:
             return TOO_LITTLE, ""
         digits = f"{self._rng.randrange(1_000_000):06d}"
-        self._codes[card_no] = _Code(digits, at_ns)
+        self._codes.put(Code(card_no, digits, at_ns))
         return OK, digits
 
     def level(self, card_no: str, given: Given, act: Act, at_ns: int) -> Level | FieldCode:
@@ -196,16 +221,17 @@ class Identification:
 
     def _use_up(self, card_no: str, given: Given) -> None:
         if given.one_time_code:
-            del self._codes[card_no]
+            self._codes.remove(card_no)
         if given.session is not None:
-            self._statements.add(given.session.statement)
+            self._used.put(UsedStatement(given.session.statement))
 
     def _pieces(self, card_no: str, given: Given, at_ns: int) -> tuple[FieldCode | None, frozenset[Piece]]:
         """The pieces that are right. One that is wrong refuses the whole: what is left would be a guess that paid."""
         person = self.people.get(card_no)
         if person is None:
             return UNKNOWN_PERSON, frozenset()
-        wrong_ns = [t for t in self._wrong_ns.get(card_no, []) if at_ns - t < LOCKED_S * NS]
+        known = self._wrong.get(card_no)
+        wrong_ns = [t for t in (known.at_ns if known else ()) if at_ns - t < LOCKED_S * NS]
         if len(wrong_ns) >= WRONG_ANSWERS and not _proofs(given):
             return LOCKED, frozenset()
         said: dict[Piece, tuple[object, object]] = {
@@ -224,7 +250,7 @@ class Identification:
             refused = None if given.bound_key in self._keys_of(card_no) else CONTRADICTED
             pieces.add(Piece.BOUND_KEY)
         if refused is not None:
-            self._wrong_ns[card_no] = [*wrong_ns, at_ns]
+            self._wrong.put(WrongAnswers(card_no, (*wrong_ns, at_ns)))
             return refused, frozenset()
         if given.session is not None:
             refused = self._session_refused(card_no, given.session, at_ns)
@@ -237,7 +263,7 @@ class Identification:
         sent = self._codes.get(card_no)
         if sent is None or not 0 <= at_ns - sent.sent_ns < CODE_LIFE_S * NS or sent.tries >= CODE_TRIES:
             return BAD_CODE
-        sent.tries += 1
+        self._codes.put(replace(sent, tries=sent.tries + 1))
         return None if sent.digits == digits else BAD_CODE
 
     def _session_refused(self, card_no: str, session: CardSession, at_ns: int) -> FieldCode | None:
@@ -245,7 +271,7 @@ class Identification:
             return CONTRADICTED
         if not 0 <= at_ns - session.at_ns < SESSION_LIFE_S * NS:
             return TOO_OLD
-        if session.statement in self._statements:
+        if self._used.get(session.statement) is not None:
             return USED_BEFORE
         return None if self._card_active(card_no) else FieldCode("5002")
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from virtual_devices import vhc
 from virtual_devices.clock import NS
+from virtual_devices.cloud.books import Kind
 from virtual_devices.cloud.places import Place
 from virtual_devices.mdoc.mso import IssuerSigned, StatusReference, Validity, issue
 from virtual_devices.mdoc.tagged import full_date
@@ -65,6 +66,9 @@ class CardHolder:
             self.card_no, self.name, self.id_no, self.birth_date, self.sex, self.issue_date, self.expiry_date,
             self.identity_mark, holder_of(device_key, under), guardian,
         )
+
+
+HOLDERS = Kind("holders", CardHolder, ("card_no",))
 
 
 @cache

@@ -7,9 +7,12 @@ was done is refused (9002) with another content, and the first stays.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from virtual_devices.cloud.books import Books, Kind, MemoryBooks
 from virtual_devices.cloud.challenges import MOST, Newest
+from virtual_devices.cloud.counting import next_number
+from virtual_devices.cloud.packing import fingerprint
 from virtual_devices.cloud.places import Place
 from virtual_devices.lifecycle import OK, FieldCode, Party
 from virtual_devices.status_list import Status
@@ -71,36 +74,90 @@ class Entry:
     detail: str = ""
 
 
-class Journal:
-    """Entries, status changes and answers, in the order in which they came about."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry, by its number."""
 
-    def __init__(self, most_refused: int = MOST) -> None:
-        self._entries: list[Entry] = []
-        self._changes: list[StatusChange] = []
-        self._statuses: dict[Place, Status] = {}
-        self._answers: dict[tuple[Asker, bytes], tuple[object, Answer]] = {}
+    number: int
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A status change, by its number."""
+
+    number: int
+    change: StatusChange
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceStatus:
+    """What the list says of a place."""
+
+    uri: str
+    index: int
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An act that was done. ``content``: fingerprint of what was asked."""
+
+    party: str
+    asker: str
+    id: bytes
+    content: bytes
+    answer: Answer
+
+
+LINES = Kind("journal", Line, ("number",))
+CHANGES = Kind("status_changes", Published, ("number",))
+STATUSES = Kind("statuses", PlaceStatus, ("uri", "index"))
+ANSWERS = Kind("answers", Answered, ("party", "asker", "id"))
+
+
+class Journal:
+    """Entries, status changes and answers, in the order in which they came about. Refusals live in memory: after a restart, who
+    was refused asks again and is judged anew."""
+
+    def __init__(self, books: Books | None = None, most_refused: int = MOST) -> None:
+        self.books = books or MemoryBooks()
+        self._lines = self.books.shelf(LINES)
+        self._changes = self.books.shelf(CHANGES)
+        self._statuses = self.books.shelf(STATUSES)
+        self._answers = self.books.shelf(ANSWERS)
         self._refused: Newest[tuple[Asker, bytes], tuple[object, Answer]] = Newest(most_refused)
+        self._publishing: list[StatusChange] = []
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        return tuple(self._entries)
+        return tuple([line.entry for line in self._lines])
 
     @property
     def changes(self) -> tuple[StatusChange, ...]:
         """Every status change so far."""
-        return tuple(self._changes)
+        return tuple([published.change for published in self._changes])
+
+    @property
+    def statuses(self) -> dict[Place, Status]:
+        """What the lists say of every place that was given."""
+        return {Place(each.uri, each.index): each.status for each in self._statuses}
 
     def status(self, place: Place) -> Status | None:
         """What the list says of a place after all changes; None when it was never given."""
-        return self._statuses.get(place)
+        known = self._statuses.get(place.uri, place.index)
+        return None if known is None else known.status
 
     def write(self, request: Request, what: str, card_no: str, card: str = "", under: bytes = b"", detail: str = "") -> None:
-        self._entries.append(Entry(request.at_ns, request.asker, what, card_no, card, under, detail))
+        entry = Entry(request.at_ns, request.asker, what, card_no, card, under, detail)
+        self._lines.add(Line(next_number(self.books, "journal"), entry))
 
     def publish(self, place: Place, status: Status) -> None:
-        if self._statuses.get(place) is not status:
-            self._statuses[place] = status
-            self._changes.append(StatusChange(place, status))
+        if self.status(place) is not status:
+            self._statuses.put(PlaceStatus(place.uri, place.index, status))
+            change = StatusChange(place, status)
+            self._publishing.append(change)
+            self._changes.add(Published(next_number(self.books, "status changes"), change))
 
     def once(self, request: Request, content: object, act: Callable[[], Answer]) -> Answer:
         """The answer of the act, done now or found again. Refusals are kept too, the newest: who asks the same again hears the
@@ -109,20 +166,22 @@ class Journal:
 
         What the act publishes stands in its answer.
         """
-        name = request.asker, request.id
-        done, refused = self._answers.get(name), self._refused.get(name)
-        if done is not None:
-            return done[1] if done[0] == content else Answer(ANOTHER_REQUEST, "this id belongs to another request")
-        if refused is not None and refused[0] == content:
-            return refused[1]
-        before = len(self._changes)
-        given = act()
-        answer = Answer(given.code, given.text, given.cards, tuple(self._changes[before:]), given.authorization)
-        if answer.ok or answer.changes:
-            self._answers[name] = content, answer
-        else:
-            self._refused.put(name, (content, answer))
-        return answer
+        party, name = request.asker.party.value, (request.asker, request.id)
+        with self.books.transaction():
+            done, refused = self._answers.get(party, request.asker.name, request.id), self._refused.get(name)
+            if done is not None:
+                same = done.content == fingerprint(content)
+                return done.answer if same else Answer(ANOTHER_REQUEST, "this id belongs to another request")
+            if refused is not None and refused[0] == content:
+                return refused[1]
+            self._publishing = []
+            given = act()
+            answer = replace(given, changes=tuple(self._publishing))
+            if answer.ok or answer.changes:
+                self._answers.put(Answered(party, request.asker.name, request.id, fingerprint(content), answer))
+            else:
+                self._refused.put(name, (content, answer))
+            return answer
 
 
 __all__ = ["ANOTHER_REQUEST", "Answer", "Asker", "Entry", "Journal", "Request", "StatusChange"]

@@ -7,10 +7,11 @@ would wait for nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 from virtual_devices.clock import NS
+from virtual_devices.cloud.books import Books, Kind
 from virtual_devices.cose import Sign
 from virtual_devices.holder.readers import LONGEST_NS, SKEW_S
 from virtual_devices.mdoc.tagged import MalformedMdoc
@@ -38,6 +39,42 @@ class LateRecords:
     @property
     def size_bytes(self) -> int:
         return sum(map(len, self.records)) + sum(len(der) for chain in self.chains for der in chain)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for a person's phones."""
+
+    card_no: str
+    records: tuple[LateRecords, ...]
+
+
+WAITING = Kind("late_waiting", Waiting, ("card_no",))
+
+
+class WaitingRecords(MutableMapping[str, list[LateRecords]]):
+    """Card number -> records that came late. What is to stay must be set: a list that was taken out is a copy."""
+
+    def __init__(self, books: Books) -> None:
+        self._shelf = books.shelf(WAITING)
+
+    def __getitem__(self, card_no: str) -> list[LateRecords]:
+        found = self._shelf.get(card_no)
+        if found is None:
+            raise KeyError(card_no)
+        return list(found.records)
+
+    def __setitem__(self, card_no: str, records: list[LateRecords]) -> None:
+        self._shelf.put(Waiting(card_no, tuple(records)))
+
+    def __delitem__(self, card_no: str) -> None:
+        self._shelf.remove(card_no)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([waiting.card_no for waiting in self._shelf])
+
+    def __len__(self) -> int:
+        return len(self._shelf)
 
 
 def late_id(records: Sequence[bytes], chains: Sequence[Sequence[bytes]]) -> bytes:
@@ -85,4 +122,4 @@ def _signed(record: Record, signed: Sign, signers: Mapping[bytes, Verified]) -> 
     return True
 
 
-__all__ = ["FOR_NOW", "LateRecords", "MAX_WAITING", "MAX_WAITING_BYTES", "late_id", "verify_late"]
+__all__ = ["FOR_NOW", "LateRecords", "MAX_WAITING", "MAX_WAITING_BYTES", "WaitingRecords", "late_id", "verify_late"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 
 from virtual_devices.cloud.audit import AuditLog
@@ -22,7 +22,7 @@ class Office:
     guardians: Guardians
     restoring: Restoring
     issuer: CardIssuer
-    holders: dict[str, CardHolder]
+    holders: Mapping[str, CardHolder]
     root: bytes
     maker_root: bytes
     fresh: Callable[[int], bytes]
@@ -30,11 +30,11 @@ class Office:
     """Where every request of a phone is written down; None: nowhere."""
     telephone: dict[str, str] = field(default_factory=dict)
     """Card number -> the one-time code that was sent to the telephone on file last."""
-    card_sessions: dict[bytes, CardSession] = field(default_factory=dict)
+    card_sessions: MutableMapping[bytes, CardSession] = field(default_factory=dict)
     """Three-card sessions that a desk has told of, by their statement's id."""
     tickets: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Ticket given at a counter -> card number, officer. Good once."""
-    late: dict[str, list[LateRecords]] = field(default_factory=dict)
+    late: MutableMapping[str, list[LateRecords]] = field(default_factory=dict)
     """Card number -> records that came late."""
     receipts: list[tuple[str, bytes, int]] = field(default_factory=list)
     """Card number, id of late records, outcome as the phone told it."""

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from virtual_devices import authorization, cose
 from virtual_devices.clock import NS
 from virtual_devices.cloud.audit import Who
+from virtual_devices.cloud.card_keys import DONE, DeviceKeys, DoneByPhone
 from virtual_devices.cloud.card_ledger import Card, Phone
 from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.guardians import Grant
@@ -33,6 +34,7 @@ from virtual_devices.cloud.identification import Given
 from virtual_devices.cloud.journal import ANOTHER_REQUEST, Answer, Asker, Request
 from virtual_devices.cloud.late import FOR_NOW, LateRecords
 from virtual_devices.cloud.office import Office
+from virtual_devices.cloud.packing import fingerprint
 from virtual_devices.cloud.phone_messages import VERSION
 from virtual_devices.cloud.phone_proofs import BadArguments, Call, Proofs, Unattested, over_challenge
 from virtual_devices.codes import Space
@@ -62,8 +64,9 @@ class PhoneService:
         self.office = office
         self.work = Work()
         self._challenges: Challenges[bytes] = Challenges(office.fresh)
-        self._keys: dict[str, ec.EllipticCurvePublicKey] = {}  # device key of each card
-        self._done: dict[tuple[bytes, bytes], tuple[object, Answer]] = {}  # by phone and request
+        books = office.cards.ledger.books
+        self._keys = DeviceKeys(books)
+        self._done = books.shelf(DONE)
         self.proofs = Proofs(office, self._keys, self.work)
         self._operations: dict[str, Callable[[Call], Reply]] = {
             "challenge": self._challenge, "send-code": self._send_code, "apply": self._apply, "activate": self._activate,
@@ -186,14 +189,14 @@ class PhoneService:
     ) -> Answer:
         """An act on a person's cards, by who they prove to be, once. Done before by this very request of this very phone, its
         answer is found again, whatever proof comes along now: the one of then is used up, and another may have become at hand."""
-        name, content = (call.phone, call.id), (call.operation, about, content)
-        done = self._done.get(name)
+        asked = fingerprint((call.operation, about, content))
+        done = self._done.get(call.phone, call.id)
         if done is not None:
-            return done[1] if done[0] == content else Answer(ANOTHER_REQUEST, "this id belongs to another request")
+            return done.answer if done.content == asked else Answer(ANOTHER_REQUEST, "this id belongs to another request")
         given, asker = self.proofs.given(call, card_no)
         answer = act(Request(call.id, asker, call.now_ns), given)
         if answer.ok:
-            self._done[name] = content, answer
+            self._done.put(DoneByPhone(call.phone, call.id, asked, answer))
         return answer
 
     def _authorizations(self, call: Call, own: Card) -> list[list[Any]]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from virtual_devices.cloud.books import Kind
 from virtual_devices.cloud.card_ledger import WRONG_KEY, Held, Ledger
+from virtual_devices.cloud.counting import next_number
 from virtual_devices.cloud.journal import Answer, Request
 from virtual_devices.codes import Space
 from virtual_devices.lifecycle import NOT_ALLOWED, OK, Carrier, FieldCode, Party
@@ -33,6 +35,19 @@ class Restored:
     prescriptions: tuple[Prescription, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class KeptPrescription:
+    """A prescription of a card's holder; ``number``: in the order in which they came."""
+
+    card_no: str
+    id: bytes
+    number: int
+    signed: bytes
+
+
+KEPT = Kind("kept_prescriptions", KeptPrescription, ("card_no", "id"), (("card_no",),))
+
+
 class Restoring:
     """The prescriptions of everybody. ``covered(held, at_ns)``: whether a guardian's authorization covers reading them.
     ``register``: id and signed record of those that desks left with the data centre, by card number."""
@@ -44,15 +59,19 @@ class Restoring:
         self._ledger = ledger
         self._covered = covered
         self._register = register
-        self._kept: dict[str, dict[bytes, Prescription]] = {}
+        self._books = ledger.books
+        self._kept = self._books.shelf(KEPT)
 
     def keep(self, request: Request, card_no: str, prescription: Prescription) -> Answer:
         """Store one, once. The same id with another content is refused, and the first stays."""
         def act() -> Answer:
             if request.asker.party is not Party.DATA_CENTRE:
                 return Answer(NOT_ALLOWED, "prescriptions come by the data centre's own upload")
-            mine = self._kept.setdefault(card_no, {})
-            if mine.setdefault(prescription.id, prescription) != prescription:
+            known = self._kept.get(card_no, prescription.id)
+            if known is None:
+                number = next_number(self._books, "prescriptions kept")
+                self._kept.add(KeptPrescription(card_no, prescription.id, number, prescription.signed))
+            elif known.signed != prescription.signed:
                 return Answer(FieldCode("9002"), "this id belongs to another prescription")
             return Answer()
 
@@ -75,7 +94,8 @@ class Restoring:
             return Restored(WRONG_KEY)
         if card.held is not None and not self._covered(card.held, request.at_ns):
             return Restored(NOT_ALLOWED)
-        kept = self._kept.get(card.card_no, {})
+        rows = sorted(self._kept.where(card_no=card.card_no), key=lambda row: row.number)
+        kept = {row.id: Prescription(row.id, row.signed) for row in rows}
         found = (*kept.values(), *(Prescription(*one) for one in self._register(card.card_no) if one[0] not in kept))
         under = card.held.authorization if card.held else b""
         self._ledger.journal.write(request, "restore", card.card_no, name, under, f"{len(found)} prescriptions")

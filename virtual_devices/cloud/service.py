@@ -24,14 +24,15 @@ from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, pr
 from virtual_devices.card.writes import update_message
 from virtual_devices.clock import NS, parse_roc
 from virtual_devices.cloud.audit import Who, audit_log, subjects
+from virtual_devices.cloud.books import ByName
 from virtual_devices.cloud.chain_codes import HPC_CODE, SAM_CODE
 from virtual_devices.cloud.challenges import Challenges
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre, Stored, VisitRecord
 from virtual_devices.cloud.desk_operations import DeskOperations
 from virtual_devices.cloud.emergency import Emergencies
 from virtual_devices.cloud.home_visits import HomeVisits
-from virtual_devices.cloud.identification import CardSession
-from virtual_devices.cloud.late import MAX_WAITING, MAX_WAITING_BYTES, LateRecords, late_id, verify_late
+from virtual_devices.cloud.identification import CARD_SESSIONS, CardSession
+from virtual_devices.cloud.late import MAX_WAITING, MAX_WAITING_BYTES, LateRecords, WaitingRecords, late_id, verify_late
 from virtual_devices.cloud.prescription_retention import Deletion, delete_due
 from virtual_devices.cloud.prescription_service import PrescriptionService
 from virtual_devices.cloud.prescriptions import Prescriptions
@@ -81,9 +82,9 @@ class DataCentreDevice:
         self._revoked = revoked
         self._authority = authority
         self._lists = lists
-        self.card_sessions: dict[bytes, CardSession] = {}
+        self.card_sessions: ByName[bytes, CardSession] = ByName(core.books.shelf(CARD_SESSIONS), CARD_SESSIONS)
         """Sessions in which a physical card has proved itself, by their number: for applications from phones."""
-        self.late: dict[str, list[LateRecords]] = {}
+        self.late = WaitingRecords(core.books)
         """Card number -> signed records for phones that had left: each is fetched when the phone next asks."""
         self._fresh = fresh or ByteStream("data centre", pki.sign(identity.key, b"the data centre's own randomness"))
         self._card_challenges: Challenges[tuple[str, str]] = Challenges(self._fresh)
@@ -214,8 +215,8 @@ class DataCentreDevice:
         if challenge is None or card.subject_id != card_no or not pki.verify(card.key, proof, message):
             return CARD_REFUSED, {}
         statement = self._fresh(16)
-        for old in [name for name, one in self.card_sessions.items() if now_ns - one.at_ns >= KEPT_S * NS]:
-            del self.card_sessions[old]
+        for old in self.core.books.shelf(CARD_SESSIONS).upto("at_ns", now_ns - KEPT_S * NS):
+            del self.card_sessions[old.statement]
         self.card_sessions[statement] = CardSession(statement, card_no, now_ns)
         return OK, {"statement": statement}
 
@@ -235,13 +236,13 @@ class DataCentreDevice:
             return (SYNTAX_REJECTED if holder is None else SIGNATURE_REJECTED), {}
         number = late_id(records, chains)
         late = LateRecords(number, tuple(records), tuple(tuple(c) for c in chains), holder, now_ns, sam.organisation)
-        waiting = self.late.setdefault(card_no, [])
+        waiting = self.late.get(card_no, [])
         if late.id not in {entry.id for entry in waiting}:
             theirs = [entry for entry in waiting if entry.institution == late.institution]
             whole_bytes = late.size_bytes + sum(entry.size_bytes for entry in waiting)
             if len(theirs) >= MAX_WAITING or whole_bytes > MAX_WAITING_BYTES:
                 return OUT_OF_SERVICE, {}
-            waiting.append(late)
+            self.late[card_no] = [*waiting, late]
         return OK, {"id": late.id}
 
     def _status_lists(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
