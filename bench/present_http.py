@@ -5,12 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.exits import PASS
 from virtual_devices.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.datacentre.centre import Centre, Newcomer
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -64,10 +69,8 @@ def serve(host: str, port: int, directory: Path, database: str, people: int, see
     authority = credentials.own_authority(directory, clock.now_ns())
     books = open_books(database, lambda text: logging.info("%s", text))
     centre = Centre(authority, books, os.urandom)
-    for who in sample_people(seed, people, to_datetime(clock.now_ns()).astimezone(TAIWAN).date()):
-        if who.card_no not in centre.holders:
-            centre.take_in(who, clock.now_ns())
-        sys.stdout.write(f"invented: {who.holder.name} {who.holder.id_no} {who.holder.birth_date}, card {who.card_no}\n")
+    invented = sample_people(seed, people, to_datetime(authority.epoch_ns).astimezone(TAIWAN).date())
+    centre.act(lambda: _begin(centre, invented, clock.now_ns()))
     files = credentials.write(directory / "credentials", authority, sorted({"localhost", "127.0.0.1", "::1", host}))
     app = create_app(Service(centre, clock))
     server = Server(app, host, port, ca=files["ca"], certificate=files["service"], key=files["service-key"])
@@ -81,6 +84,17 @@ def serve(host: str, port: int, directory: Path, database: str, people: int, see
     finally:
         books.close()
     return PASS
+
+
+def _begin(centre: Centre, invented: Sequence[Newcomer], now_ns: int) -> None:
+    """Institutions and people to begin with; those that are there already stay as they are."""
+    from bench.datacentre.centre import sample_institutions
+
+    sample_institutions(centre)
+    for who in invented:
+        if who.card_no not in centre.holders:
+            centre.take_in(who, now_ns)
+        sys.stdout.write(f"invented: {who.holder.name} {who.holder.id_no} {who.holder.birth_date}, card {who.card_no}\n")
 
 
 __all__ = ["command"]

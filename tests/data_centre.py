@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import httpx2
 from anyio.from_thread import start_blocking_portal
 
 from bench.clock import WallClock
-from bench.datacentre.centre import Centre, sample_people
+from bench.datacentre.centre import SAMPLE_INSTITUTIONS, Centre, Newcomer, sample_institutions, sample_people
 from bench.datacentre.credentials import CLINIC, PHARMACY, pem, write
 from bench.datacentre.web.app import create_app
 from bench.datacentre.web.identity import telling
@@ -25,8 +25,13 @@ from virtual_devices.clock import VirtualClock, to_datetime
 from virtual_devices.cloud.books import Books, MemoryBooks
 from virtual_devices.pki import Authority, Identity, Role
 from virtual_devices.randomness import ByteStream
+from virtual_devices.uploads.facts import VisitFacts
+from virtual_devices.uploads.fields import Version
+from virtual_devices.uploads.making import make
+from virtual_devices.uploads.xml_writer import write as write_records
 
 from .desk import AUTHORITY, NOW_NS
+from .upload_visits import VISIT
 
 CALLERS: Mapping[str, Identity] = {
     "clinic": AUTHORITY.issue(Role.INSTITUTION, "clinic software", organisation=CLINIC),
@@ -46,6 +51,7 @@ class Here:
         self.clock = VirtualClock(NOW_NS)
         self.centre = Centre(AUTHORITY, MemoryBooks(), ByteStream("tests", "data centre"))
         self.people = sample_people(1, 3, to_datetime(NOW_NS).date())
+        sample_institutions(self.centre)
         for who in self.people:
             self.centre.take_in(who, NOW_NS)
         self.app = create_app(Service(self.centre, self.clock, self.revoked), self.limits)
@@ -63,12 +69,29 @@ class Here:
             return portal.call(ask)
 
 
+def visit_facts(who: Newcomer, visited_ns: int, identifier: str, by: int = 0, **more: Any) -> VisitFacts:
+    """A visit of one of the invented people at the invented clinic (``by`` 0) or pharmacy (1), as its record tells it."""
+    institution, _, sam_id, professional = SAMPLE_INSTITUTIONS[by]
+    holder = who.holder
+    facts = replace(
+        VISIT, institution=institution, sam_id=sam_id, professional_id=professional, national_id=holder.id_no,
+        birth_date=holder.birth_date, card_no=who.card_no, visited_ns=visited_ns, identifier=identifier,
+    )
+    return replace(facts, **more)
+
+
+def visit_file(*facts: VisitFacts, version: Version = Version.V20) -> bytes:
+    """As it is uploaded."""
+    return write_records([make(one, version) for one in facts])
+
+
 @contextmanager
 def served(directory: Path, *, books: Books | None = None) -> Iterator[Served]:
     """A data centre on a free port of this machine, with today's certificates, until the end."""
     clock = WallClock()
     authority = Authority("served", clock.now_ns())
     centre = Centre(authority, books or MemoryBooks(), os.urandom)
+    centre.act(lambda: sample_institutions(centre))
     files = write(directory, authority, ["localhost", "127.0.0.1"])
     app = create_app(Service(centre, clock))
     server = Server(app, "127.0.0.1", 0, ca=files["ca"], certificate=files["service"], key=files["service-key"])

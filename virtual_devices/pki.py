@@ -163,7 +163,7 @@ class Authority:
 
     def __init__(self, seed: object, epoch_ns: int) -> None:
         self._seed = seed
-        self._epoch_ns = epoch_ns
+        self.epoch_ns = epoch_ns
         self._root = self._self_signed(ROOT, "NHI bench root (not an authority of anybody)", "root", (-3650, 7300))
         self._iaca = self._self_signed(IACA, "NHI bench IACA (not an authority of anybody)", "iaca", IACA_DAYS)
         self.root_key, self.iaca_key = self._root.key, self._iaca.key
@@ -211,7 +211,7 @@ class Authority:
         return (leaf,) if role is Role.DOCUMENT_SIGNER else (leaf, _der(issuer.certificate))
 
     def _window(self, days: tuple[int, int]) -> tuple[datetime, datetime]:
-        midnight = to_datetime(self._epoch_ns // DAY_NS * DAY_NS)
+        midnight = to_datetime(self.epoch_ns // DAY_NS * DAY_NS)
         return midnight + timedelta(days=days[0]), midnight + timedelta(days=days[1])
 
     def _self_signed(self, profile: Profile, common: str, serial: str, days: tuple[int, int]) -> Issuer:

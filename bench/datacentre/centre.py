@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from bench.datacentre.credentials import CLINIC, PHARMACY
 from bench.datacentre.database.turns import Turns
 from virtual_devices.authorization import Scope
 from virtual_devices.card.holder import Holder, make_holder
@@ -23,17 +24,24 @@ from virtual_devices.cloud.journal import Asker, Journal, Request
 from virtual_devices.cloud.office import Office
 from virtual_devices.cloud.phone_service import PhoneService
 from virtual_devices.cloud.places import Places
+from virtual_devices.cloud.registers import CentreRegisters, Contracted, Identity
 from virtual_devices.cloud.restoring import Restoring
 from virtual_devices.cloud.service import DataCentreDevice
+from virtual_devices.cloud.upload_office import UploadOffice
 from virtual_devices.lifecycle import Party
 from virtual_devices.pki import DAY_NS, Authority
 from virtual_devices.randomness import digest, stream
+from virtual_devices.uploads.register import Trade
 
 T = TypeVar("T")
 CARD_LISTS, AUTHORIZATION_LISTS, LIST_ENTRIES = 22, 1, 1 << 20
 """Status lists: room for 23 million cards, and for a million authorizations."""
 STATUS_URI, AUTHORIZATION_URI = "urn:nhi:bench:status/cards", "urn:nhi:bench:status/authorizations"
 CARD_YEARS = 5
+SAMPLE_INSTITUTIONS = (
+    (CLINIC, Trade.CLINIC, "SAM000000001", "A123456789"), (PHARMACY, Trade.PHARMACY, "SAM000000002", "B223456786"),
+)
+"""Code, trade, SAM, and a professional's national id."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,11 @@ class Centre:
         )
         self.phones = PhoneService(office)
         self.office = office
+        self.registers = CentreRegisters(books, self.desks.prescriptions, self._medical)
+        self.desks.home_visits.registers = self.registers
+        self.desks.emergencies.essentials = self.registers.essentials
+        self.desks.desk.card_of = self.registers.card_of
+        self.uploads = UploadOffice(books, self.core, self.registers)
 
     def act(self, do: Callable[[], T]) -> T:
         """One act, alone, whole or not at all. When this returns, it has been committed."""
@@ -100,12 +113,20 @@ class Centre:
         grant = self.guardians.grants.get(held.authorization)
         return grant is not None and grant.in_force(at_ns) and bool(grant.scope & {Scope.MEDICAL, Scope.COLLECT})
 
-    def take_in(self, who: Newcomer, at_ns: int) -> None:
-        """A person known to every register, insured, with a physical card."""
+    def _medical(self, card_no: str) -> Mapping[str, Any]:
+        holder = self.holders.get(card_no)
+        return {} if holder is None else holder.medical
+
+    def take_in(self, who: Newcomer, at_ns: int) -> bool:
+        """A person known to every register, insured, with a physical card. False, and nothing done, when the national id or the
+        card number is another's."""
         today = to_datetime(at_ns).date()
         holder = who.holder
+        if not self.registers.take_in(Identity(holder.id_no, who.card_no, holder.name, holder.birth_roc, holder.sex)):
+            return False
         until = today.replace(year=today.year + CARD_YEARS, day=min(today.day, 28))
-        self.core.enrol(Person(who.card_no, expiry_date=roc_date7(at_ns + CARD_YEARS * 365 * DAY_NS)))
+        if self.core.people.get(who.card_no) is None:  # whoever is, has sequence numbers that go on
+            self.core.enrol(Person(who.card_no, expiry_date=roc_date7(at_ns + CARD_YEARS * 365 * DAY_NS)))
         age = (today - holder.birth_date).days // 365
         self.holders[who.card_no] = CardHolder(
             who.card_no, holder.name, holder.id_no, holder.birth_date, holder.sex, today - timedelta(days=1), until,
@@ -116,6 +137,14 @@ class Centre:
         )
         request = Request(self._fresh(16), Asker(Party.DATA_CENTRE, "registers"), at_ns)
         self.cards.register(request, registered, at_ns + CARD_YEARS * 365 * DAY_NS)
+        return True
+
+
+def sample_institutions(centre: Centre) -> None:
+    """The invented clinic and pharmacy in the registers, each with a SAM and a professional; they upload format 2.0."""
+    for code, trade, sam_id, professional in SAMPLE_INSTITUTIONS:
+        if centre.registers.institutions.get(code) is None:
+            centre.registers.contract(Contracted(code, trade, began_20="1130101"), [sam_id], [professional])
 
 
 def sample_people(seed: int, count: int, on: date) -> list[Newcomer]:
@@ -128,4 +157,4 @@ def sample_people(seed: int, count: int, on: date) -> list[Newcomer]:
     return people
 
 
-__all__ = ["Centre", "Newcomer", "sample_people"]
+__all__ = ["Centre", "Newcomer", "SAMPLE_INSTITUTIONS", "sample_institutions", "sample_people"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
@@ -12,8 +12,9 @@ from fastapi import Depends, Header, Request
 from bench.datacentre.centre import Centre
 from bench.datacentre.web.identity import Caller, Gate
 from bench.datacentre.web.problems import Details, Problem
-from virtual_devices.clock import Clock
+from virtual_devices.clock import TAIWAN, Clock, to_datetime
 from virtual_devices.cloud.audit import Who
+from virtual_devices.cloud.journal import Answer
 from virtual_devices.pki import Role
 
 IDEMPOTENCY_KEY = Header(
@@ -36,20 +37,23 @@ class Service:
     def __post_init__(self) -> None:
         self.gate = Gate(self.centre.authority, self.revoked, self.clock.now_ns)
 
-    def act(self, caller: Caller, what: str, card_no: str, do: Callable[[], Result]) -> Result:
-        """One act of a caller, and its entry in the audit log, committed together. Its code is what ``do`` gives, or the first
-        that it gives, when that is text."""
+    def act(
+        self, caller: Caller, what: str, about: str | Callable[[Result], Iterable[str]], do: Callable[[], Result],
+    ) -> Result:
+        """One act of a caller, and its entries in the audit log, committed together. ``about``: the card number of whose data it
+        was, empty for nobody's; or all of them, told by what came of it. The code is that of what ``do`` gives: :func:`_code`.
+        """
         now_ns = self.clock.now_ns()
 
         def done() -> Result:
             result = do()
-            first = result[0] if isinstance(result, tuple) else result
-            code = first if isinstance(first, str) else "0"
-            audit = self.centre.desks.audit
-            if caller.organisation:
-                audit.institution(now_ns, code, caller.organisation, "https", what, card_no)
-            else:
-                audit.person(now_ns, code, Who.OFFICER, caller.name, what, card_no)
+            code, audit = _code(result), self.centre.desks.audit
+            subjects = [about] if isinstance(about, str) else sorted(set(about(result))) or [""]
+            for card_no in subjects:
+                if caller.organisation:
+                    audit.institution(now_ns, code, caller.organisation, "https", what, card_no)
+                else:
+                    audit.person(now_ns, code, Who.OFFICER, caller.name, what, card_no)
             return result
 
         return self.centre.act(done)
@@ -68,9 +72,22 @@ class Service:
         return Depends(caller)
 
 
+def _code(result: object) -> str:
+    """The field's code of what an act gave: text, the first of several, or an :class:`Answer`; ``0`` for anything else."""
+    first = result[0] if isinstance(result, tuple) and result else result
+    if isinstance(first, Answer):
+        return first.code.number
+    return first if isinstance(first, str) else "0"
+
+
 def request_id(caller: Caller, key: str) -> bytes:
     """16 bytes that follow from who asks and their own id for the act."""
     return hashlib.sha256(f"{caller.role.name}/{caller.organisation}/{caller.name}/{key}".encode()).digest()[:16]
+
+
+def iso(at_ns: int) -> str:
+    """A moment in ISO 8601, Taiwan; empty for one that has not come (negative)."""
+    return "" if at_ns < 0 else to_datetime(at_ns).astimezone(TAIWAN).isoformat(timespec="milliseconds")
 
 
 Responses = dict[int | str, dict[str, Any]]
@@ -85,4 +102,4 @@ def refusals(*statuses: int) -> Responses:
     return {code: {"model": Details, "description": texts[code], "content": {"application/problem+json": {}}} for code in found}
 
 
-__all__ = ["ActKey", "Responses", "Service", "refusals", "request_id"]
+__all__ = ["ActKey", "Responses", "Service", "iso", "refusals", "request_id"]

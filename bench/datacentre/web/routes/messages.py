@@ -11,14 +11,12 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from bench.datacentre.web.problems import Problem
-from bench.datacentre.web.service import Responses, Service, refusals
+from bench.datacentre.web.bodies import body_of, gives, wants
+from bench.datacentre.web.service import Service, refusals
 from virtual_devices.pki import Role
 
 COSE = 'application/cose; cose-type="cose-sign1"'
-_BODY = {"requestBody": {"required": True, "content": {"application/cose": {"schema": {"type": "string", "format": "binary"}}}}}
-_ANSWER: Responses = {200: {"content": {"application/cose": {"schema": {"type": "string", "format": "binary"}}},
-                 "description": "the data centre's signed answer"}}
+_BODY, _ANSWER = wants("application/cose"), gives("application/cose", "the data centre's signed answer")
 
 
 def router(service: Service) -> APIRouter:
@@ -40,9 +38,7 @@ def router(service: Service) -> APIRouter:
 
 
 async def _carried(request: Request, handle: Callable[[bytes, int], bytes], service: Service) -> Response:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/cose":
-        raise Problem(415, "9002", detail="send the message as application/cose")
-    body = await request.body()
+    body = await body_of(request, "application/cose")
     answer = await run_in_threadpool(handle, body, service.clock.now_ns())
     return Response(answer, media_type=COSE)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.datacentre.centre import Newcomer
 from bench.datacentre.web.identity import Caller
-from bench.datacentre.web.problems import need_ok
+from bench.datacentre.web.problems import Problem, need_ok
 from bench.datacentre.web.service import Service, refusals
 from virtual_devices.card.holder import Holder
 from virtual_devices.pki import Role
@@ -26,7 +26,7 @@ class NewPerson(BaseModel):
     card_no: CardNo
     name: Annotated[str, Field(min_length=1, max_length=20, examples=["陳美玲"])]
     id_no: Annotated[str, Field(pattern=r"^[A-Z][1289][0-9]{8}$", examples=["A223456781"])]
-    birth_date: Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
+    birth_date: Annotated[date, Field(ge=date(1912, 1, 1), le=date(2199, 12, 31))]
     sex: Literal["F", "M"]
     household_no: Annotated[str, Field(pattern=r"^[A-Z][0-9]{7}$", examples=["F1234567"])]
     phone_no: Annotated[str, Field(pattern=r"^(09[0-9]{8})?$")] = ""
@@ -55,7 +55,9 @@ def router(service: Service) -> APIRouter:
         """Take a person in, insured, with a physical card. The same person again changes nothing."""
         holder = Holder(person.name, person.id_no, person.birth_date, person.sex)
         who = Newcomer(person.card_no, holder, person.household_no, person.phone_no)
-        service.act(caller, "take-in", who.card_no, lambda: service.centre.take_in(who, service.clock.now_ns()))
+        known = service.act(caller, "take-in", who.card_no, lambda: service.centre.take_in(who, service.clock.now_ns()))
+        if not known:
+            raise Problem(409, "9002", detail="the national id, or the card number, is another person's")
         return CardQuestion(card_no=person.card_no)
 
     @routes.post("/eligibility", responses=refusals(422, 404))

@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench.datacentre.web.identity import Caller
 from bench.datacentre.web.problems import Problem, need_ok
 from bench.datacentre.web.routes.people import CardNo
-from bench.datacentre.web.service import ActKey, Service, refusals, request_id
-from virtual_devices.clock import TAIWAN, to_datetime
+from bench.datacentre.web.service import ActKey, Service, iso, refusals, request_id
 from virtual_devices.cloud.core import Visit
 from virtual_devices.pki import Role
 
@@ -41,9 +40,12 @@ class Begun(BaseModel):
 
 
 class LateVisit(BaseModel):
-    """A visit whose record came after its time, or is missing. ``identifier`` is empty for one begun offline."""
+    """A visit whose record came after its time, or is missing. ``identifier`` is empty for one begun offline; ``failed``: check
+    codes by which a record failed that came and did not count."""
 
     identifier: str
+    institution: str
+    failed: str
     due: str
     stored: str
 
@@ -74,11 +76,19 @@ def router(service: Service) -> APIRouter:
     def late(caller: Caller = service.allow(Role.INSTITUTION, Role.OFFICER)) -> LateVisits:
         """Every visit whose record is late or missing now: an institution's own; an officer is told of all."""
         now_ns = service.clock.now_ns()
-        everybody = service.act(caller, "late", "", lambda: core.late(now_ns))
-        found = [one for one in everybody if caller.role is Role.OFFICER or one.institution == caller.institution]
-        ordered = sorted(found, key=lambda one: (one.due_ns, one.identifier))
-        told = [LateVisit(identifier=one.identifier, due=_iso(one.due_ns), stored=_iso(one.stored_ns)) for one in ordered]
-        return LateVisits(late=told)
+        uploads = centre.uploads
+
+        def look() -> list[LateVisit]:
+            mine = [one for one in core.late(now_ns) if caller.institution in ("", one.institution)]
+            return [
+                LateVisit(
+                    identifier=one.identifier, institution=one.institution, due=iso(one.due_ns), stored=iso(one.stored_ns),
+                    failed=uploads.failed(one.identifier, one.institution) if one.stored_ns < 0 else "",
+                )
+                for one in sorted(mine, key=lambda one: (one.due_ns, one.identifier))
+            ]
+
+        return LateVisits(late=service.act(caller, "late", "", look))
 
     @routes.get("/{identifier}", responses=refusals(404))
     def visit(identifier: Identifier, caller: Caller = institution) -> Begun:
@@ -103,14 +113,10 @@ def router(service: Service) -> APIRouter:
     return routes
 
 
-def _iso(at_ns: int) -> str:
-    return "" if at_ns < 0 else to_datetime(at_ns).astimezone(TAIWAN).isoformat(timespec="milliseconds")
-
-
 def _told(visit: Visit) -> Begun:
     return Begun(
-        identifier=visit.identifier, sequence=visit.sequence, same_day=visit.same_day, begun=_iso(visit.begun_ns),
-        due=_iso(visit.due_ns), stored=_iso(visit.stored_ns), rolled_back=visit.rolled_back,
+        identifier=visit.identifier, sequence=visit.sequence, same_day=visit.same_day, begun=iso(visit.begun_ns),
+        due=iso(visit.due_ns), stored=iso(visit.stored_ns), rolled_back=visit.rolled_back,
     )
 
 
