@@ -19,6 +19,7 @@ from virtual_devices.cloud.books import MemoryBooks
 from virtual_devices.cloud.core import DataCentre, Person
 from virtual_devices.cloud.counting import COUNTERS, Counter, next_number
 from virtual_devices.cloud.kinds import KINDS
+from virtual_devices.cloud.visits import PEOPLE
 from virtual_devices.errors import LinkError, UsageError
 
 from .postgres import Server
@@ -178,6 +179,29 @@ def test_act_that_fails_takes_back_its_own_alone(opened: SqlBooks) -> None:
 
     assert sum(together(outcome)) == 20
     assert opened.shelf(COUNTERS).get("done") == Counter("done", 20)
+
+
+def test_act_that_the_database_refuses_takes_nothing_of_others_along(opened: SqlBooks) -> None:
+    """A server takes back the whole transaction where one statement failed: the others are done again, without it."""
+    turns = Turns(opened)
+    people = opened.shelf(PEOPLE)
+    people.put(Person("000000000000"))
+
+    def act(number: int) -> None:
+        next_number(opened, "done")
+        if number % 4 == 1:
+            people.add(Person("000000000000"))
+            len(people)  # now it is written
+
+    def outcome(number: int) -> bool:
+        try:
+            turns.do(lambda: act(number))
+        except UsageError:
+            return False
+        return True
+
+    assert sum(together(outcome)) == 30
+    assert opened.shelf(COUNTERS).get("done") == Counter("done", 30)
 
 
 def test_turns_need_no_database() -> None:

@@ -108,6 +108,16 @@ def test_row_comes_back_as_it_was_put() -> None:
     assert books.shelf(STAYS).get(row.room, row.number) == row == books.shelf(STAYS).where(guest=row.guest)[0]
 
 
+def test_many_rows_at_once_come_back_as_they_were_put() -> None:
+    odd = ["\t", "\\N", "\\.", "a\nb", "\r", "", "'", '"', "%s", "\U0001f600"]
+    rows = [Stay(f"{odd[n % 10]}{n:04d}", n, odd[n % 10], n % 3, n % 2 == 0, bytes([n % 256]) * (n % 5)) for n in range(500)]
+    books = fresh_books()
+    with books.transaction():
+        for row in rows:
+            books.shelf(STAYS).add(row)
+    assert list(books.shelf(STAYS)) == sorted(rows, key=lambda row: row.room)
+
+
 def test_text_is_in_the_order_of_its_code_points() -> None:
     shelf = fresh_books().shelf(STAYS)
     names = ["", "A", "a", "Z", "é", "ä", "a b", "ab", "一", "\uffff", "\U00010000", "0", "W001", "-"]

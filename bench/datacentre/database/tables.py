@@ -107,9 +107,7 @@ def _writer(hint: Any) -> Callable[[Any], Any] | None:
 def _reader(hint: Any) -> Callable[[Any], Any] | None:
     if scalar_of(hint) is None:
         return lambda packed: unpack(hint, packed)
-    if issubclass(hint, Enum):
-        return cast(Callable[[Any], Any], hint)
-    return None
+    return cast(Callable[[Any], Any], hint) if hint is bool or issubclass(hint, Enum) else None  # SQLite has numbers for bools
 
 
 __all__ = ["Codec", "metadata_of", "scalar_of", "table_of"]

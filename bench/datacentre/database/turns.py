@@ -70,7 +70,7 @@ class Turns:
                 self._commit([ticket])
                 return
             except DBAPIError as error:
-                ticket.error = error
+                ticket.error = ticket.error or error
                 if not (left and of_use_again(error)):
                     return
 
