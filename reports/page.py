@@ -24,6 +24,7 @@ from reports.sections import (
     laws,
     method,
     morning,
+    prescriptions,
     provenance,
     requirements,
     settings,
@@ -32,7 +33,9 @@ from reports.sections import (
 )
 
 TEMPLATES = Path(__file__).parent / "templates"
-ORDER = (headline, morning, latency, uploads, faults, switches, provenance, laws, codes, requirements, settings, method)
+ORDER = (
+    headline, morning, prescriptions, latency, uploads, faults, switches, provenance, laws, codes, requirements, settings, method,
+)
 
 
 @cache
@@ -67,9 +70,11 @@ def _sections(run: Run, styles: Styles) -> list[Section]:
     sections = []
     for module in ORDER:
         made = module.make(run)
+        if module is prescriptions and not made.blocks:  # a situation without any
+            continue
         own = [gallery.hang(f, run, styles) for f in figures if f.section == made.name]
         sections.append(Section(made.name, made.title, made.finding, [*own, *made.blocks], made.mood))
-    placed = {s.name for s in sections}
+    placed = {module.NAME for module in ORDER}
     further = [gallery.hang(f, run, styles) for f in figures if f.section not in placed]
     if further:
         finding = run.say_n("{n} more figure.", "{n} more figures.", len(further))

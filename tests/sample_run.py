@@ -17,7 +17,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from virtual_devices.clock import NS, TAIWAN, from_datetime
-from virtual_devices.trace import TABLES, ActRow, ExchangeRow, FaultRow, LedgerRow, Row, StageRow, SwitchRow, UploadRow, VisitRow
+from virtual_devices.trace import (
+    TABLES,
+    ActRow,
+    ExchangeRow,
+    FaultRow,
+    LedgerRow,
+    PrescriptionRow,
+    Row,
+    StageRow,
+    SwitchRow,
+    UploadRow,
+    VisitRow,
+)
 
 STATIONS = ["registration", "preparation", "consultation", "pricing", "collection"]
 SERVERS = {
@@ -167,6 +179,7 @@ class Morning:
             self.finish(name, arrived, ready[name], name in refused)
         self.drain()
         self.switches()
+        self.prescriptions()
         if not (self.sample.cut and self.replication == self.sample.replications - 1):
             self.laws(len(names), len(refused))
 
@@ -327,6 +340,20 @@ class Morning:
             assert isinstance(row, UploadRow)
             values = asdict(row) | {"stored_ns": moment, "tries": 3, "outcome": "stored", "queued": True}
             self.sample.rows["uploads"][index] = UploadRow(**values)
+
+    def prescriptions(self) -> None:
+        """Two of them: one whose way the data centre knew all along, one that was signed and dispensed while the line was down."""
+        for name, hour, online in (("aaaa", 9.0, True), ("bbbb", 10.0, False)):
+            for event, later, place, person in (
+                ("issued", 0.0, "consultation 1", "physician"), ("on phone", 0.01, "consultation 1", "physician"),
+                ("read", 0.5, "pharmacy reception 1", "pharmacist"), ("dispensed", 0.51, "pharmacy reception 1", "pharmacist"),
+                ("stored", 1.5, "office", "desk"),
+            ):
+                known = online or event == "stored"
+                self.add(
+                    "prescriptions",
+                    PrescriptionRow(self.replication, name, event, at(hour + later), place, person, "v0001", known, "0"),
+                )
 
     def switches(self) -> None:
         if self.sample.measured:
