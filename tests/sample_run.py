@@ -342,8 +342,8 @@ class Morning:
             self.sample.rows["uploads"][index] = UploadRow(**values)
 
     def prescriptions(self) -> None:
-        """Two of them: one whose way the data centre knew all along, one that was signed and dispensed while the line was down."""
-        for name, hour, online in (("aaaa", 9.0, True), ("bbbb", 10.0, False)):
+        """Two: one whose way the data centre knew all along, one signed and dispensed while the line was down."""
+        for name, hour, online in (("1111", 9.0, True), ("2222", 10.0, False)):
             for event, later, place, person in (
                 ("issued", 0.0, "consultation 1", "physician"), ("on phone", 0.01, "consultation 1", "physician"),
                 ("read", 0.5, "pharmacy reception 1", "pharmacist"), ("dispensed", 0.51, "pharmacy reception 1", "pharmacist"),
