@@ -121,8 +121,8 @@ def test_mark_stands_under_the_very_value(tmp_path: Path) -> None:
     ("line", "says"),
     [
         ('situatoin = "clinic_morning"', "situatoin: unknown key; did you mean situation?"),
-        ('situation = "clinic_mornin"', 'situation: there is no situation "clinic_mornin"; there are: clinic_morning, district, home_visit, pharmacy; '
-         'did you mean "clinic_morning"?'),
+        ('situation = "clinic_mornin"', 'situation: there is no situation "clinic_mornin"; there are: clinic_morning, district, '
+         'home_visit, pharmacy; did you mean "clinic_morning"?'),
     ],
 )  # fmt: skip
 def test_misspelt_situation_hides_nothing(tmp_path: Path, line: str, says: str) -> None:
