@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
-from bench import audit, fhir, present_control_software, present_http, present_line, present_qr, vectors
+from bench import audit, fhir, present_control_software, present_http, present_line, present_qr, sign, vectors
 from bench.exits import CONFIGURATION, ENVIRONMENT, INTERRUPTED, USAGE
 from bench.interrupt import CtrlC
 from bench.tables import print_table
@@ -214,6 +214,7 @@ def requirements(duty: str | None, as_json: bool, ids: tuple[str, ...]) -> None:
 main.add_command(vectors.command, "vectors")
 main.add_command(audit.group, "audit")
 main.add_command(fhir.command, "fhir")
+main.add_command(sign.sign, "sign")
 present.add_command(present_qr.command, "qr")
 present.add_command(present_control_software.command, "control-software")
 present.add_command(present_http.command, "http")

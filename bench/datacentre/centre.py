@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 from typing import Any, TypeVar
 
+from cryptography import x509
+
 from bench.datacentre.credentials import CLINIC, PHARMACY
 from bench.datacentre.database.turns import Turns
 from virtual_devices.authorization import Scope
 from virtual_devices.card.holder import Holder, make_holder
+from virtual_devices.card.image import Personalisation, fresh_cells
 from virtual_devices.clock import roc_date7, to_datetime
 from virtual_devices.cloud.books import Books, ByName
+from virtual_devices.cloud.card_files import CardFiles
 from virtual_devices.cloud.card_ledger import Held, Ledger
+from virtual_devices.cloud.card_service import CardService
 from virtual_devices.cloud.cards import Cards
 from virtual_devices.cloud.core import DataCentre, Person
+from virtual_devices.cloud.cs60 import Cloud60
+from virtual_devices.cloud.envelope import EnvelopeCheck
 from virtual_devices.cloud.guardians import Guardians
 from virtual_devices.cloud.identification import Identification, Registered
 from virtual_devices.cloud.issuer import HOLDERS, CardHolder, CardIssuer, portrait
@@ -24,12 +31,17 @@ from virtual_devices.cloud.journal import Asker, Journal, Request
 from virtual_devices.cloud.office import Office
 from virtual_devices.cloud.phone_service import PhoneService
 from virtual_devices.cloud.places import Places
+from virtual_devices.cloud.prescription_service import Operation, PrescriptionService
 from virtual_devices.cloud.registers import CentreRegisters, Contracted, Identity
 from virtual_devices.cloud.restoring import Restoring
-from virtual_devices.cloud.service import DataCentreDevice
+from virtual_devices.cloud.seen import SeenEnvelopes
+from virtual_devices.cloud.service import DATA_CENTRE_ID, DataCentreDevice
+from virtual_devices.cloud.token_operations import TokenOperations
 from virtual_devices.cloud.upload_office import UploadOffice
 from virtual_devices.lifecycle import Party
-from virtual_devices.pki import DAY_NS, Authority
+from virtual_devices.link import Work
+from virtual_devices.pki import DAY_NS, Authority, ChainVerifier, Role
+from virtual_devices.qr.token import TokenOffice
 from virtual_devices.randomness import digest, stream
 from virtual_devices.uploads.register import Trade
 
@@ -65,7 +77,7 @@ class Centre:
         self, authority: Authority, books: Books, fresh: Callable[[int], bytes], maker_root: bytes | None = None,
     ) -> None:
         """``maker_root``: whose attestations of phones are believed; the bench's own root when left out."""
-        self.authority, self.books, self._fresh = authority, books, fresh
+        self.authority, self.books, self.fresh = authority, books, fresh
         self._turns = Turns(books)
         rng = Random(fresh(32))
         self.core = DataCentre(books)
@@ -92,6 +104,14 @@ class Centre:
         self.desks.emergencies.essentials = self.registers.essentials
         self.desks.desk.card_of = self.registers.card_of
         self.uploads = UploadOffice(books, self.core, self.registers)
+        identity = self.issuer.data_centre
+        key = digest("card files", identity.key.private_numbers().private_value)
+        self.files = CardFiles(books)
+        files = CardService(self.core, self.files, TokenOffice(fresh), key, fresh, card_of=self.registers.card_of)
+        self.desks.offer(TokenOperations(files, identity).all())
+        self._root = ChainVerifier(authority.root_der)
+        self.envelopes = EnvelopeCheck(self._root, DATA_CENTRE_ID, seen=SeenEnvelopes(books))
+        self.software_60 = Cloud60(files, self.envelopes)
 
     def act(self, do: Callable[[], T]) -> T:
         """One act, alone, whole or not at all. When this returns, it has been committed."""
@@ -109,6 +129,21 @@ class Centre:
         """Every list, signed, by its address."""
         return self.issuer.status_lists(self.ledger.journal.statuses, at_ns, LIST_ENTRIES)
 
+    def prescription_operations(self, revoked: Collection[int], about: Callable[[str], None]) -> Mapping[str, Operation]:
+        """A desk's operations on prescriptions. ``about`` is told whose data they were about."""
+        known = self.core.people
+        return PrescriptionService(
+            self.desks.prescriptions, self._root, Work(), revoked, lambda card_no: known.get(card_no) is not None, about,
+        ).operations()
+
+    def completed(self, chains: Iterable[Sequence[bytes]]) -> list[list[bytes]]:
+        """Chains of signers, those that are a certificate alone with that of each issuer of professionals and SAMs."""
+        issuers = [self.authority.issuer(role) for role in (Role.PHYSICIAN, Role.SAM)]
+        found: list[list[bytes]] = []
+        for chain in chains:
+            found += [list(chain)] if len(chain) > 1 else [[*chain, issuer] for issuer in issuers if _issued_by(chain[0], issuer)]
+        return found
+
     def _covers_medicines(self, held: Held, at_ns: int) -> bool:
         grant = self.guardians.grants.get(held.authorization)
         return grant is not None and grant.in_force(at_ns) and bool(grant.scope & {Scope.MEDICAL, Scope.COLLECT})
@@ -119,7 +154,7 @@ class Centre:
 
     def take_in(self, who: Newcomer, at_ns: int) -> bool:
         """A person known to every register, insured, with a physical card. False, and nothing done, when the national id or the
-        card number is another's."""
+        card number is another's. Raises PackError for a name that a card cannot hold."""
         today = to_datetime(at_ns).date()
         holder = who.holder
         if not self.registers.take_in(Identity(holder.id_no, who.card_no, holder.name, holder.birth_roc, holder.sex)):
@@ -135,9 +170,20 @@ class Centre:
         registered = Registered(
             who.card_no, holder.name, holder.id_no, holder.birth_date, who.household_no, who.phone_no, who.parents
         )
-        request = Request(self._fresh(16), Asker(Party.DATA_CENTRE, "registers"), at_ns)
+        if not self.files.knows(who.card_no):
+            issued, ends = roc_date7(at_ns), roc_date7(at_ns + CARD_YEARS * 365 * DAY_NS)
+            self.files.take_in(who.card_no, fresh_cells(Personalisation(who.card_no, holder, issued, ends)))
+        request = Request(self.fresh(16), Asker(Party.DATA_CENTRE, "registers"), at_ns)
         self.cards.register(request, registered, at_ns + CARD_YEARS * 365 * DAY_NS)
         return True
+
+
+def _issued_by(leaf: bytes, issuer: bytes) -> bool:
+    """By its names: whether it is true, whoever verifies the chain finds out."""
+    try:
+        return x509.load_der_x509_certificate(leaf).issuer == x509.load_der_x509_certificate(issuer).subject
+    except ValueError:
+        return False
 
 
 def sample_institutions(centre: Centre) -> None:

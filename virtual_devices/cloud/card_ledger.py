@@ -63,7 +63,7 @@ class Ledger:
     def barred(self, card_no: str) -> bool:
         return self._barred.get(card_no) is not None
 
-    def _of(self, card_no: str) -> list[Card]:
+    def of(self, card_no: str) -> list[Card]:
         """A person's cards, as they were made."""
         return self._cards(self._rows.where(card_no=card_no))
 
@@ -74,16 +74,16 @@ class Ledger:
 
     def own(self, card_no: str, carrier: Carrier = Carrier.VIRTUAL) -> Card | None:
         """The person's own card of that kind that was made last."""
-        return next((c for c in reversed(self._of(card_no)) if c.carrier is carrier and c.held is None), None)
+        return next((c for c in reversed(self.of(card_no)) if c.carrier is carrier and c.held is None), None)
 
     def held(self, authorization: bytes, ward: str) -> Card | None:
         """The ward's card that was made last under an authorization."""
-        cards = reversed(self._of(ward))
+        cards = reversed(self.of(ward))
         return next((c for c in cards if c.held is not None and c.held.authorization == authorization), None)
 
     def open_cards(self, card_no: str) -> list[Card]:
         """Everything that bears a person's number and has not come to its end."""
-        return [card for card in self._of(card_no) if card.state in OPEN]
+        return [card for card in self.of(card_no) if card.state in OPEN]
 
     def on_phone(self, phone: Phone | None) -> list[Card]:
         """Every card that was ever put on a phone: its holder's, wards', and other people's who share it."""
@@ -171,7 +171,7 @@ class Ledger:
 
     def settle(self, card_no: str, at_ns: int) -> None:
         """What the date has done to a person's cards meanwhile."""
-        for card in self._of(card_no):
+        for card in self.of(card_no):
             event = _due(card, at_ns)
             if event is not None:
                 self.move(Request(b"", Asker(Party.CLOCK, ""), at_ns), card, event)

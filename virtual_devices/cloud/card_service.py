@@ -39,7 +39,7 @@ class Registered:
 @dataclass
 class CardService:
     """``key``: of the signatures over prescription entries; ``tokens``: the codes on holders' screens; ``by_id``: card numbers by
-    national ID."""
+    national ID, of those taken in here; ``card_of``: of everybody else, empty when nobody has it."""
 
     core: DataCentre
     files: CardFiles
@@ -47,6 +47,7 @@ class CardService:
     key: bytes
     fresh: Callable[[int], bytes]
     by_id: dict[str, str] = field(default_factory=dict)
+    card_of: Callable[[str], str] = lambda _: ""
     _identifiers: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def take_in(self, data: Personalisation) -> None:
@@ -98,7 +99,7 @@ class CardService:
 
     def without_card(self, id_no: str, institution: str, at_ns: int) -> Registered:
         """A visit identifier by the patient's national ID alone."""
-        card_no = self.by_id.get(id_no, "")
+        card_no = self.by_id.get(id_no) or self.card_of(id_no)
         if not card_no:
             return Registered(UNKNOWN_CARD)
         code, visit = self.core.begin_visit(self.fresh(16), card_no, institution, "", at_ns)

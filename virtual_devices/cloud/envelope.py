@@ -31,6 +31,7 @@ from virtual_devices import cbor, pki
 from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, proof_message
 from virtual_devices.clock import NS
 from virtual_devices.cloud.challenges import Newest
+from virtual_devices.cloud.seen import SeenEnvelopes
 from virtual_devices.cose import PROTECTED_ES256, sig_structure
 from virtual_devices.pki import ChainVerifier, Refused, Role, Trouble
 
@@ -107,13 +108,16 @@ def signature_text(
 
 
 class EnvelopeCheck:
-    """The data centre's side. ``centre``: the name under which cards prove themselves to it."""
+    """The data centre's side. ``centre``: the name under which cards prove themselves to it. ``seen``: what was believed before,
+    in memory when left out."""
 
-    def __init__(self, root: ChainVerifier, centre: str, revoked: Collection[int] = frozenset()) -> None:
+    def __init__(
+        self, root: ChainVerifier, centre: str, revoked: Collection[int] = frozenset(), seen: SeenEnvelopes | None = None,
+    ) -> None:
         self._root = root
         self._centre = centre
         self.revoked = frozenset(revoked)
-        self._seen: Newest[tuple[str, str], int] = Newest()
+        self._seen: Newest[tuple[str, str], int] | SeenEnvelopes = Newest() if seen is None else seen
 
     def check(self, body: Mapping[str, Any], kind: Kind, now_ns: int) -> Signed | str:
         """Who asks, or the code that refuses (space vhc). A believed envelope is used up by this."""

@@ -6,7 +6,7 @@ what an emergency is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,8 +136,12 @@ class CentreRegisters(Registers):
         in_force = [one.document.signed for one in standing if one and one.versions and one.state(at_ns) in IN_FORCE]
         records = in_force[:MAX_PRESCRIPTIONS]
         leaves = {thumbprint(signature) for raw in records for signature in read_record(raw)[1].signatures}
-        rows = [row for leaf in sorted(leaves) if (row := self._chains.get(leaf)) is not None]
-        return records, [list(cbor2.loads(row.chain)) for row in rows]
+        return records, self.chains(sorted(leaves))
+
+    def chains(self, leaves: Iterable[bytes]) -> list[list[bytes]]:
+        """Chains of signers that are known here, by the SHA-256 of their leaves."""
+        rows = [row for leaf in leaves if (row := self._chains.get(leaf)) is not None]
+        return [list(cbor2.loads(row.chain)) for row in rows]
 
     def essentials(self, id_no: str, at_ns: int) -> Essentials | None:
         """What saves a life, of whoever has that national id."""

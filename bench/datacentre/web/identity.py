@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography import x509
@@ -19,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bench.datacentre.web.problems import Problem
 from virtual_devices.codes import Space
-from virtual_devices.pki import CONNECTIONS, Authority, ChainVerifier, Refused, Role, Trouble
+from virtual_devices.pki import CONNECTIONS, Authority, ChainVerifier, Refused, Role, Trouble, Verified
 
 NO_CERTIFICATE, NOT_ALLOWED = "1423", "4029"
 CODES = {Trouble.EXPIRED: "66501", Trouble.NOT_YET_VALID: "66501", Trouble.REVOKED: "66503"}
@@ -34,6 +34,7 @@ class Caller:
     name: str
     organisation: str
     serial: int
+    verified: Verified = field(repr=False)
 
     @property
     def institution(self) -> str:
@@ -82,7 +83,7 @@ class Gate:
         if isinstance(who, Refused):
             code = CODES.get(who.trouble, NO_CERTIFICATE)
             raise Problem(401, code, Space.VHC, f"the client certificate is refused: {who.trouble.value}")
-        return Caller(who.role, who.subject_id, who.organisation, who.serial)
+        return Caller(who.role, who.subject_id, who.organisation, who.serial, who)
 
 
 __all__ = ["Caller", "Gate", "TlsProtocol", "telling"]

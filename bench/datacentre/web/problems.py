@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from virtual_devices.codes import Code, Space, lookup
 from virtual_devices.lifecycle import FieldCode
+from virtual_devices.prescription.codes import Table
 
 MEDIA_TYPE = "application/problem+json"
 UNDERSTOOD_NOTHING, NO_SUCH, FAILED = "9002", "9012", "9004"
@@ -51,19 +52,21 @@ class Problem(Exception):
     """A request is refused."""
 
     def __init__(
-        self, status: int, code: str, space: Space = Space.CSHIS, detail: str = "", errors: list[Wrong] | None = None,
+        self, status: int, code: str, space: Space | Table = Space.CSHIS, detail: str = "", errors: list[Wrong] | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
+        """``space``: whose code; a table of prescriptions where it is in none of the field's spaces, and ``detail`` says it."""
         super().__init__(detail or code)
         self.status, self.code, self.space, self.detail = status, code, space, detail
         self.errors = errors or []
         self.headers = headers or {}
 
     def response(self) -> JSONResponse:
-        known: Code = lookup(self.code, self.space)
+        known: Code | None = lookup(self.code, self.space) if isinstance(self.space, Space) else None
+        en, zh = (self.detail, "") if known is None else (known.en, known.zh)
         body = Details(
-            type=f"urn:nhi:bench:code:{self.space.value}:{self.code}", title=known.en, title_zh=known.zh, status=self.status,
-            detail=self.detail or known.en, code=self.code, space=self.space.value, errors=self.errors,
+            type=f"urn:nhi:bench:code:{self.space.value}:{self.code}", title=en, title_zh=zh, status=self.status,
+            detail=self.detail or en, code=self.code, space=self.space.value, errors=self.errors,
         )
         return JSONResponse(body.model_dump(), self.status, media_type=MEDIA_TYPE, headers=self.headers)
 

@@ -14,8 +14,11 @@ from bench.datacentre.web.problems import Problem, need_ok
 from bench.datacentre.web.service import Service, refusals
 from virtual_devices.card.holder import Holder
 from virtual_devices.pki import Role
+from virtual_devices.records import PackError
 
 CardNo = Annotated[str, Field(pattern=r"^[0-9]{12}$", description="Card number (卡號), 12 digits.", examples=["000012345678"])]
+
+IdNo = Annotated[str, Field(pattern=r"^[A-Z][1289][0-9]{8}$", description="National id (身分證號).", examples=["A223456781"])]
 
 
 class NewPerson(BaseModel):
@@ -25,7 +28,7 @@ class NewPerson(BaseModel):
 
     card_no: CardNo
     name: Annotated[str, Field(min_length=1, max_length=20, examples=["陳美玲"])]
-    id_no: Annotated[str, Field(pattern=r"^[A-Z][1289][0-9]{8}$", examples=["A223456781"])]
+    id_no: IdNo
     birth_date: Annotated[date, Field(ge=date(1912, 1, 1), le=date(2199, 12, 31))]
     sex: Literal["F", "M"]
     household_no: Annotated[str, Field(pattern=r"^[A-Z][0-9]{7}$", examples=["F1234567"])]
@@ -55,7 +58,10 @@ def router(service: Service) -> APIRouter:
         """Take a person in, insured, with a physical card. The same person again changes nothing."""
         holder = Holder(person.name, person.id_no, person.birth_date, person.sex)
         who = Newcomer(person.card_no, holder, person.household_no, person.phone_no)
-        known = service.act(caller, "take-in", who.card_no, lambda: service.centre.take_in(who, service.clock.now_ns()))
+        try:
+            known = service.act(caller, "take-in", who.card_no, lambda: service.centre.take_in(who, service.clock.now_ns()))
+        except PackError as e:
+            raise Problem(422, "9002", detail=f"a card cannot hold this name: {e}") from None
         if not known:
             raise Problem(409, "9002", detail="the national id, or the card number, is another person's")
         return CardQuestion(card_no=person.card_no)
@@ -70,4 +76,4 @@ def router(service: Service) -> APIRouter:
     return routes
 
 
-__all__ = ["CardNo", "router"]
+__all__ = ["CardNo", "CardQuestion", "IdNo", "router"]
