@@ -52,7 +52,7 @@ class Params(BaseModel):
         arrivals=Arrivals(bands=(Band(start="08:30", end="11:30", per_hour=14),)),
         cards=clinic_params.Cards(virtual_share=0.4),
     ))
-    """The clinic and its morning."""
+    """The clinic, as in the situation clinic_morning."""
     pharmacy: PharmacyParams = pydantic.Field(default_factory=PharmacyParams)
     """The pharmacy."""
     home: home_params.Params = pydantic.Field(

@@ -48,7 +48,7 @@ class Params(BaseModel):
     institution: Annotated[str, pydantic.Field(pattern=r"^[0-9A-Z]{10}$")] = "9901180014"
     """Institution code, 10 characters (this one is nobody's)."""
     round: Round = pydantic.Field(default_factory=Round)
-    """The team's round."""
+    """Who is visited, when, and how the team prescribes."""
     cards: Cards = Cards(virtual_share=0.6, not_insured_share=0, restricted_share=0, cancelled_share=0, expired_share=0)
     """What patients carry."""
     prescribed: RxMix = RxMix(refill_share=0.5)
