@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 from fastapi.routing import APIRoute
 
+from bench.datacentre.web.document import roles
 from bench.datacentre.web.limits import Limits
 from bench.datacentre.web.routes import modules
 from bench.datacentre.web.service import Service
@@ -38,11 +39,8 @@ def routes(here: Here) -> list[APIRoute]:
     return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
 
-def allowed(route: APIRoute) -> set[Role]:
-    found: set[Role] = set()
-    for dependant in route.dependant.dependencies:
-        found |= set(getattr(dependant.call, "roles", ()))
-    return found
+def allowed(route: APIRoute) -> frozenset[Role]:
+    return roles(route)
 
 
 def test_every_route_but_health_asks_who_calls(here: Here) -> None:

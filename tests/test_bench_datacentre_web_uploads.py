@@ -113,7 +113,7 @@ def test_what_is_no_xml_is_refused_or_returned_whole(here: Here) -> None:
 def test_figures_stand_beside_the_bars(here: Here) -> None:
     identifier = begun(here)
     sent(here, visit_file(visit_facts(here.people[0], here.clock.now_ns(), identifier)))
-    figures = here.asked("POST", "/v1/uploads/acceptance", "clinic", json={"claimed": [identifier, "1" * 20]}).json()
+    figures = here.asked("POST", "/v1/uploads/figures/of-month", "clinic", json={"claimed": [identifier, "1" * 20]}).json()
     assert (figures["records"], figures["timely"], figures["matched"], figures["matched_share"]) == (1, 1, 1, 0.5)
     assert figures["timely_enough"] and not figures["matched_enough"]
 

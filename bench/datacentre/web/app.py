@@ -6,8 +6,10 @@ import logging
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from bench.datacentre.web import problems
+from bench.datacentre.web.document import described
 from bench.datacentre.web.limits import Limited, Limits
 from bench.datacentre.web.routes import modules
 from bench.datacentre.web.service import Service
@@ -24,9 +26,12 @@ the field's calls, named in each.
 def create_app(service: Service, limits: Limits = Limits()) -> Any:
     """The ASGI application."""
     api = FastAPI(title="vhc-bench data centre", version="1", description=DESCRIPTION, openapi_url=None)
-    problems.install(api)
-    for module in modules():
-        api.include_router(module.router(service))
+    routers = [module.router(service) for module in modules()]
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    problems.install(api, routes)
+    for router in routers:
+        api.include_router(router)
+    api.openapi = lambda: described(api, routes)  # type: ignore[method-assign]  # as FastAPI's pages have it
     return Logged(Limited(api, limits, service.clock), service, api)
 
 

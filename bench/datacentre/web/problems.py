@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -82,7 +84,7 @@ _HTTP = {404: (NO_SUCH, "there is no such resource"), 405: (UNDERSTOOD_NOTHING, 
          413: ("6015", "too large"), 415: (UNDERSTOOD_NOTHING, "another media type is wanted")}
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
     """Every refusal of the application reads like this."""
 
     @app.exception_handler(Problem)
@@ -95,9 +97,14 @@ def install(app: FastAPI) -> None:
         return Problem(400, UNDERSTOOD_NOTHING, detail="not as the OpenAPI document says", errors=errors).response()
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, e: HTTPException) -> JSONResponse:
+    async def http(request: Request, e: HTTPException) -> JSONResponse:
         code, detail = _HTTP.get(e.status_code, (UNDERSTOOD_NOTHING, str(e.detail)))
-        return Problem(e.status_code, code, detail=detail, headers=dict(e.headers or {})).response()
+        headers = dict(e.headers or {})
+        if e.status_code == 405:  # the framework names the methods of the first route of that path only
+            fitting = [route for route in routes if route.path_regex.match(request.url.path)]
+            exact = [route for route in fitting if route.path == request.url.path]
+            headers["Allow"] = ", ".join(sorted({method for route in exact or fitting for method in route.methods or ()}))
+        return Problem(e.status_code, code, detail=detail, headers=headers).response()
 
 
 def _wrong(error: Any) -> Wrong:

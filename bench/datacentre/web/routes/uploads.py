@@ -137,7 +137,7 @@ def router(service: Service) -> APIRouter:
             raise Problem(409, "9999", Space.UPLOAD, f"the result of this pre-check is there from {iso(found.available_ns)} on")
         return told(found, now_ns)
 
-    @routes.post("/acceptance", responses=refusals())
+    @routes.post("/figures/of-month", responses=refusals())
     def acceptance(claims: Claims, caller: Caller = institution) -> Figures:
         """The institution's own figures, as reviews of claims look at them."""
         do = lambda: office.acceptance(caller.institution, claims.claimed, claims.month)  # noqa: E731
