@@ -36,7 +36,7 @@ from virtual_devices.uploads.rows import KEPT, UPLOADS, Standing
 from .data_centre import visit_facts, visit_file
 from .places import ROOT
 
-CLIENTS, KILLS = 4, 3
+CLIENTS, KILLS, PEOPLE = 4, 3, 100
 
 
 @dataclass
@@ -53,18 +53,18 @@ class Uploads:
         self.clock = WallClock()
         self.authority = own_authority(self.directory, self.clock.now_ns())
         self.first_ns = self.clock.now_ns() // NS * NS - (self.count + 60) * NS
-        (self.who,) = sample_people(1, 1, to_datetime(self.authority.epoch_ns).astimezone(TAIWAN).date())
+        self.people = sample_people(1, PEOPLE, to_datetime(self.authority.epoch_ns).astimezone(TAIWAN).date())
 
     def file(self, number: int) -> bytes:
-        return visit_file(self.visit(self.who, number), version=Version.V10)
+        return visit_file(self.visit(self.people[number % PEOPLE], number), version=Version.V10)
 
     def visit(self, who: Newcomer, number: int) -> VisitFacts:
-        return visit_facts(who, self.first_ns + number * NS, "", sequence=f"{number % 9000 + 1:04d}", allergies=())
+        return visit_facts(who, self.first_ns + number * NS, "", sequence=f"{number // PEOPLE % 1500 + 1:04d}", allergies=())
 
     @contextmanager
     def served(self) -> Iterator[tuple[subprocess.Popen[str], str]]:
         command = [sys.executable, "-m", "bench.cli", "present", "http", "--directory", str(self.directory), "--port", "0",
-                   "--people", "1", "--database", self.url]
+                   "--people", str(PEOPLE), "--database", self.url]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             assert process.stdout is not None
