@@ -111,14 +111,17 @@ class BadLine:
     def spoken(self) -> None:
         self._injector.spoken(ROLE, self._clock.now_ns())
 
-    def way_ns(self, size_bytes: int) -> int:
-        """How long these bytes take one way: latency, bandwidth, and a retransmission for each time they are lost."""
+    def wire_ns(self, size_bytes: int) -> int:
+        """How long these bytes occupy one way of the line: others wait until they are on it."""
+        return round(size_bytes * 8 / self._network.bandwidth_kbit_s * 1e6)
+
+    def way_ns(self) -> int:
+        """How long what is on the line is under way: latency, and a retransmission for each time that it is lost."""
         at_ns, wait_ns, again_ns = self._clock.now_ns(), 0, RETRANSMISSION_NS
         while self._loss.lost(at_ns + wait_ns) and again_ns < 60 * NS:
             wait_ns += again_ns
             again_ns *= 2
-        wire_ns = round(size_bytes * 8 / self._network.bandwidth_kbit_s * 1e6)
-        return wait_ns + wire_ns + self._network.one_way.draw_ns(self._rng)
+        return wait_ns + self._network.one_way.draw_ns(self._rng)
 
     @property
     def expired(self) -> ssl.SSLContext | None:
@@ -191,14 +194,14 @@ class _Connection:
             return bytes([*data[:-1], data[-1] ^ 1])
         return data
 
-    def _extra_ns(self, size_bytes: int) -> int:
-        """What a fault adds to the way home."""
+    def _extra_ns(self, size_bytes: int) -> tuple[int, int]:
+        """What a fault adds on the way home: to the time on the wire and to the way."""
         match self._fault:
             case Fault(kind="delay", extra_ms=extra_ms):
-                return round(extra_ms * 1e6)
+                return 0, round(extra_ms * 1e6)
             case Fault(kind="slow", kbit_s=kbit_s):
-                return round(size_bytes * 8 / kbit_s * 1e6)
-        return 0
+                return round(size_bytes * 8 / kbit_s * 1e6), 0
+        return 0, 0
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passed: Callable[[bytes], bytes], first: bytes,
@@ -208,12 +211,13 @@ class _Connection:
         loop = asyncio.get_running_loop()
 
         async def read() -> None:
-            data, due = first or await reader.read(CHUNK_BYTES), 0.0
+            data, free, due = first or await reader.read(CHUNK_BYTES), 0.0, 0.0
             while data:
                 goes = passed(data)
-                extra_ns = self._extra_ns(len(goes)) if passed == self._homeward else 0
                 if goes:
-                    due = max(due, loop.time() + (self._line.way_ns(len(goes)) + extra_ns) / NS)
+                    wire_ns, way_ns = self._extra_ns(len(goes)) if passed == self._homeward else (0, 0)
+                    free = max(free, loop.time()) + (wire_ns + self._line.wire_ns(len(goes))) / NS
+                    due = max(due, free + (way_ns + self._line.way_ns()) / NS)
                     await waiting.put((due, goes))
                 data = await reader.read(CHUNK_BYTES)
             await waiting.put((due, b""))
