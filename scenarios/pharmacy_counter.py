@@ -158,9 +158,10 @@ class PharmacyCounter:
 
     def _signed_for(self, visitor: Visitor, place: Workplace, done: Dispensed) -> Steps[None]:
         paper = Written(visitor.patient.holder.name, self.site.town.drawn("signature", visitor.id))
-        evidence = paper.evidence() if visitor.signed is None else visitor.signed.evidence
+        signed, hpc = visitor.signed, self._hpc(place)
+        evidence, former = (paper.evidence(), frozenset()) if signed is None else (signed.evidence, signed.former)
         sent = yield from self._flow(
-            "sign for", visitor, place, receive(place.desk, self.drawer, done, evidence, self._hpc(place))
+            "sign for", visitor, place, receive(place.desk, self.drawer, done, evidence, hpc, former)
         )
         self.trail.note(done.offer.root, "received", place.desk.name, "recipient", visit=visitor.id, online=sent.ok)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -14,7 +15,8 @@ from virtual_devices.clock import NS, roc_datetime13
 from virtual_devices.cloud.card_ledger import DAY_NS, Card
 from virtual_devices.cloud.guardians import GROUNDS, Ground, Wish, majority_ns
 from virtual_devices.cloud.identification import Given
-from virtual_devices.cloud.restoring import Prescription
+from virtual_devices.cloud.late import LateRecords
+from virtual_devices.cloud.restoring import Restoring
 from virtual_devices.lifecycle import Party, State
 from virtual_devices.link import Work
 from virtual_devices.pki import ChainVerifier, Role
@@ -413,24 +415,31 @@ def test_suspending_the_guardians_card_suspends_the_wards_with_it() -> None:
 
 # -- prescriptions
 
-RX = [Prescription(bytes([n]) * 16, b"signed " + bytes([n])) for n in range(3)]
+RX = [LateRecords(bytes([n]) * 16, (b"signed " + bytes([n]),), (), HERS.key) for n in range(3)]
+CHILDS = LateRecords(bytes(16), (b"signed for the child",), ())
 
 
 def with_prescriptions() -> tuple[Office, Card]:
+    """``RX`` are for Anna's first phone, ``CHILDS`` for whoever asks about the child."""
     office, card = with_guardian()
-    for prescription in RX:
-        assert office.restoring.keep(office.officer(), ANNA.card_no, prescription).ok
-    assert office.restoring.keep(office.officer(), CHILD.card_no, RX[0]).ok
+    medicine = frozenset({Scope.MEDICAL, Scope.COLLECT})
+
+    def register(card_no: str, cards: Collection[bytes]) -> list[LateRecords]:
+        return [CHILDS] if card_no == CHILD.card_no else [one for one in RX if one.holder in cards]
+
+    office.restoring = Restoring(
+        office.ledger, lambda held, _: bool(office.guardians.grants[held.authorization].scope & medicine), register,
+    )
     return office, card
 
 
 def test_prescriptions_come_back_to_the_newly_bound_phone_and_to_no_other() -> None:
     office, old = with_prescriptions()
     first = office.by(ANNA)
-    assert office.restoring.restore(first, old.name, HERS.key).prescriptions == tuple(RX)
+    assert office.restoring.restore(first, old.name, HERS.key).records == tuple(RX)
     office.cards.report_lost(office.by(ANNA), ANNA.card_no, certified(ANNA))
     new = office.card(office.cards.rebind(office.by(ANNA), ANNA.card_no, certified(ANNA), NEW))
-    assert office.restoring.restore(office.by(ANNA), new.name, NEW.key).prescriptions == tuple(RX)
+    assert office.restoring.restore(office.by(ANNA), new.name, NEW.key).records == tuple(RX)
     refused = [
         (office.by(ANNA), old.name, HERS.key, "1531"),  # the lost phone
         (first, old.name, HERS.key, "1531"),  # with a request that was answered before
@@ -442,7 +451,7 @@ def test_prescriptions_come_back_to_the_newly_bound_phone_and_to_no_other() -> N
     ]
     for request, name, key, code in refused:
         restored = office.restoring.restore(request, name, key)
-        assert (restored.code.number, restored.prescriptions) == (code, ())
+        assert (restored.code.number, restored.records) == (code, ())
     assert [e.card for e in office.ledger.journal.entries if e.what == "restore"] == [old.name, new.name]
 
 
@@ -451,13 +460,5 @@ def test_guardian_gets_the_wards_prescriptions_when_the_scope_covers_them(scope:
     office, _ = with_prescriptions()
     _, card = holding(office, replace(FOR_CHILD, scope=BASIC | scope))
     restored = office.restoring.restore(office.guardian(ANNA), card.name, HERS.key)
-    assert restored.code.number == code and restored.prescriptions == ((RX[0],) if code == "0" else ())
+    assert restored.code.number == code and restored.records == ((CHILDS,) if code == "0" else ())
     assert office.restoring.restore(office.by(CHILD), card.name, HERS.key).code.number == "1024"
-
-
-def test_prescription_is_kept_once_under_its_id() -> None:
-    office, card = with_prescriptions()
-    assert office.restoring.keep(office.officer(), ANNA.card_no, RX[0]).ok
-    assert office.restoring.keep(office.officer(), ANNA.card_no, replace(RX[0], signed=b"other")).code.number == "9002"
-    assert office.restoring.keep(office.by(ANNA), ANNA.card_no, Prescription(b"x" * 16, b"forged")).code.number == "4029"
-    assert office.restoring.restore(office.by(ANNA), card.name, HERS.key).prescriptions == tuple(RX)

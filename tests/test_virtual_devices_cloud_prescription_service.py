@@ -242,4 +242,15 @@ def test_phone_is_given_what_phones_keep() -> None:
     given_ = r.dispensing(document)
     r.take(given_)
     r.take(r.written(given_, document))
-    assert [record for record, _ in r.domain.for_phone(CARD_NO)] == [document.id, given_.record.id]
+    assert [row.id for row in r.domain.for_phone(CARD_NO, {document.device})] == [document.id, given_.record.id]
+    assert r.domain.for_phone(CARD_NO, {bytes(32)}) == r.domain.for_phone("000000000000", {document.device}) == []
+
+
+def test_phone_is_given_each_record_with_its_signers() -> None:
+    centre = Centre()
+    centre.store()
+    centre.ask("rx-dispense", PHARMACY_SAM, record=dispensing(), chains=CHAINS)
+    prescribed, given_ = centre.service.for_phone(CARD_NO, {rx().device})
+    assert prescribed.records == (signed(rx().record()),) and given_.records == (dispensing(),)
+    assert sorted(map(list, prescribed.chains)) == sorted(CHAINS[:2]) and sorted(map(list, given_.chains)) == sorted(CHAINS[2:])
+    assert prescribed.holder == rx().device and prescribed.id != given_.id

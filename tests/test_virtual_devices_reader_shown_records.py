@@ -37,7 +37,7 @@ def record(kind: Kind = Kind.PRESCRIPTION, at_ns: int = NOW_NS, number: int = 1,
 
 
 def checked(*raw: object, chains: object = CHAINS, work: Work | None = None, **more: Any) -> list[SignedRecord]:
-    return check_records(list(raw), chains, HOLDER, ROOT, work or Work(), **more)
+    return check_records(list(raw), chains, {HOLDER}, ROOT, work or Work(), **more)
 
 
 def test_signed_records_are_believed_with_their_signers() -> None:
@@ -47,7 +47,7 @@ def test_signed_records_are_believed_with_their_signers() -> None:
         [Role.PHYSICIAN, Role.SAM], [Role.SAM], [Role.NURSE, Role.SAM],
     ]
     assert found[0].record == record() and found[0].signers[1].organisation == INSTITUTION
-    assert check_records(None, None, HOLDER, ROOT, Work()) == []
+    assert check_records(None, None, {HOLDER}, ROOT, Work()) == []
 
 
 def test_certificate_is_judged_by_the_moment_of_the_record() -> None:
@@ -95,7 +95,7 @@ def test_whatever_stands_in_place_of_the_chains_is_refused(chains: object) -> No
 
 def test_records_that_are_no_list_and_a_revoked_signer_are_refused() -> None:
     with pytest.raises(Ended):
-        check_records({}, CHAINS, HOLDER, ROOT, Work())
+        check_records({}, CHAINS, {HOLDER}, ROOT, Work())
     serial = checked(signed(record(), DOCTOR, SAM))[0].signers[0].serial
     with pytest.raises(Ended) as end:
         checked(signed(record(), DOCTOR, SAM), revoked={serial})

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from virtual_devices import cose
-from virtual_devices.cloud.restoring import Prescription
+from virtual_devices import cose, vhc
+from virtual_devices.cloud.late import LateRecords
+from virtual_devices.cloud.restoring import Restoring
 from virtual_devices.lifecycle import State
 from virtual_devices.link import DirectLink, Outcome
 from virtual_devices.pki import Role
@@ -17,12 +18,13 @@ from virtual_devices.status_list import Status, StatusLists
 from virtual_devices.wallet import app
 from virtual_devices.wallet.held import OWN
 from virtual_devices.wallet.vault import search
+from virtual_devices.write_back import Kind, WriteOutcome
 
 from .card_office import ANNA
 from .desk import AUTHORITY, NOW_NS
 from .enrolment import Town, certified_by, facts, refused, wish
 from .links import Failing, Strike
-from .test_virtual_devices_wallet_app_late import late
+from .test_virtual_devices_wallet_app_late import key_of, late
 
 
 def test_change_of_phone_revokes_the_old_one_in_the_same_act_and_erases_it() -> None:
@@ -70,11 +72,36 @@ def test_prescriptions_come_back_to_the_new_phone_only() -> None:
     """LIF-05."""
     town = Town()
     old, old_card = town.enrolled(ANNA, "old phone")
-    assert town.domain.restoring.keep(town.domain.officer(), ANNA.card_no, Prescription(b"p" * 16, b"signed")).ok
+    prescribed, dispensed = (late(number, key_of(old), kind) for number, kind in ((1, Kind.PRESCRIPTION), (2, Kind.RETURN)))
+    registered(town, prescribed, dispensed)
     new = town.app("new phone")
     card = town.run(app.rebind(new, ANNA.card_no, certified_by(town, new, "rebind")))
-    assert town.run(app.restore_prescriptions(new, card)) == [b"signed"]
+    assert town.run(app.restore_prescriptions(new, card)) == [WriteOutcome.STORED] * 2
+    assert new.phone.records().all() == [*prescribed.records, *dispensed.records]
+    assert town.run(app.restore_prescriptions(new, card)) == [WriteOutcome.ALREADY] * 2
     assert refused(town, app.restore_prescriptions(old, old_card)).code != "0"
+
+
+def registered(town: Town, *entries: LateRecords) -> None:
+    """These are with the data centre."""
+    town.office.restoring = Restoring(
+        town.domain.ledger, lambda *_: True, lambda _, cards: [entry for entry in entries if entry.holder in cards],
+    )
+
+
+def test_card_names_those_whose_place_it_took() -> None:
+    """Newest first; a guardian's hands are others than one's own."""
+    town = Town()
+    phones = [town.enrolled(ANNA, "first phone")[0]]
+    for name in ("second phone", "third phone"):
+        phones.append(town.app(name))
+        card = town.run(app.rebind(phones[-1], ANNA.card_no, certified_by(town, phones[-1], "rebind")))
+    first, second, third = (of.phone.cards.get(OWN) for of in phones)
+    assert first is not None and second is not None and third is not None
+    named = [held.issued.values()[vhc.BASIC].get(vhc.FORMER) for held in (first, second, third)]
+    assert named == [None, [first.holder], [second.holder, first.holder]]
+    grant = town.domain.guardians.grant(town.domain.by(ANNA), wish()).authorization
+    assert vhc.FORMER not in town.run(app.hold(phones[-1], card, grant)).issued.values()[vhc.BASIC]
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REQUEST_LOST, Outcome.REPLY_LOST])
@@ -131,11 +158,13 @@ def test_wallet_set_up_anew_is_another_phone_to_the_data_centre() -> None:
     """Whoever gets the phone next finds nothing on it, and is told nothing of who had it: the phone's own key is gone too."""
     town = Town()
     of, card = town.enrolled(ANNA, "anna")
-    assert town.domain.restoring.keep(town.domain.officer(), ANNA.card_no, Prescription(b"p" * 16, b"signed")).ok
-    assert town.run(app.restore_prescriptions(of, card)) == [b"signed"]
+    registered(town, late(1, key_of(of), Kind.PRESCRIPTION))
+    assert town.run(app.restore_prescriptions(of, card)) == [WriteOutcome.STORED]
     of.phone.wipe()  # without telling anybody
     of.phone.format()
-    assert refused(town, app.restore_prescriptions(of, card)).code == "9002"
+    with pytest.raises(Ended) as ended:
+        town.run(app.restore_prescriptions(of, card))
+    assert ended.value.code == "3241" and refused(town, app.call(of, "prescriptions", {"card": card})).code == "9002"
     told = town.run(app.sync(of))
     assert told["standing"] == {} and told["erase"] == []
 

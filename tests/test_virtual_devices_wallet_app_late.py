@@ -113,13 +113,23 @@ def test_log_says_of_late_records_that_the_holder_was_not_asked() -> None:
     assert (entry.channel, entry.means, entry.armed) == ("network", None, False)
 
 
-def test_records_for_a_card_that_has_ended_do_not_take_up_room_for_ever() -> None:
+def test_records_for_the_phone_that_was_lost_reach_the_one_that_took_its_place() -> None:
     town = Town()
     old, _ = town.enrolled(ANNA, "old phone")
     waits = late(1, key_of(old))
     new = town.app("new phone")
+    town.run(app.rebind(new, ANNA.card_no, certified_by(town, new, "rebind")))
+    town.office.late[ANNA.card_no] = [waits]
+    town.run(app.sync(new))
+    assert new.phone.records().all() == list(waits.records) and town.office.late[ANNA.card_no] == []
+
+
+def test_records_that_no_card_waits_for_do_not_take_up_room_for_ever() -> None:
+    town = Town()
+    town.enrolled(ANNA, "old phone")
+    new = town.app("new phone")
     card = town.run(app.rebind(new, ANNA.card_no, certified_by(town, new, "rebind")))
-    suspended = late(2, key_of(new))
+    waits, suspended = late(1, bytes(32)), late(2, key_of(new))
     town.office.late[ANNA.card_no] = [waits, suspended]
     assert town.domain.cards.suspend(town.domain.officer(), card).ok
     town.run(app.sync(new))

@@ -105,9 +105,9 @@ def test_records_of_ward_and_guardian_name_different_cards_though_both_have_one_
     raw = bench.phone.records("ward").all()
     assert raw and {read_record(one)[0].holder for one in raw} == {theirs}
     chains = bench.phone.records("ward").chains()
-    assert len(check_records(raw, chains, theirs, bench.desk.root, Work())) == len(raw)
+    assert len(check_records(raw, chains, {theirs}, bench.desk.root, Work())) == len(raw)
     with pytest.raises(Ended) as end:
-        check_records(raw, chains, mine, bench.desk.root, Work())
+        check_records(raw, chains, {mine}, bench.desk.root, Work())
     assert end.value.code == "5020"
 
 

@@ -23,6 +23,11 @@ RECEIPT = "receipt"
 HELD_UNDER = "held_under"
 """Issuer-signed: the id of the authorization under which a guardian's phone holds a ward's card, empty on one's own. A reader
 asks for it always, so that a guardian cannot leave the authorization out."""
+FORMER = "former"
+"""Issuer-signed: the cards whose place this one took (``write_back.holder_of``), newest first; none on a first card. What was
+written for them is the same person's, and this card's now."""
+MAX_FORMER = 8
+"""Named at most: the newest. What is older the data centre finds by the card number."""
 
 
 class Need(Enum):
@@ -67,6 +72,7 @@ def _elements() -> tuple[Element, ...]:
         Element(BASIC, "identity_mark", "保險對象身分註記", "insured person's status", sam, item="健2"),
         Element(BASIC, "emergency_tel", "緊急聯絡電話", "emergency telephone", sam, item="健13-14"),
         Element(BASIC, HELD_UNDER, "代理授權識別碼", "authorization under which a guardian holds the card", reader),
+        Element(BASIC, FORMER, "前卡識別碼", "cards whose place this one took", both),
         Element(MEDICAL, "critical_illness", "重大傷病註記", "critical illnesses, with their dates", both, item="健4"),
         Element(MEDICAL, "allergies", "過敏藥物", "drug allergies", both, item="醫4"),
         Element(MEDICAL, "inoculations", "預防接種資料", "vaccinations", both, item="衛1"),
@@ -86,18 +92,19 @@ BY_NAME: Mapping[tuple[str, str], Element] = MappingProxyType({(e.space, e.name)
 AUTHORISED: Mapping[str, None] = MappingProxyType(dict.fromkeys((RECORDS, DELEGATION, WRITE)))
 """Namespaces that the device key may sign in, as the MSO says."""
 
-REGISTRATION = {BASIC: {e.name: False for e in ELEMENTS if e.space == BASIC}, RECORDS: {"generation": False},
+REGISTRATION = {BASIC: {e.name: False for e in ELEMENTS if e.space == BASIC and e.name != FORMER}, RECORDS: {"generation": False},
                 DELEGATION: {"authorization": True, "proof": True}}
 """What a counter asks for at registration: namespace -> element -> intent to retain."""
 CONSULTATION = {
     BASIC: {"name": False, "birth_date": False, "sex": False, "portrait": False, "card_no": True, "id_no": True,
-            HELD_UNDER: True},
+            HELD_UNDER: True, FORMER: False},
     MEDICAL: {e.name: False for e in ELEMENTS if e.space == MEDICAL},
     RECORDS: {e.name: False for e in ELEMENTS if e.space == RECORDS}, DELEGATION: {"authorization": True, "proof": True},
 }
 """What a physician asks for."""
 DISPENSING = {
-    BASIC: {"name": False, "birth_date": False, "card_no": True, HELD_UNDER: True}, MEDICAL: {"allergies": False},
+    BASIC: {"name": False, "birth_date": False, "card_no": True, HELD_UNDER: True, FORMER: False},
+    MEDICAL: {"allergies": False},
     RECORDS: {"prescriptions": True, "certificates": True, "generation": False},
     DELEGATION: {"authorization": True, "proof": True},
 }

@@ -20,6 +20,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from virtual_devices import vhc
 from virtual_devices.cose import ALG, ES256, MalformedCose, Sign, Signature, decode_sign, encode_protected
 from virtual_devices.mdoc.cose_key import to_cose
 from virtual_devices.mdoc.tagged import (
@@ -171,6 +172,13 @@ def of_card(device: bytes, held_under: bytes) -> bytes:
     """The same from the id of the key. A guardian's own card and the wards' on that phone share one key: of a ward's it is
     SHA-256 over the key's id and the authorization's, so that no record passes from the one card to the other."""
     return hashlib.sha256(device + held_under).digest() if held_under else device
+
+
+def former_cards(basic: Mapping[str, Any]) -> frozenset[bytes]:
+    """The cards whose place this one took, as its issuer-signed basic elements name them; what is none is passed over."""
+    named = basic.get(vhc.FORMER)
+    some = named[: vhc.MAX_FORMER] if isinstance(named, (list, tuple)) else ()
+    return frozenset(one for one in some if isinstance(one, bytes) and len(one) == HASH_BYTES)
 
 
 def signer_header(certificate: bytes) -> bytes:

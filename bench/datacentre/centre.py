@@ -93,13 +93,14 @@ class Centre:
             self.core, self.issuer.data_centre, authority.root_der, authority=authority, lists=self.status_lists, fresh=fresh,
         )
         office = Office(
-            self.cards, self.guardians, Restoring(self.ledger, self._covers_medicines, self.desks.prescriptions.for_phone),
+            self.cards, self.guardians, Restoring(self.ledger, self._covers_medicines, self.desks.of_prescriptions.for_phone),
             self.issuer, self.holders, authority.root_der, maker_root or authority.root_der, fresh, audit=self.desks.audit,
             card_sessions=self.desks.card_sessions, late=self.desks.late,
         )
         self.phones = PhoneService(office)
         self.office = office
         self.registers = CentreRegisters(books, self.desks.prescriptions, self._medical)
+        self.desks.prescriptions.cards_of = lambda card_no: {card.holder for card in self.ledger.of(card_no)}
         self.desks.home_visits.registers = self.registers
         self.desks.emergencies.essentials = self.registers.essentials
         self.desks.desk.card_of = self.registers.card_of

@@ -14,6 +14,7 @@ from conformance.vectors.writing import Writer
 from virtual_devices.clock import NS
 from virtual_devices.mdoc.tagged import dumps
 from virtual_devices.pki import DAY_NS, Role
+from virtual_devices.vhc import MAX_FORMER
 from virtual_devices.write_back import MAX_RECORDS, WriteOutcome, holder_of
 from virtual_devices.write_back import Kind as RecordKind
 
@@ -49,6 +50,15 @@ def add(suite: Suite, world: World) -> None:
                code=_outcome(WriteOutcome.STORED))
     suite.good(Kind.LATE_RECORDS, "not-told", {Input.LATE_RECORDS: entry(at=())}, "沒有收件時間：以紀錄時間為準",
                "no moment of receipt: the records' own count", code=_outcome(WriteOutcome.STORED))
+    lost, others = (holder_of(world.private(name).public_key()) for name in ("lost phone", "phones before"))
+    was_lost = entry(what=[writer.sign(writer.record(RecordKind.VISIT, 1, holder=lost), doctor, sam)])
+    successor, ninth = (dumps(world.credential(former=f).item()) for f in ([lost], [*[others] * MAX_FORMER, lost]))
+    suite.good(Kind.LATE_RECORDS, "former", {Input.LATE_RECORDS: was_lost, Input.CREDENTIAL: successor},
+               "寫給遺失手機的紀錄；此手機上的卡片由發卡者註明取代了它",
+               "for the phone that was lost: the issuer says of the card on this phone that it took its place",
+               code=_outcome(WriteOutcome.STORED))
+    suite.bad("late-records/former", "former-ninth", {Input.CREDENTIAL: ninth}, Reason.WRONG_HOLDER,
+              _outcome(WriteOutcome.WRONG_HOLDER), "前卡排在第九，只有八張算數", "the ninth of those named: eight count")
     for name, raw, outcome, reason, zh, en in (
         ("received-later-than-now", entry(at=(NOW_NS + 31 * NS,)), WriteOutcome.BAD_SIGNATURE, Reason.BAD_SIGNATURE,
          "收件時間在 31 秒後", "received in 31 s from now"),

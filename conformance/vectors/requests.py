@@ -23,7 +23,8 @@ from virtual_devices.pki import Role
 
 REGISTRATION, CONSULTATION = items_request(vhc.DOCTYPE, vhc.REGISTRATION), items_request(vhc.DOCTYPE, vhc.CONSULTATION)
 OTHER_USE = items_request(vhc.DOCTYPE, vhc.OTHER_USE)
-BASIC = tuple(f"{vhc.BASIC}/{name}" for name in sorted(vhc.CONSULTATION[vhc.BASIC]))
+BASIC = tuple(f"{vhc.BASIC}/{name}" for name in sorted(vhc.CONSULTATION[vhc.BASIC]) if name != vhc.FORMER)
+"""The card of the vectors is a first one: it took nobody's place."""
 MEDICAL = tuple(f"{vhc.MEDICAL}/{name}" for name in sorted(vhc.CONSULTATION[vhc.MEDICAL]))
 GENERATION = (f"{vhc.RECORDS}/generation",)
 BY_SAM, BY_BOTH = (*BASIC, *GENERATION), (*BASIC, *MEDICAL, *GENERATION)

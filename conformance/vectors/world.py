@@ -144,13 +144,13 @@ class World:
     def credential(
         self, *, signer: Identity | None = None, device: ec.EllipticCurvePrivateKey | None = None, doctype: str = vhc.DOCTYPE,
         from_ns: int = NOW_NS - 30 * DAY_NS, until_ns: int = UNTIL_NS, place: StatusReference = PLACE,
-        authorised: dict[str, None] | None = None, held_under: bytes = b"",
+        authorised: dict[str, None] | None = None, held_under: bytes = b"", former: Sequence[bytes] = (),
     ) -> IssuerSigned:
         """The holder's credential: the same salts, whatever is changed."""
         validity = Validity(from_ns, from_ns, until_ns)
         return issue(
-            doctype, self.holder.elements(held_under), (device or self.device).public_key(), signer or self.signer, validity,
-            self.fresh("credential"), status=place, authorised=vhc.AUTHORISED if authorised is None else authorised,
+            doctype, self.holder.elements(held_under, former), (device or self.device).public_key(), signer or self.signer,
+            validity, self.fresh("credential"), status=place, authorised=vhc.AUTHORISED if authorised is None else authorised,
         )
 
     @cached_property

@@ -40,8 +40,9 @@ def field_code(found: FieldCode) -> str:
 _TYPES: Mapping[str, str] = {
     "name": "tstr", "birth_date": "full-date", "sex": '"M" / "F"', "portrait": "bstr, JPEG", "card_no": "tstr, 12 digits",
     "id_no": "tstr", "issue_date": "full-date", "expiry_date": "full-date", "identity_mark": "tstr", "emergency_tel": "tstr",
-    vhc.HELD_UNDER: "bstr, 0 or 16", "critical_illness": "[* any]", "allergies": "[* tstr]", "inoculations": "[* any]",
-    "donation_mark": "tstr", "visits": "[+ SignedRecord bytes]", "prescriptions": "[+ SignedRecord bytes]",
+    vhc.HELD_UNDER: "bstr, 0 or 16", vhc.FORMER: "[1*8 bstr .size 32]", "critical_illness": "[* any]",
+    "allergies": "[* tstr]", "inoculations": "[* any]", "donation_mark": "tstr",
+    "visits": "[+ SignedRecord bytes]", "prescriptions": "[+ SignedRecord bytes]",
     "certificates": "Chains", "generation": "uint", "authorization": "AuthorizationToken bytes", "proof": "COSE_Sign1",
     vhc.RECEIPT: "Receipt",
 }

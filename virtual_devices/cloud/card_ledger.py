@@ -18,6 +18,7 @@ from virtual_devices.cloud.journal import Answer, Asker, Journal, Request
 from virtual_devices.cloud.places import Places
 from virtual_devices.codes import Space
 from virtual_devices.lifecycle import NOT_ALLOWED, OK, STATUS, Carrier, Event, FieldCode, Party, Refusal, State, step
+from virtual_devices.vhc import MAX_FORMER
 
 NO_SUCH_CARD, WRONG_KEY, ANOTHER_PERSON, STOPPED = (
     FieldCode("9012"), FieldCode("1024", Space.VHC), FieldCode("5020"), FieldCode("9011"),
@@ -80,6 +81,16 @@ class Ledger:
         """The ward's card that was made last under an authorization."""
         cards = reversed(self.of(ward))
         return next((c for c in cards if c.held is not None and c.held.authorization == authorization), None)
+
+    def former(self, card: Card) -> list[bytes]:
+        """The virtual cards whose place this one took, by what their records name, newest first: the same person's, in the hands
+        of the same guardian if any."""
+        def hands(one: Card) -> str:
+            return "" if one.held is None else one.held.guardian
+
+        before = [c for c in self.of(card.card_no) if c.row.number < card.row.number and c.phone and hands(c) == hands(card)]
+        kept = dict.fromkeys(c.holder for c in reversed(before) if c.state is not State.ENDED and c.holder != card.holder)
+        return list(kept)[:MAX_FORMER]
 
     def open_cards(self, card_no: str) -> list[Card]:
         """Everything that bears a person's number and has not come to its end."""

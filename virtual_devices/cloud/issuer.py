@@ -6,7 +6,7 @@ What a card says comes from the registers (:class:`CardHolder`); which card ther
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -49,13 +49,14 @@ class CardHolder:
     emergency_tel: str = ""
     medical: Mapping[str, Any] = field(default_factory=dict)
 
-    def elements(self, held_under: bytes = b"") -> dict[str, dict[str, Any]]:
-        """Issuer-signed elements by namespace. ``held_under``: the authorization's id, of a ward's card."""
+    def elements(self, held_under: bytes = b"", former: Sequence[bytes] = ()) -> dict[str, dict[str, Any]]:
+        """Issuer-signed elements by namespace. ``held_under``: the authorization's id, of a ward's card; ``former``: the cards
+        whose place it takes, newest first."""
         basic = {
             "name": self.name, "birth_date": full_date(self.birth_date), "sex": self.sex, "portrait": self.portrait,
             "card_no": self.card_no, "id_no": self.id_no, "issue_date": full_date(self.issue_date),
             "expiry_date": full_date(self.expiry_date), "identity_mark": self.identity_mark, "emergency_tel": self.emergency_tel,
-            vhc.HELD_UNDER: held_under,
+            vhc.HELD_UNDER: held_under, **({vhc.FORMER: list(former)} if former else {}),
         }
         return {vhc.BASIC: basic} | ({vhc.MEDICAL: dict(self.medical)} if self.medical else {})
 
@@ -89,13 +90,13 @@ class CardIssuer:
 
     def credential(
         self, holder: CardHolder, device_key: ec.EllipticCurvePublicKey, place: Place, at_ns: int, until_ns: int | None = None,
-        held_under: bytes = b"",
+        held_under: bytes = b"", former: Sequence[bytes] = (),
     ) -> IssuerSigned:
         """A credential bound to a device key, from now on, for a year, until ``until_ns``, or until its signer's end."""
         at_ns -= at_ns % NS
         validity = Validity(at_ns, at_ns, self._end(at_ns, until_ns))
         return issue(
-            vhc.DOCTYPE, holder.elements(held_under), device_key, self.signer, validity, self._fresh,
+            vhc.DOCTYPE, holder.elements(held_under, former), device_key, self.signer, validity, self._fresh,
             status=StatusReference(place.uri, place.index), authorised=vhc.AUTHORISED,
         )
 

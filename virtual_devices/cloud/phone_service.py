@@ -225,7 +225,8 @@ class PhoneService:
             return code, {"text": "the card is not in force"}
         holder, key = self.office.holders[card.card_no], self._keys[card.name]
         under = b"" if card.held is None else card.held.authorization
-        issued = self.office.issuer.credential(holder, key, card.place, call.now_ns, card.expires_ns, under)
+        former = self.office.cards.ledger.former(card)
+        issued = self.office.issuer.credential(holder, key, card.place, call.now_ns, card.expires_ns, under, former)
         body: dict[str, Any] = {"card": card.name, "issued": issued.item(), "qr": None}
         if code_key is not None:
             guardian = None if card.held is None else _guardian(self.office.guardians.grants[card.held.authorization])
@@ -274,19 +275,20 @@ class PhoneService:
         }
 
     def _late(self, card: Card) -> list[list[Any]]:
-        return [
-            [entry.id, list(entry.records), [list(chain) for chain in entry.chains], entry.received_ns]
-            for entry in self._waiting(card)
-        ]
+        return [[*_for_phone(entry), entry.received_ns] for entry in self._waiting(card)]
 
     def _waiting(self, card: Card) -> list[LateRecords]:
-        """What has come for this person and this very card."""
-        return [entry for entry in self.office.late.get(card.card_no, []) if entry.holder == card.holder]
+        """What has come for this person and this very card, or one whose place it took."""
+        mine = self._names(card)
+        return [entry for entry in self.office.late.get(card.card_no, []) if entry.holder in mine]
+
+    def _names(self, card: Card) -> frozenset[bytes]:
+        return frozenset({card.holder, *self.office.cards.ledger.former(card)})
 
     def _forget_late(self, card_no: str) -> None:
         """What came for a card that has ended reaches nobody any more, and would take up the room of others."""
         if card_no in self.office.late:
-            living = {card.holder for card in self.office.cards.ledger.open_cards(card_no)}
+            living = {name for card in self.office.cards.ledger.open_cards(card_no) for name in self._names(card)}
             self.office.late[card_no] = [entry for entry in self.office.late[card_no] if entry.holder in living]
 
     def _receipts(self, call: Call) -> Reply:
@@ -337,7 +339,11 @@ class PhoneService:
         card = self._mine(call)
         key = b"" if card.phone is None else card.phone.key
         restored = self.office.restoring.restore(Request(call.id, self._asker(card), call.now_ns), card.name, key)
-        return restored.code, {"prescriptions": [[p.id, p.signed] for p in restored.prescriptions]}
+        return restored.code, {"prescriptions": [_for_phone(entry) for entry in restored.records]}
+
+
+def _for_phone(entry: LateRecords) -> list[Any]:
+    return [entry.id, list(entry.records), [list(chain) for chain in entry.chains]]
 
 
 def _guardian(grant: Grant) -> qr_card.Guardian:

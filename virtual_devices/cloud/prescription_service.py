@@ -18,11 +18,12 @@ records that it signed. Arguments that are none are refused with 9002. The answe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import cbor2
 
+from virtual_devices.cloud.late import LateRecords, late_id
 from virtual_devices.cloud.prescription_rows import CHAINS, ChainRow, Folder
 from virtual_devices.cloud.prescriptions import Outcome, Prescriptions
 from virtual_devices.link import Work
@@ -74,6 +75,16 @@ class PrescriptionService:
             return self._take(name, sam, a, now_ns)
 
         return operation
+
+    def for_phone(self, card_no: str, cards: Collection[bytes]) -> list[LateRecords]:
+        """The same as ``Prescriptions.for_phone``, each record with the chains of its signers."""
+        found = []
+        for row in self.domain.for_phone(card_no, cards):
+            chains = tuple(tuple(cbor2.loads(known.chain)) for known in self._signers([row.signed]))
+            holder = row.kept().filed.record.holder
+            number = late_id([row.signed], chains)
+            found.append(LateRecords(number, (row.signed,), chains, holder, row.received_ns, row.institution))
+        return found
 
     # -- in
 
@@ -160,7 +171,6 @@ class PrescriptionService:
     def _found(self, roots: list[bytes], now_ns: int) -> Reply:
         """``more``: how many there are beyond those told."""
         told: list[dict[str, Any]] = []
-        leaves: set[bytes] = set()
         cards: set[str] = set()
         for root in roots[:MAX_FOUND]:
             standing = self.domain.standing(root)
@@ -170,12 +180,16 @@ class PrescriptionService:
                 cards.add(standing.rx.card_no)
             raws = self.domain.signed(root)
             told.append({"id": root, "records": raws, **_standing(standing, now_ns)})
-            leaves |= {thumbprint(s) for raw in raws for s in read_record(raw)[1].signatures}
         for card_no in sorted(cards):
             self._about(card_no)
-        rows = [row for leaf in sorted(leaves) if (row := self._chains.get(leaf)) is not None]
+        rows = self._signers(raw for one in told for raw in one["records"])
         body = {"prescriptions": told, "chains": [list(cbor2.loads(row.chain)) for row in rows]}
         return str(CODES[Why.OK]), body | ({"more": len(roots) - MAX_FOUND} if len(roots) > MAX_FOUND else {})
+
+    def _signers(self, signed: Iterable[bytes]) -> list[ChainRow]:
+        """The chains of those who signed these records, each once."""
+        leaves = {thumbprint(signature) for raw in signed for signature in read_record(raw)[1].signatures}
+        return [row for leaf in sorted(leaves) if (row := self._chains.get(leaf)) is not None]
 
 
 def _standing(standing: Reckoning, now_ns: int) -> dict[str, Any]:

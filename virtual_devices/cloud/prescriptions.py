@@ -12,7 +12,7 @@ What stands is reckoned anew from all records of one prescription (``reckoning.p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from virtual_devices.clock import NS
@@ -76,6 +76,8 @@ class Prescriptions:
 
     def __init__(self, books: Books, rules: Rules | None = None) -> None:
         self.books = books
+        self.cards_of: Callable[[str], Collection[bytes]] = lambda _: ()
+        """What records name a person's cards (``write_back.holder_of``), of all that they ever had, by the card number."""
         self.rules = rules or Rules()
         self._folders = books.shelf(FOLDERS)
         self._records = books.shelf(RECORDS)
@@ -129,11 +131,12 @@ class Prescriptions:
         """The records of a prescription as they were signed, in the order of coming."""
         return [row.signed for row in sorted(self._records.where(root=root), key=lambda row: row.position)]
 
-    def for_phone(self, card_no: str) -> list[tuple[bytes, bytes]]:
-        """Id and signed record of everything about a holder's prescriptions that a phone keeps: for one that is new (LIF-05)."""
-        roots = sorted(folder.root for folder in self.of_holder(card_no))
-        rows = [row for root in roots for row in sorted(self._records.where(root=root), key=lambda row: row.position)]
-        return [(row.id, row.signed) for row in rows if row.kept().filed.record.kind.carried]
+    def for_phone(self, card_no: str, cards: Collection[bytes]) -> list[RecordRow]:
+        """Everything about a holder's prescriptions that phones keep and that names one of these cards: for a new one (LIF-05).
+        In the order of coming."""
+        rows = [row for folder in self.of_holder(card_no) for row in self._records.where(root=folder.root)]
+        kept = [row for row in rows if (record := row.kept().filed.record).kind.carried and record.holder in cards]
+        return sorted(kept, key=lambda row: (row.received_ns, row.root, row.position))
 
     def root_of(self, document: bytes) -> bytes | None:
         """The first document of the prescription that a record belongs to."""
@@ -250,7 +253,9 @@ class Prescriptions:
             return Why.OK
         dispensing = read_act(given.record)
         assert isinstance(dispensing, Dispensing)
-        return recipient.check(act, dispensing, given.signed)
+        standing = self.standing(act.about.root)
+        card_no = standing.rx.card_no if standing is not None and standing.versions else ""
+        return recipient.check(act, dispensing, given.signed, lambda card: bool(card_no) and card in self.cards_of(card_no))
 
     def _act(self, act: Act, filed: Filed, now_ns: int) -> Why:
         """Whether an act that asks may be done now."""

@@ -1,18 +1,18 @@
-"""A holder's prescriptions, kept by the data centre as they were signed, and given again to the phone that now has the card.
+"""A holder's prescriptions given again, as they were signed, to the phone that now has the card (LIF-05).
 
-After a phone is lost or changed, the new one asks once it is bound (LIF-05). What is kept is opaque here: the physician's
-signature covers it, and the phone verifies it.
+After a phone is lost or changed, the new one asks once it is bound. It takes the records in as it does those that came late, by
+their signers, whom it judges at the moment of the record, as the register did. They name the card that they were written for; the
+new card names that one as former (``vhc.FORMER``), and shows them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
-from virtual_devices.cloud.books import Kind
 from virtual_devices.cloud.card_ledger import WRONG_KEY, Held, Ledger
-from virtual_devices.cloud.counting import next_number
 from virtual_devices.cloud.journal import Answer, Request
+from virtual_devices.cloud.late import LateRecords
 from virtual_devices.codes import Space
 from virtual_devices.lifecycle import NOT_ALLOWED, OK, Carrier, FieldCode, Party
 
@@ -20,62 +20,24 @@ VIRTUAL_ONLY = FieldCode("1527", Space.VHC)
 
 
 @dataclass(frozen=True, slots=True)
-class Prescription:
-    """One prescription, signed. ``id`` is the prescriber's."""
-
-    id: bytes
-    signed: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Restored:
-    """What the phone gets, in the order of issue; nothing when refused."""
+    """What the phone gets, oldest first; nothing when refused."""
 
     code: FieldCode
-    prescriptions: tuple[Prescription, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class KeptPrescription:
-    """A prescription of a card's holder; ``number``: in the order in which they came."""
-
-    card_no: str
-    id: bytes
-    number: int
-    signed: bytes
-
-
-KEPT = Kind("kept_prescriptions", KeptPrescription, ("card_no", "id"), (("card_no",),))
+    records: tuple[LateRecords, ...] = ()
 
 
 class Restoring:
     """The prescriptions of everybody. ``covered(held, at_ns)``: whether a guardian's authorization covers reading them.
-    ``register``: id and signed record of those that desks left with the data centre, by card number."""
+    ``register``: what is known of a person's prescriptions that names one of these cards (``write_back.holder_of``)."""
 
     def __init__(
         self, ledger: Ledger, covered: Callable[[Held, int], bool],
-        register: Callable[[str], Iterable[tuple[bytes, bytes]]] = lambda _: (),
+        register: Callable[[str, Collection[bytes]], Collection[LateRecords]] = lambda *_: (),
     ) -> None:
         self._ledger = ledger
         self._covered = covered
         self._register = register
-        self._books = ledger.books
-        self._kept = self._books.shelf(KEPT)
-
-    def keep(self, request: Request, card_no: str, prescription: Prescription) -> Answer:
-        """Store one, once. The same id with another content is refused, and the first stays."""
-        def act() -> Answer:
-            if request.asker.party is not Party.DATA_CENTRE:
-                return Answer(NOT_ALLOWED, "prescriptions come by the data centre's own upload")
-            known = self._kept.get(card_no, prescription.id)
-            if known is None:
-                number = next_number(self._books, "prescriptions kept")
-                self._kept.add(KeptPrescription(card_no, prescription.id, number, prescription.signed))
-            elif known.signed != prescription.signed:
-                return Answer(FieldCode("9002"), "this id belongs to another prescription")
-            return Answer()
-
-        return self._ledger.journal.once(request, ("keep", card_no, prescription), act)
 
     def restore(self, request: Request, name: str, key: bytes) -> Restored:
         """To the phone that the card is bound to now, and to no other.
@@ -94,12 +56,10 @@ class Restoring:
             return Restored(WRONG_KEY)
         if card.held is not None and not self._covered(card.held, request.at_ns):
             return Restored(NOT_ALLOWED)
-        rows = sorted(self._kept.where(card_no=card.card_no), key=lambda row: row.number)
-        kept = {row.id: Prescription(row.id, row.signed) for row in rows}
-        found = (*kept.values(), *(Prescription(*one) for one in self._register(card.card_no) if one[0] not in kept))
+        found = tuple(self._register(card.card_no, {card.holder, *self._ledger.former(card)}))
         under = card.held.authorization if card.held else b""
-        self._ledger.journal.write(request, "restore", card.card_no, name, under, f"{len(found)} prescriptions")
+        self._ledger.journal.write(request, "restore", card.card_no, name, under, f"{len(found)} records")
         return Restored(OK, found)
 
 
-__all__ = ["Prescription", "Restored", "Restoring"]
+__all__ = ["Restored", "Restoring"]

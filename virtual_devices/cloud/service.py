@@ -106,11 +106,11 @@ class DataCentreDevice:
             **self.desk.all(),
         }
         self.prescriptions = Prescriptions(core.books)
-        of_prescriptions = PrescriptionService(
+        self.of_prescriptions = PrescriptionService(
             self.prescriptions, self._root, self.work, revoked, lambda card_no: core.people.get(card_no) is not None,
             lambda card_no: self._about.append(card_no),
         )
-        self._operations |= of_prescriptions.operations()
+        self._operations |= self.of_prescriptions.operations()
         self.home_visits = HomeVisits(core, identity, self._root, self.work, revoked)
         self.emergencies = Emergencies(core, self._root, self.work, revoked)
         self._operations |= self.home_visits.operations() | self.emergencies.operations()

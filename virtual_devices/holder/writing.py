@@ -3,7 +3,8 @@
 In this order, and the first that does not hold decides:
 
 1. The batch id is known: the receipt of then, now ALREADY; or CONFLICT when the bytes are others.
-2. The batch and each record are for this credential and this card (``write_back.holder_of``): else WRONG_HOLDER (5020).
+2. The batch is for this credential, and each record for this card or one whose place it took (``write_back.holder_of``): else
+   WRONG_HOLDER (5020).
 3. The generation is the one that the reader saw, no record is here already, what is amended is: else CONFLICT.
 4. Each record is signed by those who have proved themselves in this session, [HPC, SAM] or SAM alone, by a professional whose
    kind of record it is, and amends or cancels records of the same institution only: else BAD_SIGNATURE.
@@ -33,6 +34,7 @@ from virtual_devices.write_back import (
     Receipt,
     Record,
     WriteOutcome,
+    former_cards,
     holder_of,
     of_prescriptions,
     read_batch,
@@ -152,9 +154,10 @@ class Records:
         self, batch: Batch, parts: list[tuple[Record, Sign]], credential: IssuerSigned, readers: Readers,
     ) -> tuple[WriteOutcome, tuple[int, ...]]:
         assert credential.auth.payload is not None
-        under = credential.values().get(vhc.BASIC, {}).get(vhc.HELD_UNDER, b"")
-        mine = holder_of(read_mso(credential.auth.payload).device_key, under)
-        strangers = _numbers(record.holder != mine for record, _ in parts)
+        basic = credential.values().get(vhc.BASIC, {})
+        own = holder_of(read_mso(credential.auth.payload).device_key, basic.get(vhc.HELD_UNDER, b""))
+        mine = {own} | former_cards(basic)
+        strangers = _numbers(record.holder not in mine for record, _ in parts)
         if batch.issuer_auth != credential.auth_hash() or strangers:
             return WriteOutcome.WRONG_HOLDER, strangers
         here = [read_record(raw)[0].id for raw in self.all()]

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,15 +59,20 @@ def device_evidence(
     }
 
 
-def check(received: Received, dispensing: Dispensing, signed: bytes) -> Why:
-    """Whether the evidence is the recipient's for this dispensing, which was ``signed`` so. Never raises for what is in it."""
+Succeeds = Callable[[bytes], bool]
+"""Whether a card (``write_back.holder_of``) took the place of the one that the prescription names."""
+
+
+def check(received: Received, dispensing: Dispensing, signed: bytes, succeeds: Succeeds = lambda _: False) -> Why:
+    """Whether the evidence is the recipient's for this dispensing, which was ``signed`` so: of the card that it names, or of one
+    that ``succeeds`` it. Never raises for what is in it."""
     evidence = received.evidence
     if evidence.get(FORM) == WRITTEN:
         return _written(evidence)
     if evidence.get(FORM) != DEVICE or set(evidence) - {UNDER} != set(range(FORM, BATCH + 1)):
         return Why.MALFORMED
     try:
-        return Why.OK if _signed(evidence, dispensing, signed) else Why.RECEIPT_FORGED
+        return Why.OK if _signed(evidence, dispensing, signed, succeeds) else Why.RECEIPT_FORGED
     except (MalformedMdoc, MalformedCose):
         return Why.MALFORMED
 
@@ -82,7 +87,7 @@ def _written(evidence: Mapping[int, Any]) -> Why:
     return Why.OK if set(evidence) <= {FORM, NAME, PAPER, RELATION} else Why.MALFORMED
 
 
-def _signed(evidence: Mapping[int, Any], dispensing: Dispensing, signed: bytes) -> bool:
+def _signed(evidence: Mapping[int, Any], dispensing: Dispensing, signed: bytes, succeeds: Succeeds) -> bool:
     transcript, raw = (some_bytes(evidence[n], "the evidence") for n in (TRANSCRIPT, SPACES))
     key = from_cose(read(some_bytes(evidence[KEY], "the device key"), "the device key"), "the device key")
     signature = read_sign1(evidence[SIGNATURE])
@@ -90,8 +95,9 @@ def _signed(evidence: Mapping[int, Any], dispensing: Dispensing, signed: bytes) 
     under = some_bytes(evidence.get(UNDER, b""), "the authorization's id")
     spaces = read_map(raw, "DeviceNameSpaces")
     receipt = read_receipt(a_map(spaces.get(vhc.WRITE), "what the device signed").get(vhc.RECEIPT))
+    card = holder_of(key, under)
     return (
-        holder_of(key, under) == dispensing.about.device
+        (card == dispensing.about.device or succeeds(card))
         and signature.verify(key, detached=authenticated_in(transcript, vhc.DOCTYPE, raw))
         and receipt.outcome.done and receipt_is_for(receipt, batch) and signed in batch.records
     )

@@ -3,7 +3,7 @@
     card_no, found = yield from from_wallet(desk, drawer, counter, hpc)  or card, code, data centre: ``prescription_offers.py``
     dispensed = yield from dispense(desk, drawer, found[0], hpc)            asked first when there is a line
     stored    = yield from put_on_wallet(desk, counter, card_no, [dispensed.filed.signed], batch_id, hpc)
-    yield from receive(desk, drawer, dispensed, stored.evidence, hpc)       controlled drugs: before they are handed over
+    yield from receive(desk, drawer, dispensed, stored.evidence, hpc, stored.former)    controlled drugs: before hand-over
     yield from drain(desk, drawer)                                          what waited, when the line is back
 
 Offline a pharmacy knows what the holder's device shows and what it has done itself, and judges by the same table as the data
@@ -12,7 +12,7 @@ centre. What it cannot know (another pharmacy, a doubt, a cancellation) is found
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,12 +77,16 @@ def dispense(
     return Dispensed(act, filed, offer, sent.ok)
 
 
-def receive(desk: Desk, drawer: Drawer, dispensed: Dispensed, evidence: Mapping[int, Any], hpc: Handle) -> Flow[Sent]:
-    """The recipient's signature, by their device or on paper (``recipient.py``). Raises Ended (RX13) for what is none."""
+def receive(
+    desk: Desk, drawer: Drawer, dispensed: Dispensed, evidence: Mapping[int, Any], hpc: Handle,
+    former: Collection[bytes] = (),
+) -> Flow[Sent]:
+    """The recipient's signature, by their device or on paper (``recipient.py``). ``former``: the cards whose place the one that
+    signed took (``Stored.former``). Raises Ended (RX13) for what is none."""
     act = Received(
         desk.fresh(16), dispensed.act.about, desk.institution.code, desk.clock.now_ns() // NS * NS, dispensed.act.id, evidence,
     )
-    why = recipient.check(act, dispensed.act, dispensed.filed.signed)
+    why = recipient.check(act, dispensed.act, dispensed.filed.signed, lambda _: act.about.device in former)
     if why is not Why.OK:
         raise refused(why)
     filed = yield from sign(desk, drawer, act.record(), hpc)

@@ -21,7 +21,7 @@ from virtual_devices.reader.proximity import ReaderSession, Shown
 from virtual_devices.reader.transmit import Ended, Handle
 from virtual_devices.reader.visit import WRONG_PERSON
 from virtual_devices.reader.wallet_visit import BEFORE_WRITING, NEVER_STORED, Person, identify
-from virtual_devices.reader.write_back import prepare, target_of, write_shown
+from virtual_devices.reader.write_back import former_shown, prepare, target_of, write_shown
 from virtual_devices.write_back import Batch, Receipt
 
 ROLE = "wallet"
@@ -29,10 +29,14 @@ ROLE = "wallet"
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """``evidence``: what the device signed (``recipient.py``)."""
+    """``evidence``: what the device signed (``recipient.py``); ``former``: the cards whose place its card took."""
 
     receipt: Receipt
     evidence: Mapping[int, Any]
+    former: frozenset[bytes] = frozenset()
+
+
+BEFORE_PUTTING = {**BEFORE_WRITING, vhc.BASIC: {**BEFORE_WRITING[vhc.BASIC], vhc.FORMER: False}}
 
 
 def put_on_wallet(
@@ -43,7 +47,7 @@ def put_on_wallet(
     against the batch (its signers are those who sign in this session)."""
 
     def body(opened: ReaderSession, sam: Handle) -> Flow[Stored]:
-        shown = yield from ask_again(desk, opened, BEFORE_WRITING, sam, hpc)
+        shown = yield from ask_again(desk, opened, BEFORE_PUTTING, sam, hpc)
         person: Person = identify(desk, opened, shown, frozenset({Scope.BASIC, Scope.WRITE}), counter.purpose)
         if person.card_no != card_no:
             raise Ended("the device that is presented is another person's", WRONG_PERSON, ROLE)
@@ -64,7 +68,8 @@ def put_on_wallet(
         assert shown.document.device is not None
         key = encoded_key(to_cose(before.document.mso.device_key))
         under = before.value(vhc.BASIC, vhc.HELD_UNDER)
-        return Stored(receipt, device_evidence(opened.transcript.encoded, shown.document.device, key, batch, under))
+        evidence = device_evidence(opened.transcript.encoded, shown.document.device, key, batch, under)
+        return Stored(receipt, evidence, former_shown(before))
 
     return (yield from present(desk, counter, OPEN_APP, body))
 

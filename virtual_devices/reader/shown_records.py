@@ -4,7 +4,7 @@ written anything there. A record counts by those who signed it.
 Each is a COSE_Sign by [HPC, SAM], or by the SAM alone where no professional is needed (``write_back.py``). Its signatures name
 certificates that stand beside the records, and those are judged by the moment of the record: one that has ended since was good
 then. A prescription is a physician's, a dispensing a pharmacist's (``Kind.signers``). What is for another device key belongs to
-another card (5020).
+another card (5020), unless the issuer says that this one took its place.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ class SignedRecord:
 
 
 def check_records(
-    shown: object, chains: object, holder: bytes, root: ChainVerifier, work: Work, revoked: Collection[int] = frozenset(),
+    shown: object, chains: object, holders: Collection[bytes], root: ChainVerifier, work: Work,
+    revoked: Collection[int] = frozenset(),
 ) -> list[SignedRecord]:
-    """The records in an element's value (None: it has none), by the chains in another's. ``holder``: SHA-256 of the device key
-    that was proved.
+    """The records in an element's value (None: it has none), by the chains in another's. ``holders``: the card that was proved
+    (``write_back.holder_of``), and those whose place it took.
 
     Raises Ended for one that is not signed as it must be, or is another's: a phone that shows one such is not believed at all.
     """
@@ -46,7 +47,7 @@ def check_records(
     if not isinstance(shown, (list, tuple)):
         raise Ended("the phone's records are no list", FORGED, ROLE)
     check = _Check(_chains(chains), root, work, revoked)
-    return [check.record(raw, holder) for raw in shown]
+    return [check.record(raw, holders) for raw in shown]
 
 
 def _chains(value: object) -> dict[bytes, tuple[bytes, ...]]:
@@ -73,13 +74,13 @@ class _Check:
         self._chains, self._root, self._work, self._revoked = chains, root, work, revoked
         self._known: dict[tuple[bytes, frozenset[Role]], Verified] = {}
 
-    def record(self, raw: object, holder: bytes) -> SignedRecord:
+    def record(self, raw: object, holders: Collection[bytes]) -> SignedRecord:
         try:
             record, signed = read_record(raw if isinstance(raw, bytes) else b"")
             named = [thumbprint(signature) for signature in signed.signatures]
         except MalformedMdoc as e:
             raise Ended(f"a record on the phone: {e.what}", FORGED, ROLE) from None
-        if record.holder != holder:
+        if record.holder not in holders:
             raise Ended("a record on the phone is for another card", WRONG_HOLDER, ROLE)
         roles = _signers_of(record.kind)
         if len(named) != len(roles):

@@ -26,7 +26,7 @@ from virtual_devices.reader.proximity import ROLE, ReaderSession, Shown
 from virtual_devices.reader.shown_records import SignedRecord, check_records
 from virtual_devices.reader.transmit import Ended, Handle
 from virtual_devices.reader.visit import SECOND_DEPARTMENT, WRONG_PERSON, VisitRequest
-from virtual_devices.reader.write_back import holder_shown, prepare, sign_records, target_of, write
+from virtual_devices.reader.write_back import former_shown, holder_shown, prepare, sign_records, target_of, write
 from virtual_devices.status_list import Status, StatusVerdict
 from virtual_devices.write_back import Batch, Receipt, Record, WriteOutcome
 
@@ -217,7 +217,8 @@ def _on_behalf(desk: Desk, opened: ReaderSession, shown: Shown, use: Use) -> str
 def _signed(desk: Desk, opened: ReaderSession, shown: Shown, name: str) -> list[SignedRecord]:
     """The records in this element, by those who signed them. Raises Ended."""
     found, chains = shown.value(vhc.RECORDS, name), shown.value(vhc.RECORDS, "certificates")
-    return check_records(found, chains, holder_shown(shown), desk.root, opened.work, desk.revoked)
+    mine = former_shown(shown) | {holder_shown(shown)}
+    return check_records(found, chains, mine, desk.root, opened.work, desk.revoked)
 
 
 def _lookup(desk: Desk) -> StatusLookup:

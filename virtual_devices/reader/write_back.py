@@ -28,6 +28,7 @@ from virtual_devices.write_back import (
     Receipt,
     Record,
     WriteOutcome,
+    former_cards,
     holder_of,
     read_receipt,
     receipt_is_for,
@@ -55,6 +56,11 @@ def holder_shown(shown: Shown) -> bytes:
     """Whom records name that are for the card shown: by its key, and by the authorization under which it is held."""
     under = shown.value(vhc.BASIC, vhc.HELD_UNDER)
     return holder_of(shown.document.mso.device_key, under if isinstance(under, bytes) else b"")
+
+
+def former_shown(shown: Shown) -> frozenset[bytes]:
+    """The cards whose place the card shown took, by its issuer's word; none when it does not show them."""
+    return former_cards(shown.document.values.get(vhc.BASIC, {}))
 
 
 def target_of(shown: Shown) -> Target:

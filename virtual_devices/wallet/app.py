@@ -220,11 +220,20 @@ def report_lost(app: App, card_no: str, given: Given) -> Flow[Mapping[str, Any]]
     return (yield from call(app, "report-lost", {"card_no": card_no, "given": dict(given)}))
 
 
-def restore_prescriptions(app: App, card: str) -> Flow[list[bytes]]:
-    """The holder's prescriptions again, as they were signed, after a new binding."""
+def restore_prescriptions(app: App, card: str) -> Flow[list[WriteOutcome]]:
+    """The holder's prescriptions again, as they were signed, into the phone that now has the card: what became of each record.
+    Those that it has already are left as they are. Raises Ended for a card that is not on this phone."""
+    held = app.phone.cards.find(card) if app.phone.vault.ready else None
+    if held is None:
+        raise Ended("there is no such card on this phone", NO_CARD, ROLE)
     body = yield from call(app, "prescriptions", {"card": card})
-    found = entries(body, "prescriptions", list)
-    return [some_bytes(entry[1] if len(entry) > 1 else None) for entry in found]
+    return [_taken(app, entry, held.name) for entry in entries(body, "prescriptions", list)]
+
+
+def _taken(app: App, entry: list[Any], name: str) -> WriteOutcome:
+    raws = entry[1] if len(entry) > 1 and isinstance(entry[1], list) else not_believed("prescriptions")
+    here = app.phone.records(name).all()
+    return WriteOutcome.ALREADY if all(raw in here for raw in raws) else app.phone.take_late(entry, app.clock.now_ns(), name)
 
 
 __all__ = [

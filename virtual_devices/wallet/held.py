@@ -17,7 +17,7 @@ from virtual_devices.mdoc.mso import IssuerSigned, Mso, read_issuer_signed, read
 from virtual_devices.mdoc.tagged import MalformedMdoc, dumps
 from virtual_devices.vhc import BASIC, HELD_UNDER
 from virtual_devices.wallet.vault import Vault
-from virtual_devices.write_back import holder_of
+from virtual_devices.write_back import former_cards, holder_of
 
 OWN = "own"
 _CARD = "card."
@@ -49,6 +49,11 @@ class Held:
     def holder(self) -> bytes:
         """Whom records name that are for this card."""
         return holder_of(self.mso.device_key, self.held_under)
+
+    @property
+    def holders(self) -> frozenset[bytes]:
+        """The same, and the cards whose place it took."""
+        return former_cards(self.issued.values().get(BASIC, {})) | {self.holder}
 
     @property
     def held_under(self) -> bytes:

@@ -341,9 +341,9 @@ class _Home:
         records, held = self._phone.records(self._card), self._held()
         assert held is not None
         shown, chains = records.newest(min(SHOWN_BYTES, room_bytes)) if vhc.RECORDS in names else ([], {})
-        mine = held.holder  # any other record was another card's
+        mine = held.holders  # any other record was another card's
 
-        own = [(raw, record) for raw in shown if (record := read_record(raw)[0]).holder == mine]
+        own = [(raw, record) for raw in shown if (record := read_record(raw)[0]).holder in mine]
         prescribed = of_prescriptions(record for _, record in own)
 
         def of(prescriptions: bool) -> list[bytes] | None:
