@@ -57,7 +57,13 @@ def register() -> None:
 
 def width_px(text: str, size_px: float) -> float:
     """How wide a text will stand in the sans font, in pixels."""
-    font = FT2Font(str(noto.sans_path()))
+    font = _sans()
     font.set_size(size_px, 72)
     font.set_text(text)
     return float(font.get_width_height()[0]) / 64
+
+
+@cache
+def _sans() -> FT2Font:
+    """The sans font, opened once: opening it costs more than measuring thirty texts."""
+    return FT2Font(str(noto.sans_path()))

@@ -93,7 +93,8 @@ def _mirror(kind: type, tag: str) -> Any:
     }
     model: type[pydantic.BaseModel] = pydantic.create_model(
         kind.__name__,
-        __config__=ConfigDict(**CONFIG, title=kind.__name__),
+        # Its fields bring their descriptions along; pydantic would look for a class statement through every module there is.
+        __config__=ConfigDict(**{**CONFIG, "use_attribute_docstrings": False}, title=kind.__name__),
         __doc__=inspect.cleandoc(kind.__doc__ or ""),
         __validators__=_field_checks(kind),
         **definitions,
