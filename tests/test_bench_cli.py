@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -40,11 +41,18 @@ def said(*words: str) -> tuple[int, str, str]:
     return child.returncode, out, err
 
 
-def test_run_ends_with_the_path_of_its_report(tmp_path: Path) -> None:
-    code, out, err = said("run", str(MORNING), "-n", "1", "--set", BAND, "--out", str(tmp_path / "run"))
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str, str]:
+    """A run directory, and the code, output and errors with which the command made it. Tests leave it as it is."""
+    run = tmp_path_factory.mktemp("finished") / "run"
+    return run, *said("run", str(MORNING), "-n", "1", "--set", BAND, "--out", str(run))
+
+
+def test_run_ends_with_the_path_of_its_report(finished: tuple[Path, int, str, str]) -> None:
+    run, code, out, err = finished
     assert (code, err) == (0, "")
     *summary, last = out.splitlines()
-    assert last == str(tmp_path / "run" / "report.html")
+    assert last == str(run / "report.html")
     assert Path(last).stat().st_size > 50_000
     assert len(summary) == 5
 
@@ -54,12 +62,13 @@ def test_run_quietly_prints_the_path_alone(tmp_path: Path) -> None:
     assert (code, out) == (0, f"{tmp_path / 'run' / 'report.html'}\n")
 
 
-def test_run_will_not_write_into_another_run(tmp_path: Path) -> None:
-    words = ("run", str(MORNING), "-q", "-n", "1", "--set", BAND, "--out", str(tmp_path))
-    assert said(*words)[0] == 0
-    code, _, err = said(*words)
+def test_run_will_not_write_into_another_run(finished: tuple[Path, int, str, str]) -> None:
+    run = finished[0]
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    code, _, err = said("run", str(MORNING), "-q", "-n", "1", "--set", BAND, "--out", str(run))
     assert code == 2
-    assert str(tmp_path) in err
+    assert str(run) in err
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
 
 
 def test_run_with_nobody_coming_says_that_nothing_ran(tmp_path: Path) -> None:
@@ -87,9 +96,8 @@ def test_ctrl_c_keeps_what_was_played(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
-def test_report_is_made_again_the_same(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    said("run", str(MORNING), "-q", "-n", "1", "--set", BAND, "--out", str(run))
+def test_report_is_made_again_the_same(finished: tuple[Path, int, str, str], tmp_path: Path) -> None:
+    run = shutil.copytree(finished[0], tmp_path / "run")
     page = (run / "report.html").read_bytes()
     (run / "report.html").unlink()
     code, out, _ = said("report", str(run))

@@ -7,6 +7,7 @@ import gettext
 import hashlib
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from reports.formats import interval
 from reports.statistics import Basis, Estimate
 from virtual_devices.authentication import TROUBLE_SW
 
+from . import report_pages
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -41,6 +44,7 @@ def _sample_module() -> ModuleType:
 
 sample_run = _sample_module()
 Make = Callable[..., Path]
+unembedded, unpainted = report_pages.unembedded, report_pages.unpainted
 
 
 @pytest.fixture
@@ -102,10 +106,6 @@ class Texts(HTMLParser):
 # --- a pure function of the directory -----------------------------------------------------------------------------------
 
 
-def test_report_made_twice_is_the_same_bytes(full: Path, html: str) -> None:
-    assert build(full).read_text(encoding="utf-8") == html
-
-
 def test_report_made_by_another_process_is_the_same_bytes(full: Path, html: str) -> None:
     command = [
         sys.executable,
@@ -113,31 +113,23 @@ def test_report_made_by_another_process_is_the_same_bytes(full: Path, html: str)
         "import sys, pathlib; from reports.build import build; build(pathlib.Path(sys.argv[1]))",
         str(full),
     ]
-    subprocess.run(
-        command,
-        check=True,
-        cwd=ROOT,
-        env={"PYTHONHASHSEED": "77", "TZ": "America/Lima", "HOME": str(full), "MPLCONFIGDIR": str(full)},
-    )
+    caches = {name: os.environ[name] for name in ("MPLCONFIGDIR", "PYTHONPYCACHEPREFIX") if name in os.environ}
+    environment = {"PYTHONHASHSEED": "77", "TZ": "America/Lima", "HOME": str(full), "MPLCONFIGDIR": str(full), **caches}
+    subprocess.run(command, check=True, cwd=ROOT, env=environment)
     assert (full / "report.html").read_text(encoding="utf-8") == html
 
 
-def test_report_does_not_know_the_wall_clock_or_where_it_was_made(make: Make, html: str) -> None:
+def test_report_does_not_know_the_wall_clock_where_it_was_made_or_the_order_of_rows(make: Make, html: str) -> None:
     other = make("elsewhere/under/another name's folder")
     end = json.loads((other / "end.json").read_text())
     (other / "end.json").write_text(json.dumps(end | {"started_at": "1999-01-01T00:00:00+00:00", "elapsed_s": 999.0}))
-    assert page(other, Catalogue()) == html
-
-
-def test_report_does_not_depend_on_the_order_of_rows(make: Make, html: str) -> None:
-    run = make("shuffled")
-    for path in sorted((run / "tables").glob("*.parquet")):
-        db = duckdb.connect()
-        db.execute(
-            f"COPY (SELECT * FROM read_parquet('{path}') ORDER BY hash(COLUMNS(*)::VARCHAR)) TO '{path}.new' (FORMAT parquet)"
+    for path in sorted((other / "tables").glob("*.parquet")):
+        quoted = str(path).replace("'", "''")
+        duckdb.connect().execute(
+            f"COPY (SELECT * FROM read_parquet('{quoted}') ORDER BY hash(COLUMNS(*)::VARCHAR)) TO '{quoted}.new' (FORMAT parquet)"
         )
         Path(f"{path}.new").replace(path)
-    assert page(run, Catalogue()) == html
+    assert page(other, Catalogue()) == html
 
 
 # --- whole in itself ----------------------------------------------------------------------------------------------------
@@ -186,6 +178,7 @@ def test_figures_use_the_palette_only(html: str) -> None:
     assert found <= named
 
 
+@pytest.mark.usefixtures("unembedded")
 def test_what_a_device_says_of_itself_is_never_markup(make: Make) -> None:
     run = make()
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
@@ -200,6 +193,7 @@ def test_what_a_device_says_of_itself_is_never_markup(make: Make) -> None:
 # --- honest about what is not there -------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("unembedded")
 def test_a_run_without_visits_says_so(make: Make) -> None:
     made = page(make(visits=0), Catalogue())
     for sentence in (
@@ -214,17 +208,20 @@ def test_a_run_without_visits_says_so(make: Make) -> None:
     assert "<svg" not in made and "nan" not in Texts(made).texts
 
 
+@pytest.mark.usefixtures("unembedded")
 def test_a_run_of_one_visit_gives_no_interval(make: Make) -> None:
     run = make(visits=1, replications=1, measured=False, refused_share=0.0)
     assert "no interval: too few" in page(run, Catalogue())
     assert "The one served patient left within" in summary(run)
 
 
+@pytest.mark.usefixtures("unembedded")
 def test_a_run_of_refusals_only_has_no_time_in_the_house(make: Make) -> None:
     made = page(make(visits=4, refused_share=1.0), Catalogue())
     assert "None of the 12 visits was served." in made and "nothing to count" in made
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_one_replication_is_said_to_be_one(make: Make) -> None:
     made = page(make(replications=1), Catalogue())
     assert "There is one replication or none" in made and "95 % interval" in made
@@ -238,6 +235,7 @@ def test_one_replication_is_said_to_be_one(make: Make) -> None:
         ("interrupted", "interrupted by a person"),
     ],
 )
+@pytest.mark.usefixtures("unpainted")
 def test_a_run_that_did_not_end_by_itself_says_so_first(make: Make, ended: str, words: str) -> None:
     run = make(ended=ended, visits=10)
     made = page(run, Catalogue())
@@ -261,6 +259,7 @@ def test_a_completed_run_has_no_banner(html: str) -> None:
     assert 'role="alert"' not in html
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_broken_law_is_shown_in_red_everywhere(make: Make) -> None:
     run = make(broken_law=True, visits=20)
     made = page(run, Catalogue())
@@ -279,6 +278,7 @@ def test_a_law_that_claims_to_hold_with_unequal_sides_is_broken(make: Make) -> N
     assert "1 of 1 conservation laws is BROKEN in 1 of 1 replications checked." in summary(run)
 
 
+@pytest.mark.usefixtures("unembedded")
 def test_sums_of_nanoseconds_may_pass_64_bits(make: Make) -> None:
     run, day = make(visits=2), 86_400 * 10**9
     rows = dict(sample_run.Sample().rows)
@@ -328,6 +328,7 @@ def test_every_reason_to_refuse_a_party_has_a_text() -> None:
     assert [sw for sw in TROUBLE_SW.values() if not status_word(f"{sw:04X}")] == []
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_cards_own_refusal_is_shown_with_the_text_of_its_code(make: Make) -> None:
     run = make(visits=3)
     rows = dict(sample_run.Sample().rows)
@@ -355,6 +356,7 @@ def test_intervals_show_that_their_ends_differ() -> None:
     assert interval(Catalogue(), Estimate(90e9, 60e9, 125e9, 9, Basis.OVER_REPLICATIONS)) == "60 to 125 s"
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_stand_in_is_not_asked_to_be_real_and_a_rate_is_no_duration(make: Make) -> None:
     run = make(visits=1)
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
@@ -377,6 +379,7 @@ def test_every_figure_file_is_found_and_has_its_place(html: str) -> None:
     assert html.count('role="img"') == 2 * len(figures) == html.count('<svg class="wide"') + html.count('<svg class="narrow"')
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_figure_without_a_place_stands_under_further_figures(monkeypatch: pytest.MonkeyPatch, full: Path) -> None:
     import reports.figures.made_of as figure
 
@@ -415,9 +418,15 @@ def _data(run: Path) -> set[str]:
     return found | {f.partition(":")[0] for f in found}
 
 
-def test_another_language_changes_every_text(full: Path) -> None:
+@pytest.fixture(scope="module")
+def translated(full: Path) -> tuple[Marked, str]:
+    """What the page of the whole run asked to be translated, and the page."""
     marked = Marked()
-    made = page(full, Catalogue("xx", marked))
+    return marked, page(full, Catalogue("xx", marked))
+
+
+def test_another_language_changes_every_text(full: Path, translated: tuple[Marked, str]) -> None:
+    _, made = translated
     assert '<html lang="xx">' in made
     data = _data(full)
     plain = [t for t in Texts(made).texts if re.search(r"[A-Za-z]{2}", t) and "«" not in t]
@@ -425,10 +434,10 @@ def test_another_language_changes_every_text(full: Path) -> None:
     assert left == []
 
 
-def test_every_text_used_is_in_the_catalogue_for_translators(full: Path, make: Make) -> None:
+@pytest.mark.usefixtures("unembedded")
+def test_every_text_used_is_in_the_catalogue_for_translators(translated: tuple[Marked, str], make: Make) -> None:
     marked = Marked()
     words = Catalogue("xx", marked)
-    page(full, words)
     for settings in (
         {"visits": 0},
         {"replications": 1, "visits": 30},
@@ -439,7 +448,7 @@ def test_every_text_used_is_in_the_catalogue_for_translators(full: Path, make: M
     pot = pytest.importorskip("babel.messages.pofile", reason="Babel is in the development requirements")
     with (LOCALE / "reports.pot").open("rb") as file:
         there = {i for m in pot.read_po(file) if m.id for i in (m.id if isinstance(m.id, tuple) else (m.id,))}
-    assert marked.asked - there == set()
+    assert (marked.asked | translated[0].asked) - there == set()
 
 
 def test_catalogue_for_translators_is_up_to_date(tmp_path: Path) -> None:

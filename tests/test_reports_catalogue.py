@@ -22,9 +22,11 @@ from reports.statistics import Basis, Estimate
 from reports.terms import TERMS
 from scenarios.files import load, situations
 
+from . import report_pages
 from .places import MORNING
 from .sample_run import Sample, write_sample
 
+unembedded, unpainted = report_pages.unembedded, report_pages.unpainted
 catalogs = pytest.importorskip("babel.messages.pofile", reason="Babel is in the development requirements")
 
 FOLDERS = sorted(p.parent for p in LOCALE.glob(f"*/LC_MESSAGES/{DOMAIN}.po"))
@@ -158,6 +160,7 @@ def test_chinese_numbers_stand_with_chinese_units() -> None:
 # --- from the command line ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_command_line_makes_the_report_in_the_language_that_it_is_told(sample: Path) -> None:
     def made(*words: str) -> str:
         result = CliRunner().invoke(main, ["report", str(sample), *words], catch_exceptions=False)
@@ -170,6 +173,7 @@ def test_command_line_makes_the_report_in_the_language_that_it_is_told(sample: P
     assert '<html lang="en">' in (sample / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_run_takes_a_language_as_well(tmp_path: Path) -> None:
     bands = 'params.arrivals.bands=[{start="09:15", end="09:30", per_hour=20}]'
     words = ["run", str(MORNING), "-n", "1", "--set", bands, "--out", str(tmp_path / "run"), "--lang", "zh-TW"]

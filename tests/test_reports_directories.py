@@ -17,9 +17,11 @@ from reports.latency import by_step, contacts
 from reports.run import Run
 from virtual_devices.trace import TABLES, ExchangeRow
 
+from . import report_pages
 from .sample_run import Sample, write_sample, write_tables
 
 Make = Callable[..., tuple[Path, Sample]]
+unembedded, unpainted = report_pages.unembedded, report_pages.unpainted
 
 
 @pytest.fixture
@@ -40,6 +42,7 @@ def numbers(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("ended", ["interrupted", "recovered"])
+@pytest.mark.usefixtures("unpainted")
 def test_replication_that_was_cut_short_is_in_no_number_of_the_day(make: Make, ended: str) -> None:
     cut, _ = make("cut", replications=3, visits=40, cut=True, ended=ended)
     two, _ = make("two", replications=2, visits=40)
@@ -65,6 +68,7 @@ def test_exchanges_of_a_cut_replication_are_counted_as_real_or_not(make: Make) -
         assert {r.provenance for r in by_step(run)} == {"modelled"}  # what the numbers rest on
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_run_without_a_whole_replication_gives_no_interval_and_no_share(make: Make) -> None:
     path, _ = make(replications=1, visits=40, cut=True, ended="interrupted")
     first, _, times, stored, laws = summary(path).splitlines()
@@ -179,6 +183,7 @@ def test_end_that_is_no_text_counts_as_none(make: Make) -> None:
 # --- devices
 
 
+@pytest.mark.usefixtures("unembedded")
 def test_two_devices_of_one_run_are_never_mixed(make: Make) -> None:
     path, sample = make(visits=24, replications=1)
     rows = dict(sample.rows)
