@@ -8,7 +8,7 @@ from typing import Any
 
 import cbor2
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conformance.vectors import pictures
@@ -169,6 +169,7 @@ def test_card_data_come_back(data: CardData, index: int, lifetime_s: int) -> Non
 
 
 @given(st.text(min_size=1, max_size=64), st.binary(min_size=8, max_size=32))
+@example("\U00020000" * 64, b"\xff" * 32)
 def test_challenge_comes_back(name: str, nonce: bytes) -> None:
     assert read_challenge(Challenge(name, nonce).to_text()) == Challenge(name, nonce)
 

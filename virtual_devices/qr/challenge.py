@@ -15,7 +15,8 @@ from virtual_devices.errors import UsageError
 from virtual_devices.qr.text import CHALLENGE, MalformedCode, strip
 
 NONCE_BYTES = 12
-_MAX_CHARACTERS, _MAX_READER = 256, 64
+_MAX_CHARACTERS, _MAX_READER = 448, 64
+"""Sixty-four characters of four bytes and the longest nonce come to 445."""
 
 
 @dataclass(frozen=True, slots=True)
