@@ -16,7 +16,7 @@ from virtual_devices.cloud.service import DataCentreDevice
 from virtual_devices.link import DirectLink, Work
 from virtual_devices.network import ContactMedium, ModelledLink
 from virtual_devices.pki import Role
-from virtual_devices.reader.presentation import INSERT_CARD, Counter, Medium
+from virtual_devices.reader.presentation import INSERT_CARD, OPEN_APP, Counter, Medium
 from virtual_devices.reader.proximity import TIMEOUT_S
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.reader.wallet_visit import VirtualRegistered, read_medical_wallet, register_wallet, write_wallet
@@ -74,6 +74,17 @@ def test_whole_visit_in_the_slot_ends_with_the_records_on_the_card(medium: str, 
     assert {row.role for row in rows if hasattr(row, "channel")} == {"card", "sam", "hpc", "cloud"}  # nothing in the field
     acts = [row.act for row in rows if hasattr(row, "act")]
     assert acts.count(INSERT_CARD) == 4 and acts.count("enter PIN") == (2 if pin else 0)  # for medical data, each time
+
+
+@pytest.mark.parametrize("pin", ["", HOLDER_PIN])
+def test_card_in_the_field_is_no_phone_and_its_pin_is_typed_at_the_reader(pin: str) -> None:
+    desk, tap = desk_online("field", pin), Counter(Medium.NFC)
+    desk.card.contact.power_off()
+    visit, first = registered(desk, tap), len(desk.bench.rows)
+    shown = desk.run(read_medical_wallet(desk.bench.desk, tap, desk.doctor, visit))
+    assert shown.value(vhc.MEDICAL, "allergies") == [ALLERGY] and written(desk, visit, 1, tap).outcome is WriteOutcome.STORED
+    acts = [row.act for row in desk.bench.rows[first:] if hasattr(row, "act")]
+    assert acts == [OPEN_APP, *(["enter PIN"] if pin else []), OPEN_APP]
 
 
 def test_card_taken_out_while_it_writes_is_settled_when_it_comes_back() -> None:

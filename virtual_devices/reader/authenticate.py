@@ -148,6 +148,16 @@ def hpc_and_card(desk: Desk, hpc: Handle, card: Handle, card_no: str) -> Flow[No
     yield from prove(hpc, _HPC, desk.hpc_chain, card, padded_id(card_no), HPC_STEP)
 
 
+_PIN_STATE = Command(0, 0x20, 0, 0x81)
+"""VERIFY without data asks how it stands (ISO/IEC 7816-4): 9000, 63Cx, or blocked."""
+
+
+def knows_pins(handle: Handle) -> Flow[bool]:
+    """Whether what is spoken to compares PINs: a chip does, a phone asks its holder itself and knows no such instruction."""
+    state = yield from transmit(handle, _PIN_STATE, "verify PIN")
+    return state.ok or state.sw == 0x6983 or state.sw >> 4 == 0x63C
+
+
 def verify_pin(handle: Handle, person: str) -> Flow[None]:
     """Ask the person for the PIN, when the card wants one, and have the card compare it; after a wrong one once more.
 
@@ -155,7 +165,7 @@ def verify_pin(handle: Handle, person: str) -> Flow[None]:
     empty answer), 4029 when it is blocked.
     """
     step = "verify PIN"
-    state = yield from transmit(handle, Command(0, 0x20, 0, 0x81), step)
+    state = yield from transmit(handle, _PIN_STATE, step)
     if state.ok:
         return
     if state.sw in (0x6983, 0x63C0):

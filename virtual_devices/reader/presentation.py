@@ -4,7 +4,7 @@
 
 By each medium the same session, engaged in its own way, and the holder agrees in their own way:
 
-    NFC        the phone is held to the reader       asked on its screen
+    NFC        the phone is held to the reader       asked on its screen; of a second-generation card in the field as by contact
     QR_BLE     its code is scanned, BLE follows      asked on its screen
     CONTACT    a second-generation card is put in    putting it in is consent; where its PIN is on, it is typed at the reader
 
@@ -22,7 +22,7 @@ from virtual_devices.authorization import Purpose
 from virtual_devices.flow import Ask, Flow
 from virtual_devices.holder.refusals import No
 from virtual_devices.mdoc.request import V1_1
-from virtual_devices.reader.authenticate import sam_of, verify_pin
+from virtual_devices.reader.authenticate import knows_pins, sam_of, verify_pin
 from virtual_devices.reader.calls import get_reader_certificates
 from virtual_devices.reader.desk import Desk
 from virtual_devices.reader.proximity import (
@@ -47,6 +47,7 @@ OPEN_APP, APPROVE, TAP_AGAIN, INSERT_CARD = "open the wallet", "approve on the p
 """What a holder is asked to do, as the rows name it."""
 FIRST_GENERATION = "4033"
 """The field's code for a card that a desk cannot use this way: one of the first generation goes by ``visit.py``."""
+_IN_FIELD = Handle(ROLE, extended=False, t0=False, atr=b"")
 
 
 class Medium(Enum):
@@ -148,10 +149,15 @@ def consented(opened: ReaderSession, request: Callable[[], Flow[T]]) -> Flow[T]:
 
 
 def _holder_agrees(opened: ReaderSession) -> Flow[None]:
-    if isinstance(opened.channel, ContactChannel):  # a card has no screen: VERIFY, in the same session
-        yield from verify_pin(opened.channel.handle, "holder")
-    else:
+    card: Handle | None = None
+    if isinstance(opened.channel, ContactChannel):
+        card = opened.channel.handle
+    elif isinstance(opened.channel, NfcChannel) and (yield from knows_pins(_IN_FIELD)):
+        card = _IN_FIELD
+    if card is None:
         yield Ask("holder", APPROVE)
+    else:  # it has no screen: VERIFY, in the same session
+        yield from verify_pin(card, "holder")
 
 
 __all__ = [
