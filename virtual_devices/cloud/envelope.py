@@ -12,7 +12,8 @@ patient card, SAM and professional's card, all three. What is signed, and how it
                token
     professional  nil, or [chain, 64 bytes] over the statement
 
-The data centre takes a ``clientRandom`` of a SAM once: again, with whatever beside it, is 66008.
+The data centre takes a ``clientRandom`` of a SAM once: again, with whatever beside it, is 66008 (replay, by its words). An
+altered request is 3100 (signature check failed, by its words), or 1704 when nothing can be read: the field has codes for both.
 """
 
 from __future__ import annotations

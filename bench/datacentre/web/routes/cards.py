@@ -16,7 +16,7 @@ from bench.datacentre.web.identity import Caller
 from bench.datacentre.web.problems import Problem, need_ok
 from bench.datacentre.web.routes.people import CardNo, CardQuestion, IdNo
 from bench.datacentre.web.service import ActKey, Service, iso, refusals, request_id
-from virtual_devices.cloud.card_ledger import Card
+from virtual_devices.cloud.card_ledger import Card, Ledger
 from virtual_devices.cloud.identification import Given
 from virtual_devices.cloud.journal import Answer, Asker, Request
 from virtual_devices.lifecycle import Carrier, Party
@@ -89,26 +89,20 @@ class Acted(BaseModel):
 
 def router(service: Service) -> APIRouter:
     routes = APIRouter(prefix="/v1/cards", tags=["cards"])
-    officer = service.allow(Role.OFFICER)
-    centre, ledger, cards = service.centre, service.centre.ledger, service.centre.cards
+    _tickets(routes, service)
+    _questions(routes, service)
+    _acts(routes, service)
+    return routes
 
-    def asked(caller: Caller, key: str) -> Request:
-        return Request(request_id(caller, key), Asker(Party.DATA_CENTRE, caller.name), service.clock.now_ns())
 
-    def done(caller: Caller, what: str, name: str, act: Callable[[], Answer], card_no: str = "") -> Acted:
-        answer = service.act(caller, what, lambda _: [card_no or of(name)], act)
-        need_ok(answer.code, answer.text)
-        return Acted(cards=list(answer.cards))
-
-    def of(name: str) -> str:
-        card = ledger.cards.get(name)
-        return "" if card is None else card.card_no
+def _tickets(routes: APIRouter, service: Service) -> None:
+    centre, people = service.centre, service.centre.ledger.identification.people
 
     @routes.post("/tickets", responses=refusals(404, 422))
-    def ticket(who: Applicant, caller: Caller = officer) -> Ticket:
+    def ticket(who: Applicant, caller: Caller = service.allow(Role.OFFICER)) -> Ticket:
         """A ticket for one application, for a person whose papers agree with the registers."""
         def look() -> str:
-            known = ledger.identification.people.get(who.card_no)
+            known = people.get(who.card_no)
             if known is None:
                 return "9012"
             return "0" if (known.id_no, known.birth_date) == (who.id_no, who.birth_date) else "5020"
@@ -117,6 +111,10 @@ def router(service: Service) -> APIRouter:
         made = centre.fresh(TICKET_BYTES).hex()
         centre.office.tickets[made] = (who.card_no, caller.name)
         return Ticket(ticket=made)
+
+
+def _questions(routes: APIRouter, service: Service) -> None:
+    officer, ledger = service.allow(Role.OFFICER), service.centre.ledger
 
     @routes.post("/list", responses=refusals(404))
     def listed(question: CardQuestion, caller: Caller = officer) -> CardStates:
@@ -146,10 +144,22 @@ def router(service: Service) -> APIRouter:
             ledger.settle(found.card_no, now_ns)
             return _told(found)
 
-        told = service.act(caller, "card-state", lambda _: [of(card.name)], look)
+        told = service.act(caller, "card-state", lambda _: [_whose(ledger, card.name)], look)
         if told is None:
             raise Problem(404, "9012", detail="there is no card of this name")
         return told
+
+
+def _acts(routes: APIRouter, service: Service) -> None:
+    officer, ledger, cards = service.allow(Role.OFFICER), service.centre.ledger, service.centre.cards
+
+    def asked(caller: Caller, key: str) -> Request:
+        return Request(request_id(caller, key), Asker(Party.DATA_CENTRE, caller.name), service.clock.now_ns())
+
+    def done(caller: Caller, what: str, name: str, act: Callable[[], Answer], card_no: str = "") -> Acted:
+        answer = service.act(caller, what, lambda _: [card_no or _whose(ledger, name)], act)
+        need_ok(answer.code, answer.text)
+        return Acted(cards=list(answer.cards))
 
     @routes.post("/suspend", responses=refusals(404, 409, 422))
     def suspend(card: NamedCard, key: ActKey, caller: Caller = officer) -> Acted:
@@ -174,7 +184,10 @@ def router(service: Service) -> APIRouter:
         what = frozenset(lost.what)
         return done(caller, "report-lost", "", lambda: cards.report_lost(request, lost.card_no, given, what), lost.card_no)
 
-    return routes
+
+def _whose(ledger: Ledger, name: str) -> str:
+    card = ledger.cards.get(name)
+    return "" if card is None else card.card_no
 
 
 def _told(card: Card) -> CardState:
