@@ -23,6 +23,7 @@ def options(description: str | None) -> argparse.ArgumentParser:
     """The command line that all benchmarks share."""
     parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
     parser.add_argument("--json", action="store_true", help="print a JSON list of {name, value, unit, against, ratio}")
+    parser.add_argument("--sample", action="store_true", help="a tenth of the work: whether it runs, not what it takes")
     return parser
 
 

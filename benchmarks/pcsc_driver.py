@@ -21,7 +21,7 @@ from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome
 
 READ = bytes.fromhex("00CA1100020000")
-ROUNDS, BLOCK = 40, 50
+ROUNDS, SAMPLE_ROUNDS, BLOCK = 40, 4, 50
 
 
 def alone(reader: str) -> Any:
@@ -46,7 +46,7 @@ def timed(transmit: Any) -> list[float]:
     return times
 
 
-def measure() -> list[Figure]:
+def measure(rounds: int = ROUNDS) -> list[Figure]:
     """Turn by turn: the driver's block, pyscard's block."""
     with PrivatePcscd() as service:
         os.environ.update(service.env)
@@ -60,7 +60,7 @@ def measure() -> list[Figure]:
                 plain = alone("Virtual PCD 00 00")
                 driver_us: list[float] = []
                 plain_us: list[float] = []
-                for _ in range(ROUNDS):
+                for _ in range(rounds):
                     driver_us += timed(lambda: link.attempt(READ, 5.0))
                     plain_us += timed(plain)
         finally:
@@ -75,10 +75,10 @@ def measure() -> list[Figure]:
 
 
 def main() -> int:
-    """``./bench.sh bench pcsc_driver [--json]``. Exit code 3, and why, where there is no PC/SC service or no pyscard."""
+    """``./bench.sh bench pcsc_driver [--json] [--sample]``. Exit code 3, and why, without a PC/SC service or pyscard."""
     asked = options(__doc__).parse_args()
     try:
-        figures = measure()
+        figures = measure(SAMPLE_ROUNDS if asked.sample else ROUNDS)
     except (LinkError, ImportError) as e:
         sys.stderr.write(f"pcsc_driver: not measured: {e}. './bench.sh setup test' installs what it needs\n")
         return 3

@@ -25,7 +25,7 @@ from virtual_devices.reader import proximity
 from virtual_devices.wallet import phone, vault
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "presentation.json"
-TIMES = 150
+TIMES, SAMPLE_TIMES = 150, 15
 INSIDE = (
     *CRYPTOGRAPHY,
     (session, "agree"), (session.Transcript, "key"), (session.Cipher, "seal"), (session.Cipher, "open"),
@@ -36,10 +36,10 @@ INSIDE = (
 """What counts as cryptography, outermost call only. Hashes of elements and transcripts are counted outside."""
 
 
-def microseconds(medium: str, name: str) -> tuple[float, float]:
+def microseconds(medium: str, name: str, times: int) -> tuple[float, float]:
     """Medians of one presentation, of the processor's time: inside cryptography, and outside."""
     place, inside, outside = DeskAndPhone(medium), [], []
-    for _ in range(TIMES):
+    for _ in range(times):
         place.consent(name)
         crypto = Stopwatch(time.thread_time)
         with watched(crypto, *INSIDE):
@@ -51,12 +51,12 @@ def microseconds(medium: str, name: str) -> tuple[float, float]:
     return median(inside), median(outside)
 
 
-def measure() -> list[Figure]:
+def measure(times: int = TIMES) -> list[Figure]:
     """Each use over each medium."""
     figures = []
     for medium in MEDIA:
         for name in USES:
-            inside, outside = microseconds(medium, name)
+            inside, outside = microseconds(medium, name, times)
             figures += [
                 Figure(f"{name}, {medium}: outside cryptography", outside, "us", "inside cryptography", outside / inside),
                 Figure(f"{name}, {medium}: inside cryptography", inside, "us"),
@@ -71,7 +71,7 @@ def counted() -> dict[str, Any]:
 
 
 def main() -> int:
-    """``./bench.sh bench presentation [--json | --golden]``."""
+    """``./bench.sh bench presentation [--json | --golden] [--sample]``."""
     parser = options(__doc__)
     parser.add_argument("--golden", action="store_true", help="write the counted operations and lengths to the golden file")
     asked = parser.parse_args()
@@ -79,7 +79,7 @@ def main() -> int:
         GOLDEN.write_text(json.dumps(counted(), indent=1) + "\n", encoding="utf-8")
         sys.stdout.write(f"{GOLDEN}\n")
         return 0
-    show(measure(), asked.json)
+    show(measure(SAMPLE_TIMES if asked.sample else TIMES), asked.json)
     return 0
 
 

@@ -15,18 +15,19 @@ from virtual_devices.randomness import stream
 from virtual_devices.trace import discard
 
 FILE = Path(__file__).resolve().parent.parent / "scenarios" / "queue_mmc.toml"
-HOURS, PER_S, SERVICE_S, SERVERS = 6, 0.6, 3.0, 3
+PER_S, SERVICE_S, SERVERS = 0.6, 3.0, 3
+HOURS, SAMPLE_HOURS = 6, 1
 
 
-def ours() -> float:
+def ours(hours: int) -> float:
     """Seconds for the scenario file's queue."""
-    scenario = load(FILE, {"params.arrivals.bands": f'[{{start = "00:00", end = "{HOURS:02d}:00", per_hour = {PER_S * 3600}}}]'})
+    scenario = load(FILE, {"params.arrivals.bands": f'[{{start = "00:00", end = "{hours:02d}:00", per_hour = {PER_S * 3600}}}]'})
     began = time.perf_counter()
     play(scenario, 0, discard)
     return time.perf_counter() - began
 
 
-def bare() -> float:
+def bare(hours: int) -> float:
     """Seconds for the same queue in plain SimPy, nothing recorded."""
     env = simpy.Environment()
     servers, rng = simpy.Resource(env, SERVERS), stream("benchmark", "queue")
@@ -37,7 +38,7 @@ def bare() -> float:
             yield env.timeout(rng.expovariate(1 / SERVICE_S))
 
     def arrivals():  # type: ignore[no-untyped-def]
-        while env.now < HOURS * 3600:
+        while env.now < hours * 3600:
             yield env.timeout(rng.expovariate(PER_S))
             env.process(patient())
 
@@ -47,11 +48,11 @@ def bare() -> float:
     return time.perf_counter() - began
 
 
-def measure() -> list[Figure]:
+def measure(hours: int = HOURS) -> list[Figure]:
     """Both, one after the other."""
-    ours(), bare()
-    patients = HOURS * 3600 * PER_S
-    mine, plain = patients / ours(), patients / bare()
+    ours(hours), bare(hours)
+    patients = hours * 3600 * PER_S
+    mine, plain = patients / ours(hours), patients / bare(hours)
     return [
         Figure("patients through our station", mine, "patients/s", "a bare SimPy resource", mine / plain),
         Figure("patients through a bare SimPy resource", plain, "patients/s"),
@@ -59,9 +60,9 @@ def measure() -> list[Figure]:
 
 
 def main() -> int:
-    """``./bench.sh bench station [--json]``."""
+    """``./bench.sh bench station [--json] [--sample]``."""
     asked = options(__doc__).parse_args()
-    show(measure(), asked.json)
+    show(measure(SAMPLE_HOURS if asked.sample else HOURS), asked.json)
     return 0
 
 

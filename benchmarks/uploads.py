@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
@@ -28,8 +29,19 @@ from virtual_devices.cloud.visits import RECORDS, VISITS
 
 HERE, SAM, AT_NS = "9901180014", "SAM000000001", 1_772_409_600 * NS
 CONTENT = bytes(600)
-UPLOADS, CLIENTS, PEOPLE, FIRST = 400, 8, 500, 10_000
+CLIENTS, PEOPLE = 8, 500
 CHUNK = 10_000
+
+
+@dataclass(frozen=True)
+class Volume:
+    """How many uploads are timed at a time, and how many visits are stored for the first look at growth."""
+
+    uploads: int = 400
+    first: int = 10_000
+
+
+WHOLE, SAMPLE = Volume(), Volume(40, 1_000)
 HOUR_NS = 3600 * NS
 
 
@@ -125,35 +137,37 @@ def bare_postgresql(dsn: str, todo: list[tuple[Visit, bytes]]) -> tuple[float, f
         return timed(lambda each: connection.execute("INSERT INTO bare VALUES (%s, %s)", (each[1], CONTENT)) and None, todo, 1)
 
 
-def measure(make: str, url: str, bare: Callable[[list[tuple[Visit, bytes]]], tuple[float, float]], largest: int) -> list[Figure]:
+def measure(
+    make: str, url: str, bare: Callable[[list[tuple[Visit, bytes]]], tuple[float, float]], volume: Volume, largest: int
+) -> list[Figure]:
     books = open_books(url)
     measured = Measured(books)
-    bare_s, bare_ms = bare(measured.begun(UPLOADS))
+    bare_s, bare_ms = bare(measured.begun(volume.uploads))
     figures = [Figure(f"{make}: bare inserts", bare_s, "rows/s"), Figure(f"{make}: bare insert, p99", bare_ms, "ms")]
     for clients in (1, CLIENTS):
-        rate, p99_ms = timed(measured.one, measured.begun(UPLOADS), clients)
+        rate, p99_ms = timed(measured.one, measured.begun(volume.uploads), clients)
         name = f"{make}: uploads, {clients} client{'s' * (clients > 1)}"
         figures += [
             Figure(name, rate, "uploads/s", "bare inserts", rate / bare_s),
             Figure(f"{name}, p99", p99_ms, "ms", "a bare insert's p99", p99_ms / bare_ms),
         ]
-    figures += _growth(make, measured, largest)
+    figures += _growth(make, measured, volume, largest)
     books.close()
     return figures
 
 
-def _growth(make: str, measured: Measured, largest: int) -> Iterator[Figure]:
-    size, first_ms, first_late_ms = FIRST, 0.0, 0.0
+def _growth(make: str, measured: Measured, volume: Volume, largest: int) -> Iterator[Figure]:
+    size, first_ms, first_late_ms = volume.first, 0.0, 0.0
     while size <= largest:
         measured.fill(size)
-        rate, _ = timed(measured.one, measured.begun(UPLOADS // 2), 1)
+        rate, _ = timed(measured.one, measured.begun(volume.uploads // 2), 1)
         upload_ms = 1000 / rate
         began = time.perf_counter()
         measured.core.late(AT_NS + 48 * HOUR_NS)
         late_ms = (time.perf_counter() - began) * 1000
         first_ms, first_late_ms = first_ms or upload_ms, first_late_ms or late_ms
-        yield Figure(f"{make}: an upload at {size} stored visits", upload_ms, "ms", f"at {FIRST}", upload_ms / first_ms)
-        yield Figure(f"{make}: late visits asked at {size}", late_ms, "ms", f"at {FIRST}", late_ms / first_late_ms)
+        yield Figure(f"{make}: an upload at {size} stored visits", upload_ms, "ms", f"at {volume.first}", upload_ms / first_ms)
+        yield Figure(f"{make}: late visits asked at {size}", late_ms, "ms", f"at {volume.first}", late_ms / first_late_ms)
         size *= 10
 
 
@@ -168,17 +182,19 @@ def server() -> Iterator[postgres.Server | None]:
 
 
 def main() -> int:
-    """``./bench.sh bench uploads [--json] [--largest N]``."""
+    """``./bench.sh bench uploads [--json] [--sample] [--largest N]``."""
     parser = options(__doc__)
-    parser.add_argument("--largest", type=int, default=FIRST, help="how many stored visits the books are filled up to")
+    parser.add_argument("--largest", type=int, default=WHOLE.first, help="how many stored visits the books are filled up to")
     asked = parser.parse_args()
+    volume = SAMPLE if asked.sample else WHOLE
+    largest = volume.first if asked.sample else asked.largest
     Path(".cache").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=".cache") as folder, server() as running:  # not /tmp, which may be memory
         path = Path(folder)
-        figures = measure("SQLite", str(path / "books.db"), lambda todo: bare_sqlite(path / "bare.db", todo), asked.largest)
+        figures = measure("SQLite", str(path / "books.db"), lambda todo: bare_sqlite(path / "bare.db", todo), volume, largest)
         if running is not None:
             url = running.database("uploads")
-            figures += measure("PostgreSQL", url, lambda todo: bare_postgresql(running.dsn("postgres"), todo), asked.largest)
+            figures += measure("PostgreSQL", url, lambda todo: bare_postgresql(running.dsn("postgres"), todo), volume, largest)
     show(figures, asked.json)
     return 0
 
