@@ -25,10 +25,12 @@ class Cleaned:
         self._books: list[SqlBooks] = []
 
     def __call__(self) -> Books:
+        touched = {name for before in self._books for name in before._shelves}
         for before in self._books:
             before.connection.close()
         with self._engine.begin() as connection:
             for table in TABLES.sorted_tables:
-                connection.execute(table.delete())
+                if table.name in touched:
+                    connection.execute(table.delete())
         self._books = [SqlBooks(self._engine)]
         return self._books[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from threading import RLock
 from typing import Any, Generic, cast
 
@@ -81,6 +82,12 @@ class Statements(Generic[Row]):
         return self._found[name]
 
 
+@lru_cache(maxsize=1024)
+def statements(kind: Kind[Row], dialect: Dialect) -> Statements[Row]:
+    """What is said of this kind, made once for all books that an engine opens."""
+    return Statements(kind, dialect)
+
+
 class SqlShelf(Generic[Row]):
     """A shelf in a table."""
 
@@ -88,7 +95,7 @@ class SqlShelf(Generic[Row]):
         self.kind = kind
         self._books = books
         self._codec = Codec(kind)
-        self._say = Statements(kind, books.dialect)
+        self._say = statements(kind, books.dialect)
         self._known: dict[Key, Row | None] = {}
         """Rows as this transaction has them, None where there is none."""
         self._waiting: dict[Key, Row | None] = {}
