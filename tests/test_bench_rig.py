@@ -29,12 +29,14 @@ from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt
 from virtual_devices.trace import ExchangeRow, Record, Row
 
+from . import report_pages
 from .places import MORNING
 from .processes import wait_until
 from .run_directories import read_table
 from .virtual_readers import presented
 
 READER = "Virtual PCD 00 00"
+unembedded, unpainted = report_pages.unembedded, report_pages.unpainted
 needs_pcsc = pytest.mark.needs("pcsc")
 
 
@@ -121,6 +123,7 @@ def test_rig_runs_every_visit_through_the_reader(desk: Bench, tmp_path: Path) ->
 
 
 @needs_pcsc
+@pytest.mark.usefixtures("unpainted")
 def test_rig_survives_presenter_and_service(desk: Bench, tmp_path: Path) -> None:
     """Presenter killed and started again, service stopped, started and restarted: the run finishes and shows the switches."""
     desk.start_presenter()

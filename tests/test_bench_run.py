@@ -12,20 +12,28 @@ import pytest
 
 from bench.record import State, recover, state
 from bench.rig import Rig
-from bench.run import epoch, run, with_overrides
+from bench.run import Result, epoch, run, with_overrides
 from reports.build import build, summary
 from scenarios.files import Scenario, load, situations
 from virtual_devices.clock import TAIWAN, to_datetime
 from virtual_devices.trace import TABLES
 
+from . import report_pages
 from .places import MORNING
 from .run_directories import read_table
 
+unembedded, unpainted = report_pages.unembedded, report_pages.unpainted
 SHORT = {"run.replications": "1", "params.arrivals.bands": '[{start="09:15", end="10:15", per_hour=30}]'}
 
 
 def morning(**overrides: str) -> Scenario:
     return load(MORNING, {**SHORT, **overrides})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A run that tests leave as it is."""
+    return run(morning(), tmp_path_factory.mktemp("whole") / "run", Rig())
 
 
 def prints(directory: Path) -> dict[str, str]:
@@ -34,13 +42,16 @@ def prints(directory: Path) -> dict[str, str]:
     return {f.name: sha256(f.read_bytes()).hexdigest() for f in files}
 
 
-def test_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:
-    first, again, other = (tmp_path / name for name in "abc")
-    run(morning(), first, Rig())
-    run(morning(), again, Rig())
-    run(with_overrides(morning(), seed=2, replications=None), other, Rig())
-    mine, same, theirs = prints(first), prints(again), prints(other)
-    assert mine == same
+@pytest.mark.usefixtures("unembedded")
+def test_same_seed_gives_the_same_bytes(whole: Result, tmp_path: Path) -> None:
+    run(morning(), tmp_path / "again", Rig())
+    assert prints(tmp_path / "again") == prints(whole.directory)
+
+
+@pytest.mark.usefixtures("unpainted")
+def test_another_seed_gives_other_bytes(whole: Result, tmp_path: Path) -> None:
+    run(with_overrides(morning(), seed=2, replications=None), tmp_path / "other", Rig())
+    mine, theirs = prints(whole.directory), prints(tmp_path / "other")
     assert mine["visits.parquet"] != theirs["visits.parquet"]
     assert mine["exchanges.parquet"] != theirs["exchanges.parquet"]
     assert mine["report.html"] != theirs["report.html"]
@@ -68,6 +79,7 @@ def test_run_under_faults_loses_and_doubles_nothing(tmp_path: Path) -> None:
     assert "conservation laws hold" in summary(result.directory)
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_broken_law_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clinic whose cards count visits twice must not pass."""
     from scenarios.site import Site
@@ -79,22 +91,21 @@ def test_broken_law_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "BROKEN" in build(result.directory).read_text(encoding="utf-8").upper()
 
 
-def test_every_table_of_a_run_is_there_with_its_columns(tmp_path: Path) -> None:
-    result = run(morning(), tmp_path / "run", Rig())
+def test_every_table_of_a_run_is_there_with_its_columns(whole: Result) -> None:
     for name, kind in TABLES.items():
-        schema = pq.read_schema(result.directory / "tables" / f"{name}.parquet")
+        schema = pq.read_schema(whole.directory / "tables" / f"{name}.parquet")
         assert schema.names == list(kind.__dataclass_fields__)
 
 
-def test_manifest_has_every_default_and_no_wall_clock(tmp_path: Path) -> None:
-    result = run(morning(), tmp_path / "run", Rig())
-    manifest = json.loads((result.directory / "manifest.json").read_bytes())
+def test_manifest_has_every_default_and_no_wall_clock(whole: Result) -> None:
+    manifest = json.loads((whole.directory / "manifest.json").read_bytes())
     assert manifest["scenario"]["params"]["stations"]["consultation"]["staff"] == 4
     assert manifest["epoch_ns"] == epoch(morning(), Rig())
     assert {r["id"] for r in manifest["requirements"]} == set(situations()["clinic_morning"].SHOWS)
     assert not {"started_at", "elapsed_s"} & set(manifest)
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_run_stopped_by_a_person_is_kept(tmp_path: Path) -> None:
     def stop(replication: int, visits: int) -> None:
         if visits == 7:
@@ -107,6 +118,7 @@ def test_run_stopped_by_a_person_is_kept(tmp_path: Path) -> None:
     assert build(tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_killed_run_is_recovered_and_says_so(tmp_path: Path) -> None:
     """As SIGKILL leaves it: the journal without an end (bench.record's tests kill a real process)."""
     directory = tmp_path / "run"

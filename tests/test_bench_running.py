@@ -16,8 +16,10 @@ from bench.cli import main
 from bench.interrupt import CtrlC
 from bench.record import State, state
 
+from . import report_pages
 from .places import MORNING
 
+unembedded, unpainted = report_pages.unembedded, report_pages.unpainted
 BAND = 'params.arrivals.bands=[{start="09:00", end="09:20", per_hour=30}]'
 
 
@@ -75,6 +77,7 @@ def test_ctrl_c_while_the_scenario_is_loaded_says_that_nothing_was_played(
 
 
 @pytest.mark.parametrize("broken_off", [interrupted, interrupted_and_taken_for_an_error])
+@pytest.mark.usefixtures("unpainted")
 def test_ctrl_c_while_the_report_is_made_says_that_the_run_is_whole_and_how_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken_off: Callable[..., Any]
 ) -> None:
@@ -92,6 +95,7 @@ def test_ctrl_c_while_the_report_is_made_says_that_the_run_is_whole_and_how_to_g
     assert call("report", str(run)).exit_code == 0
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_ctrl_c_while_the_play_is_written_leaves_a_run_that_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bench import record
 
@@ -104,6 +108,7 @@ def test_ctrl_c_while_the_play_is_written_leaves_a_run_that_is_reported(tmp_path
     assert call("report", str(run)).exit_code == 0
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_run_that_fails_names_the_report_of_what_was_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bench import run as runs
     from virtual_devices.errors import LinkError
