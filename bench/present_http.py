@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +47,8 @@ def command(
       curl --cacert ca.pem --cert clinic.pem --key clinic.key https://localhost:8443/v1/visits/late
 
     Certificates of a clinic, a pharmacy and an officer of the administration are written into DIRECTORY/credentials; they are of
-    the bench's own authority. /openapi.json describes every resource. Ctrl-C ends it.
+    the bench's own authority. /openapi.json describes every resource. Ctrl-C or SIGTERM ends it: what is being done is answered
+    first.
     """
     if host not in LOOPBACK and not exposed:
         raise UsageError(f"{host} may be reached from other computers: add --exposed if that is meant")
@@ -79,6 +81,7 @@ def serve(host: str, port: int, directory: Path, database: str, people: int, see
         sys.stdout.write(f"the data centre is at {server.url}; certificates in {directory / 'credentials'}; Ctrl-C ends it\n")
         sys.stdout.flush()
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(PASS))  # once the server has ended in order: whatever is done is answered
     try:
         server.run(started)
     finally:

@@ -2,11 +2,12 @@
 
 ``.venv/bin/python -m tests.crash_uploads 10000 [URL]``: so many uploads, killed three times on the way and restarted. Every
 acknowledged upload is there once, none half, and the audit log verifies; otherwise it ends with an AssertionError. ``URL``: of
-the database, a file of SQLite when left out.
+the database, a file of SQLite when left out; ``postgresql``: a server of its own, which synchronises at every commit.
 """
 
 from __future__ import annotations
 
+import signal
 import ssl
 import subprocess
 import sys
@@ -36,7 +37,7 @@ from virtual_devices.uploads.rows import KEPT, UPLOADS, Standing
 from .data_centre import visit_facts, visit_file
 from .places import ROOT
 
-CLIENTS, KILLS, PEOPLE = 4, 3, 100
+CLIENTS, KILLS, PEOPLE, WAIT_S = 4, 3, 100, 60
 
 
 @dataclass
@@ -70,9 +71,12 @@ class Uploads:
             assert process.stdout is not None
             line = next(line for line in process.stdout if "the data centre is at" in line)
             yield process, line.split("at ", 1)[1].split(";")[0].replace("127.0.0.1", "localhost")
-        finally:
+        except BaseException:
             process.kill()
-            process.wait()
+            raise
+        else:
+            process.terminate()  # one that was not killed ends in order
+            assert process.wait(WAIT_S) in (0, -signal.SIGKILL)
 
     def killed_after(self, most: int) -> None:
         """Clients upload what was not acknowledged yet; the service is killed when so many were."""
@@ -149,9 +153,16 @@ def run(directory: Path, url: str, count: int, kills: int = KILLS) -> None:
 
 
 def main() -> None:
+    count, url = int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else ""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        run(directory, sys.argv[2] if len(sys.argv) > 2 else f"sqlite:///{directory}/books.db", int(sys.argv[1]))
+        if url == "postgresql":
+            from tests import postgres
+
+            with postgres.running(durable=True) as server:
+                run(directory, server.database("killed"), count)
+        else:
+            run(directory, url or f"sqlite:///{directory}/books.db", count)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from bench.clock import WallClock
 from bench.datacentre.centre import SAMPLE_INSTITUTIONS, Centre, Newcomer, sample_institutions, sample_people
 from bench.datacentre.credentials import CLINIC, PHARMACY, pem, write
 from bench.datacentre.web.app import create_app
+from bench.datacentre.web.connection import Patience
 from bench.datacentre.web.identity import telling
 from bench.datacentre.web.limits import Limits
 from bench.datacentre.web.service import Service
@@ -86,21 +87,24 @@ def visit_file(*facts: VisitFacts, version: Version = Version.V20) -> bytes:
 
 
 @contextmanager
-def served(directory: Path, *, books: Books | None = None) -> Iterator[Served]:
+def served(
+    directory: Path, *, books: Books | None = None, patience: Patience = Patience(), revoked: set[int] | None = None,
+) -> Iterator[Served]:
     """A data centre on a free port of this machine, with today's certificates, until the end."""
     clock = WallClock()
     authority = Authority("served", clock.now_ns())
     centre = Centre(authority, books or MemoryBooks(), os.urandom)
     centre.act(lambda: sample_institutions(centre))
     files = write(directory, authority, ["localhost", "127.0.0.1"])
-    app = create_app(Service(centre, clock))
-    server = Server(app, "127.0.0.1", 0, ca=files["ca"], certificate=files["service"], key=files["service-key"])
+    app = create_app(Service(centre, clock, set() if revoked is None else revoked))
+    keys = {"ca": files["ca"], "certificate": files["service"], "key": files["service-key"]}
+    server = Server(app, "127.0.0.1", 0, **keys, patience=patience)
     ready = threading.Event()
     thread = threading.Thread(target=server.run, args=(ready.set,))
     thread.start()
     try:
         assert ready.wait(30), "the service did not start"
-        yield Served(server.url, directory, authority, centre, clock)
+        yield Served(server.url, directory, authority, centre, clock, server)
     finally:
         server.stop()
         thread.join(30)
@@ -115,3 +119,4 @@ class Served:
     authority: Authority
     centre: Centre
     clock: WallClock
+    server: Server

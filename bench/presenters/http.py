@@ -7,14 +7,13 @@ import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
-from bench.datacentre.web.identity import TlsProtocol
+from bench.datacentre.web.connection import Connection, Patience
+from bench.presenters.door import Door
 from virtual_devices.errors import LinkError
-
-KEEP_ALIVE_S, CLOSING_S, MOST_AT_ONCE = 30, 5, 256
 
 
 class Server:
@@ -23,18 +22,22 @@ class Server:
     Raises LinkError when the address is taken.
     """
 
-    def __init__(self, app: Any, host: str, port: int, *, ca: Path, certificate: Path, key: Path) -> None:
+    def __init__(
+        self, app: Any, host: str, port: int, *, ca: Path, certificate: Path, key: Path, patience: Patience = Patience(),
+    ) -> None:
         self._socket = _bound(host, port)
         self.host, self.port = host, int(self._socket.getsockname()[1])
         config = uvicorn.Config(
-            app, http=TlsProtocol, ws="none", lifespan="off", access_log=False, log_level="warning", server_header=False,
+            app, http=Connection, ws="none", lifespan="off", access_log=False, log_level="warning", server_header=False,
             ssl_certfile=str(certificate), ssl_keyfile=str(key), ssl_ca_certs=str(ca), ssl_cert_reqs=ssl.CERT_OPTIONAL,
-            timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=CLOSING_S, limit_concurrency=MOST_AT_ONCE,
+            timeout_keep_alive=cast(int, patience.keep_alive_s), timeout_graceful_shutdown=cast(int, patience.closing_s),
         )
         config.load()
         assert config.ssl is not None
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._server = uvicorn.Server(config)
+        config.ssl.options |= ssl.OP_NO_RENEGOTIATION
+        self.tls = config.ssl
+        self._server = _Uvicorn(config, self._socket, patience)
 
     @property
     def url(self) -> str:
@@ -54,6 +57,22 @@ class Server:
 
     def stop(self) -> None:
         self._server.should_exit = True
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn, whose connections come through a :class:`Door`."""
+
+    def __init__(self, config: uvicorn.Config, listening: socket.socket, patience: Patience) -> None:
+        super().__init__(config)
+        assert config.ssl is not None
+        self._door = Door(
+            listening, config.ssl, patience, lambda known, gone: Connection(config, self.server_state, patience, known, gone),
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._door.open()
+        self.servers = cast(Any, [self._door])
+        self.started = True
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,10 +11,10 @@ from fastapi.routing import APIRoute
 from bench.datacentre.web import problems
 from bench.datacentre.web.document import described
 from bench.datacentre.web.limits import Limited, Limits
+from bench.datacentre.web.log import LOG, faults
 from bench.datacentre.web.routes import modules
 from bench.datacentre.web.service import Service
 
-LOG = logging.getLogger("vhc_bench.datacentre")
 DESCRIPTION = """The reference data centre of the bench: not the administration's, and never connected to it.
 
 Callers connect with a client certificate of the bench's own authority. An institution acts only for itself. A refusal is a
@@ -31,7 +31,7 @@ def create_app(service: Service, limits: Limits = Limits()) -> Any:
     problems.install(api, routes)
     for router in routers:
         api.include_router(router)
-    api.openapi = lambda: described(api, routes)  # type: ignore[method-assign]  # as FastAPI's pages have it
+    api.openapi = cache(lambda: described(api, routes))  # type: ignore[method-assign]  # as FastAPI's pages have it
     return Logged(Limited(api, limits, service.clock), service, api)
 
 
@@ -55,6 +55,8 @@ class Logged:
 
         try:
             await self._app(scope, receive, noted)
+        except Exception as error:  # answered already; its own text may hold what somebody sent
+            LOG.error("fault of the service: %s", faults(error))
         finally:
             route = getattr(scope.get("route"), "path", "(no route)")
             caller = scope.get("state", {}).get("caller")

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from bench.datacentre.web.log import LOG
 from bench.datacentre.web.problems import Problem
 from virtual_devices.codes import Space
 from virtual_devices.pki import CONNECTIONS, Authority, ChainVerifier, Refused, Role, Trouble, Verified
@@ -45,12 +46,15 @@ class Caller:
 class TlsProtocol(H11Protocol):
     """HTTP/1.1 that tells the application of the client's certificate."""
 
+    certificate = b""
+    """The client's, DER; empty for none."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-        der = tls.getpeercert(binary_form=True) if tls is not None else None
-        if der is not None:
-            self.app = telling(self.app, [ssl.DER_cert_to_PEM_cert(der)])
+        self.certificate = (tls.getpeercert(binary_form=True) if tls is not None else None) or b""
+        if self.certificate:
+            self.app = telling(self.app, [ssl.DER_cert_to_PEM_cert(self.certificate)])
 
 
 def telling(app: Any, chain: list[str]) -> Any:
@@ -82,6 +86,7 @@ class Gate:
         who = self._root.check([leaf, self._issuer], CONNECTIONS, self._now_ns(), self._revoked)
         if isinstance(who, Refused):
             code = CODES.get(who.trouble, NO_CERTIFICATE)
+            LOG.info("client certificate refused: %s", who.trouble.value)
             raise Problem(401, code, Space.VHC, f"the client certificate is refused: {who.trouble.value}")
         return Caller(who.role, who.subject_id, who.organisation, who.serial, who)
 

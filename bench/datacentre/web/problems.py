@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from virtual_devices.codes import Code, Space, lookup
 from virtual_devices.lifecycle import FieldCode
@@ -95,6 +96,14 @@ def install(app: FastAPI, routes: Sequence[APIRoute]) -> None:
     async def invalid(_: Request, e: RequestValidationError) -> JSONResponse:
         errors = [_wrong(error) for error in e.errors()]
         return Problem(400, UNDERSTOOD_NOTHING, detail="not as the OpenAPI document says", errors=errors).response()
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody hears it
+
+    @app.exception_handler(Exception)
+    async def fault(_: Request, __: Exception) -> JSONResponse:
+        return Problem(500, FAILED, detail="a fault of the service; its log says where").response()
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, e: HTTPException) -> JSONResponse:
