@@ -135,7 +135,7 @@ def _all(options: argparse.Namespace) -> int:
     with ThreadPoolExecutor(options.jobs) as pool:
         for name, code, took_s, log in pool.map(lambda name: _child(name, options), options.names):
             speed = f"{options.inputs:>9} inputs {took_s:7.0f} s {options.inputs / max(took_s, 0.001):8.0f}/s"
-            _tell(f"{name:<16}{speed}  {'nothing but refusals' if code == 0 else 'FELL OVER'}")
+            _tell(f"{name:<20}{speed}  {'nothing but refusals' if code == 0 else 'FELL OVER'}")
             if code:
                 failed.append(name)
                 _tell("\n".join(line[:400] for line in log.splitlines()[-25:]))
@@ -178,7 +178,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     if options.list:
         for name, target in known.items():
-            _tell(f"  {name:<16}{target.what}")
+            _tell(f"  {name:<20}{target.what}")
         _tell(f"  and devices that keep their state: {' '.join(CAMPAIGNS)}")
         return 0
     if options.replay is not None:
