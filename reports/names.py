@@ -64,6 +64,7 @@ NAMES = frozenset({
     ),
     N_("The signed prescription, the dispensing record, the home package and the doubt channel are the bench's own profile."),
     N_("Phones, contactless readers, cameras and Bluetooth are modelled: no radio takes part."),
+    N_("What is on the lists taken along, how often it is enough, and how long a question takes are assumed."),
     N_("Travel and visit times, coverage and the mix of cards are assumed; nobody has published them."),
     N_("Bluetooth and the camera are link models (params.bluetooth, params.camera): no radio takes part."),
     N_("The home package, the signed prescription and its amendment are the bench's own profile: no real ones are public."),

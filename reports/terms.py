@@ -53,6 +53,7 @@ TERMS = {
     "taken back": N_("taken back"),
     "amended": N_("amended"),
     "not amended": N_("not amended"),
+    "not issued": N_("not issued"),
     "stored": N_("stored"),
     "told": N_("told"),
     "found": N_("found"),

@@ -36,7 +36,7 @@ from virtual_devices.trace import LedgerRow, Row, VisitRow
 Process = Generator[simpy.Event, Any, None]
 SHOWS = (
     "REG-02", "CON-01", "CON-02", "TCA-01", "TCA-02", "PAR-01", "PAR-02", "WBK-01", "HOM-01", "HOM-02", "HOM-04", "HOM-05",
-    "RXS-01", "RXS-02", "RXS-03", "RXS-04", "RXS-05", "UPL-01", "UPL-02", "UPL-03", "OFF-01", "DLG-04",
+    "HOM-06", "RXS-01", "RXS-02", "RXS-03", "RXS-04", "RXS-05", "UPL-01", "UPL-02", "UPL-03", "OFF-01", "DLG-04",
 )
 """Requirements that this situation shows."""
 DOUBTS = (

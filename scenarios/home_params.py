@@ -36,6 +36,11 @@ class Round(BaseModel):
     """Share of homes without a mobile line."""
     issue_offline: bool = True
     """Whether a prescription may be issued before the data centre has heard of it (HOM-02); false: no line, no prescription."""
+    listed_share: Share = 0.8
+    """Share of prescriptions that the physician chooses from the lists taken along (HOM-06); any other is looked up in the
+    institution's system: at a home without a line it is written when the team is back."""
+    question: Service = Service(median_s=20, p95_s=60)
+    """Each of the questions that the list has for the patient, asked and answered; the visit comes on top."""
     amended_share: Share = 0.15
     """Share of prescriptions that the physician corrects when back at the institution (HOM-05)."""
 

@@ -42,10 +42,12 @@ def make_team(town: Town, site: Site, trail: Trail, params: Params) -> Team:
     pace = Pace(
         lambda name: plan.travel.draw_ns(world.stream("travel", name)),
         lambda name: plan.visit.draw_ns(world.stream("visit", name)),
+        lambda name: plan.question.draw_ns(world.stream("question", name)),
     )
     return Team(
         site, Coverage(town.line(params.mobile, "mobile")), Air(params.camera, params.bluetooth), trail, params.prescribed, pace,
         params.retry_uploads_s, issue_offline=plan.issue_offline, amended_share=plan.amended_share,
+        listed_share=plan.listed_share,
     )
 
 

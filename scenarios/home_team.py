@@ -9,27 +9,29 @@ from dataclasses import dataclass, field, replace
 
 from scenarios.outbox import Outbox
 from scenarios.phones import Air, PhoneContact
-from scenarios.prescriptions import RxMix, draw_kind, draw_prescription
+from scenarios.prescriptions import RxMix, draw_kind, draw_prescription, order
 from scenarios.runner import Steps
 from scenarios.site import Site
 from scenarios.switching import switch_on
 from scenarios.town import Patient
 from scenarios.trail import Trail
 from scenarios.visit_rows import visit_row
-from scenarios.world import CardContact, Tally
+from scenarios.world import CardContact, Tally, Workplace
 from virtual_devices.authorization import Purpose
 from virtual_devices.clock import NS, roc_datetime13
 from virtual_devices.cloud.core import VisitRecord
 from virtual_devices.flow import Flow
+from virtual_devices.institution.common_lists import example_lists
 from virtual_devices.institution.home_bag import HomeBag
 from virtual_devices.institution.home_visit import prepare, recognise
 from virtual_devices.link import Attempt, Link, Outcome, Provenance
 from virtual_devices.pki import Role
+from virtual_devices.prescription.document import Prescription
 from virtual_devices.reader.authenticate import sam_of
 from virtual_devices.reader.prescribing import Issued, amendment, card_entries, issue
 from virtual_devices.reader.prescription_desk import Drawer, RxPolicy
 from virtual_devices.reader.prescription_offers import Offer, from_centre
-from virtual_devices.reader.prescription_wallet import put_on_wallet
+from virtual_devices.reader.prescription_wallet import leave_for_wallet, put_on_wallet
 from virtual_devices.reader.presentation import Counter as Reader
 from virtual_devices.reader.presentation import Medium
 from virtual_devices.reader.transmit import Ended, Handle
@@ -70,7 +72,8 @@ class Coverage:
 
 @dataclass(slots=True)
 class Home:
-    """One patient on the round. ``covered``: whether there is a mobile line; ``issued``: what was prescribed."""
+    """One patient on the round. ``covered``: whether there is a mobile line; ``issued``: what was prescribed; ``later``: it was
+    on no list, and is written when the team is back."""
 
     id: str
     patient: Patient
@@ -79,16 +82,18 @@ class Home:
     tally: Tally = field(default_factory=Tally)
     registered: Registered | VirtualRegistered | None = None
     issued: Issued | None = None
+    later: bool = False
     outcome: str = "served"
     code: str = "0"
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How long things take, drawn by the caller's own services: ``travel`` and ``visit`` in nanoseconds."""
+    """How long things take, drawn by the caller's own services, in nanoseconds."""
 
     travel: Callable[[str], int]
     visit: Callable[[str], int]
+    question: Callable[[str], int]
 
 
 class Team:
@@ -96,7 +101,7 @@ class Team:
 
     def __init__(
         self, site: Site, mobile: Coverage, air: Air, trail: Trail, mix: RxMix, pace: Pace, retry_s: float, *,
-        issue_offline: bool, amended_share: float,
+        issue_offline: bool, amended_share: float, listed_share: float,
     ) -> None:
         self.world = site.world
         self.site, self.trail, self._mix, self._pace, self._air = site, trail, mix, pace, air
@@ -109,7 +114,8 @@ class Team:
         self.bag = HomeBag(site.institution.code, site.town.authority.verifier(), site.town.fresh("home bag"))
         self.outbox = Outbox(site, self.office, retry_s, lambda: self.back, self.drawer, trail)
         self._reader = Reader(medium=Medium.QR_BLE, purpose=Purpose.OUTPATIENT)
-        self._amended_share = amended_share
+        self._amended_share, self._listed_share = amended_share, listed_share
+        self.lists = example_lists()
         self.back = False
         self.homes: list[Home] = []
         self.left: Counter[str] = Counter()
@@ -175,9 +181,11 @@ class Team:
             ended=lambda r: "retried" if r.online else "offline",
         )
         home.registered = registered
-        self._recognised(home, registered.person.card_no, _identity(patient))
+        yield from self._recognised(home, registered.person.card_no, _identity(patient))
         yield self.world.env.timeout(self._pace.visit(home.id))
-        issued = yield from self._prescribe(home, registered.person.device, registered.identifier)
+        issued = yield from self._prescribe(home)
+        if issued is None:
+            return
         batch = self.site.town.drawn("home batch", home.id)[:16]
         yield from contact.run(
             "write back", lambda: put_on_wallet(desk, self._reader, patient.card_no, [issued.filed.signed], batch, hpc),
@@ -195,11 +203,11 @@ class Team:
                 "register", lambda _: register(desk, request), ended=lambda r: "retried" if r.online else "offline"
             )
             home.registered = registered
-            self._recognised(home, registered.public.card_no, registered.public.identity)
+            yield from self._recognised(home, registered.public.card_no, registered.public.identity)
             yield from contact.run("consult", lambda _: read_medical(desk, hpc, registered.public), lambda found: found[0])
             yield self.world.env.timeout(self._pace.visit(home.id))
-            issued = yield from self._prescribe(home, self.site.town.device_of(patient), registered.identifier)
-            entries = card_entries(issued.prescription, registered.request.visited_at)
+            issued = yield from self._prescribe(home)
+            entries = [] if issued is None else card_entries(issued.prescription, registered.request.visited_at)
 
             def write(card: Handle | None) -> Flow[None]:
                 if card is None:
@@ -207,42 +215,81 @@ class Team:
                 yield from write_consultation(card, registered, self.site.town.drawn("write", home.id)[:16], _codes(), entries)
 
             yield from contact.run("write back", write)
-            self.trail.note(issued.prescription.id, "on card", desk.name, "physician", visit=home.id, online=issued.online)
+            if issued is not None:
+                self.trail.note(issued.prescription.id, "on card", desk.name, "physician", visit=home.id, online=issued.online)
         finally:
             contact.take_out()
             patient.card = contact.card
 
-    def _recognised(self, home: Home, card_no: str, identity: bytes) -> None:
+    def _recognised(self, home: Home, card_no: str, identity: bytes) -> Steps[None]:
+        """It is the patient who was prepared for; then they are asked what the list has for them."""
         assert self.device.hpc is not None
-        recognise(self.bag, card_no, self.office.desk.hpc_id, identity, self.world.clock.now_ns())
+        package = recognise(self.bag, card_no, self.office.desk.hpc_id, identity, self.world.clock.now_ns())
+        for question in self.lists.questions(package):
+            yield self.world.env.timeout(self._pace.question(f"{home.id} {question.id}"))
 
-    def _prescribe(self, home: Home, device: bytes, identifier: str) -> Steps[Issued]:
-        """Signed at the home; at the data centre when there is a line, else when the team is back."""
-        world, desk, town = self.world, self.device.desk, self.site.town
-        rng = world.stream("patient", home.patient.key, "prescription")
-        document = draw_prescription(
-            rng, self._mix, draw_kind(rng, self._mix), id=town.drawn("home prescription", home.id)[:16], device=device,
-            card_no=home.patient.card_no, institution=self.site.institution.code, at_ns=world.clock.now_ns(), visit=identifier,
-        )
+    def _prescribe(self, home: Home) -> Steps[Issued | None]:
+        """Signed at the home; at the data centre when there is a line, else when the team is back. None: nothing can be looked up
+        here, and what the patient needs is on no list."""
+        listed = self.world.stream("patient", home.patient.key, "listed").random() < self._listed_share
+        home.later = not listed and not self.mobile.there
+        return None if home.later else (yield from self._write(home, self.device, listed))
+
+    def _write(self, home: Home, place: Workplace, listed: bool) -> Steps[Issued]:
+        world, desk = self.world, place.desk
+        document = self._document(home, listed)
         issued: Issued = yield from world.perform(
-            issue(desk, self.drawer, document, self._hpc), "prescribe", self.device, visit=home.id, tally=home.tally,
+            issue(desk, self.drawer, document, self._hpc), "prescribe", place, visit=home.id, tally=home.tally,
             ended=lambda result: "retried" if result.online else "offline",
         )
         home.issued = issued
         self.trail.note(document.id, "issued", desk.name, "physician", visit=home.id, online=issued.online)
         return issued
 
+    def _document(self, home: Home, listed: bool) -> Prescription:
+        """A package of the list, or what the physician has looked up."""
+        world, town, patient, registered = self.world, self.site.town, home.patient, home.registered
+        assert registered is not None
+        rng = world.stream("patient", patient.key, "prescription")
+        document = draw_prescription(
+            rng, self._mix, draw_kind(rng, self._mix), id=town.drawn("home prescription", home.id)[:16],
+            device=town.device_of(patient), card_no=patient.card_no, institution=self.site.institution.code,
+            at_ns=world.clock.now_ns(), visit=registered.identifier,
+        )
+        if not listed:
+            return document
+        package = world.stream("patient", patient.key, "package").choice(list(self.lists.packages))
+        return replace(document, entries=self.lists.entries(package, order(document.kind), document.days))
+
     # -- back at the institution
 
     def settle(self) -> Steps[None]:
-        """What waits is sent; what was wrong is corrected within the day, signed and linked (HOM-05)."""
+        """What waits is sent, what was on no list is prescribed; what was wrong is corrected within the day, signed and linked
+        (HOM-05)."""
         self.back = True
         self.outbox.wake()
+        for home in self.homes:
+            if home.later:
+                yield from self._write_later(home)
         for home in self.homes:
             rng = self.world.stream("patient", home.patient.key, "correction")
             if home.issued is not None and rng.random() < self._amended_share:
                 yield from self._amend(home, home.issued)
         self.outbox.wake()
+
+    def _write_later(self, home: Home) -> Steps[None]:
+        """At the institution, for the phone by way of the data centre; a card gets it at the next contact."""
+        office, patient = self.office, home.patient
+        try:
+            issued = yield from self._write(home, office, listed=False)
+            if patient.phone is not None:
+                left = leave_for_wallet(office.desk, patient.card_no, [issued.filed.signed])
+                yield from self.world.perform(left, "leave", office, visit=home.id, tally=home.tally)
+        except Ended as e:  # no line and a policy that wants one, or the records are not taken: the patient is called in
+            self.trail.note(
+                self.site.town.drawn("home prescription", home.id)[:16], "not issued", office.desk.name, "physician",
+                visit=home.id, code=e.code,
+            )
 
     def _amend(self, home: Home, issued: Issued) -> Steps[None]:
         office = self.office

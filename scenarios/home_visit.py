@@ -20,9 +20,11 @@ from scenarios.world import World
 from virtual_devices.trace import LedgerRow
 
 Process = Generator[simpy.Event, Any, None]
-SHOWS = ("HOM-01", "HOM-02", "HOM-04", "HOM-05", "RXS-01", "RXS-05", "OFF-01", "UPL-01", "UPL-03", "BLE-01", "WBK-01", "DLG-04")
+SHOWS = ("HOM-01", "HOM-02", "HOM-04", "HOM-05", "HOM-06", "RXS-01", "RXS-05", "OFF-01", "UPL-01", "UPL-03", "BLE-01", "WBK-01",
+         "DLG-04")
 """Requirements that this situation shows."""
 DOUBTS = (
+    "What is on the lists taken along, how often it is enough, and how long a question takes are assumed.",
     "Travel and visit times, coverage and the mix of cards are assumed; nobody has published them.",
     "Bluetooth and the camera are link models (params.bluetooth, params.camera): no radio takes part.",
     "The home package, the signed prescription and its amendment are the bench's own profile: no real ones are public.",

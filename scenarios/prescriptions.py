@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from scenarios.mirror import CONFIG
 from virtual_devices.clock import NS
+from virtual_devices.institution.common_lists import Order
 from virtual_devices.prescription.document import Entry, Prescription, PrescriptionClass
 from virtual_devices.prescription.rules import day_of, last_day
 
@@ -48,19 +49,23 @@ def draw_prescription(
     at_ns -= at_ns % NS
     days = REFILL_DAYS if kind.refill else rng.choice((3, 5, 7))
     issues = 3 if kind.refill else 1
-    entries = tuple(_entry(rng, days, kind) for _ in range(rng.randint(1, mix.entries_max)))
+    entries = tuple(_entry(rng, days, order(kind)) for _ in range(rng.randint(1, mix.entries_max)))
     last = last_day(kind, at_ns, days, issues)
     if kind is PrescriptionClass.CONTROLLED:
         last = day_of(at_ns) + timedelta(days=2)
     return Prescription(id, device, at_ns, institution, entries, last, kind, issues, days, card_no, visit)
 
 
-def _entry(rng: Random, days: int, kind: PrescriptionClass) -> Entry:
+def order(kind: PrescriptionClass) -> Order:
+    """A drug released to a pharmacy, for once or for long."""
+    return Order("2", RELEASED_REFILL) if kind.refill else Order("1", RELEASED)
+
+
+def _entry(rng: Random, days: int, how: Order) -> Entry:
     a_day = rng.randint(1, 4)
     usage = ("QD", "BID", "TID", "QID")[a_day - 1]
-    mark = RELEASED_REFILL if kind.refill else RELEASED
-    order_type, item = "2" if kind.refill else "1", f"AC{rng.randrange(10**8):08d}"
-    return Entry(order_type, item, "", f"1T {usage} PO", days, days * a_day * 10, mark)
+    item = f"AC{rng.randrange(10**8):08d}"
+    return Entry(how.order_type, item, "", f"1T {usage} PO", days, days * a_day * 10, how.delivery_mark)
 
 
-__all__ = ["RxMix", "draw_kind", "draw_prescription"]
+__all__ = ["RxMix", "draw_kind", "draw_prescription", "order"]

@@ -40,7 +40,7 @@ def test_every_law_holds(name: str, laws: int, overrides: tuple[str, ...]) -> No
 
 
 def test_home_without_a_line_is_served_and_told_of_later() -> None:
-    rows = played("home_visit", "params.round.no_network_share=1")
+    rows = played("home_visit", "params.round.no_network_share=1", "params.round.listed_share=1")
     assert {v.online for v in of(rows, VisitRow)} == {False}
     issued = [r.prescription for r in of(rows, PrescriptionRow) if r.event == "issued"]
     assert issued
@@ -50,7 +50,9 @@ def test_home_without_a_line_is_served_and_told_of_later() -> None:
 
 
 def test_policy_may_forbid_prescribing_before_the_line_is_back() -> None:
-    rows = played("home_visit", "params.round.no_network_share=1", "params.round.issue_offline=false")
+    rows = played(
+        "home_visit", "params.round.no_network_share=1", "params.round.issue_offline=false", "params.round.listed_share=1",
+    )
     assert {v.code for v in of(rows, VisitRow)} >= {"4061"}
     assert not [r for r in of(rows, PrescriptionRow) if r.event == "issued"]
     assert all(row.holds for row in of(rows, LedgerRow))
@@ -59,6 +61,15 @@ def test_policy_may_forbid_prescribing_before_the_line_is_back() -> None:
 def test_prescription_is_corrected_within_the_day() -> None:
     rows = played("home_visit", "params.round.amended_share=1", "params.round.no_network_share=0")
     assert [r for r in of(rows, PrescriptionRow) if r.event == "amended" and r.online]
+
+
+def test_what_is_on_no_list_is_prescribed_when_a_team_without_a_line_is_back() -> None:
+    """HOM-06: and it waits for the phone at the data centre."""
+    rows = played("home_visit", "params.round.no_network_share=1", "params.round.listed_share=0", "params.round.amended_share=0")
+    places = {r.place for r in of(rows, PrescriptionRow) if r.event == "issued"}
+    assert places == {"office"} and all(r.online for r in of(rows, PrescriptionRow) if r.event == "issued")
+    listed = played("home_visit", "params.round.no_network_share=1", "params.round.listed_share=1")
+    assert {r.place for r in of(listed, PrescriptionRow) if r.event == "issued"} == {"mobile device"}
 
 
 def test_prescription_is_followed_from_a_home_without_a_line_to_the_counter_and_the_data_centre() -> None:

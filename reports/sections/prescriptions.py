@@ -9,7 +9,7 @@ from reports.terms import term, word
 
 NAME = "prescriptions"
 _STEPS = ("issued", "on phone", "on card", "read", "doubted", "answered", "dispensed", "received", "taken back", "amended",
-          "not amended", "stored", "told", "found")
+          "not amended", "not issued", "stored", "told", "found")
 """In the order of a prescription's life; those that never came about are left out of the table."""
 
 
