@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from virtual_devices.clock import NS
@@ -40,7 +40,7 @@ from virtual_devices.prescription.rules import begin_of, day_of, fault, kept_unt
 from virtual_devices.write_back import Kind, Record, read_content
 
 from .desk import NOW_NS
-from .prescribed import DRUG, day, refill, rx
+from .prescribed import DRUG, about, day, refill, rx
 
 ID, HASH, TEXT = st.binary(min_size=16, max_size=16), st.binary(min_size=32, max_size=32), st.text(min_size=1, max_size=20)
 LONG = st.text(min_size=1, max_size=MAX_TEXT)
@@ -101,6 +101,21 @@ def test_whatever_stands_in_a_record_is_read_or_refused(kind: Kind, fields: dict
         except MalformedPrescription:
             continue
         assert dumps(dict(again.fields)) == dumps(fields)
+
+
+@given(ACT | RX, st.integers(0, 20), VALUE)
+@example(Answer(bytes(16), about(rx()), "9901180014", NOW_NS, bytes(16), Decision.CONFIRM, ""), 5, [])
+@example(refill(), 3, {})
+@settings(max_examples=150)
+def test_one_field_that_is_something_else_is_read_or_refused(made: Any, which: int, value: Any) -> None:
+    """The rest being right, so that the field is looked at."""
+    record = made.record()
+    fields = dict(record.fields)
+    fields[sorted(fields)[which % len(fields)]] = value
+    try:
+        (read_prescription if record.kind is Kind.PRESCRIPTION else read_act)(replace(record, fields=fields))
+    except MalformedPrescription:
+        pass
 
 
 FIELDS = rx().record().fields

@@ -26,7 +26,8 @@ MOST = 90  # prescriptions; beyond that the marks touch
 MARKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "issued": ("o", "blue", ("issued",)), "on phone": ("s", "cyan", ("on phone", "on card")), "read": ("|", "ink", ("read",)),
     "dispensed": ("D", "green", ("dispensed", "received")), "stored": ("^", "olive", ("stored", "told")),
-    "doubted": ("v", "red", ("doubted", "not amended", "not issued", "found")), "amended": ("P", "purple", ("amended", "answered")),
+    "doubted": ("v", "red", ("doubted", "not amended", "not issued", "found")),
+    "amended": ("P", "purple", ("amended", "answered")),
 }
 """A mark's name, form and colour, and the events that it stands for."""
 _OF = {event: (form, colour) for form, colour, events in MARKS.values() for event in events}

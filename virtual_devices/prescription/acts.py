@@ -208,7 +208,7 @@ def _numbers(fields: Mapping[int, Any]) -> tuple[int, ...]:
 
 
 def _decision(value: object) -> Decision:
-    if value not in {d.value for d in Decision}:
+    if not isinstance(value, str) or value not in {d.value for d in Decision}:
         raise MalformedPrescription("an answer confirms or withdraws")
     return Decision(value)
 

@@ -207,7 +207,8 @@ def _day(value: object) -> date:
 def _class(value: object) -> PrescriptionClass:
     if value is None:
         return PrescriptionClass.ORDINARY
-    if value == PrescriptionClass.ORDINARY.value or value not in {c.value for c in PrescriptionClass}:
+    known = isinstance(value, str) and value in {c.value for c in PrescriptionClass}
+    if not known or value == PrescriptionClass.ORDINARY.value:
         raise MalformedPrescription("the class is none of B to F, and A is left out")
     return PrescriptionClass(value)
 
