@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 VPCD_DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 
@@ -91,7 +91,10 @@ def _needs(item: pytest.Item) -> Iterator[str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     _required(os.environ)
-    settings.register_profile("bench", deadline=None, derandomize=_required(os.environ) == TOOLS.keys(), print_blob=True)
+    settings.register_profile(
+        "bench", deadline=None, suppress_health_check=[HealthCheck.too_slow],  # both go by the wall clock
+        derandomize=_required(os.environ) == TOOLS.keys(), print_blob=True,
+    )
     settings.load_profile("bench")
 
 

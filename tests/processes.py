@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def wait_until(true: Callable[[], bool], limit_s: float = 10.0) -> bool:
-    """Whether it came true within the limit. For what another process or thread does."""
+def wait_until(true: Callable[[], bool], limit_s: float = 60.0) -> bool:
+    """Whether it came true. For what another process or thread does; the limit only guards against waiting for ever."""
     deadline = time.monotonic() + limit_s
     while not true() and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,9 +91,17 @@ def test_opensc_tool_probes_and_reads(pcscd: PrivatePcscd) -> None:
 def test_pcsc_scan_names_reader_and_atr(pcscd: PrivatePcscd, tmp_path: Path) -> None:
     with reading(pcscd, "t1") as link:
         link.disconnect()
-        done = subprocess.run(
-            ["timeout", "3", "pcsc_scan", "-n"], capture_output=True, text=True, check=False, timeout=60,
-            env={**os.environ, **pcscd.env, "HOME": str(tmp_path)},
-        )
-    assert pcscd.readers[0] in done.stdout
-    assert PROFILES["t1"].atr.hex(" ").upper() in done.stdout.replace("\x1b[35m", "").replace("\x1b[0m", "")
+        environment = {**os.environ, **pcscd.env, "HOME": str(tmp_path)}
+        with subprocess.Popen(["pcsc_scan", "-n"], stdout=subprocess.PIPE, text=True, env=environment) as scan:
+            guard = threading.Timer(LIMIT_S, scan.kill)
+            guard.start()
+            said = ""
+            assert scan.stdout is not None
+            for line in scan.stdout:
+                said += line.replace("\x1b[35m", "").replace("\x1b[0m", "")
+                if PROFILES["t1"].atr.hex(" ").upper() in said:
+                    break
+            scan.kill()
+            guard.cancel()
+    assert pcscd.readers[0] in said
+    assert PROFILES["t1"].atr.hex(" ").upper() in said

@@ -1,13 +1,14 @@
 """A small ISO 7816-4 card for the tests of the media, and its presenter as a program (PORT FOLDER [empty]).
 
 READ BINARY gives its data, UPDATE BINARY commits new data, SELECT knows one application, 80 EE 00 nn hangs for nn tenths
-of a second, 80 EF answers with P1 * 256 + P2 bytes, 80 ED answers nothing, 80 EC one byte. Everything
+of a second or until it is released, 80 EF answers with P1 * 256 + P2 bytes, 80 ED answers nothing, 80 EC one byte. Everything
 else is refused.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class ToyCard:
         self.generation = 0
         self.powered = 0
         self.selected = False
+        self.hanging, self.released = threading.Event(), threading.Event()
 
     def to_image(self) -> bytes:
         return self.data
@@ -67,7 +69,8 @@ class ToyCard:
                     time.sleep(request[2] / 10)
                 return b"\x90\x00"
             case b"\x80\xee":
-                time.sleep(request[3] / 10)
+                self.hanging.set()
+                self.released.wait(request[3] / 10)
                 return b"\x90\x00"
             case b"\x80\xef":
                 return bytes(request[2] * 256 + request[3]) + b"\x90\x00"
