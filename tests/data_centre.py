@@ -103,11 +103,11 @@ def served(
     thread = threading.Thread(target=server.run, args=(ready.set,))
     thread.start()
     try:
-        assert ready.wait(30), "the service did not start"
+        assert ready.wait(60), "the service did not start"
         yield Served(server.url, directory, authority, centre, clock, server)
     finally:
         server.stop()
-        thread.join(30)
+        thread.join(60)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,10 @@ from bench.cli import main
 from bench.drivers import pcsc
 from bench.record import State, state
 
+from . import report_pages
 from .places import MORNING, ROOT
 
+unembedded, unpainted = report_pages.unembedded, report_pages.unpainted
 BAND = 'params.arrivals.bands=[{start="09:00", end="09:30", per_hour=30}]'
 
 
@@ -57,9 +59,10 @@ def test_run_ends_with_the_path_of_its_report(finished: tuple[Path, int, str, st
     assert len(summary) == 5
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_run_quietly_prints_the_path_alone(tmp_path: Path) -> None:
-    code, out, _ = said("run", str(MORNING), "-q", "-n", "1", "--set", BAND, "--out", str(tmp_path / "run"))
-    assert (code, out) == (0, f"{tmp_path / 'run' / 'report.html'}\n")
+    result = call("run", str(MORNING), "-q", "-n", "1", "--set", BAND, "--out", str(tmp_path / "run"))
+    assert (result.exit_code, result.stdout) == (0, f"{tmp_path / 'run' / 'report.html'}\n")
 
 
 def test_run_will_not_write_into_another_run(finished: tuple[Path, int, str, str]) -> None:
@@ -71,10 +74,11 @@ def test_run_will_not_write_into_another_run(finished: tuple[Path, int, str, str
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_run_with_nobody_coming_says_that_nothing_ran(tmp_path: Path) -> None:
-    code, _, err = said("run", str(MORNING), "-n", "1", "--set", "params.arrivals.bands=[]", "--out", str(tmp_path / "run"))
-    assert code == 5
-    assert "no patient came" in err
+    result = call("run", str(MORNING), "-n", "1", "--set", "params.arrivals.bands=[]", "--out", str(tmp_path / "run"))
+    assert result.exit_code == 5
+    assert "no patient came" in result.stderr
 
 
 def test_ctrl_c_keeps_what_was_played(tmp_path: Path) -> None:
@@ -121,6 +125,16 @@ def test_report_is_made_again_the_same(finished: tuple[Path, int, str, str], tmp
     ],
 )
 def test_mistake_is_named_with_its_remedy(words: tuple[str, ...], code: int, says: str) -> None:
+    result = CliRunner(env={"COLUMNS": "120"}).invoke(main, list(words), catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    assert says in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"), [(("run", "nowhere.toml"), 4, "there is no such file"), (("rum",), 2, "Did you mean 'run'?")]
+)
+def test_mistake_is_no_traceback_to_a_person(words: tuple[str, ...], code: int, says: str) -> None:
+    """The same as a person sees it: a process of its own."""
     got, _, err = said(*words)
     assert got == code, err
     assert says in err

@@ -122,7 +122,7 @@ def over_tcp(device: Device) -> Iterator[TcpLink]:
     thread.start()
     with listener, socket.create_connection(listener.getsockname()) as client:
         yield TcpLink(client)
-    thread.join(5)
+    thread.join(60)
 
 
 class SystemClock:
