@@ -41,9 +41,13 @@ class Stopwatch:
     """Time spent inside some functions, the outermost call only. ``clock``: seconds of the wall, or of the processor."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self.spent_s = 0.0
         self._clock = clock
         self._inside = False
+        self.reset()
+
+    def reset(self) -> None:
+        self.spent_s = 0.0
+        self.calls = 0
 
     def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -55,6 +59,7 @@ class Stopwatch:
                 return function(*args, **kwargs)
             finally:
                 self.spent_s += self._clock() - began
+                self.calls += 1
                 self._inside = False
 
         return wrapper

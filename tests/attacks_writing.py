@@ -27,7 +27,7 @@ from virtual_devices.reader.wallet_visit import (
 from virtual_devices.reader.write_back import prepare, sign_records, target_of, write
 from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.faces import NfcFace
-from virtual_devices.wallet.held import OWN, Folder
+from virtual_devices.wallet.held import OWN, Folder, Held
 from virtual_devices.write_back import Batch, Receipt, Record, WriteOutcome, holder_of, read_record
 from virtual_devices.write_back import Kind as Records
 
@@ -276,7 +276,7 @@ def _shown_by_a_changed_phone(change: Callable[[WalletBench, bytes], bytes]) -> 
     name = max(folder.names("record."))
     changed = change(bench, folder.get(name) or b"")
     folder.commit({name: changed})
-    with patch("virtual_devices.wallet.held.holder_of", lambda *_: read_record(changed)[0].holder):  # its own sees whose it is
+    with patch.object(Held, "holder", property(lambda _: read_record(changed)[0].holder)):  # its own sees whose it is
         return tried(lambda: bench.run(read()))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from virtual_devices.errors import PeerError, UsageError
+from virtual_devices.quick import quick, unchecked
 
 CHAINING = 0x10
 """The bit of CLA that says: more of this command follows (5.3.3). For proprietary classes (bit 0x80) the standard leaves
@@ -127,6 +128,7 @@ class MalformedApdu(PeerError, ValueError):
         self.sw = int(sw)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Command:
     """A command APDU. ``le`` None: no response data expected; 256 and 65536 are the wire's 00.
@@ -154,16 +156,15 @@ class Command:
 
     def to_bytes(self, extended: bool = False) -> bytes:
         """The bytes on the wire (5.1, cases 1 to 4). Short lengths when they suffice and nobody asks for ``extended``."""
-        head = bytes((self.cla, self.ins, self.p1, self.p2))
-        data, le = self.data, self.le
+        cla, ins, p1, p2, data, le = self.cla, self.ins, self.p1, self.p2, self.data, self.le
         lc = len(data)
         if extended or self.extended or lc > MAX_SHORT_DATA_BYTES or (le is not None and le > MAX_SHORT_LE):
-            return head + self._extended_body(lc)
-        if lc:
-            if le is None:
-                return b"%b%c%b" % (head, lc, data)
-            return b"%b%c%b%c" % (head, lc, data, le & 0xFF)
-        return head if le is None else head + (le & 0xFF).to_bytes(1, "big")
+            return b"%c%c%c%c%b" % (cla, ins, p1, p2, self._extended_body(lc))
+        if not lc:
+            return bytes((cla, ins, p1, p2)) if le is None else b"%c%c%c%c%c" % (cla, ins, p1, p2, le & 0xFF)
+        if le is None:
+            return b"%c%c%c%c%c%b" % (cla, ins, p1, p2, lc, data)
+        return b"%c%c%c%c%c%b%c" % (cla, ins, p1, p2, lc, data, le & 0xFF)
 
     def _extended_body(self, lc: int) -> bytes:
         le = b"" if self.le is None else (self.le & 0xFFFF).to_bytes(2, "big")
@@ -175,35 +176,37 @@ class Command:
     def parse(cls, raw: bytes) -> Command:
         """Read a command APDU in any of the seven forms 1, 2S, 3S, 4S, 2E, 3E, 4E. Raises MalformedApdu, nothing else."""
         total = len(raw)
-        if total == 4:
-            return _checked(raw)
         if total < 4:
             raise MalformedApdu(f"a command APDU has at least 4 bytes, this one {total}")
+        cla, ins, p1, p2 = raw[0], raw[1], raw[2], raw[3]
+        if total == 4:
+            return _command(cla, ins, p1, p2)
         lc = raw[4]
         if total == 5:
-            return _checked(raw, b"", lc or MAX_SHORT_LE)
+            return _command(cla, ins, p1, p2, b"", lc or MAX_SHORT_LE)
         if not lc:
             return cls._parse_extended(raw, total)
         end = 5 + lc
         if total == end:
-            return _checked(raw, bytes(raw[5:]))
+            return _command(cla, ins, p1, p2, raw[5:])
         if total == end + 1:
-            return _checked(raw, bytes(raw[5:end]), raw[end] or MAX_SHORT_LE)
+            return _command(cla, ins, p1, p2, raw[5:end], raw[end] or MAX_SHORT_LE)
         raise MalformedApdu(f"Lc announces {lc} bytes of data, {total - 5} bytes follow it, Le included")
 
     @classmethod
     def _parse_extended(cls, raw: bytes, total: int) -> Command:
         if total < 7:
             raise MalformedApdu("Lc is 00, yet no extended length follows it")
+        header = raw[0], raw[1], raw[2], raw[3]
         length = raw[5] << 8 | raw[6]
         if total == 7:
-            return _checked(raw, b"", length or MAX_LE, True)
+            return _command(*header, b"", length or MAX_LE, True)
         end = 7 + length
         if length and total == end:
-            return _checked(raw, bytes(raw[7:]), None, True)
+            return _command(*header, raw[7:], None, True)
         if length and total == end + 2:
             le = raw[end] << 8 | raw[end + 1]
-            return _checked(raw, bytes(raw[7:end]), le or MAX_LE, True)
+            return _command(*header, raw[7:end], le or MAX_LE, True)
         raise MalformedApdu(f"extended Lc announces {length} bytes of data, {total - 7} bytes follow it, Le included")
 
     @property
@@ -215,23 +218,7 @@ class Command:
         return label(self)
 
 
-_SETTERS = tuple(Command.__dict__[name].__set__ for name in ("cla", "ins", "p1", "p2", "data", "le", "extended"))
-_cla, _ins, _p1, _p2, _data, _le, _extended = _SETTERS
-
-
-def _checked(raw: bytes, data: bytes = b"", le: int | None = None, extended: bool = False) -> Command:
-    """A command of values that the wire itself keeps in range, in under half the time: every exchange takes one."""
-    command = object.__new__(Command)
-    _cla(command, raw[0])
-    _ins(command, raw[1])
-    _p1(command, raw[2])
-    _p2(command, raw[3])
-    _data(command, data)
-    _le(command, le)
-    _extended(command, extended)
-    return command
-
-
+@quick
 @dataclass(frozen=True, slots=True)
 class Response:
     """A response APDU: ``data``, then the status word ``sw``."""
@@ -251,7 +238,7 @@ class Response:
         """Read a response APDU. Raises MalformedApdu when there is no room for a status word."""
         if len(raw) < 2:
             raise MalformedApdu(f"a response APDU ends in a status word of 2 bytes, this one has {len(raw)}")
-        return cls(bytes(raw[:-2]), raw[-2] << 8 | raw[-1])
+        return _response(raw[:-2], raw[-2] << 8 | raw[-1])
 
     @property
     def sw1(self) -> int:
@@ -268,6 +255,11 @@ class Response:
 
     def __str__(self) -> str:
         return f"{self.sw:04X} {describe_sw(self.sw)}"
+
+
+_command, _response = unchecked(Command), unchecked(Response)  # of what the wire itself keeps in range
+OK = Response()
+"""9000 without data."""
 
 
 def chain(command: Command, max_bytes: int = MAX_SHORT_DATA_BYTES) -> list[Command]:
@@ -363,5 +355,5 @@ def label(command: Command) -> str:
 
 
 __all__ = [
-    "CHAINING", "Chainer", "Command", "INS_NAMES", "MalformedApdu", "Response", "SW", "chain", "describe_sw", "label",
+    "CHAINING", "Chainer", "Command", "INS_NAMES", "MalformedApdu", "OK", "Response", "SW", "chain", "describe_sw", "label",
 ]

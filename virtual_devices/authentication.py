@@ -18,12 +18,12 @@ or forwarded to another chip is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from enum import Enum
 
 from virtual_devices import pki
 from virtual_devices.apdu import SW, Command
 from virtual_devices.chip import OK, Answer, Chip, refuse_unless
 from virtual_devices.pki import PROFESSIONALS, ChainVerifier, Identity, Refused, Role, Trouble, Verified
+from virtual_devices.quick import QuickEnum
 from virtual_devices.randomness import ByteStream
 
 CHALLENGE_BYTES = 16
@@ -35,7 +35,7 @@ PROOF_LABEL = b"VHC three-card proof 1"
 """How everything begins that a proof signs; no chip signs such a message by another command."""
 
 
-class Party(Enum):
+class Party(QuickEnum):
     """One of the three, as the one-byte reference in MANAGE SECURITY ENVIRONMENT; the data centre besides."""
 
     CARD = 1

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from virtual_devices.apdu import SW, Chainer, Command, MalformedApdu
 from virtual_devices.atr import Transport
 from virtual_devices.link import PowerCut, Work
+from virtual_devices.quick import quick
 from virtual_devices.store import Store
 
 
@@ -30,6 +31,7 @@ class Refusal(Exception):
         self.sw = sw
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a handler gives back. ``exact``: data of fixed length, so that a shorter Le is wrong (6Cxx), not a part."""
@@ -51,6 +53,7 @@ class Chip:
     def __init__(self, atr: bytes, transport: Transport, store: Store, work: Work, chain_limit_bytes: int = 8192) -> None:
         self.atr = atr
         self.transport = transport
+        self._t0 = transport is Transport.T0
         self.store = store
         self.work = work
         self._chainer = Chainer(chain_limit_bytes)
@@ -113,7 +116,7 @@ class Chip:
             refused = SW.CLA_NOT_SUPPORTED
         elif command.ins not in self._handlers:
             refused = SW.INS_NOT_SUPPORTED
-        elif command.extended and self.transport is Transport.T0:  # which carries 255 bytes one way, 256 the other
+        elif command.extended and self._t0:  # which carries 255 bytes one way, 256 the other
             refused = SW.WRONG_LENGTH
         if refused:
             self._chainer.reset()
@@ -127,7 +130,7 @@ class Chip:
             return b"", refusal.sw
         if not answer.data:
             return b"", answer.sw
-        return self._deliver_t0(command, answer) if self.transport is Transport.T0 else self._deliver_t1(command, answer)
+        return self._deliver_t0(command, answer) if self._t0 else self._deliver_t1(command, answer)
 
     def _deliver_t1(self, command: Command, answer: Answer) -> tuple[bytes, int]:
         limit = command.le or (65536 if command.extended else _MAX_SHORT)
@@ -164,7 +167,7 @@ class Chip:
     def _next_piece(self, limit: int) -> tuple[bytes, int]:
         if not self._pending:
             return b"", SW.CONDITIONS_NOT_SATISFIED
-        if self.transport is Transport.T0 and limit > len(self._pending):
+        if self._t0 and limit > len(self._pending):
             return b"", 0x6C00 | len(self._pending)
         piece, self._pending = self._pending[:limit], self._pending[limit:]
         rest = len(self._pending)

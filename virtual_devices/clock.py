@@ -12,6 +12,7 @@ from typing import Protocol
 NS = 1_000_000_000
 TAIWAN = timezone(timedelta(hours=8), "Asia/Taipei")
 ROC_OFFSET = 1911
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -48,7 +49,7 @@ def to_datetime(at_ns: int) -> datetime:
 
 def from_datetime(moment: datetime) -> int:
     """An aware datetime as nanoseconds since the Unix epoch."""
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    delta = moment - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * NS + delta.microseconds * 1000
 
 

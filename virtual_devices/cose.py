@@ -9,13 +9,16 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from virtual_devices import cbor, pki
+from virtual_devices.cbor import byte_string
 from virtual_devices.errors import PeerError
+from virtual_devices.quick import quick
 
 MAC0_TAG, SIGN1_TAG, SIGN_TAG = 17, 18, 98
 ALG, CRIT, KID, KCWT, TYP, X5CHAIN = 1, 2, 4, 13, 16, 33
@@ -41,6 +44,7 @@ PROTECTED_ES256 = encode_protected({ALG: ES256})
 _PROTECTED_HMAC = encode_protected({ALG: HMAC_256})
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Sign1:
     """A COSE_Sign1. ``protected`` and ``payload`` are the bytes as they stand in the message; a detached payload is None."""
@@ -49,14 +53,22 @@ class Sign1:
     unprotected: Mapping[Any, Any]
     payload: bytes | None
     signature: bytes = field(repr=False)
+    _encoded: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def item(self) -> list[Any]:
         """Untagged, to stand inside another structure."""
         return [self.protected, dict(self.unprotected), self.payload, self.signature]
 
+    def encoded(self) -> bytes:
+        """The same as bytes. A card's IssuerAuth is shown again and again: they are made once."""
+        if not self._encoded:
+            raw = _encoded(self.protected, self.unprotected, self.payload, self.signature)
+            object.__setattr__(self, "_encoded", raw)
+        return self._encoded
+
     def to_bytes(self) -> bytes:
-        encoded: bytes = cbor2.dumps(cbor2.CBORTag(SIGN1_TAG, self.item()), canonical=True)
-        return encoded
+        """Tagged."""
+        return b"\xd2" + self.encoded()
 
     @property
     def header(self) -> Mapping[Any, Any]:
@@ -72,7 +84,7 @@ class Sign1:
         """The x5chain header, leaf first; empty when there is none or it is not one (RFC 9360)."""
         value = self.unprotected.get(X5CHAIN)
         certificates = [value] if isinstance(value, bytes) else value
-        if not isinstance(certificates, (list, tuple)) or not all(isinstance(c, bytes) for c in certificates):
+        if not isinstance(certificates, (list, tuple)) or not set(map(type, certificates)) <= {bytes}:
             return []
         return list(certificates)
 
@@ -96,6 +108,9 @@ class Mac0:
 
     def item(self) -> list[Any]:
         return [self.protected, dict(self.unprotected), self.payload, self.tag]
+
+    def encoded(self) -> bytes:
+        return _encoded(self.protected, self.unprotected, self.payload, self.tag)
 
     def verify(self, key: bytes, *, detached: bytes | None = None) -> bool:
         """True when this key made the tag. Never raises."""
@@ -144,23 +159,36 @@ class Sign:
         return pki.verify(key, signer.signature, structure)
 
 
+def _encoded(protected: bytes, unprotected: Mapping[Any, Any], payload: bytes | None, proof: bytes) -> bytes:
+    """A COSE_Sign1 or COSE_Mac0, untagged."""
+    detached = b"\xf6" if payload is None else byte_string(payload)
+    return b"".join((b"\x84", byte_string(protected), _unprotected(unprotected), detached, byte_string(proof)))
+
+
+def _unprotected(header: Mapping[Any, Any]) -> bytes:
+    """An unprotected header: most hold nothing, or a chain alone, whose certificates need not be looked into."""
+    if not header:
+        return b"\xa0"
+    chain = header.get(X5CHAIN) if len(header) == 1 else None
+    if isinstance(chain, bytes):
+        return b"\xa1\x18\x21" + byte_string(chain)
+    if isinstance(chain, list) and set(map(type, chain)) == {bytes}:
+        return _x5chain(tuple(chain))
+    encoded: bytes = cbor2.dumps(dict(header), canonical=True)
+    return encoded
+
+
+@lru_cache(64)
+def _x5chain(chain: tuple[bytes, ...]) -> bytes:
+    """A header with a chain. The chains that somebody shows are few, and shown with every message."""
+    return b"\xa1\x18\x21" + cbor.array([byte_string(c) for c in chain])
+
+
 # -- what is signed
-
-def byte_string(raw: bytes) -> bytes:
-    """A byte string in CBOR (major type 2), its length in the shortest form: what is hashed and signed is made of them."""
-    length = len(raw)
-    if length < 24:
-        return b"%c%b" % (0x40 | length, raw)
-    if length < 1 << 8:
-        return b"\x58%c%b" % (length, raw)
-    if length < 1 << 16:
-        return b"\x59%b%b" % (length.to_bytes(2, "big"), raw)
-    return b"\x5a%b%b" % (length.to_bytes(4, "big"), raw)
-
 
 def sig_structure(protected: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:
     """What a COSE_Sign1 signs (RFC 9052 clause 4.4)."""
-    return b"\x84\x6aSignature1" + byte_string(protected) + byte_string(external_aad) + byte_string(payload)
+    return b"".join((b"\x84\x6aSignature1", byte_string(protected), byte_string(external_aad), byte_string(payload)))
 
 
 def signer_structure(body: bytes, signer: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:

@@ -20,9 +20,11 @@ from typing import Any, Protocol, TypeVar, assert_never
 from virtual_devices.clock import Clock, VirtualClock, seconds
 from virtual_devices.errors import UsageError
 from virtual_devices.link import Attempt, Link, MessageLink, Outcome
+from virtual_devices.quick import quick
 from virtual_devices.trace import ActRow, ExchangeRow, Record, discard
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """Carry a message to a role and wait for the whole answer. Answer: :class:`Attempt`."""
@@ -142,7 +144,8 @@ def do_exchange(effect: Exchange | Send | Receive, session: Session, since_ns: i
 
     ``since_ns``: when the waiting for a message began, for a Receive that has waited already.
     """
-    link = session.link(effect.role)
+    role = effect.role
+    link = session.link(role)
     at_ns = session.clock.now_ns()
     message = b""
     if hasattr(link, "step"):  # faults may be kept to a step
@@ -161,13 +164,15 @@ def do_exchange(effect: Exchange | Send | Receive, session: Session, since_ns: i
                 at_ns = since_ns
         case _:
             assert_never(effect)
-    reply = attempt.reply
     session.attempts += 1
-    if effect.role == "cloud":
+    if role == "cloud":
         session.cloud_ns += attempt.duration_ns
     else:
         session.card_ns += attempt.duration_ns
-    shown = effect.role not in session.masked
+    if session.record is discard:  # nobody reads it: it is not made
+        return attempt
+    reply = attempt.reply
+    shown = role not in session.masked
     session.record(
         ExchangeRow(
             replication=session.replication,
@@ -175,7 +180,7 @@ def do_exchange(effect: Exchange | Send | Receive, session: Session, since_ns: i
             session=session.name,
             flow=session.flow,
             step=effect.step,
-            role=effect.role,
+            role=role,
             channel=link.channel,
             device=link.device,
             provenance=link.provenance.value,
@@ -186,7 +191,7 @@ def do_exchange(effect: Exchange | Send | Receive, session: Session, since_ns: i
             reply=(reply or b"") if shown else b"",
             request_bytes=len(message),
             reply_bytes=-1 if reply is None else len(reply),
-            status="" if reply is None else session.status(effect.role, message, reply),
+            status="" if reply is None else session.status(role, message, reply),
             fault=attempt.fault,
         )
     )
@@ -261,6 +266,12 @@ class _BlockingRunner:
     def _resume(self, strand: _Strand, answer: Any) -> None:
         try:
             effect: Effect = strand.flow.send(answer)
+            while isinstance(effect, Exchange) and not self.ready:  # nobody's turn lies between this and the next
+                now_ns = self.clock.now_ns()
+                attempt = do_exchange(effect, self.session)
+                if attempt.duration_ns:
+                    self._wait_until(now_ns + attempt.duration_ns)
+                effect = strand.flow.send(attempt)
         except StopIteration as stop:
             self._finish(strand, stop.value)
             return

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from virtual_devices.clock import Clock
+from virtual_devices.quick import quick, unchecked
 
 
 class Outcome(Enum):
@@ -35,6 +36,9 @@ class Outcome(Enum):
         return self in (Outcome.REQUEST_LOST, Outcome.REPLY_LOST, Outcome.TIMED_OUT)
 
 
+_REPLIED = Outcome.REPLIED  # at every exchange, and a member of an Enum is slow to find
+
+
 class Provenance(Enum):
     """How a row's numbers came about. A virtual step never counts as a device's PASS."""
 
@@ -44,6 +48,7 @@ class Provenance(Enum):
     REPLAYED = "replayed"  # answers taken from a recorded run
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """The result of one try.
@@ -58,8 +63,11 @@ class Attempt:
     fault: str = ""
 
     def __post_init__(self) -> None:
-        if (self.reply is not None) != (self.outcome is Outcome.REPLIED):
+        if (self.reply is not None) is not (self.outcome is _REPLIED):
             raise ValueError(f"an attempt has a reply exactly when it replied, not {self.outcome}/{self.reply!r}")
+
+
+_attempt = unchecked(Attempt)
 
 
 class Device(Protocol):
@@ -172,4 +180,4 @@ class DirectLink:
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
         reply = self._device.handle(message, self._clock.now_ns()) if message else self._device.power_on()
-        return Attempt(Outcome.REPLIED, 0, reply)
+        return _attempt(_REPLIED, 0, reply)

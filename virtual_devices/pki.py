@@ -1,6 +1,6 @@
-"""Certificates and raw signatures: X.509 chained to the bench's own root, checked by ``cryptography.x509.verification``.
+"""Certificates, raw signatures and digests: X.509 chained to the bench's own root, checked by ``cryptography.x509.verification``.
 
-Every signature and every chain check of a reference device goes through this module, so that what is spent on
+Every signature, chain check and digest of a message of a reference device goes through this module, so that what is spent on
 cryptography can be told from what is spent on everything else.
 
 The root and the issuing authorities belong to the bench. They are nobody's real authority, and their keys follow
@@ -9,10 +9,10 @@ from the seed: never trust them outside the bench.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 
 import cbor2
 from cryptography import x509
@@ -26,6 +26,7 @@ from virtual_devices import cbor, certificates
 from virtual_devices.certificates import DOCUMENT_SIGNER, IACA, PARTY, READER, ROOT, Content, Issuer, Profile
 from virtual_devices.clock import NS, to_datetime
 from virtual_devices.errors import UsageError
+from virtual_devices.quick import QuickEnum
 from virtual_devices.randomness import digest, private_key
 
 READER_AUTHENTICATION = x509.ObjectIdentifier("1.0.18013.5.1.6")  # ISO/IEC 18013-5 B.1.7
@@ -47,7 +48,10 @@ _UNREADABLE = (
 """What reading a certificate raises when its bytes are not one, or hold what nobody here understands."""
 
 
-class Role(Enum):
+HASHES = {"SHA-256": hashlib.sha256, "SHA-384": hashlib.sha384, "SHA-512": hashlib.sha512}
+
+
+class Role(QuickEnum):
     """What a certificate says its holder is, as a policy OID under the bench's own arc."""
 
     PATIENT_CARD = 1
@@ -76,7 +80,7 @@ READER_CERTIFICATE_H = 72
 _BY_OID = {role.oid: role for role in Role}
 
 
-class Trouble(Enum):
+class Trouble(QuickEnum):
     """Why a party is refused."""
 
     MISSING = "missing"
@@ -145,6 +149,11 @@ def verify(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> 
     except InvalidSignature:
         return False
     return True
+
+
+def hashed(message: bytes, algorithm: str = "SHA-256") -> bytes:
+    """The digest by which a message is signed, found again or told from others. ``algorithm``: of :data:`HASHES`."""
+    return HASHES[algorithm](message).digest()
 
 
 def mac(key: bytes, message: bytes) -> bytes:

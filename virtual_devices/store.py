@@ -70,6 +70,10 @@ class Store:
         self._write(JOURNAL, b"")
 
     def _write(self, cell: str, value: bytes) -> None:
+        if not self._pointed():
+            self._cells[cell] = value
+            self._work.written_bytes += len(value)
+            return
         old = self._cells.get(cell, b"")
         self._point(cell, "before")
         half = len(value) // 2
@@ -78,6 +82,10 @@ class Store:
         self._cells[cell] = value
         self._work.written_bytes += len(value)
         self._point(cell, "after")
+
+    def _pointed(self) -> bool:
+        """A cut is armed, or the points are watched: else nobody can tell a write from its halves."""
+        return self.watch_points or self._cut_in is not None
 
     def _point(self, cell: str, where: str) -> None:
         if self.watch_points:

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from virtual_devices.quick import quick
 
+
+@quick
 @dataclass(frozen=True, slots=True)
 class ExchangeRow:
     """One try over one medium: what was asked, what came back, how long it took, how it ended."""

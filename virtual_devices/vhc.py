@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from types import MappingProxyType
+
+from virtual_devices.quick import QuickEnum
 
 DOCTYPE = "tw.nhi.bench.vhc.1"
 BASIC = "tw.nhi.bench.basic.1"
@@ -30,7 +33,7 @@ MAX_FORMER = 8
 """Named at most: the newest. What is older the data centre finds by the card number."""
 
 
-class Need(Enum):
+class Need(QuickEnum):
     """Whose proof an element needs."""
 
     READER = "any reader of the bench's root, also outside medical care"
@@ -88,6 +91,8 @@ def _elements() -> tuple[Element, ...]:
 
 
 ELEMENTS = _elements()
+SPACES = (BASIC, MEDICAL, RECORDS, DELEGATION, WRITE)
+_NOTHING: frozenset[str] = frozenset()
 BY_NAME: Mapping[tuple[str, str], Element] = MappingProxyType({(e.space, e.name): e for e in ELEMENTS})
 AUTHORISED: Mapping[str, None] = MappingProxyType(dict.fromkeys((RECORDS, DELEGATION, WRITE)))
 """Namespaces that the device key may sign in, as the MSO says."""
@@ -127,8 +132,10 @@ def grants(*, sam: bool, hpc: bool, other_use: bool) -> frozenset[Need]:
 
 def allowed(wanted: Mapping[str, Collection[str]], met: Collection[Need]) -> dict[str, frozenset[str]]:
     """The part of what is asked that may be shown to these readers. Elements that nobody knows are not in it."""
-    kept = {
-        space: frozenset(n for n in names if (e := BY_NAME.get((space, n))) is not None and e.need in met)
-        for space, names in wanted.items()
-    }
-    return {space: names for space, names in kept.items() if names}
+    shown = _shown_to(frozenset(met))
+    return {space: may for space, names in wanted.items() if (may := shown.get(space, _NOTHING).intersection(names))}
+
+
+@cache
+def _shown_to(met: frozenset[Need]) -> Mapping[str, frozenset[str]]:
+    return {space: frozenset([e.name for e in ELEMENTS if e.space == space and e.need in met]) for space in SPACES}

@@ -20,9 +20,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from virtual_devices import vhc
+from virtual_devices import pki, vhc
 from virtual_devices.cose import ALG, ES256, MalformedCose, Sign, Signature, decode_sign, encode_protected
-from virtual_devices.mdoc.cose_key import to_cose
+from virtual_devices.mdoc.cose_key import encoded
 from virtual_devices.mdoc.tagged import (
     MalformedMdoc,
     a_map,
@@ -165,13 +165,13 @@ class Receipt:
 
 def holder_of(device_key: ec.EllipticCurvePublicKey, held_under: bytes = b"") -> bytes:
     """Whom a record is written for: SHA-256 of the device key as a COSE_Key; see :func:`of_card` for a ward's card."""
-    return of_card(hashlib.sha256(dumps(to_cose(device_key))).digest(), held_under)
+    return of_card(pki.hashed(encoded(device_key)), held_under)
 
 
 def of_card(device: bytes, held_under: bytes) -> bytes:
     """The same from the id of the key. A guardian's own card and the wards' on that phone share one key: of a ward's it is
     SHA-256 over the key's id and the authorization's, so that no record passes from the one card to the other."""
-    return hashlib.sha256(device + held_under).digest() if held_under else device
+    return pki.hashed(device + held_under) if held_under else device
 
 
 def former_cards(basic: Mapping[str, Any]) -> frozenset[bytes]:

@@ -26,23 +26,28 @@ from virtual_devices.mdoc.request import DeviceRequest, DocRequest
 from virtual_devices.mdoc.response import DeviceResponse, Document, sign_device
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.mdoc.tagged import MalformedMdoc, unembed
+from virtual_devices.quick import quick
 from virtual_devices.write_back import Receipt
 
 RESPONSE_BYTES = 56_000
 """Of issuer's items and device's values in one response; MSO, signatures and frames take the rest of 64 kB."""
 Names = Mapping[str, Collection[str]]
 """Elements by namespace."""
+Shown = Mapping[str, frozenset[str]]
+"""The same, each once."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """What the holder allows of what may be shown. ``rest``: the code for the others."""
 
-    names: Mapping[str, frozenset[str]]
+    names: Shown
     rest: No = No.DECLINED
     write: bool = True
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Act:
     """What is about to leave the device, or be written, for the holder's log."""
@@ -69,7 +74,7 @@ class Home(Protocol):
         """The card that is presented, or why none is."""
         ...
 
-    def allowed(self, names: Names, readers: Readers, write: bool, transcript: Transcript) -> Allowed:
+    def allowed(self, names: Shown, readers: Readers, write: bool, transcript: Transcript) -> Allowed:
         """The holder's consent to showing these, and to writing, in this session."""
         ...
 
@@ -133,9 +138,9 @@ class Application:
         consent = home.allowed(may, readers, batch is not None, transcript)
         shown = {space: names & consent.names.get(space, frozenset()) for space, names in may.items()}
         issued = credential.select(shown)
-        room = RESPONSE_BYTES - sum(len(i.raw) for items in issued.items.values() for i in items)
+        room = RESPONSE_BYTES - sum([len(i.embedded) for items in issued.items.values() for i in items])
         values = home.device_values({s: n for s, n in shown.items() if s in vhc.AUTHORISED and n}, transcript, room)
-        told = {space: sorted(i.identifier for i in items) for space, items in issued.items.items()}
+        told = {space: sorted([i.identifier for i in items]) for space, items in issued.items.items()}
         act = Act(readers, told | {space: sorted(names) for space, names in values.items()}, at_ns, batch is not None)
         if batch is not None:
             if readers.sam is None or not consent.write:
@@ -145,7 +150,7 @@ class Application:
             except MalformedMdoc:
                 return int(No.VERSION)
             values.setdefault(vhc.WRITE, {})[vhc.RECEIPT] = receipt.value()
-        errors = _reasons(wanted, issued, values, readers, may, consent)
+        errors = _reasons(wanted, told, values, readers, may, consent)
         if not issued.items and not values:
             if consent.rest is No.DECLINED and any(may.values()):
                 home.note(Act(readers, may, at_ns, declined=True))
@@ -157,14 +162,14 @@ class Application:
 
 
 def _reasons(
-    wanted: Names, issued: IssuerSigned, values: Names, readers: Readers, may: Names, consent: Allowed,
+    wanted: Shown, issued: Names, values: Names, readers: Readers, may: Names, consent: Allowed,
 ) -> dict[str, dict[str, int]]:
     """Why each element that was asked for is not there."""
     reasons: dict[str, dict[str, int]] = {}
     for space, names in wanted.items():
-        there = {i.identifier for i in issued.items.get(space, ())} | set(values.get(space, ()))
-        for name in sorted(set(names) - there):
-            reasons.setdefault(space, {})[name] = _reason(space, name, readers, may, consent)
+        missing = names.difference(issued.get(space, ()), values.get(space, ()))
+        if missing:
+            reasons[space] = {name: _reason(space, name, readers, may, consent) for name in sorted(missing)}
     return reasons
 
 

@@ -22,7 +22,9 @@ from virtual_devices.link import Work
 from virtual_devices.mdoc.request import V1_0, DeviceRequest, signed_by_reader
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.pki import PROFESSIONALS, READER_CERTIFICATE_H, ChainVerifier, Refused, Role, Trouble, Verified
+from virtual_devices.quick import quick
 
+_SAM, _FIRST = frozenset({Role.SAM}), frozenset({Role.SAM, Role.OTHER_USE})
 SKEW_S = 30
 """How wrong a phone's clock may be."""
 _BY_DATE = (Trouble.EXPIRED, Trouble.NOT_YET_VALID)
@@ -30,6 +32,7 @@ LONGEST_NS = (READER_CERTIFICATE_H * 3600 + 2 * SKEW_S) * NS
 """The longest validity of a reader's certificate that is taken."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reader:
     """One party that has proved itself: who it is, and its certificates (leaf first)."""
@@ -38,6 +41,7 @@ class Reader:
     chain: tuple[bytes, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Readers:
     """What the signatures of a request have shown. ``troubles``: who did not prove themselves, and why."""
@@ -70,7 +74,7 @@ def who_asks(request: DeviceRequest, transcript: Transcript, check: ReaderCheck,
     troubles: list[tuple[Party, Refused]] = []
     first: Reader | None = None
     for number, document in enumerate(request.documents):
-        found = _one(document.auth, signed_by_reader(document.items, transcript), {Role.SAM, Role.OTHER_USE}, check, work)
+        found = _one(document.auth, signed_by_reader(document.items, transcript), _FIRST, check, work)
         if isinstance(found, Refused):
             return Readers(troubles=((Party.SAM, found),))
         if number and (first is None or first.who.serial != found.who.serial):
@@ -90,7 +94,7 @@ def _all(
 ) -> Readers:
     """The signatures over all of the request: the SAM's first, then the professional's."""
     signed = request.signed_by_all(transcript)
-    also = _one(request.auth_all[0], signed, {Role.SAM}, check, work, known=sam)
+    also = _one(request.auth_all[0], signed, _SAM, check, work, known=sam)
     if isinstance(also, Refused):
         return Readers(troubles=((Party.SAM, also),))
     if len(request.auth_all) == 1:
@@ -105,7 +109,7 @@ def _all(
 
 
 def _one(
-    auth: Sign1 | None, signed: bytes, roles: frozenset[Role] | set[Role], check: ReaderCheck, work: Work, *,
+    auth: Sign1 | None, signed: bytes, roles: frozenset[Role], check: ReaderCheck, work: Work, *,
     known: Reader | None = None,
 ) -> Reader | Refused:
     """``known``: a reader whose chain has been checked in this request already; the same bytes are not checked again."""

@@ -101,9 +101,10 @@ class Records:
         and the chains by the SHA-256 of the leaf. A response has its limit; what is older stays in the device."""
         kept: list[bytes] = []
         used: dict[bytes, list[bytes]] = {}
-        known = self.chains()
+        raws = self.all()
+        known = self.chains() if raws else {}
         size = 0
-        for raw in reversed(self.all()):
+        for raw in reversed(raws):
             more = {t: known[t] for s in read_record(raw)[1].signatures if (t := thumbprint(s)) in known and t not in used}
             size += len(raw) + sum(len(c) for chain in more.values() for c in chain)
             if size > most_bytes:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from virtual_devices.mdoc.cose_key import from_cose, to_cose
-from virtual_devices.mdoc.tagged import MalformedMdoc, a_map, a_text, an_array, dumps, embed, embedded, read_map, unembed
-from virtual_devices.mdoc.tagged import read as read_item
+from virtual_devices import cbor
+from virtual_devices.mdoc.cose_key import decode, encoded
+from virtual_devices.mdoc.tagged import MalformedMdoc, a_map, a_text, an_array, dumps, embedded, read_map, unembed
+from virtual_devices.quick import quick
 
 QR_SCHEME = "mdoc:"
 CIPHER_SUITE = 1
@@ -26,8 +28,10 @@ NFC, BLE = 1, 2
 READER_AUTH_ALL = 3
 """The capability to check ``readerAuthAll``."""
 MAX_BYTES = 4096
+_BASE64URL = re.compile("[A-Za-z0-9_-]*").fullmatch
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Engagement:
     """``raw``: as shown, which goes into the session transcript. ``methods``: each [type, version, options]."""
@@ -53,15 +57,15 @@ def make(
     key: ec.EllipticCurvePublicKey, methods: list[list[Any]] | None = None, *, reader_auth_all: bool = True,
 ) -> Engagement:
     """An engagement of ours. ``methods``: left out over NFC, where the handover names them."""
-    cose_key = embed(dumps(to_cose(key)))
+    key_bytes = embedded(encoded(key))
     version = "1.1" if reader_auth_all else "1.0"
-    body: dict[int, Any] = {0: version, 1: [CIPHER_SUITE, cose_key]}
+    entries = [b"\x00" + cbor.name(version), b"\x01\x82" + cbor.number(CIPHER_SUITE) + key_bytes]
     if methods:
-        body[2] = methods
+        entries.append(b"\x02" + dumps(methods))
     if reader_auth_all:
-        body |= {5: [], 6: {READER_AUTH_ALL: True}}
+        entries += [b"\x05\x80", b"\x06\xa1" + cbor.number(READER_AUTH_ALL) + b"\xf5"]
     shown = tuple(tuple(method) for method in methods or ())
-    return Engagement(dumps(body), version, key, embedded(cose_key.value), shown, reader_auth_all)
+    return Engagement(cbor.head(cbor.MAP, len(entries)) + b"".join(entries), version, key, key_bytes, shown, reader_auth_all)
 
 
 def nfc_method(max_command_bytes: int, max_response_bytes: int) -> list[Any]:
@@ -73,7 +77,7 @@ def read_qr(text: str) -> Engagement:
     if not text.startswith(QR_SCHEME):
         raise MalformedMdoc(f"a QR code that does not begin with {QR_SCHEME}", "8.2.2.3")
     body = text.removeprefix(QR_SCHEME)
-    if len(body) > MAX_BYTES * 4 // 3 + 3 or not body.isascii() or not all(c.isalnum() or c in "-_" for c in body):
+    if len(body) > MAX_BYTES * 4 // 3 + 3 or not _BASE64URL(body):
         raise MalformedMdoc("the QR code is not base64url", "8.2.2.3")
     try:
         raw = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
@@ -101,7 +105,7 @@ def read(raw: bytes) -> Engagement:
             raise MalformedMdoc("a retrieval method is not [type, version, options]", "8.2.1.1")
         methods.append(parts)
     capabilities = a_map(body.get(6, {}), "the capabilities")
-    key = from_cose(read_item(cose_key, "EDeviceKey"), "EDeviceKey")
+    key = decode(cose_key, "EDeviceKey")
     return Engagement(
         raw, version, key, embedded(cose_key), tuple(methods), capabilities.get(READER_AUTH_ALL) is True,
     )

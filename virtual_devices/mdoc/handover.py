@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from virtual_devices.errors import UsageError
@@ -57,10 +58,17 @@ class Handover:
 
 def make_select(device_engagement: bytes, carriers: Sequence[Carrier]) -> bytes:
     """Hs. No carriers: none of the reader's suits (negotiated only). Raises UsageError when it does not fit into the file."""
+    engagement = Record(Tnf.EXTERNAL, ENGAGEMENT_TYPE, device_engagement, ENGAGEMENT_ID)
+    return _fitting(_before_engagement(tuple(carriers)) + engagement.to_bytes(first=False))
+
+
+@lru_cache(64)
+def _before_engagement(carriers: tuple[Carrier, ...]) -> bytes:
+    """What of Hs is the same whatever the engagement is. A wallet makes it once for what it offers."""
+    _need_different(carriers)
     rows = [alternative(carrier, (ENGAGEMENT_ID,)) for carrier in carriers]
     first = Record(Tnf.WELL_KNOWN, _SELECT, bytes((VERSION,)) + (ndef.encode(rows) if rows else b""))
-    engagement = Record(Tnf.EXTERNAL, ENGAGEMENT_TYPE, device_engagement, ENGAGEMENT_ID)
-    return _fitting(ndef.encode([first, *(carrier.record() for carrier in carriers), engagement]), carriers)
+    return first.to_bytes(last=False) + b"".join(c.record().to_bytes(first=False, last=False) for c in carriers)
 
 
 def make_request(carriers: Sequence[Carrier], draw: Callable[[int], bytes]) -> bytes:
@@ -70,12 +78,14 @@ def make_request(carriers: Sequence[Carrier], draw: Callable[[int], bytes]) -> b
     rows = [Record(Tnf.WELL_KNOWN, _COLLISION, draw(2)), *(alternative(carrier) for carrier in carriers)]
     first = Record(Tnf.WELL_KNOWN, _REQUEST, bytes((VERSION,)) + ndef.encode(rows))
     engagement = Record(Tnf.EXTERNAL, READER_ENGAGEMENT_TYPE, READER_ENGAGEMENT, READER_ENGAGEMENT_ID)
-    return _fitting(ndef.encode([first, *(carrier.record() for carrier in carriers), engagement]), carriers)
+    _need_different(carriers)
+    return _fitting(ndef.encode([first, *(carrier.record() for carrier in carriers), engagement]))
 
 
-def read_select(hs: bytes, hr: bytes | None = None) -> Handover:
-    """The handover that Hs makes, after Hr when negotiated. Raises MalformedHandover or MalformedNdef."""
-    records = ndef.decode(hs, max_bytes=MAX_MESSAGE_BYTES)
+def read_select(hs: bytes, hr: bytes | None = None, records: tuple[Record, ...] = ()) -> Handover:
+    """The handover that Hs makes, after Hr when negotiated. ``records``: those of ``hs``, where they are read already. Raises
+    MalformedHandover or MalformedNdef."""
+    records = records or ndef.decode(hs, max_bytes=MAX_MESSAGE_BYTES)
     carriers = _carriers(records, _rows(records, _SELECT))
     engagements = [r.payload for r in records if r.of(Tnf.EXTERNAL, ENGAGEMENT_TYPE) and r.id == ENGAGEMENT_ID]
     if len(engagements) != 1 or not engagements[0]:
@@ -96,9 +106,12 @@ def read_request(hr: bytes) -> tuple[Carrier, ...]:
     return carriers
 
 
-def _fitting(message: bytes, carriers: Sequence[Carrier]) -> bytes:
+def _need_different(carriers: Sequence[Carrier]) -> None:
     if len({carrier.id for carrier in carriers}) != len(carriers):
         raise UsageError("two carriers have one id: a reference could mean either")
+
+
+def _fitting(message: bytes) -> bytes:
     if len(message) > MAX_MESSAGE_BYTES:
         raise UsageError(f"the NDEF file holds a message of {MAX_MESSAGE_BYTES} bytes, not {len(message)}")
     return message

@@ -6,13 +6,13 @@ some and keep the others. The MSO names the device key: whoever copies a credent
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from virtual_devices import cbor, pki
 from virtual_devices.clock import NS
 from virtual_devices.cose import X5CHAIN, MalformedCose, Sign1, make_sign1, read_sign1
 from virtual_devices.link import Work
@@ -28,16 +28,19 @@ from virtual_devices.mdoc.tagged import (
     embed,
     embedded,
     read,
+    read_all,
     read_map,
     read_tdate,
     some_bytes,
     tdate,
     unembed,
+    unembedded,
 )
-from virtual_devices.pki import ChainVerifier, Identity, Refused, Role, Trouble, Verified
+from virtual_devices.pki import HASHES, ChainVerifier, Identity, Refused, Role, Trouble, Verified
+from virtual_devices.quick import quick
 
 SALT_BYTES = 32
-_DIGESTS = {"SHA-256": hashlib.sha256, "SHA-384": hashlib.sha384, "SHA-512": hashlib.sha512}
+_ISSUER_AUTH, _NAME_SPACES = cbor.name("issuerAuth"), cbor.name("nameSpaces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +51,23 @@ class StatusReference:
     index: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One IssuerSignedItem. ``raw``: its bytes inside #6.24, as received."""
+    """One IssuerSignedItem. ``embedded``: #6.24 round its bytes, as received: what is digested and handed on."""
 
-    raw: bytes
+    embedded: bytes
     digest_id: int
     identifier: str
     value: Any
 
+    @property
+    def raw(self) -> bytes:
+        """Its bytes, inside #6.24."""
+        return unembedded(self.embedded, "an IssuerSignedItem")
 
+
+@quick
 @dataclass(frozen=True, slots=True)
 class Mso:
     """A MobileSecurityObject, read."""
@@ -74,19 +84,23 @@ class Mso:
     status: StatusReference | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class IssuerSigned:
     """What the issuer vouches for: the items shown, and the signature over the digests of all."""
 
     items: Mapping[str, tuple[Item, ...]]
     auth: Sign1
+    source: tuple[Any, ...] = field(default=(), repr=False, compare=False)
+    """Where it was read: the message, and the way to it inside (:func:`cbor.part`); empty when it is ours."""
 
     def select(self, wanted: Mapping[str, Collection[str]]) -> IssuerSigned:
         """The same with nothing but the wanted elements."""
-        shown = {
-            space: kept for space, items in self.items.items()
-            if (kept := tuple(i for i in items if i.identifier in wanted.get(space, ())))
-        }
+        shown = {}
+        for space, items in self.items.items():
+            names = wanted.get(space, ())
+            if names and (kept := tuple([i for i in items if i.identifier in names])):
+                shown[space] = kept
         return IssuerSigned(shown, self.auth)
 
     def values(self) -> dict[str, dict[str, Any]]:
@@ -94,8 +108,9 @@ class IssuerSigned:
         return {space: {i.identifier: i.value for i in items} for space, items in self.items.items()}
 
     def auth_hash(self) -> bytes:
-        """SHA-256 of IssuerAuth: which credential this is."""
-        return hashlib.sha256(dumps(self.auth.item())).digest()
+        """SHA-256 of IssuerAuth, as it came: which credential this is."""
+        raw = cbor.part(*self.source, "issuerAuth") if self.source else self.auth.encoded()
+        return pki.hashed(raw)
 
     def item(self) -> dict[str, Any]:
         """As it stands in a Document."""
@@ -105,7 +120,10 @@ class IssuerSigned:
         return {**body, "issuerAuth": self.auth.item()}
 
     def to_bytes(self) -> bytes:
-        return dumps(self.item())
+        if not self.items:
+            return b"\xa1" + _ISSUER_AUTH + self.auth.encoded()
+        spaces = [cbor.name(space) + cbor.array([i.embedded for i in items]) for space, items in self.items.items()]
+        return b"".join((b"\xa2", _ISSUER_AUTH, self.auth.encoded(), _NAME_SPACES, cbor.map_of(spaces)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +150,7 @@ def issue(
         numbers = _shuffled(len(values), fresh)
         made = [_item(number, name, value, fresh) for number, (name, value) in zip(numbers, values.items(), strict=True)]
         items[space] = tuple(made)
-        digests[space] = {i.digest_id: hashlib.sha256(embedded(i.raw)).digest() for i in made}
+        digests[space] = {i.digest_id: pki.hashed(i.embedded) for i in made}
     key_info: dict[str, Any] = {"deviceKey": to_cose(device_key)}
     if authorised:
         whole = [space for space, names in authorised.items() if names is None]
@@ -164,44 +182,47 @@ def _shuffled(count: int, fresh: Callable[[int], bytes]) -> list[int]:
 
 def read_item(raw: bytes) -> Item:
     """Raises MalformedMdoc."""
-    body = read_map(raw, "an IssuerSignedItem")
+    return _item_of(raw, read(raw, "an IssuerSignedItem"))
+
+
+def _item_of(raw: bytes, decoded: object) -> Item:
+    body = a_map(decoded, "an IssuerSignedItem")
+    number, name = a_number(body.get("digestID"), "digestID"), a_text(body.get("elementIdentifier"), "elementIdentifier")
     if len(some_bytes(body.get("random"), "random")) < 16:
         raise MalformedMdoc("an item's random of less than 16 bytes", "9.1.2.5")
     if "elementValue" not in body:
         raise MalformedMdoc("an item without a value", "8.3.2.1.2.2")
-    return Item(
-        raw, a_number(body.get("digestID"), "digestID"), a_text(body.get("elementIdentifier"), "elementIdentifier"),
-        body["elementValue"],
-    )
+    return Item(embedded(raw), number, name, body["elementValue"])
 
 
-def read_issuer_signed(value: object) -> IssuerSigned:
-    """Raises MalformedMdoc."""
+def read_issuer_signed(value: object, source: tuple[Any, ...] = ()) -> IssuerSigned:
+    """``source``: where it stands, see :class:`IssuerSigned`. Raises MalformedMdoc."""
     body = a_map(value, "issuerSigned")
-    items: dict[str, tuple[Item, ...]] = {}
-    for space, found in a_map(body.get("nameSpaces", {}), "nameSpaces").items():
-        embeds = an_array(found, "a namespace's items")
-        items[a_text(space, "a namespace")] = tuple(read_item(unembed(v, "an IssuerSignedItem")) for v in embeds)
+    raws = {
+        a_text(space, "a namespace"): [unembed(v, "an IssuerSignedItem") for v in an_array(found, "a namespace's items")]
+        for space, found in a_map(body.get("nameSpaces", {}), "nameSpaces").items()
+    }
+    decoded = iter(read_all([raw for some in raws.values() for raw in some], "an IssuerSignedItem"))
+    items = {space: tuple([_item_of(raw, next(decoded)) for raw in some]) for space, some in raws.items()}
     try:
-        return IssuerSigned(items, read_sign1(body.get("issuerAuth")))
+        return IssuerSigned(items, read_sign1(body.get("issuerAuth")), source)
     except MalformedCose as e:
         raise MalformedMdoc(f"issuerAuth: {e.what}", "9.1.2.4") from None
 
 
 def read_mso(payload: bytes) -> Mso:
     """The MSO in the payload of issuerAuth. Raises MalformedMdoc."""
-    body = read_map(unembed(read(payload, "MobileSecurityObjectBytes"), "MobileSecurityObjectBytes"), "the MSO")
+    body = read_map(unembedded(payload, "MobileSecurityObjectBytes"), "the MSO")
     if a_text(body.get("version"), "the MSO's version").split(".")[0] != "1":
         raise MalformedMdoc(f"MSO version {brief(body.get('version'))}", "9.1.2.4")
     algorithm = a_text(body.get("digestAlgorithm"), "digestAlgorithm")
-    if algorithm not in _DIGESTS:
+    if algorithm not in HASHES:
         raise MalformedMdoc(f"digest algorithm {algorithm}", "9.1.2.5")
-    digests = {
-        a_text(space, "a namespace"): {
-            a_number(n, "a digest ID"): some_bytes(d, "a digest") for n, d in a_map(found, "valueDigests").items()
-        }
-        for space, found in a_map(body.get("valueDigests"), "valueDigests").items()
-    }
+    digests: dict[str, Mapping[int, bytes]] = {}
+    for space, found in a_map(body.get("valueDigests"), "valueDigests").items():
+        if not (set(map(type, a_map(found, "valueDigests"))) <= {int} and set(map(type, found.values())) <= {bytes}):
+            raise MalformedMdoc("valueDigests that are not byte strings by number", "9.1.2.4")
+        digests[a_text(space, "a namespace")] = found
     info = a_map(body.get("deviceKeyInfo"), "deviceKeyInfo")
     validity = a_map(body.get("validityInfo"), "validityInfo")
     return Mso(
@@ -267,12 +288,11 @@ def verify(
 
 def _undigested(issued: IssuerSigned, mso: Mso) -> str:
     """The first element that is not as the issuer signed it, or stands there twice; empty when all are."""
-    make = _DIGESTS[mso.digest_algorithm]
     for space, items in issued.items.items():
         digests = mso.digests.get(space, {})
         seen: set[str] = set()
         for item in items:
-            if item.identifier in seen or digests.get(item.digest_id) != make(embedded(item.raw)).digest():
+            if item.identifier in seen or digests.get(item.digest_id) != pki.hashed(item.embedded, mso.digest_algorithm):
                 return f"{space} {item.identifier}"
             seen.add(item.identifier)
     return ""

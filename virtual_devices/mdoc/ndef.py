@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
 from virtual_devices.errors import PeerError, UsageError
+from virtual_devices.quick import quick, unchecked
 
 MB, ME, CF, SR, IL = 0x80, 0x40, 0x20, 0x10, 0x08
 """Flags of a record's first byte."""
@@ -42,6 +43,9 @@ class Tnf(IntEnum):
     UNKNOWN = 5
     UNCHANGED = 6  # of later chunks: never taken
     RESERVED = 7  # never taken
+
+
+_TNFS, _UNCHANGED, _CASELESS = tuple(Tnf), int(Tnf.UNCHANGED), (Tnf.MEDIA, Tnf.EXTERNAL)
 
 
 class NdefProblem(Enum):
@@ -69,6 +73,7 @@ class MalformedNdef(PeerError, ValueError):
         self.offset = offset
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Record:
     """One record. ``long`` asks for four bytes of length though one would do; it does not count when records are compared."""
@@ -80,16 +85,16 @@ class Record:
     long: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
-        if len(self.type) > 255 or len(self.id or b"") > 255 or len(self.payload) > 0xFFFFFFFF:
+        if len(self.type) > 255 or (self.id and len(self.id) > 255) or len(self.payload) > 0xFFFFFFFF:
             raise UsageError("a record has at most 255 bytes of type, 255 of id and 2**32 - 1 of payload")
         if _problem_of_type(self.tnf, self.type, bool(self.id or self.payload)):
             raise UsageError(f"no record is {self.tnf.name} with {len(self.type)} bytes of type")
 
     def of(self, tnf: Tnf, kind: bytes) -> bool:
         """True for a record of this type. Media types and external types do not distinguish case (RFC 2045 5.1, RTD 1.0 2.1)."""
-        if tnf in (Tnf.MEDIA, Tnf.EXTERNAL):
-            return self.tnf is tnf and self.type.lower() == kind.lower()
-        return self.tnf is tnf and self.type == kind
+        if self.tnf is not tnf:
+            return False
+        return self.type == kind or (tnf in _CASELESS and self.type.lower() == kind.lower())
 
     def to_bytes(self, first: bool = True, last: bool = True) -> bytes:
         """The record at its place in a message."""
@@ -99,6 +104,9 @@ class Record:
         if self.id is not None:
             parts.append(bytes((len(self.id),)))
         return b"".join((*parts, self.type, self.id or b"", self.payload))
+
+
+_record = unchecked(Record)
 
 
 def encode(records: Iterable[Record]) -> bytes:
@@ -136,10 +144,10 @@ def decode(raw: bytes, max_records: int = MAX_RECORDS, max_bytes: int = MAX_MESS
 def _read(raw: bytes, at: int) -> tuple[Record, int]:
     """The record that begins at ``at``, and where the next one would."""
     flags = raw[at]
-    tnf = Tnf(flags & 7)
-    if flags & CF or tnf is Tnf.UNCHANGED:
+    tnf = _TNFS[flags & 7]
+    if flags & CF or tnf == _UNCHANGED:
         raise MalformedNdef(NdefProblem.CHUNKED, at)
-    if tnf is Tnf.RESERVED:
+    if tnf > _UNCHANGED:
         raise MalformedNdef(NdefProblem.BAD_TNF, at)
     size = 1 if flags & SR else 4
     head = at + 2 + size + (1 if flags & IL else 0)
@@ -150,22 +158,16 @@ def _read(raw: bytes, at: int) -> tuple[Record, int]:
     end = id_end + int.from_bytes(raw[at + 2 : at + 2 + size], "big")
     if end > len(raw):
         raise MalformedNdef(NdefProblem.TRUNCATED, at)
-    kind, name, payload = bytes(raw[head:type_end]), bytes(raw[type_end:id_end]), bytes(raw[id_end:end])
+    kind, name, payload = raw[head:type_end], raw[type_end:id_end], raw[id_end:end]
     if _problem_of_type(tnf, kind, bool(name or payload)):
         raise MalformedNdef(NdefProblem.BAD_TYPE, at)
-    return Record(tnf, kind, payload, name if flags & IL else None, not flags & SR), end
+    return _record(tnf, kind, payload, name if flags & IL else None, not flags & SR), end
 
 
 def _problem_of_type(tnf: Tnf, kind: bytes, has_more: bool) -> bool:
-    match tnf:
-        case Tnf.EMPTY:
-            return bool(kind) or has_more
-        case Tnf.UNKNOWN:
-            return bool(kind)
-        case Tnf.UNCHANGED | Tnf.RESERVED:
-            return True
-        case _:
-            return not kind
+    if 1 <= tnf <= 4:
+        return not kind
+    return bool(kind) or tnf >= _UNCHANGED or (has_more and not tnf)
 
 
 __all__ = ["MAX_MESSAGE_BYTES", "MAX_RECORDS", "MalformedNdef", "NdefProblem", "Record", "Tnf", "decode", "encode"]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from virtual_devices.apdu import CHAINING, MAX_DATA_BYTES, MAX_LE, MAX_SHORT_LE, SW, Command, Response
+from virtual_devices.apdu import CHAINING, MAX_DATA_BYTES, MAX_LE, MAX_SHORT_LE, OK, SW, Command, Response
 from virtual_devices.errors import PeerError, UsageError
 
 AID = bytes.fromhex("A0000002480400")
@@ -161,7 +161,7 @@ class Retrieval:
         if command.p2 not in (0x00, 0x0C):
             return Response(sw=SW.WRONG_P1P2)
         self._open = True
-        return Response()
+        return OK
 
     def _envelope(self, command: Command) -> Response | None:
         sw = self._refused(command)
@@ -176,7 +176,7 @@ class Retrieval:
             if extent is not None and len(self._incoming) > sum(extent):
                 return self._refuse(SW.WRONG_DATA)
             if command.chaining:
-                return Response()
+                return OK
             message = unwrap(bytes(self._incoming), self._max_message_bytes)
         except MalformedEnvelope:
             return self._refuse(SW.WRONG_DATA)

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
+from virtual_devices import cbor
 from virtual_devices.cose import MalformedCose, Sign1, read_sign1
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.mdoc.tagged import (
@@ -22,17 +24,22 @@ from virtual_devices.mdoc.tagged import (
     a_text,
     an_array,
     dumps,
-    embed,
     embedded,
     read_map,
     some_bytes,
+    texts,
     unembed,
 )
+from virtual_devices.quick import quick
 
 MAX_DOC_REQUESTS, MAX_READERS = 8, 4
 V1_0, V1_1 = "1.0", "1.1"
+_READER_AUTH, _ITEMS_REQUEST, _VERSION = map(cbor.name, ("readerAuth", "itemsRequest", "version"))
+_DOC_REQUESTS, _READER_AUTH_ALL, _INFO = map(cbor.name, ("docRequests", "readerAuthAll", "deviceRequestInfo"))
+_DOC_TYPE, _NAME_SPACES, _REQUEST_INFO = map(cbor.name, ("docType", "nameSpaces", "requestInfo"))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ItemsRequest:
     """What is asked of one document. ``raw``: its bytes inside #6.24, as they came."""
@@ -47,12 +54,14 @@ class ItemsRequest:
         return {space: frozenset(names) for space, names in self.wanted.items()}
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DocRequest:
     items: ItemsRequest
     auth: Sign1 | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DeviceRequest:
     """A request. ``info``: DeviceRequestInfo, encoded; None when there is none."""
@@ -75,20 +84,18 @@ class DeviceRequest:
     def to_bytes(self) -> bytes:
         documents = []
         for document in self.documents:
-            body: dict[str, Any] = {"itemsRequest": embed(document.items.raw)}
-            if document.auth is not None:
-                body["readerAuth"] = document.auth.item()
-            documents.append(body)
-        whole: dict[str, Any] = {"version": self.version, "docRequests": documents}
-        if self.info is not None:
-            whole["deviceRequestInfo"] = embed(self.info)
+            auth = b"" if document.auth is None else _READER_AUTH + document.auth.encoded()
+            documents.append(b"".join((b"\xa2" if auth else b"\xa1", auth, _ITEMS_REQUEST, embedded(document.items.raw))))
+        parts = [_VERSION + cbor.name(self.version), _DOC_REQUESTS + cbor.array(documents)]
         if self.auth_all:
-            whole["readerAuthAll"] = [auth.item() for auth in self.auth_all]
-        return dumps(whole)
+            parts.append(_READER_AUTH_ALL + cbor.array([auth.encoded() for auth in self.auth_all]))
+        if self.info is not None:
+            parts.append(_INFO + embedded(self.info))
+        return cbor.map_of(parts)
 
     def signed_by_all(self, transcript: Transcript) -> bytes:
         """ReaderAuthenticationAllBytes: what each of ``readerAuthAll`` signs."""
-        items = bytes((0x80 | len(self.documents),)) + b"".join(embedded(d.items.raw) for d in self.documents)
+        items = cbor.array([embedded(d.items.raw) for d in self.documents])
         info = b"\xf6" if self.info is None else embedded(self.info)
         return embedded(b"\x84\x77ReaderAuthenticationAll" + transcript.encoded + items + info)
 
@@ -100,11 +107,20 @@ def signed_by_reader(items: ItemsRequest, transcript: Transcript) -> bytes:
 
 def items_request(doctype: str, wanted: Mapping[str, Mapping[str, bool]], info: Mapping[str, Any] | None = None) -> ItemsRequest:
     """A request of ours for one document."""
-    spaces = {space: dict(names) for space, names in wanted.items()}
-    body: dict[str, Any] = {"docType": doctype, "nameSpaces": spaces}
+    spaces = _name_spaces(tuple([(space, tuple(names.items())) for space, names in wanted.items()]))
+    parts = [_DOC_TYPE + cbor.name(doctype), _NAME_SPACES + spaces]
     if info:
-        body["requestInfo"] = dict(info)
-    return ItemsRequest(dumps(body), doctype, spaces, dict(info or {}))
+        parts.append(_REQUEST_INFO + dumps(dict(info)))
+    return ItemsRequest(cbor.map_of(parts), doctype, {space: dict(names) for space, names in wanted.items()}, dict(info or {}))
+
+
+@lru_cache(32)
+def _name_spaces(wanted: tuple[tuple[str, tuple[tuple[str, bool], ...]], ...]) -> bytes:
+    """What a reader asks for, encoded: the few things that it asks of everybody."""
+    return cbor.map_of([
+        cbor.name(space) + cbor.map_of([cbor.name(name) + (b"\xf5" if retain else b"\xf4") for name, retain in names])
+        for space, names in wanted
+    ])
 
 
 def read_items_request(raw: bytes) -> ItemsRequest:
@@ -113,9 +129,9 @@ def read_items_request(raw: bytes) -> ItemsRequest:
     wanted: dict[str, dict[str, bool]] = {}
     for space, names in a_map(body.get("nameSpaces"), "nameSpaces").items():
         found = a_map(names, "a namespace's elements")
-        if not found or not all(isinstance(retain, bool) for retain in found.values()):
+        if set(map(type, found.values())) != {bool}:
             raise MalformedMdoc("elements without intent to retain", "8.3.2.1.2.1")
-        wanted[a_text(space, "a namespace")] = {a_text(name, "an element"): retain for name, retain in found.items()}
+        wanted[a_text(space, "a namespace")] = dict(texts(found, "an element"))
     if not wanted:
         raise MalformedMdoc("a request for nothing", "8.3.2.1.2.1")
     info = a_map(body.get("requestInfo", {}), "requestInfo")

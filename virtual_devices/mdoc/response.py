@@ -16,6 +16,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from virtual_devices import cbor
 from virtual_devices.cose import PROTECTED_ES256, Mac0, MalformedCose, Sign1, make_mac0, read_mac0, read_sign1, sig_structure
 from virtual_devices.link import Work
 from virtual_devices.mdoc.mso import IssuerSigned, Mso, read_issuer_signed, verify
@@ -28,15 +29,19 @@ from virtual_devices.mdoc.tagged import (
     an_array,
     brief,
     dumps,
-    embed,
     embedded,
     read_map,
+    texts,
     unembed,
 )
 from virtual_devices.pki import ChainVerifier, Refused, Trouble, Verified
+from virtual_devices.quick import quick
 
 DATA_NOT_RETURNED = 0
 MAX_DOCUMENTS = 8
+_ERRORS, _DOC_TYPE, _DEVICE_SIGNED, _ISSUER_SIGNED = map(cbor.name, ("errors", "docType", "deviceSigned", "issuerSigned"))
+_STATUS, _VERSION, _DOCUMENTS, _DOCUMENT_ERRORS = map(cbor.name, ("status", "version", "documents", "documentErrors"))
+_DEVICE_AUTH, _NAME_SPACES = map(cbor.name, ("deviceAuth", "nameSpaces"))
 
 
 class ResponseStatus(Enum):
@@ -48,6 +53,7 @@ class ResponseStatus(Enum):
     VALIDATION_ERROR = 12
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DeviceSigned:
     """What the device itself says, and its proof. ``raw``: DeviceNameSpaces inside #6.24, as it came."""
@@ -56,11 +62,13 @@ class DeviceSigned:
     values: Mapping[str, Mapping[str, Any]]
     auth: Sign1 | Mac0
 
-    def item(self) -> dict[str, Any]:
+    def encoded(self) -> bytes:
         kind = "deviceSignature" if isinstance(self.auth, Sign1) else "deviceMac"
-        return {"nameSpaces": embed(self.raw), "deviceAuth": {kind: self.auth.item()}}
+        proof = b"\xa1" + cbor.name(kind) + self.auth.encoded()
+        return b"".join((b"\xa2", _DEVICE_AUTH, proof, _NAME_SPACES, embedded(self.raw)))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Document:
     """One document shown. ``errors``: namespace -> element -> code, for what was asked and is not there."""
@@ -70,13 +78,17 @@ class Document:
     device: DeviceSigned
     errors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
-    def item(self) -> dict[str, Any]:
-        body: dict[str, Any] = {"docType": self.doctype, "issuerSigned": self.issued.item(), "deviceSigned": self.device.item()}
+    def encoded(self) -> bytes:
+        errors = b""
         if self.errors:
-            body["errors"] = {space: dict(codes) for space, codes in self.errors.items()}
-        return body
+            errors = _ERRORS + cbor.map_of([cbor.text(space) + _codes(codes) for space, codes in self.errors.items()])
+        return b"".join((
+            b"\xa4" if errors else b"\xa3", errors, _DOC_TYPE, cbor.name(self.doctype), _DEVICE_SIGNED, self.device.encoded(),
+            _ISSUER_SIGNED, self.issued.to_bytes(),
+        ))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DeviceResponse:
     documents: tuple[Document, ...] = ()
@@ -85,12 +97,16 @@ class DeviceResponse:
     status: ResponseStatus = ResponseStatus.OK
 
     def to_bytes(self) -> bytes:
-        body: dict[str, Any] = {"version": "1.0"}
+        parts = [_STATUS + cbor.number(self.status.value), _VERSION + cbor.name("1.0")]
         if self.documents:
-            body["documents"] = [d.item() for d in self.documents]
+            parts.append(_DOCUMENTS + cbor.array([d.encoded() for d in self.documents]))
         if self.errors:
-            body["documentErrors"] = [{doctype: code} for doctype, code in self.errors.items()]
-        return dumps({**body, "status": self.status.value})
+            parts.append(_DOCUMENT_ERRORS + cbor.array([_codes({doctype: code}) for doctype, code in self.errors.items()]))
+        return cbor.map_of(parts)
+
+
+def _codes(codes: Mapping[str, int]) -> bytes:
+    return cbor.map_of([cbor.text(name) + cbor.number(code) for name, code in codes.items()])
 
 
 def authenticated(transcript: Transcript, doctype: str, device_spaces: bytes) -> bytes:
@@ -100,7 +116,7 @@ def authenticated(transcript: Transcript, doctype: str, device_spaces: bytes) ->
 
 def authenticated_in(transcript: bytes, doctype: str, device_spaces: bytes) -> bytes:
     """The same, of an encoded SessionTranscript: for who was not in the session."""
-    return embedded(b"\x84\x74DeviceAuthentication" + transcript + dumps(doctype) + embedded(device_spaces))
+    return embedded(b"\x84\x74DeviceAuthentication" + transcript + cbor.text(doctype) + embedded(device_spaces))
 
 
 def sign_device(
@@ -142,29 +158,27 @@ def read(raw: bytes) -> DeviceResponse:
     for entry in an_array(body.get("documentErrors", []), "documentErrors"):
         for doctype, code in a_map(entry, "a document error").items():
             errors[a_text(doctype, "a document type")] = a_number(code, "an error code")
-    return DeviceResponse(tuple(_document(d) for d in found), errors, status)
+    return DeviceResponse(tuple(_document(d, raw, number) for number, d in enumerate(found)), errors, status)
 
 
-def _document(value: object) -> Document:
+def _document(value: object, message: bytes, number: int) -> Document:
     body = a_map(value, "a Document")
-    errors = {
-        a_text(space, "a namespace"): {
-            a_text(name, "an element"): a_number(code, "an error code") for name, code in a_map(codes, "errors").items()
-        }
-        for space, codes in a_map(body.get("errors", {}), "errors").items()
-    }
+    errors: dict[str, Mapping[str, int]] = {}
+    for space, codes in texts(a_map(body.get("errors", {}), "errors"), "a namespace").items():
+        errors[space] = texts(a_map(codes, "errors"), "an element")
+        if not set(map(type, codes.values())) <= {int}:
+            raise MalformedMdoc("an error code is not a whole number")
     return Document(
-        a_text(body.get("docType"), "docType"), read_issuer_signed(body.get("issuerSigned")),
+        a_text(body.get("docType"), "docType"),
+        read_issuer_signed(body.get("issuerSigned"), (message, "documents", number, "issuerSigned")),
         _device_signed(a_map(body.get("deviceSigned"), "deviceSigned")), errors,
     )
 
 
 def _device_signed(body: Mapping[Any, Any]) -> DeviceSigned:
     raw = unembed(body.get("nameSpaces"), "DeviceNameSpacesBytes")
-    values = {
-        a_text(space, "a namespace"): {a_text(name, "an element"): value for name, value in a_map(found, "elements").items()}
-        for space, found in read_map(raw, "DeviceNameSpaces").items()
-    }
+    spaces = texts(read_map(raw, "DeviceNameSpaces"), "a namespace")
+    values = {space: texts(a_map(found, "elements"), "an element") for space, found in spaces.items()}
     auth = a_map(body.get("deviceAuth"), "deviceAuth")
     if len(auth) != 1:
         raise MalformedMdoc("deviceAuth is not one of signature and MAC", "9.1.3")
@@ -180,6 +194,7 @@ def _device_signed(body: Mapping[Any, Any]) -> DeviceSigned:
 
 # -- believing
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Believed:
     """A document whose issuer and device have been checked."""

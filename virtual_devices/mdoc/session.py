@@ -10,7 +10,6 @@ with a counter as nonce, so that a message replayed, doubled or moved to another
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -22,13 +21,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from virtual_devices.cose import byte_string
-from virtual_devices.mdoc.cose_key import from_cose, to_cose
-from virtual_devices.mdoc.tagged import MalformedMdoc, a_number, dumps, embedded, read, read_map, some_bytes, unembed
+from virtual_devices import cbor, pki
+from virtual_devices.cbor import byte_string
+from virtual_devices.mdoc.cose_key import decode, encoded
+from virtual_devices.mdoc.tagged import MalformedMdoc, a_number, embedded, read_map, some_bytes, unembed
+from virtual_devices.quick import quick
+from virtual_devices.randomness import private_key
 
 MAX_MESSAGE_BYTES = 1 << 16
 """Of one session message, either way: a portrait and 60 records fit; a peer cannot make us hold more."""
 _MAX_COUNTER = 0xFFFF_FFFF
+_ESTABLISHMENT = b"\xa2\x6aeReaderKey\xd8\x18\x58\x4b"
+"""How a SessionEstablishment begins: a COSE_Key on P-256 has 75 bytes."""
+_DATA, _STATUS = cbor.name("data"), cbor.name("status")
 
 
 class SessionStatus(Enum):
@@ -50,6 +55,7 @@ class CannotDecrypt(MalformedMdoc):
     """A message that was not made for this place in this session."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """What both sides have seen of each other. ``handover``: None (QR), or [Hs, Hr / None] as they went over the air."""
@@ -64,14 +70,23 @@ class Transcript:
     """SHA-256(SessionTranscriptBytes)."""
 
     def __post_init__(self) -> None:
-        handover = b"\xf6" if self.handover is None else dumps(list(self.handover))
+        handover = b"\xf6"
+        if self.handover is not None:
+            select, request = self.handover
+            handover = b"\x82" + byte_string(select) + (b"\xf6" if request is None else byte_string(request))
         encoded = b"\x83" + embedded(self.engagement) + self.reader_key_bytes + handover
         object.__setattr__(self, "encoded", encoded)
-        object.__setattr__(self, "hash", hashlib.sha256(embedded(encoded)).digest())
+        object.__setattr__(self, "hash", pki.hashed(embedded(encoded)))
 
     def key(self, shared: bytes, info: str) -> bytes:
         """32 bytes for one purpose, from an ECDH secret."""
         return HKDF(algorithm=hashes.SHA256(), length=32, salt=self.hash, info=info.encode("ascii")).derive(shared)
+
+
+def ephemeral_key(random: bytes) -> tuple[ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey]:
+    """A key for one session, and its public half. ``random``: 32 bytes that were never used before."""
+    key = private_key("session", random.hex())
+    return key, key.public_key()
 
 
 def agree(key: ec.EllipticCurvePrivateKey, peer: ec.EllipticCurvePublicKey) -> bytes:
@@ -104,6 +119,7 @@ class Cipher:
         return plain
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Establishment:
     """The reader's first message."""
@@ -113,6 +129,7 @@ class Establishment:
     data: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SessionData:
     """Any later message. Neither data nor a status that we know: MalformedMdoc when read."""
@@ -121,12 +138,9 @@ class SessionData:
     status: SessionStatus | None = None
 
     def to_bytes(self) -> bytes:
-        body: dict[str, Any] = {}
-        if self.data is not None:
-            body["data"] = self.data
-        if self.status is not None:
-            body["status"] = self.status.value
-        return dumps(body)
+        data = b"" if self.data is None else _DATA + byte_string(self.data)
+        status = b"" if self.status is None else _STATUS + cbor.number(self.status.value)
+        return cbor.head(cbor.MAP, bool(data) + bool(status)) + data + status
 
 
 TERMINATION = SessionData(status=SessionStatus.TERMINATION).to_bytes()
@@ -134,7 +148,7 @@ TERMINATION = SessionData(status=SessionStatus.TERMINATION).to_bytes()
 
 def key_bytes(key: ec.EllipticCurvePublicKey) -> bytes:
     """EReaderKeyBytes or EDeviceKeyBytes of a key of ours."""
-    return embedded(dumps(to_cose(key)))
+    return embedded(encoded(key))
 
 
 def establishment(reader_key_bytes: bytes, data: bytes) -> bytes:
@@ -144,18 +158,22 @@ def establishment(reader_key_bytes: bytes, data: bytes) -> bytes:
 
 def read_establishment(raw: bytes) -> Establishment:
     """Raises MalformedMdoc."""
+    if raw[:16] == _ESTABLISHMENT and (data := _data(raw, 91)) is not None:  # as nearly everybody writes it
+        return Establishment(decode(raw[16:91], "eReaderKey"), raw[12:91], data)
     body = _read(raw)
     inner = unembed(body.get("eReaderKey"), "eReaderKey")
     as_sent = embedded(inner)
     if as_sent not in raw:  # its length was not in the shortest form: what would be hashed is not what was sent
         raise MalformedMdoc("eReaderKey is not in the shortest encoding", "9.1.1.4")
     return Establishment(
-        from_cose(read(inner, "eReaderKey"), "eReaderKey"), as_sent, some_bytes(body.get("data"), "the session's data"),
+        decode(inner, "eReaderKey"), as_sent, some_bytes(body.get("data"), "the session's data"),
     )
 
 
 def read_data(raw: bytes) -> SessionData:
     """Raises MalformedMdoc."""
+    if raw[:1] == b"\xa1" and (only := _data(raw, 1)) is not None:  # as nearly everybody writes it
+        return SessionData(only)
     body = _read(raw)
     data, number = body.get("data"), body.get("status")
     if data is None and number is None:
@@ -167,6 +185,14 @@ def read_data(raw: bytes) -> SessionData:
         except ValueError:
             raise MalformedMdoc(f"status {number}", "9.1.1.4") from None
     return SessionData(None if data is None else some_bytes(data, "the session's data"), status)
+
+
+def _data(raw: bytes, at: int) -> bytes | None:
+    """The data, where its key stands at ``at`` and its byte string up to the end; None for another structure."""
+    if len(raw) > MAX_MESSAGE_BYTES or not raw.startswith(_DATA, at) or len(raw) < at + len(_DATA) + 6:
+        return None
+    major, length, begin = cbor.read_head(raw, at + len(_DATA))
+    return raw[begin:] if major == cbor.BYTES and length == len(raw) - begin else None
 
 
 def _read(raw: bytes) -> Mapping[Any, Any]:

@@ -5,17 +5,17 @@ What was received embedded stays bytes: it is hashed and verified as it came.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, date, datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, TypeVar
 
 import cbor2
 
 from virtual_devices import cbor
 from virtual_devices.clock import from_datetime, to_datetime
-from virtual_devices.cose import byte_string
 from virtual_devices.errors import PeerError
 
+T = TypeVar("T")
 A_MAP = (dict, Mapping)
 """For isinstance: what decoders give is nearly always a dict, and an abstract class is slow to ask."""
 EMBEDDED, DATE_TIME, FULL_DATE = 24, 0, 1004
@@ -41,7 +41,10 @@ def embed(encoded: bytes) -> cbor2.CBORTag:
 
 def embedded(encoded: bytes) -> bytes:
     """The same as bytes: what is hashed and signed."""
-    return b"\xd8\x18" + byte_string(encoded)
+    length = len(encoded)
+    if 24 <= length < 256:  # most are
+        return b"\xd8\x18\x58%c%b" % (length, encoded)
+    return b"\xd8\x18" + cbor.head(cbor.BYTES, length) + encoded
 
 
 def unembed(value: object, what: str) -> bytes:
@@ -51,10 +54,27 @@ def unembed(value: object, what: str) -> bytes:
     return value.value
 
 
+def unembedded(raw: bytes, what: str) -> bytes:
+    """The bytes inside #6.24, of one whole encoded item. Raises MalformedMdoc."""
+    if raw[:2] == b"\xd8\x18" and len(raw) > 2:
+        major, length, at = cbor.read_head(raw, 2)
+        if major == cbor.BYTES and length == len(raw) - at:
+            return raw[at:]
+    return unembed(read(raw, what), what)
+
+
 def read(raw: bytes, what: str) -> Any:
     """Any item. Raises MalformedMdoc."""
     try:
         return cbor.decode(raw)
+    except cbor.MalformedCbor as e:
+        raise MalformedMdoc(f"{what}: {e.what}") from None
+
+
+def read_all(raws: Sequence[bytes], what: str) -> list[Any]:
+    """Items, each the whole of its bytes. Raises MalformedMdoc."""
+    try:
+        return cbor.decode_all(raws)
     except cbor.MalformedCbor as e:
         raise MalformedMdoc(f"{what}: {e.what}") from None
 
@@ -78,6 +98,13 @@ def an_array(value: object, what: str) -> list[Any]:
 
 def a_text(value: object, what: str) -> str:
     if not isinstance(value, str):
+        raise MalformedMdoc(f"{what} is not text")
+    return value
+
+
+def texts(value: Mapping[Any, T], what: str) -> Mapping[str, T]:
+    """A map whose keys are texts. Raises MalformedMdoc."""
+    if not set(map(type, value)) <= {str}:
         raise MalformedMdoc(f"{what} is not text")
     return value
 
@@ -109,7 +136,7 @@ def read_tdate(value: object, what: str) -> int:
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise MalformedMdoc(f"{what} is not a date-time (tag 0)")
     try:
-        return from_datetime(value.astimezone(UTC))
+        return from_datetime(value)
     except (OverflowError, ValueError):
         raise MalformedMdoc(f"{what} is out of range") from None
 

@@ -16,9 +16,10 @@ reader sent. The capability container is the one of ISO/IEC 18013-5 readers' and
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
-from virtual_devices.apdu import MAX_SHORT_LE, SW, Command, Response
+from virtual_devices.apdu import MAX_SHORT_LE, OK, SW, Command, Response
 from virtual_devices.errors import UsageError
 
 AID = bytes.fromhex("D2760000850101")
@@ -121,7 +122,7 @@ class Type4Tag:
             return Response(sw=SW.WRONG_P1P2)
         self._open = True
         self.put(self._content.begin())
-        return Response()
+        return OK
 
     def _select_file(self, command: Command) -> Response:
         if (command.p1, command.p2) != (0x00, 0x0C):
@@ -132,7 +133,7 @@ class Type4Tag:
         if file not in (CC_FILE, NDEF_FILE):
             return Response(sw=SW.FILE_NOT_FOUND)
         self._file = file
-        return Response()
+        return OK
 
     def _read(self, command: Command) -> Response:
         if not self._file:
@@ -169,7 +170,7 @@ class Type4Tag:
             self._written = bytearray(2)
         self._written[offset : offset + len(command.data)] = command.data
         length = int.from_bytes(self._written[:2], "big")
-        return self._complete(length) if length else Response()
+        return self._complete(length) if length else OK
 
     def _refused(self, offset: int, data: bytes) -> int:
         """The status word for a write that cannot be, or 0."""
@@ -197,18 +198,21 @@ class Type4Tag:
         if answer is None or len(answer) > MAX_MESSAGE_BYTES:
             return Response(sw=SW.WRONG_DATA)
         self.put(answer)
-        return Response()
+        return OK
 
 
+@lru_cache(64)
 def select(name: bytes) -> Command:
     """SELECT by name, the first or only occurrence, control information asked for and ignored."""
     return Command(0x00, SELECT, 0x04, 0x00, name, MAX_SHORT_LE)
 
 
+@lru_cache(64)
 def select_file(file: int) -> Command:
     return Command(0x00, SELECT, 0x00, 0x0C, file.to_bytes(2, "big"))
 
 
+@lru_cache(64)
 def read_binary(offset: int, count: int) -> Command:
     return Command(0x00, READ_BINARY, offset >> 8, offset & 0xFF, le=count)
 

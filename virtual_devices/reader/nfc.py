@@ -61,9 +61,10 @@ def handover(
     try:
         container = yield from tag.open()
         first = yield from tag.read(container)
-        service = tnep.offered(ndef.decode(first), SERVICE)
+        records = ndef.decode(first, max_bytes=type4.MAX_MESSAGE_BYTES)
+        service = tnep.offered(records, SERVICE)
         if service is None:
-            found = read_select(first)
+            found = read_select(first, records=records)
         else:
             yield from tag.write(container, tnep.select_message(SERVICE))
             answer = yield from tag.read(container, service)
@@ -178,19 +179,22 @@ def _refusal(response: Response, role: str, what: str) -> Ended:
 
 def _once(role: str, command: Command, step: str, timeout_s: float) -> Flow[Response]:
     attempt: Attempt = yield Exchange(role, command.to_bytes(), timeout_s, step)
-    match attempt.outcome:
-        case Outcome.REPLIED:
-            assert attempt.reply is not None
-        case Outcome.GONE:
-            raise Ended(f"the {role} has left the field", ABSENT.get(role, NO_CARD), role, outcome=attempt.outcome)
-        case Outcome.GARBLED:
-            raise Ended(f"the {role}'s answer is damaged", READ_WRITE_FAULT, role, outcome=attempt.outcome)
-        case _:
-            raise Ended(f"the {role} does not answer", READER_TIMEOUT, role, outcome=attempt.outcome)
+    if attempt.reply is None:
+        raise _silence(attempt.outcome, role)
     try:
         return Response.parse(attempt.reply)
     except MalformedApdu as e:
         raise Ended(str(e), READ_WRITE_FAULT, role) from None
+
+
+def _silence(outcome: Outcome, role: str) -> Ended:
+    match outcome:
+        case Outcome.GONE:
+            return Ended(f"the {role} has left the field", ABSENT.get(role, NO_CARD), role, outcome=outcome)
+        case Outcome.GARBLED:
+            return Ended(f"the {role}'s answer is damaged", READ_WRITE_FAULT, role, outcome=outcome)
+        case _:
+            return Ended(f"the {role} does not answer", READER_TIMEOUT, role, outcome=outcome)
 
 
 __all__ = ["Container", "handover", "open_retrieval", "read_container", "retrieve"]

@@ -29,12 +29,12 @@ from virtual_devices.link import Attempt, Outcome, Work
 from virtual_devices.mdoc import engagement, response, session
 from virtual_devices.mdoc.carriers import Carrier, NfcCarrier
 from virtual_devices.mdoc.engagement import Engagement
+from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.request import V1_0, V1_1, DeviceRequest, DocRequest, items_request, signed_by_reader
 from virtual_devices.mdoc.response import Believed, ResponseStatus
 from virtual_devices.mdoc.session import Cipher, SessionData, Side, Transcript
 from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.pki import Refused, Trouble
-from virtual_devices.randomness import private_key
 from virtual_devices.reader import nfc
 from virtual_devices.reader.authenticate import refused
 from virtual_devices.reader.desk import Desk
@@ -85,10 +85,9 @@ class MessageChannel:
 
     def exchange(self, message: bytes, step: str, timeout_s: float = TIMEOUT_S) -> Flow[bytes]:
         attempt: Attempt = yield Exchange(ROLE, message, timeout_s, step)
+        if attempt.reply is not None:
+            return attempt.reply
         match attempt.outcome:
-            case Outcome.REPLIED:
-                assert attempt.reply is not None
-                return attempt.reply
             case Outcome.GONE:
                 raise Ended("the phone has gone", ABSENT[ROLE], ROLE, outcome=attempt.outcome)
             case Outcome.GARBLED:
@@ -137,8 +136,13 @@ class Shown:
     """What the holder's device has shown, believed. ``errors``: namespace -> element -> why it is not there."""
 
     document: Believed
-    issued_hash: bytes
+    issued: IssuerSigned
     errors: Mapping[str, Mapping[str, int]]
+
+    @property
+    def issued_hash(self) -> bytes:
+        """SHA-256 of IssuerAuth: what a batch names the credential by."""
+        return self.issued.auth_hash()
 
     def value(self, space: str, name: str) -> Any:
         """An element's value, or None."""
@@ -183,9 +187,9 @@ def engage_qr() -> Flow[Engaged]:
 def open_session(desk: Desk, engaged: Engaged, channel: Channel, newest: str = V1_1) -> Flow[ReaderSession]:
     """A fresh key for this session, never used again. Nothing is sent but what opens the channel. ``newest``: the newest version
     of requests that this reader knows."""
-    key = private_key("session", desk.fresh(32).hex())
+    key, public = session.ephemeral_key(desk.fresh(32))
     shared = session.agree(key, engaged.engagement.key)
-    transcript = Transcript(engaged.engagement.raw, session.key_bytes(key.public_key()), engaged.handover)
+    transcript = Transcript(engaged.engagement.raw, session.key_bytes(public), engaged.handover)
     yield from channel.open()
     return ReaderSession(engaged, channel, key, transcript, Cipher(shared, transcript, Side.READER), newest=newest)
 
@@ -198,13 +202,13 @@ def ask(
     answer, waited for ``timeout_s``. Raises Ended: the party that was refused, the holder's no, a card that is not in force, or
     the medium's failure."""
     items = items_request(vhc.DOCTYPE, wanted, info)
-    asked = DeviceRequest(opened.version, (DocRequest(items),))
     auth = yield from _sign(sam, desk.reader_chain, signed_by_reader(items, opened.transcript))
-    asked = asked.with_auth(0, auth)
+    asked = DeviceRequest(opened.version, (DocRequest(items, auth),))
     if opened.version == V1_1 and hpc is not None:
         signed = asked.signed_by_all(opened.transcript)
-        asked = asked.with_auth_all((yield from _sign(sam, desk.reader_chain, signed)))
-        asked = asked.with_auth_all((yield from _sign(hpc, desk.hpc_reader_chain, signed)))
+        sam_too = yield from _sign(sam, desk.reader_chain, signed)
+        professional = yield from _sign(hpc, desk.hpc_reader_chain, signed)
+        asked = DeviceRequest(opened.version, asked.documents, (sam_too, professional))
     answer = yield from _exchange(opened, asked.to_bytes(), step, timeout_s)
     return _believe(desk, opened, answer)
 
@@ -267,7 +271,7 @@ def _believe(desk: Desk, opened: ReaderSession, plain: bytes) -> Shown:
     )
     if isinstance(verdict, Refused):
         raise refused(Party.CARD, verdict.trouble, verdict.text)
-    return Shown(verdict, document.issued.auth_hash(), document.errors)
+    return Shown(verdict, document.issued, document.errors)
 
 
 def refusal(number: int) -> Ended:

@@ -113,10 +113,9 @@ def _once(handle: Handle, command: Command, step: str, timeout_s: float) -> Flow
 
 
 def _need_reply(attempt: Attempt, role: str) -> bytes:
+    if attempt.reply is not None:
+        return attempt.reply
     match attempt.outcome:
-        case Outcome.REPLIED:
-            assert attempt.reply is not None
-            return attempt.reply
         case Outcome.GONE:
             raise Ended(f"the {role} is not in its slot", ABSENT.get(role, NO_CARD), role, outcome=attempt.outcome)
         case Outcome.GARBLED:

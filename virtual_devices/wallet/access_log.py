@@ -18,9 +18,10 @@ from typing import Any, Protocol
 
 import cbor2
 
-from virtual_devices import vhc
+from virtual_devices import cbor, vhc
 from virtual_devices.clock import TAIWAN, to_datetime
 from virtual_devices.pki import Role
+from virtual_devices.quick import quick
 from virtual_devices.wallet.consent import Element, Use
 from virtual_devices.wallet.holder import Means
 
@@ -44,6 +45,7 @@ class Deed(IntEnum):
     DECLINED = 3  # asked for, and the holder gave nothing
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One act. ``institution``: the SAM's, "" where no reader proved itself; ``professional``: id, "" where none took part.
@@ -66,13 +68,13 @@ class Entry:
     holder: str = ""
 
     def to_bytes(self) -> bytes:
-        row = [
-            self.at_ns, int(self.deed), self.channel, self.use.value, [list(e) for e in self.elements], self.institution,
-            self.professional, self.role.value if self.role else None, self.means.value if self.means else None, self.armed,
-            self.by, self.holder,
-        ]
-        encoded: bytes = cbor2.dumps(row)
-        return encoded
+        elements = [b"\x82" + cbor.name(space) + cbor.name(name) for space, name in self.elements]
+        return cbor.array((
+            cbor.number(self.at_ns), cbor.number(self.deed), cbor.name(self.channel), cbor.name(self.use.value),
+            cbor.array(elements), cbor.text(self.institution), cbor.text(self.professional),
+            cbor.number(self.role.value) if self.role else b"\xf6", cbor.name(self.means.value) if self.means else b"\xf6",
+            b"\xf5" if self.armed else b"\xf4", cbor.text(self.by), cbor.text(self.holder),
+        ))
 
     @staticmethod
     def from_bytes(raw: bytes) -> Entry:

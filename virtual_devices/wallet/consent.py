@@ -13,11 +13,12 @@ that goes back ends what was running. A restart forgets every consent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
 from virtual_devices.clock import NS
+from virtual_devices.quick import QuickEnum, quick
 from virtual_devices.wallet.holder import Holder, Means
 
 ARMED_S = 60
@@ -26,9 +27,12 @@ SESSION_S = 900
 
 Element = tuple[str, str]
 """Namespace and identifier of a data element (ISO/IEC 18013-5, 8.3.1)."""
+Names = Mapping[str, frozenset[str]]
+"""Elements by namespace."""
+_NOTHING: frozenset[str] = frozenset()
 
 
-class Use(Enum):
+class Use(QuickEnum):
     """What the elements are for."""
 
     REGISTRATION = "registration"
@@ -37,7 +41,7 @@ class Use(Enum):
     NON_MEDICAL = "non-medical"
 
 
-class State(Enum):
+class State(QuickEnum):
     NONE = "none"
     ARMED = "armed"
     ASKED = "asked"
@@ -47,7 +51,7 @@ class State(Enum):
     OVER = "used up"
 
 
-class Event(Enum):
+class Event(QuickEnum):
     ARM = "the holder arms"
     TAP = "a request, and something of it is armed"
     ASK = "a request, and something of it is not given"
@@ -88,6 +92,7 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType({
 })
 OPEN = frozenset({State.GIVEN, State.ASKED_MORE})
 """The states in which something may leave."""
+_ASKING = frozenset({State.ASKED, State.ASKED_MORE})
 _LIMIT_S = {State.ARMED: ARMED_S, State.ASKED: SESSION_S, State.GIVEN: SESSION_S, State.ASKED_MORE: SESSION_S}
 
 
@@ -99,21 +104,49 @@ class Answer(Enum):
     REFUSED = "no"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is asked or given: each element for a use."""
+    """What is asked or given: each element for a use. Kept as requests are, by namespace."""
 
-    parts: frozenset[tuple[Use, Element]] = frozenset()
+    names: Mapping[tuple[Use, str], frozenset[str]] = field(default_factory=dict)
+    """For a use and of a namespace these names, at least one."""
 
     @staticmethod
     def of(use: Use, elements: Iterable[Element]) -> Scope:
-        return Scope(frozenset((use, element) for element in elements))
+        names: dict[str, set[str]] = {}
+        for space, name in elements:
+            names.setdefault(space, set()).add(name)
+        return Scope({(use, space): frozenset(some) for space, some in names.items()})
+
+    @staticmethod
+    def named(use: Use, names: Names) -> Scope:
+        return Scope({(use, space): some for space, some in names.items() if some})
+
+    @property
+    def parts(self) -> frozenset[tuple[Use, Element]]:
+        return frozenset([(use, (space, name)) for (use, space), names in self.names.items() for name in names])
 
     def elements(self, use: Use) -> frozenset[Element]:
-        return frozenset(element for for_use, element in self.parts if for_use is use)
+        return frozenset([element for for_use, element in self.parts if for_use is use])
+
+    def of_use(self, use: Use) -> Names:
+        return {space: names for (for_use, space), names in self.names.items() if for_use is use}
+
+    def __and__(self, other: Scope) -> Scope:
+        mine = self.names
+        return Scope({key: both for key, some in other.names.items() if (both := mine.get(key, _NOTHING) & some)})
+
+    def __sub__(self, other: Scope) -> Scope:
+        less = other.names
+        return Scope({key: left for key, some in self.names.items() if (left := some - less.get(key, _NOTHING))})
+
+    def __or__(self, other: Scope) -> Scope:
+        mine = self.names
+        return Scope({**mine, **{key: mine.get(key, _NOTHING) | some for key, some in other.names.items()}})
 
     def __bool__(self) -> bool:
-        return bool(self.parts)
+        return bool(self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +170,7 @@ class Consent:
         self._state = State.NONE
         self._session = b""  # the one that runs, or ran last
         self._asked = Scope()
-        self._settled: frozenset[tuple[Use, Element]] = frozenset()  # what the holder has decided on in this session
+        self._settled = Scope()  # what the holder has decided on in this session
         self._given: Given | None = None
         self._armed: Given | None = None
         self._since_ns = 0
@@ -150,7 +183,7 @@ class Consent:
     @property
     def asked(self) -> Scope:
         """What the holder is asked for now."""
-        return self._asked if self._state in (State.ASKED, State.ASKED_MORE) else Scope()
+        return self._asked if self._state in _ASKING else Scope()
 
     @property
     def given(self) -> Given | None:
@@ -161,8 +194,19 @@ class Consent:
 
     def ask(self, session: bytes, use: Use, elements: Iterable[Element], steady_ns: int) -> Answer:
         """A request of that session (its transcript's digest, or any name that no other session has)."""
+        return self._ask(session, Scope.of(use, elements), steady_ns)
+
+    def request(self, session: bytes, use: Use, names: Names, steady_ns: int) -> tuple[Answer, Names]:
+        """:meth:`ask`, and what of it may leave now. Where a part of it is armed, the holder is asked for the rest."""
+        wanted = Scope.named(use, names)
+        answer = self._ask(session, wanted, steady_ns)
+        given = self._allowed(session, wanted)
+        if answer is Answer.GIVEN and given.names != wanted.names:
+            answer = self._ask(session, wanted, steady_ns)
+        return answer, given.of_use(use)
+
+    def _ask(self, session: bytes, wanted: Scope, steady_ns: int) -> Answer:
         self.look(steady_ns)
-        wanted = Scope.of(use, elements)
         if not wanted or not session:
             return Answer.REFUSED
         match self._state:
@@ -171,18 +215,19 @@ class Consent:
             case State.GIVEN if session == self._session:
                 return self._more(wanted)
             case State.ASKED | State.ASKED_MORE if session == self._session:
-                new = wanted.parts - self._settled
-                return Answer.GIVEN if not new else Answer.WAIT if new == self._asked.parts else Answer.REFUSED
+                new = wanted - self._settled
+                return Answer.GIVEN if not new else Answer.WAIT if new == self._asked else Answer.REFUSED
             case _:  # declined, or another session
                 return Answer.REFUSED
 
     def allows(self, session: bytes, use: Use, elements: Iterable[Element], steady_ns: int) -> frozenset[Element]:
         """Which of these elements may leave in this session, for this use. Nothing else may."""
         self.look(steady_ns)
+        return self._allowed(session, Scope.of(use, elements)).elements(use)
+
+    def _allowed(self, session: bytes, wanted: Scope) -> Scope:
         given = self.given
-        if given is None or session != self._session:
-            return frozenset()
-        return given.scope.elements(use) & frozenset(elements)
+        return Scope() if given is None or session != self._session else given.scope & wanted
 
     def end(self, session: bytes) -> None:
         """The session is over, by whomever; its consent is used up."""
@@ -203,7 +248,7 @@ class Consent:
     def give(self, use: Use, ticked: Iterable[Element], steady_ns: int) -> bool:
         """Give what is ticked of what is asked; nothing ticked is declining. False without a proof, or when nothing is asked."""
         self.look(steady_ns)
-        scope = Scope(Scope.of(use, ticked).parts & self.asked.parts)
+        scope = Scope.of(use, ticked) & self.asked
         if not self._may(Event.GIVE):
             return False
         if not scope:
@@ -212,8 +257,8 @@ class Consent:
         means = self._holder.take_proof(steady_ns)
         if means is None:
             return False
-        before = self._given.scope.parts if self._given else frozenset()
-        self._given = Given(Scope(before | scope.parts), means, False)
+        before = self._given.scope if self._given else Scope()
+        self._given = Given(before | scope, means, False)
         return self._step(Event.GIVE)
 
     def decline(self) -> bool:
@@ -244,18 +289,18 @@ class Consent:
             return Answer.REFUSED
         armed, self._armed = self._armed, None
         self._session, self._since_ns, self._asked, self._given = session, steady_ns, wanted, None
-        self._settled = frozenset()
-        if self._state is State.ARMED and armed is not None and armed.scope.parts & wanted.parts:
-            self._given, self._settled = armed, armed.scope.parts  # for the whole of this session
+        self._settled = Scope()
+        if self._state is State.ARMED and armed is not None and armed.scope & wanted:
+            self._given, self._settled = armed, armed.scope  # for the whole of this session
             self._step(Event.TAP)
             return Answer.GIVEN
         self._step(Event.ASK)
         return Answer.WAIT
 
     def _more(self, wanted: Scope) -> Answer:
-        if not (more := wanted.parts - self._settled):
+        if not (more := wanted - self._settled):
             return Answer.GIVEN
-        self._asked = Scope(more)
+        self._asked = more
         self._step(Event.ASK)
         return Answer.WAIT
 
@@ -263,9 +308,10 @@ class Consent:
         return (self._state, event) in TRANSITIONS
 
     def _step(self, event: Event) -> bool:
-        if not self._may(event):
+        after = TRANSITIONS.get((self._state, event))
+        if after is None:
             return False
-        if self._state in (State.ASKED, State.ASKED_MORE):
-            self._settled |= self._asked.parts
-        self._state = TRANSITIONS[self._state, event]
+        if self._state in _ASKING:
+            self._settled |= self._asked
+        self._state = after
         return True

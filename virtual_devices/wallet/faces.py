@@ -21,6 +21,7 @@ from virtual_devices.wallet.phone import Phone
 NFC_ATR = atr.make(b"\x80\x77\x80VHC", Transport.T1)
 """What a PC/SC reader would make of a phone's answer to select (PC/SC part 3, 3.1.3.2.3; historical bytes of our own)."""
 MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES = 65535, 65536
+CARRIERS = (NfcCarrier(MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES),)
 SCAN = b"scan"
 
 
@@ -40,7 +41,7 @@ class NfcFace:
     def power_on(self) -> bytes:
         phone = self._phone
         key, shown = phone.new_engagement()
-        tag = StaticHandover(shown.raw, [NfcCarrier(MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES)])
+        tag = StaticHandover(shown.raw, CARRIERS)
         phone.engaged(shown, key, (tag.handover.hs, None), "nfc")
         self._applications = Applications(Type4Tag(tag), Retrieval(self._answer, MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES))
         return NFC_ATR

@@ -36,23 +36,21 @@ class Held:
     card: str = ""
     mso: Mso = field(init=False, repr=False, compare=False)
     """What the issuer signed, read once."""
+    holder: bytes = field(init=False, repr=False, compare=False)
+    """Whom records name that are for this card."""
 
     def __post_init__(self) -> None:
         if self.issued.auth.payload is None:
             raise MalformedMdoc("issuerAuth without its MSO", "9.1.2.4")
         object.__setattr__(self, "mso", read_mso(self.issued.auth.payload))
+        object.__setattr__(self, "holder", holder_of(self.mso.device_key, self.held_under))
 
     def to_bytes(self) -> bytes:
         return dumps({1: self.issued.item(), 2: self.key, 3: self.authorization, 4: self.qr, 5: self.card})
 
     @property
-    def holder(self) -> bytes:
-        """Whom records name that are for this card."""
-        return holder_of(self.mso.device_key, self.held_under)
-
-    @property
     def holders(self) -> frozenset[bytes]:
-        """The same, and the cards whose place it took."""
+        """:attr:`holder`, and the cards whose place it took."""
         return former_cards(self.issued.values().get(BASIC, {})) | {self.holder}
 
     @property

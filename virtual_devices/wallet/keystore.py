@@ -29,6 +29,7 @@ from virtual_devices import cose, pki
 from virtual_devices.errors import BenchError, UsageError
 from virtual_devices.link import Work
 from virtual_devices.pki import Identity
+from virtual_devices.quick import quick
 from virtual_devices.randomness import digest, private_key
 from virtual_devices.wallet.attestation import Claim, Policy, Purpose
 from virtual_devices.wallet.power import Memory, Power
@@ -58,6 +59,7 @@ class KeyDenied(BenchError):
         self.why = why
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Anchor:
     """The newest state of something kept outside: its generation, and the digest by which it is told from any other."""
@@ -66,6 +68,7 @@ class Anchor:
     digest: bytes = b""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """What the memory holds of one key."""
@@ -97,6 +100,26 @@ class _Silicon:
     batch: Identity | None
     gate: Callable[[str], bool] | None = None
     made: dict[tuple[str, int], ec.EllipticCurvePrivateKey] = field(default_factory=dict)
+    read: dict[str, tuple[bytes, _Entry]] = field(default_factory=dict)
+
+    def entry(self, name: str) -> _Entry:
+        """Raises KeyDenied. What the memory holds is taken apart once, not at every use."""
+        raw = self.memory.get(f"key.{name}")
+        if not raw:
+            raise KeyDenied(name, Denied.NO_KEY)
+        known = self.read.get(name)
+        if known is None or known[0] != raw:
+            known = self.read[name] = raw, _Entry.from_bytes(raw)
+        return known[1]
+
+    def may(self, name: str, purpose: Purpose) -> _Entry:
+        """Raises KeyDenied."""
+        entry = self.entry(name)
+        if entry.purpose is not purpose:
+            raise KeyDenied(name, Denied.PURPOSE)
+        if entry.policy is Policy.HOLDER and not (self.gate is not None and self.gate(name)):
+            raise KeyDenied(name, Denied.CONSENT)
+        return entry
 
     def key(self, name: str, serial: int) -> ec.EllipticCurvePrivateKey:
         if (name, serial) not in self.made:
@@ -180,10 +203,11 @@ class Keystore:
 
     def public_key(self, name: str) -> ec.EllipticCurvePublicKey:
         """Raises KeyDenied for a sealing key: it has no public half."""
-        entry = self._entry(name)
+        silicon = _SILICON[self]
+        entry = silicon.entry(name)
         if entry.purpose is Purpose.SEAL:
             raise KeyDenied(name, Denied.PURPOSE)
-        return _SILICON[self].key(name, entry.serial).public_key()
+        return silicon.key(name, entry.serial).public_key()
 
     def random(self, count: int) -> bytes:
         """Random bytes (at most 32), never the same twice: the draw is counted in the memory that survives power-off."""
@@ -198,51 +222,58 @@ class Keystore:
 
     def sign(self, name: str, message: bytes) -> bytes:
         """ES256, 64 bytes r || s. Raises KeyDenied."""
-        entry = self._may(name, Purpose.SIGN)
+        silicon = _SILICON[self]
+        entry = silicon.may(name, Purpose.SIGN)
         self.work.signatures += 1
-        return pki.sign(_SILICON[self].key(name, entry.serial), message)
+        return pki.sign(silicon.key(name, entry.serial), message)
 
     def agree(self, name: str, peer: ec.EllipticCurvePublicKey) -> bytes:
         """The shared secret of ECDH, 32 bytes: put it through a key derivation function. Raises KeyDenied."""
-        entry = self._may(name, Purpose.AGREE)
+        silicon = _SILICON[self]
+        entry = silicon.may(name, Purpose.AGREE)
         if not isinstance(peer.curve, ec.SECP256R1):
             raise KeyDenied(name, Denied.CURVE)
         self.agreements += 1
-        return _SILICON[self].key(name, entry.serial).exchange(ec.ECDH(), peer)
+        return silicon.key(name, entry.serial).exchange(ec.ECDH(), peer)
 
     def seal(self, name: str, plain: bytes, associated: bytes = b"") -> bytes:
         """Encrypt under a key that never leaves. The nonce is counted, and written before it is used."""
         nonce = self.number(name).to_bytes(NONCE_BYTES, "big")
-        return nonce + _SILICON[self].cipher(name, self._entry(name).serial).encrypt(nonce, plain, associated)
+        silicon = _SILICON[self]
+        return nonce + silicon.cipher(name, silicon.entry(name).serial).encrypt(nonce, plain, associated)
 
     def number(self, name: str) -> int:
         """A number that never comes again while this sealing key lives, written before it is given. Nonces are made of it."""
-        entry = self._may(name, Purpose.SEAL)
+        silicon = _SILICON[self]
+        entry = silicon.may(name, Purpose.SEAL)
         number = entry.numbered + 1
-        _SILICON[self].memory.commit({f"key.{name}": replace(entry, numbered=number).to_bytes()})
+        silicon.memory.commit({f"key.{name}": replace(entry, numbered=number).to_bytes()})
         return number
 
     def open(self, name: str, sealed: bytes, associated: bytes = b"") -> bytes:
         """What was sealed. Raises KeyDenied, also when it was sealed by another key or altered."""
-        entry = self._may(name, Purpose.SEAL)
+        silicon = _SILICON[self]
+        entry = silicon.may(name, Purpose.SEAL)
         nonce, body = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
         if len(nonce) < NONCE_BYTES:
             raise KeyDenied(name, Denied.NOT_OURS)
         try:
-            return _SILICON[self].cipher(name, entry.serial).decrypt(nonce, body, associated)
+            return silicon.cipher(name, entry.serial).decrypt(nonce, body, associated)
         except InvalidTag:
             raise KeyDenied(name, Denied.NOT_OURS) from None
 
     def anchor(self, name: str) -> Anchor:
         """The newest state of what this sealing key protects."""
-        return self._may(name, Purpose.SEAL).anchor
+        return _SILICON[self].may(name, Purpose.SEAL).anchor
 
     def move_anchor(self, name: str, anchor: Anchor) -> None:
         """There is a newer state. Raises KeyDenied when it is not newer, PowerCut at an armed cut point."""
-        entry = self._may(name, Purpose.SEAL)
+        silicon = _SILICON[self]
+        entry = silicon.may(name, Purpose.SEAL)
         if anchor.generation <= entry.anchor.generation:
             raise KeyDenied(name, Denied.BACKWARDS)
-        _SILICON[self].memory.commit({f"key.{name}": replace(entry, anchor=anchor).to_bytes()})
+        moved = _Entry(entry.serial, entry.purpose, entry.policy, entry.numbered, anchor)
+        silicon.memory.commit({f"key.{name}": moved.to_bytes()})
 
     def attest(self, name: str, challenge: bytes, phone: str) -> bytes:
         """What the maker says about this key, for an issuer's challenge (``attestation.py``). ``phone``: the key in this keystore
@@ -250,28 +281,14 @@ class Keystore:
 
         A keystore in software signs the same statement with a key of its own and says that it is software.
         """
-        entry, silicon = self._entry(name), _SILICON[self]
+        silicon = _SILICON[self]
+        entry = silicon.entry(name)
         beside = holder_of(self.public_key(phone))
         claim = Claim(self.public_key(name), entry.purpose, self.hardware, entry.policy, challenge, beside)
         signer = silicon.batch or Identity(silicon.key("software attestation", 0), ())
         chain = {cose.X5CHAIN: signer.chain[0]} if signer.chain else {}
         self.work.signatures += 1
         return cose.sign1(signer.key, claim.to_bytes(), chain)
-
-    def _entry(self, name: str) -> _Entry:
-        raw = _SILICON[self].memory.get(f"key.{name}")
-        if not raw:
-            raise KeyDenied(name, Denied.NO_KEY)
-        return _Entry.from_bytes(raw)
-
-    def _may(self, name: str, purpose: Purpose) -> _Entry:
-        entry = self._entry(name)
-        if entry.purpose is not purpose:
-            raise KeyDenied(name, Denied.PURPOSE)
-        gate = _SILICON[self].gate
-        if entry.policy is Policy.HOLDER and not (gate is not None and gate(name)):
-            raise KeyDenied(name, Denied.CONSENT)
-        return entry
 
 
 __all__ = ["Anchor", "Denied", "KeyDenied", "Keystore", "Policy", "Purpose"]

@@ -23,7 +23,7 @@ from virtual_devices import vhc
 from virtual_devices.authorization import Purpose, Scope, make_proof, read
 from virtual_devices.clock import NS
 from virtual_devices.errors import UsageError
-from virtual_devices.holder.application import Act, Allowed, Application, Names
+from virtual_devices.holder.application import Act, Allowed, Application, Names, Shown
 from virtual_devices.holder.readers import SKEW_S, ReaderCheck, Readers
 from virtual_devices.holder.refusals import No
 from virtual_devices.holder.session import Handover, HolderSession, State
@@ -32,11 +32,10 @@ from virtual_devices.link import Work
 from virtual_devices.mdoc import engagement
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.mso import IssuerSigned
-from virtual_devices.mdoc.session import TERMINATION, Transcript
+from virtual_devices.mdoc.session import TERMINATION, Transcript, ephemeral_key
 from virtual_devices.mdoc.tagged import MalformedMdoc, some_bytes
 from virtual_devices.pki import ChainVerifier, Identity, Role
 from virtual_devices.qr.challenge import Challenge
-from virtual_devices.randomness import private_key
 from virtual_devices.wallet.access_log import AccessLog, Deed, Entry
 from virtual_devices.wallet.codes import CODE, NAMES, Codes
 from virtual_devices.wallet.consent import Answer, Consent, Element, Use
@@ -178,8 +177,8 @@ class Phone:
     ) -> tuple[ec.EllipticCurvePrivateKey, Engagement]:
         """What a presentation begins with. The key is used for one session and never again."""
         self.end_session()
-        key = private_key("session", self.keystore.random(32).hex())
-        return key, engagement.make(key.public_key(), methods, reader_auth_all=not legacy)
+        key, public = ephemeral_key(self.keystore.random(32))
+        return key, engagement.make(public, methods, reader_auth_all=not legacy)
 
     def engaged(
         self, shown: Engagement, key: ec.EllipticCurvePrivateKey, handover: Handover = None, channel: str = "ble",
@@ -307,14 +306,18 @@ class _Home:
         self._phone = phone
         self._card = card
         self._now_ns = 0
+        self._read: Held | None = None
         self.work = phone.work
 
     def _held(self) -> Held | None:
-        vault = self._phone.vault
-        return self._phone.cards.get(self._card) if vault.ready else None
+        """The card, read from the vault once a request."""
+        if self._read is None and self._phone.vault.ready:
+            self._read = self._phone.cards.get(self._card)
+        return self._read
 
     def reader_check(self, now_ns: int) -> ReaderCheck:
         self._now_ns = now_ns
+        self._read = None
         return ReaderCheck(self._phone.root, now_ns + self._phone.clock_error_ns)
 
     def credential(self, at_ns: int) -> IssuerSigned | No:
@@ -325,17 +328,15 @@ class _Home:
             return No.AUTHORIZATION_ENDED
         return held.issued
 
-    def allowed(self, names: Names, readers: Readers, write: bool, transcript: Transcript) -> Allowed:
+    def allowed(self, names: Shown, readers: Readers, write: bool, transcript: Transcript) -> Allowed:
         consent, use, held = self._phone.consent, use_of(readers), self._held()
         beyond = _beyond(held, names, write, use)
-        wanted = [element for element in elements(names, write) if element not in beyond]
-        answer = consent.ask(transcript.hash, use, wanted, self._now_ns)
-        given = consent.allows(transcript.hash, use, wanted, self._now_ns)
-        if answer is Answer.GIVEN and set(wanted) - given:  # armed for a part: the holder is asked for the rest
-            answer = consent.ask(transcript.hash, use, wanted, self._now_ns)
-        allowed = {space: frozenset(n for n in some if (space, n) in given) for space, some in names.items()}
+        wanted = {**names, vhc.WRITE: names.get(vhc.WRITE, frozenset()) | {vhc.RECEIPT}} if write else names
+        if beyond:
+            wanted = {space: frozenset([n for n in some if (space, n) not in beyond]) for space, some in wanted.items()}
+        answer, given = consent.request(transcript.hash, use, wanted, self._now_ns)
         rest = No.CONSENT_NEEDED if answer is Answer.WAIT else No.AUTHORIZATION_ENDED if beyond else No.DECLINED
-        return Allowed(allowed, rest, not write or (vhc.WRITE, vhc.RECEIPT) in given)
+        return Allowed(given, rest, not write or vhc.RECEIPT in given.get(vhc.WRITE, ()))
 
     def device_values(self, names: Names, transcript: Transcript, room_bytes: int) -> dict[str, dict[str, Any]]:
         records, held = self._phone.records(self._card), self._held()

@@ -24,6 +24,11 @@ class Power:
         """Lose power after so many further cut points of any memory (0: at the next), or never."""
         self._cut_in = points
 
+    @property
+    def pointed(self) -> bool:
+        """A cut is armed, or the points are watched."""
+        return self.watch_points or self._cut_in is not None
+
     def point(self, name: str) -> None:
         """A cut point is passed. Raises PowerCut where one is armed."""
         if self.watch_points:
@@ -45,6 +50,9 @@ class Memory(Store):
 
     def arm_cut(self, points: int | None) -> None:
         self._power.arm_cut(points)
+
+    def _pointed(self) -> bool:
+        return self._power.pointed
 
     def _point(self, cell: str, where: str) -> None:
         self._power.point(f"{self._name}/{cell}:{where}")

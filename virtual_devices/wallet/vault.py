@@ -19,8 +19,10 @@ set back to just before a commit whose power was cut before the anchor had moved
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, insort
 from collections.abc import Mapping
 from enum import Enum
+from itertools import islice, takewhile
 from typing import Any
 
 import cbor2
@@ -63,10 +65,18 @@ class _Keys:
         self.record_key = pki.mac(data_key, b"records")
         self._names = pki.mac(data_key, b"names")
         self._cipher = AESGCM(self.record_key)
+        self._cells: dict[str, str] = {}  # as long as the vault is open: names are few, and come again and again
 
     def cell(self, name: str) -> str:
         """Where a record lies: a name that says nothing to others."""
-        return "r." + pki.mac(self._names, name.encode())[:8].hex()
+        known = self._cells.get(name)
+        if known is None:
+            known = self._cells[name] = "r." + pki.mac(self._names, name.encode())[:8].hex()
+        return known
+
+    def forget(self, name: str) -> None:
+        """There is no such record any more."""
+        self._cells.pop(name, None)
 
     def encrypt(self, nonce: bytes, plain: bytes, what: bytes) -> bytes:
         return nonce + self._cipher.encrypt(nonce, plain, what)
@@ -87,7 +97,8 @@ class Vault:
         self._store = store
         self._keystore = keystore
         self._keys: _Keys | None = None
-        self._index: dict[str, bytes] = {}  # name -> nonce of the newest version
+        self._names: list[str] = []  # sorted
+        self._index: dict[str, bytes] = {}  # name -> its row in the head, which ends in the nonce of the newest version
         self._anchor = Anchor()
         self._boot = self._count = 0  # what the next nonce is made of
 
@@ -112,12 +123,14 @@ class Vault:
         keys = _Keys(self._unwrapped())
         head = self._store.get(HEAD)
         generation, index = cbor2.loads(keys.decrypt(head, HEAD.encode(), "the vault's head"))
-        newest = Anchor(generation, hashlib.sha256(head).digest())
+        newest = Anchor(generation, pki.hashed(head))
         if newest != anchor:
             if generation != anchor.generation + 1:
                 raise VaultRefused(Damage.ROLLED_BACK, f"the vault's generation {generation}")
             self._keystore.move_anchor(SEALING_KEY, newest)
-        self._keys, self._anchor, self._index = keys, newest, index
+        self._keys, self._anchor = keys, newest
+        self._index = {name: _row(name, nonce) for name, nonce in index.items()}
+        self._names = sorted(index)
 
     @property
     def ready(self) -> bool:
@@ -137,18 +150,19 @@ class Vault:
 
     def get(self, name: str) -> bytes | None:
         """A record, or None. Raises VaultRefused when its cell is not the one that was written last."""
-        keys, nonce = self._open(), self._index.get(name)
-        if nonce is None:
+        keys, row = self._open(), self._index.get(name)
+        if row is None:
             return None
         raw = self._store.get(keys.cell(name))
-        if raw[:NONCE_BYTES] != nonce:
+        if raw[:NONCE_BYTES] != row[-NONCE_BYTES:]:
             raise VaultRefused(Damage.TAMPERED, f"record {name!r}")
         return keys.decrypt(raw, _label(name), f"record {name!r}")
 
     def names(self, prefix: str = "") -> list[str]:
         """The names of the records, sorted."""
         self._open()
-        return sorted([name for name in self._index if name.startswith(prefix)])
+        begin = bisect_left(self._names, prefix)
+        return list(takewhile(lambda name: name.startswith(prefix), islice(self._names, begin, None)))
 
     def commit(self, changes: Mapping[str, bytes | None]) -> None:
         """Write all these records (None: delete), or none. Raises PowerCut at an armed cut point; then only power_on helps."""
@@ -160,10 +174,15 @@ class Vault:
         for name, value in changes.items():
             if value is None:
                 del index[name]
+                self._names.remove(name)
                 cells[keys.cell(name)] = b""
+                keys.forget(name)
             else:
-                index[name] = self._nonce()
-                cells[keys.cell(name)] = keys.encrypt(index[name], value, _label(name))
+                if name not in index:
+                    insort(self._names, name)
+                nonce = self._nonce()
+                index[name] = _row(name, nonce)
+                cells[keys.cell(name)] = keys.encrypt(nonce, value, _label(name))
         self._write(keys, index, cells)
 
     # -- life
@@ -190,7 +209,7 @@ class Vault:
     # -- inside
 
     def _close(self) -> None:
-        self._keys, self._index, self._anchor = None, {}, Anchor()
+        self._keys, self._index, self._names, self._anchor = None, {}, [], Anchor()
         self._boot = self._count = 0
 
     def _open(self) -> _Keys:
@@ -212,9 +231,10 @@ class Vault:
 
     def _write(self, keys: _Keys, index: dict[str, bytes], cells: dict[str, bytes]) -> None:
         generation = self._anchor.generation + 1
-        head = keys.encrypt(self._nonce(), cbor2.dumps([generation, index]), HEAD.encode())
+        rows = cbor.head(cbor.MAP, len(index)) + b"".join(index.values())
+        head = keys.encrypt(self._nonce(), cbor.array((cbor.number(generation), rows)), HEAD.encode())
         self._store.commit({**cells, HEAD: head})
-        self._anchor, self._index = Anchor(generation, hashlib.sha256(head).digest()), index
+        self._anchor, self._index = Anchor(generation, pki.hashed(head)), index
         self._keystore.move_anchor(SEALING_KEY, self._anchor)
         self._keys = keys
 
@@ -251,6 +271,11 @@ def _decipher(key: bytes, nonce: bytes, body: bytes) -> bytes:
         return b""
     decryptor = Cipher(algorithms.AES(key), modes.CTR(nonce + b"\0\0\0\2")).decryptor()
     return decryptor.update(body) + decryptor.finalize()
+
+
+def _row(name: str, nonce: bytes) -> bytes:
+    """An entry of the head's map: made when the record is written, not whenever a head is."""
+    return cbor.text(name) + cbor.byte_string(nonce)
 
 
 def _label(name: str) -> bytes:
