@@ -17,7 +17,8 @@ PAGE = (ROOT / "docs" / "reference" / "reconciliation.md").read_text(encoding="u
 @pytest.mark.parametrize(
     ("then", "codes"),
     [
-        ("gave the same issue", {Why.RENUMBERED, Why.USED_UP, Why.TOO_EARLY}), ("amended meanwhile", {Why.OLD_VERSION, Why.GIVEN}),
+        ("gave the same issue", {Why.RENUMBERED, Why.USED_UP, Why.TOO_EARLY}),
+        ("amended meanwhile", {Why.OLD_VERSION, Why.GIVEN}),
         ("cancelled meanwhile", {Why.CANCELLED}), ("a doubt was open", {Why.HELD}), ("has not signed within", {Why.NO_RECIPIENT}),
         ("is not answered within", {Why.LATE_ANSWER}), ("nobody has brought yet", {Why.ORPHAN}),
     ],
