@@ -25,10 +25,11 @@ from virtual_devices.pki import Authority, Identity, Role
 from .data_centre import Served, served
 
 SHORT = Patience(
-    handshake_s=2, header_s=0.6, body_s=0.6, answer_s=0.3, keep_alive_s=0.3, closing_s=5, strangers=6, per_caller=5,
+    handshake_s=3, header_s=1.2, body_s=1.2, answer_s=0.3, keep_alive_s=1.2, closing_s=20, strangers=6, per_caller=5,
     connections=12,
 )
-WAIT_S = 10
+"""What tests wait out is short, and yet longer than a busy machine holds up a client that is in no fault."""
+WAIT_S = 60
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 UPLOAD = b"POST /v1/uploads?sam=SAM000000001 HTTP/1.1\r\nHost: here\r\nContent-Type: text/xml\r\nContent-Length: 1000\r\n\r\n"
 
@@ -136,8 +137,8 @@ def test_quiet_connection_is_closed_after_its_answer(there: Served) -> None:
         for _ in range(2):
             connection.sendall(HEALTH)
             answer = b""
-            while not answer.endswith(b"}"):
-                answer += connection.recv(65536)
+            while not answer.endswith(b"}") and (part := connection.recv(65536)):
+                answer += part
             assert answer.startswith(b"HTTP/1.1 200")
         assert heard(connection) == b""
 
