@@ -16,9 +16,9 @@ from bench.rig import Rig
 from conformance.catalogue import find
 from scenarios.files import Scenario, dump, situations
 from scenarios.play import play
-from virtual_devices.clock import TAIWAN, from_datetime
-from virtual_devices.cloud.core import UPLOAD_DEADLINE_S
+from virtual_devices.clock import NS, TAIWAN, from_datetime
 from virtual_devices.trace import LedgerRow, Row, VisitRow
+from virtual_devices.uploads.deadline import due_ns
 
 PACKAGES = ("vhc-bench", "simpy", "cryptography", "cbor2", "numpy", "pyarrow", "duckdb", "matplotlib")
 Progress = Callable[[int, int], None]
@@ -89,7 +89,7 @@ def manifest(scenario: Scenario, rig: Rig, epoch_ns: int) -> dict[str, Any]:
         "requirements": [
             {"id": r.id, "says": r.says, "duty": r.duty.value} for r in map(find, getattr(situation, "SHOWS", ()))
         ],
-        "upload_deadline_s": UPLOAD_DEADLINE_S,
+        "upload_deadline_s": due_ns(0) // NS,
         "doubts": list(getattr(situation, "DOUBTS", ())),
     }
 

@@ -14,23 +14,26 @@ from typing import TypeVar
 from scenarios.clinic_counters import Visit
 from scenarios.town import Patient
 from virtual_devices.cloud.core import DataCentre
-from virtual_devices.reader.desk import Institution
+from virtual_devices.reader.desk import Institution, Pending
 from virtual_devices.reader.visit import Registered
+from virtual_devices.uploads.draft import content_of
+from virtual_devices.uploads.rows import KEPT, Standing
+from virtual_devices.uploads.xml_reader import read
 
 Name = TypeVar("Name")
 Law = tuple[str, int, int]
 """A law's name, its left and its right side."""
 OnCard = Callable[[Patient], Sequence[tuple[str, str]]]
 """Time and sequence number of each visit to the institution that is on the patient's physical card."""
+UPLOADED = "uploads confirmed = the same records in the data centre"
 
 
 def laws(
     visits: Sequence[Visit], left: Mapping[str, int], institution: Institution, core: DataCentre, on_card: OnCard
 ) -> list[Law]:
     """The laws of one replication. ``left``: how often each visit ended."""
-    records = [*institution.done, *institution.refused, *institution.queue]
-    told = Counter(pending.visit for pending in records)
-    begun = {visit.id: visit.registered is not None for visit in visits}
+    records = made(institution)
+    begun = Counter(visit.id for visit in visits if visit.registered is not None or visit.trouble is not None)
     cards = [visit for visit in visits if visit.patient.card is not None]
     numbered = [visit for visit in cards if isinstance(visit.registered, Registered)]
     broken_off = [visit for visit in cards if visit.registered is None]
@@ -40,9 +43,10 @@ def laws(
          sum(list(on_card(v.patient)) == [_stated(v)] for v in numbered)),
         ("visits broken off while registering = cards with one visit at most", len(broken_off),
          sum(len(on_card(v.patient)) <= 1 for v in broken_off)),
-        ("visits registered = records made, one each", *each(Counter(v for v, is_begun in begun.items() if is_begun), told)),
-        ("uploads confirmed = the same records in the data centre", *stored(institution, core)),
-        ("visits told to the data centre = different visits told", len(records), len({p.record.key for p in records})),
+        ("visits registered = records made, one each", *each(begun, told(institution))),
+        (UPLOADED, *uploaded(institution, core)),
+        ("visits told to the data centre = different visits told", len(records),
+         len({(p.told.national_id, p.told.visited_ns) for p in records})),
     ]  # fmt: skip
 
 
@@ -58,15 +62,40 @@ def _stated(visit: Visit) -> tuple[str, str]:
     return registered.request.visited_at, registered.sequence
 
 
-def stored(institution: Institution, core: DataCentre) -> tuple[int, int]:
-    """Records confirmed, and those of them that are there as they were sent, less those that nobody sent.
+def made(institution: Institution) -> list[Pending]:
+    """Every record that an institution has made, wherever it is."""
+    return [*institution.done, *institution.refused, *institution.waiting, *institution.queue]
 
-    A record that still waits may be there already: then its confirmation was lost on the way.
+
+def told(institution: Institution) -> Counter[str]:
+    """How many records were made of each visit."""
+    return Counter(pending.visit for pending in made(institution))
+
+
+def uploaded(institution: Institution, core: DataCentre) -> tuple[int, int]:
+    """Records that count, as check reports said, and those of them that the data centre keeps as they were sent, each once, with
+    their visit known to have been told of; less those kept that nobody sent.
+
+    A record that still waits may be there already: then its report was lost on the way.
     """
-    sent = {(institution.code, p.record.key): p.record for p in [*institution.done, *institution.queue]}
-    there = sum(core.records.get(institution.code, p.record.key) == p.record for p in institution.done)
-    own = [record for record in core.records if record.institution == institution.code]
-    return len(institution.done), there - sum(sent.get((record.institution, record.key)) != record for record in own)
+    shelf = core.books.shelf(KEPT)
+    kept = Counter(row.content for row in shelf.where(institution=institution.code) if row.standing is Standing.COUNTED)
+    sent = Counter(_content(pending) for pending in institution.done)
+    waiting = {_content(pending) for pending in [*institution.waiting, *institution.queue] if pending.file}
+    known = sum(_known(pending, core) for pending in institution.done)
+    there = sum((kept & sent).values())
+    unsent = sum(count for content, count in (kept - sent).items() if content not in waiting)
+    return len(institution.done), min(there, known) - unsent
 
 
-__all__ = ["Law", "OnCard", "each", "laws", "stored"]
+def _content(pending: Pending) -> bytes:
+    return content_of(read(pending.file).records[0])
+
+
+def _known(pending: Pending, core: DataCentre) -> bool:
+    """Whether nobody will ask for the visit as missing."""
+    visit = core.visits.get(pending.told.identifier) if pending.told.identifier else None
+    return visit.stored_ns >= 0 if visit is not None else pending.opcode != ""
+
+
+__all__ = ["Law", "OnCard", "UPLOADED", "each", "laws", "made", "told", "uploaded"]

@@ -65,7 +65,9 @@ class Morning:
         self.params = params
         env, clock, record = world.env, world.clock, world.record
         self.town = town or equipped(world, params.acts, params.cards.wrong_pin_share, params.contact)
-        self.clinic = Site(self.town, params.institution, params.policy, params.contact)
+        self.clinic = Site(
+            self.town, params.institution, params.policy, params.contact, upload_format=params.upload_format,
+        )
         self.counters = Counters(world, self.clinic, params, releases)
         self.gone: list[Callable[[Visit], None]] = []
         """Told of everybody who leaves."""
@@ -81,6 +83,8 @@ class Morning:
                 staff = getattr(params.stations, name).staff
                 self.places[name] = [self.clinic.workplace(f"{name} {i + 1}", professional) for i in range(staff)]
             self.office = self.clinic.workplace("office")
+            physician = self.places["consultation"][0].hpc
+            self.counters.physician = "" if physician is None else physician.image.professional_id
         self.ready = env.event()
         self.all_in = False
         self.left: Counter[str] = Counter()  # by visit
@@ -148,8 +152,8 @@ class Morning:
                 visit.outcome, visit.code = ("gave-up" if e.torn else "refused"), e.code
                 break
             self.outbox.wake()
-        if self.office is not None and visit.registered is not None:
-            self.counters.hand_over(visit, self.office, b"broken off")  # a visit begun is told of, however it ended
+        if self.office is not None:
+            self.counters.hand_over(visit, self.office)  # a visit begun is told of, however it ended
         self.left[visit.id] += 1
         self.world.record(self._row(visit))
         for told in self.gone:
@@ -182,7 +186,7 @@ class Morning:
         registered = visit.registered
         return visit_row(
             self.world, visit.id, visit.patient, visit.tally, arrived_ns=visit.arrived_ns, outcome=visit.outcome, code=visit.code,
-            sequence=registered.sequence if registered is not None else "", booked=visit.booked,
+            sequence=registered.sequence if registered is not None else self.counters.abnormal_code(visit), booked=visit.booked,
             online=bool(registered is not None and registered.identifier),
         )
 

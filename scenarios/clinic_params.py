@@ -20,6 +20,7 @@ from virtual_devices.reader.desk import Policy
 
 StationName = Literal["registration", "preparation", "consultation", "pricing", "collection"]
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
+UploadFormat = Literal["1.0", "2.0"]
 ProfileName = Literal["t1", "t1-nul", "t0", "y2025"]
 
 
@@ -102,6 +103,13 @@ class Acts(BaseModel):
                 "open the wallet": self.open_wallet, "approve on the phone": self.approve}
 
 
+def fitting_format(upload_format: str, info: ValidationInfo) -> str:
+    """Format 1.0 cannot tell of a virtual card's sequence number (W001 to W999)."""
+    if upload_format == "1.0" and "cards" in info.data and info.data["cards"].virtual_share:
+        raise unfit(Unfit("format 1.0 knows no virtual cards: set cards.virtual_share to 0", "upload_format", "cards"))
+    return upload_format
+
+
 class Params(BaseModel):
     """The clinic and its morning."""
 
@@ -119,6 +127,11 @@ class Params(BaseModel):
     """How much of the registration time a booked patient needs."""
     cards: Cards = pydantic.Field(default_factory=Cards)
     """What patients carry."""
+    upload_format: Annotated[UploadFormat, pydantic.Field(validate_default=True)] = "2.0"
+    """Format of the clinic's visit records (健保卡資料上傳). Format 1.0 has no virtual cards."""
+    without_card: Literal["treated", "sent away"] = "treated"
+    """What becomes of a patient whose card or phone cannot be read, also when it is tried again: treated all the same, with an
+    abnormal sequence code (異常就醫序號) in the record, or sent away."""
     journey: Annotated[tuple[StationName, ...], pydantic.Field(min_length=1, validate_default=True)] = (
         "registration", "preparation", "consultation", "pricing", "collection"
     )
@@ -144,6 +157,11 @@ class Params(BaseModel):
         if last and day_seconds(opens) >= day_seconds(last):
             raise unfit(Unfit(f"{opens} is too late: the last patient comes before {last}", "opens", "arrivals"))
         return opens
+
+    @pydantic.field_validator("upload_format")
+    @classmethod
+    def _can_tell(cls, upload_format: str, info: ValidationInfo) -> str:
+        return fitting_format(upload_format, info)
 
     @pydantic.field_validator("journey")
     @classmethod

@@ -32,6 +32,7 @@ from scenarios.world import World
 from virtual_devices.clock import seconds
 from virtual_devices.faults import day_seconds
 from virtual_devices.trace import LedgerRow, Row, VisitRow
+from virtual_devices.uploads.register import Trade
 
 Process = Generator[simpy.Event, Any, None]
 SHOWS = (
@@ -73,12 +74,17 @@ class District:
         self.morning = Morning(world, clinic, town, self.releases)
         self.morning.gone.append(self._from_clinic)
         self.answering = Answering(town, params.answers, [clinic.institution, home.institution])
-        shop = Site(town, pharmacy.institution, pharmacy.policy, clinic.contact, town.line(pharmacy.line, "pharmacy"), "pharmacy")
+        shop = Site(
+            town, pharmacy.institution, pharmacy.policy, clinic.contact, town.line(pharmacy.line, "pharmacy"), "pharmacy",
+            trade=Trade.PHARMACY, upload_format=pharmacy.upload_format,
+        )
         self.shop = Shop(
             shop, pharmacy.stations, pharmacy.field, self.trail, pharmacy.retry_uploads_s,
             dispense_offline=pharmacy.dispense_offline, answered=self.answering.answered,
         )
-        team = Site(town, home.institution, home.policy, clinic.contact, name="home care")
+        team = Site(
+            town, home.institution, home.policy, clinic.contact, name="home care", upload_format=home.upload_format,
+        )
         self.team = make_team(town, team, self.trail, home)
         self.team.seen.append(self._from_home)
         self.expected = 0  # at the pharmacy, of those who are on their way

@@ -31,6 +31,8 @@ class PharmacyParams(BaseModel):
     """When the staff switch on, HH:MM."""
     stations: Stations = pydantic.Field(default_factory=Stations)
     """The counters: their staff and their times."""
+    upload_format: clinic_params.UploadFormat = "2.0"
+    """Format of the pharmacy's records (健保卡資料上傳)."""
     line: mirrored(Network) = LINES["1M"]  # type: ignore[valid-type]
     """The pharmacy's own line; [network] is the clinic's."""
     dispense_offline: bool = True

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import pydantic
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationInfo
 
-from scenarios.clinic_params import Acts, Cards
+from scenarios.clinic_params import Acts, Cards, UploadFormat, fitting_format
 from scenarios.fitting import Moment
 from scenarios.mirror import CONFIG, mirrored
 from scenarios.prescriptions import RxMix, Share
@@ -56,6 +56,8 @@ class Params(BaseModel):
     """Who is visited, when, and how the team prescribes."""
     cards: Cards = Cards(virtual_share=0.6, not_insured_share=0, restricted_share=0, cancelled_share=0, expired_share=0)
     """What patients carry."""
+    upload_format: Annotated[UploadFormat, pydantic.Field(validate_default=True)] = "2.0"
+    """Format of the team's visit records (健保卡資料上傳). Format 1.0 has no virtual cards."""
     prescribed: RxMix = RxMix(refill_share=0.5)
     """What is prescribed."""
     mobile: mirrored(Network) = LINES["mobile"]  # type: ignore[valid-type]
@@ -72,6 +74,11 @@ class Params(BaseModel):
     """How long a desk waits for the data centre, and how often it tries."""
     retry_uploads_s: Annotated[float, pydantic.Field(gt=0)] = 300.0
     """How long the upload queue rests after the line failed."""
+
+    @pydantic.field_validator("upload_format")
+    @classmethod
+    def _can_tell(cls, upload_format: str, info: ValidationInfo) -> str:
+        return fitting_format(upload_format, info)
 
 
 __all__ = ["Params", "Round"]

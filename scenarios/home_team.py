@@ -19,11 +19,13 @@ from scenarios.visit_rows import visit_row
 from scenarios.world import CardContact, Tally, Workplace
 from virtual_devices.authorization import Purpose
 from virtual_devices.clock import NS, roc_datetime13
-from virtual_devices.cloud.core import VisitRecord
 from virtual_devices.flow import Flow
+from virtual_devices.institution.abnormal import without_line
 from virtual_devices.institution.common_lists import example_lists
 from virtual_devices.institution.home_bag import HomeBag
 from virtual_devices.institution.home_visit import prepare, recognise
+from virtual_devices.institution.told import Done, Whom, begun_with_card, begun_with_wallet, consultation, diagnoses_of
+from virtual_devices.institution.uploads import enqueue
 from virtual_devices.link import Attempt, Link, Outcome, Provenance
 from virtual_devices.pki import Role
 from virtual_devices.prescription.document import Prescription
@@ -35,13 +37,22 @@ from virtual_devices.reader.prescription_wallet import leave_for_wallet, put_on_
 from virtual_devices.reader.presentation import Counter as Reader
 from virtual_devices.reader.presentation import Medium
 from virtual_devices.reader.transmit import Ended, Handle
-from virtual_devices.reader.uploads import enqueue
-from virtual_devices.reader.visit import Registered, VisitRequest, open_card, read_medical, register, write_consultation
+from virtual_devices.reader.visit import (
+    Registered,
+    VisitRequest,
+    open_card,
+    read_medical,
+    register,
+    sign_prescriptions,
+    write_consultation,
+)
 from virtual_devices.reader.wallet_visit import VirtualRegistered, register_wallet
 from virtual_devices.records import RECORDS
 from virtual_devices.trace import StageRow
+from virtual_devices.uploads.facts import Fees, VisitFacts
 from virtual_devices.wallet.consent import Use
 
+DIAGNOSIS = "I10"
 HOME_CARE = "01"
 """Visit type of a first home visit (the second and later of a course are AH)."""
 
@@ -81,6 +92,7 @@ class Home:
     arrived_ns: int = -1
     tally: Tally = field(default_factory=Tally)
     registered: Registered | VirtualRegistered | None = None
+    signatures: list[str] = field(default_factory=list)  # of the orders, by the SAM
     issued: Issued | None = None
     later: bool = False
     outcome: str = "served"
@@ -209,12 +221,13 @@ class Team:
             issued = yield from self._prescribe(home)
             entries = [] if issued is None else card_entries(issued.prescription, registered.request.visited_at)
 
-            def write(card: Handle | None) -> Flow[None]:
+            def write(card: Handle | None) -> Flow[list[str]]:
                 if card is None:
                     _, card, _ = yield from open_card(desk, hpc)
                 yield from write_consultation(card, registered, self.site.town.drawn("write", home.id)[:16], _codes(), entries)
+                return (yield from sign_prescriptions(desk, (yield from sam_of(desk)), entries))
 
-            yield from contact.run("write back", write)
+            home.signatures = yield from contact.run("write back", write)
             if issued is not None:
                 self.trail.note(issued.prescription.id, "on card", desk.name, "physician", visit=home.id, online=issued.online)
         finally:
@@ -290,6 +303,7 @@ class Team:
                 self.site.town.drawn("home prescription", home.id)[:16], "not issued", office.desk.name, "physician",
                 visit=home.id, code=e.code,
             )
+        self._tell(home, office)
 
     def _amend(self, home: Home, issued: Issued) -> Steps[None]:
         office = self.office
@@ -315,20 +329,38 @@ class Team:
         return (yield from issue(desk, self.drawer, document, self._hpc))
 
     def _record(self, home: Home) -> None:
-        """The visit's row, and its record into the queue when it was begun."""
-        world, registered, desk = self.world, home.registered, self.device.desk
-        now_ns = world.clock.now_ns()
-        if registered is not None:
-            record = VisitRecord(
-                self.site.town.drawn("home record", home.id)[:16], registered.identifier, home.patient.card_no,
-                self.site.institution.code, registered.sequence, registered.request.visited_at, now_ns, b"home visit",
-            )
-            enqueue(desk, home.id, record, now_ns)
+        """The visit's row, and its record into the queue when it was begun; one whose prescription comes later waits for that."""
+        world, registered = self.world, home.registered
+        if not home.later:
+            self._tell(home, self.device)
         world.record(visit_row(
             world, home.id, home.patient, home.tally, arrived_ns=home.arrived_ns, outcome=home.outcome, code=home.code,
             sequence=registered.sequence if registered is not None else "",
             online=bool(registered is not None and registered.identifier), booked=True,
         ))
+
+    def _tell(self, home: Home, place: Workplace) -> None:
+        registered, now_ns = home.registered, self.world.clock.now_ns()
+        if registered is not None:
+            enqueue(place.desk, home.id, self._told(home, registered), registered.request.request_id, now_ns, now_ns)
+
+    def _told(self, home: Home, registered: Registered | VirtualRegistered) -> VisitFacts:
+        holder, rng = home.patient.holder, self.world.stream("patient", home.patient.key, "fees")
+        fee, copay = rng.randrange(900, 2400), rng.choice((50, 100, 150))
+        if isinstance(registered, Registered):
+            begun = begun_with_card(registered, self.device.desk.sam_id)
+        else:
+            begun = begun_with_wallet(registered, without_line(home=True, bluetooth=self._reader.medium is Medium.QR_BLE))
+        whom = Whom(holder.id_no, holder.birth_date, home.patient.card_no)
+        issued = home.issued
+        paid = Fees(outpatient=fee, outpatient_copay=copay)
+        if issued is not None:
+            done = Done((DIAGNOSIS,), paid, prescription=issued.prescription, signatures=tuple(home.signatures))
+        elif home.later:
+            done = Done((DIAGNOSIS,), paid)
+        else:  # the visit came to nothing
+            done = Done(diagnoses_of(()), Fees(outpatient=copay, outpatient_copay=copay))
+        return consultation(self.site.institution.code, self.office.desk.hpc_id, whom, begun, done)
 
     # -- who and where
 
@@ -354,7 +386,7 @@ def _identity(patient: Patient) -> bytes:
 def _codes() -> bytes:
     names = ("main_diagnosis", *(f"sub_diagnosis_{i}" for i in range(1, 6)))
     blank = {f"{name}_{part}": b" " for name in names for part in ("lead", "trail")}
-    return RECORDS["write_code_icd10"].pack({**blank, "recard_mark": "1", "main_diagnosis": "I10"})
+    return RECORDS["write_code_icd10"].pack({**blank, "recard_mark": "1", "main_diagnosis": DIAGNOSIS})
 
 
 __all__ = ["Coverage", "Home", "Pace", "Team"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import simpy
 
-from scenarios.clinic_laws import each, stored
+from scenarios.clinic_laws import UPLOADED, each, told, uploaded
 from scenarios.home_params import Params
 from scenarios.home_round import day, make_homes, make_team
 from scenarios.rx_laws import laws
@@ -50,7 +50,9 @@ class HomeDay:
     def __init__(self, world: World, params: Params) -> None:
         self.world, self.params = world, params
         self.town = equipped(world, params.acts, params.cards.wrong_pin_share, params.contact)
-        site = Site(self.town, params.institution, params.policy, params.contact)
+        site = Site(
+            self.town, params.institution, params.policy, params.contact, upload_format=params.upload_format,
+        )
         self.team = make_team(self.town, site, Trail(world), params)
 
     def run(self) -> Process:
@@ -69,12 +71,12 @@ def home_laws(team: Any, town: Town) -> list[tuple[str, int, int]]:
     """What must be equal when the team has settled its day."""
     institution = team.site.institution
     begun = Counter(home.id for home in team.homes if home.registered is not None)
-    told = Counter(p.visit for p in [*institution.done, *institution.refused, *institution.queue])
+    records = told(institution)
     issued = [home.issued for home in team.homes if home.issued is not None]
     return [
         ("homes on the round = homes left, each once", *each(Counter(home.id for home in team.homes), team.left)),
-        ("home visits begun = records made, one each", *each(begun, {name: told[name] for name in begun})),
-        ("uploads confirmed = the same records in the data centre", *stored(institution, town.core)),
+        ("home visits begun = records made, one each", *each(begun, {name: records[name] for name in begun})),
+        (UPLOADED, *uploaded(institution, town.core)),
         *laws(town.centre.prescriptions, issued, [], [team.drawer]),
     ]
 

@@ -24,6 +24,7 @@ from virtual_devices.reader.prescription_offers import from_centre
 from virtual_devices.reader.prescription_wallet import put_on_wallet
 from virtual_devices.reader.presentation import Counter
 from virtual_devices.reader.transmit import Handle
+from virtual_devices.uploads.register import Trade
 from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.faces import NfcFace
 
@@ -43,7 +44,8 @@ class Offstage:
     def __init__(self, town: Town, code: str, name: str, role: Role = Role.PHYSICIAN) -> None:
         self.town = town
         self.clock = VirtualClock()
-        self.site = Site(town, code, Policy(), Contact(), name=name)
+        trade = Trade.PHARMACY if role is Role.PHARMACIST else Trade.CLINIC
+        self.site = Site(town, code, Policy(), Contact(), name=name, trade=trade)
         self.place = self.site.workplace(role.name.lower(), role)
         self.place.desk.clock = self.clock
         assert self.place.hpc is not None

@@ -13,12 +13,12 @@ from scenarios.trail import Trail
 from scenarios.world import Workplace
 from virtual_devices.clock import seconds
 from virtual_devices.flow import Flow
+from virtual_devices.institution.uploads import drain
 from virtual_devices.reader import prescription_desk
 from virtual_devices.reader.authenticate import sam_of
 from virtual_devices.reader.desk import Pending
 from virtual_devices.reader.prescription_desk import Drawer
 from virtual_devices.reader.transmit import Ended
-from virtual_devices.reader.uploads import drain
 from virtual_devices.trace import UploadRow
 
 
@@ -43,7 +43,8 @@ class Outbox:
 
     @property
     def empty(self) -> bool:
-        return not self.site.institution.queue and not (self.drawer is not None and self.drawer.waiting)
+        institution = self.site.institution
+        return not institution.queue and not institution.waiting and not (self.drawer is not None and self.drawer.waiting)
 
     def to_the_end(self) -> Steps[None]:
         """Until it is over and nothing waits, or the horizon is reached."""
@@ -57,14 +58,14 @@ class Outbox:
             self._something = world.env.event()
             yield self._something
         self._settle()
-        for pending in self.site.institution.queue:
+        for pending in [*self.site.institution.queue, *self.site.institution.waiting]:
             world.record(self._upload_row(pending))
 
     def _sent(self, office: Workplace) -> Steps[None]:
         """Everything that waits, while the line is there; in between, the line is left alone."""
         world, institution = self.world, self.site.institution
         while not self.empty and world.clock.now_ns() < world.horizon_ns:
-            if institution.queue:
+            if institution.queue or institution.waiting:
                 yield from self._uploads(office)
             if self.drawer is not None and self.drawer.waiting:
                 yield from self._prescriptions(self.drawer, office)
@@ -109,7 +110,7 @@ class Outbox:
 
     def _upload_row(self, pending: Pending) -> UploadRow:
         return UploadRow(
-            self.world.replication, pending.visit, pending.batch.hex(), pending.record.ended_ns, pending.due_ns,
+            self.world.replication, pending.visit, pending.batch.hex(), pending.ended_ns, pending.due_ns,
             pending.first_try_ns, pending.stored_ns, pending.tries, "stored" if pending.stored_ns >= 0 else "missing",
             pending.waited,
         )

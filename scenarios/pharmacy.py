@@ -14,7 +14,7 @@ import simpy
 from pydantic import BaseModel
 
 from scenarios.arrivals import Arrivals, Band, expected, moments
-from scenarios.clinic_params import Acts, Cards
+from scenarios.clinic_params import Acts, Cards, UploadFormat
 from scenarios.fitting import Moment
 from scenarios.mirror import CONFIG, mirrored
 from scenarios.offstage import Offstage
@@ -35,6 +35,7 @@ from virtual_devices.radio import Field
 from virtual_devices.reader.desk import Policy
 from virtual_devices.reader.prescribing import Issued
 from virtual_devices.trace import LedgerRow
+from virtual_devices.uploads.register import Trade
 
 Process = Generator[simpy.Event, Any, None]
 SHOWS = ("RXS-01", "RXS-02", "RXS-03", "RXS-04", "RXS-05", "OFF-01", "UPL-01", "UPL-02", "UPL-03", "DLG-04", "AUD-01")
@@ -67,6 +68,8 @@ class Params(BaseModel):
     """The counters: their staff and their times."""
     cards: Cards = Cards(virtual_share=0.4, not_insured_share=0, restricted_share=0, cancelled_share=0, expired_share=0)
     """What people carry."""
+    upload_format: UploadFormat = "2.0"
+    """Format of the pharmacy's records (健保卡資料上傳)."""
     prescribed: RxMix = pydantic.Field(default_factory=RxMix)
     """What was prescribed."""
     first_elsewhere_days: Annotated[float, pydantic.Field(ge=0, le=REFILL_DAYS)] = 25.0
@@ -116,7 +119,10 @@ class Day:
         self.world, self.params = world, params
         self.town = equipped(world, params.acts, params.cards.wrong_pin_share, params.contact)
         self.trail = Trail(world)
-        site = Site(self.town, params.institution, params.policy, params.contact)
+        site = Site(
+            self.town, params.institution, params.policy, params.contact, trade=Trade.PHARMACY,
+            upload_format=params.upload_format,
+        )
         self.answering = Answering(self.town, params.answers, [CLINIC])
         self.shop = Shop(
             site, params.stations, params.field, self.trail, params.retry_uploads_s, dispense_offline=params.issue_offline,

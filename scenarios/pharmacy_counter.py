@@ -16,9 +16,11 @@ from scenarios.town import Patient
 from scenarios.trail import Trail
 from scenarios.world import CardContact, Tally, Workplace
 from virtual_devices.authorization import Purpose
-from virtual_devices.clock import roc_datetime13
-from virtual_devices.cloud.core import VisitRecord
+from virtual_devices.clock import NS
 from virtual_devices.flow import Flow
+from virtual_devices.institution.signing import sign_with_sam
+from virtual_devices.institution.told import Whom, dispensing
+from virtual_devices.institution.uploads import enqueue
 from virtual_devices.prescription.acts import Query
 from virtual_devices.prescription.recipient import Written
 from virtual_devices.prescription.states import State
@@ -29,7 +31,7 @@ from virtual_devices.reader.prescription_offers import Offer, from_card, from_ce
 from virtual_devices.reader.prescription_wallet import Stored, leave_for_wallet, put_on_wallet
 from virtual_devices.reader.presentation import Counter
 from virtual_devices.reader.transmit import Ended, Handle
-from virtual_devices.reader.uploads import enqueue
+from virtual_devices.uploads.facts import Fees, VisitFacts
 from virtual_devices.wallet.consent import Use
 
 NO_LINE, NOTHING_TO_DISPENSE = "4061", "D049"
@@ -48,6 +50,9 @@ class Visitor:
     doubtful: bool = False
     tally: Tally = field(default_factory=Tally)
     dispensed: Dispensed | None = None
+    returned: bool = False  # nobody signed for it: it came back
+    recorded: bool = False
+    told: VisitFacts | None = None
     signed: Stored | None = None  # the phone's receipt for the dispensing
     outcome: str = "served"
     code: str = "0"
@@ -133,7 +138,17 @@ class PharmacyCounter:
         )
         self.trail.note(offer.root, "dispensed", desk.name, "pharmacist", visit=visitor.id, online=done.online)
         self.outbox.wake()
+        told = self._told(visitor, place, done)
+        if visitor.patient.card is not None:  # the SAM has just known it
+            told = yield from self._flow("sign", visitor, place, sign_with_sam(desk, told))
+        visitor.told = told
         return done
+
+    def _told(self, visitor: Visitor, place: Workplace, done: Dispensed) -> VisitFacts:
+        holder, rng = visitor.patient.holder, self.world.stream("patient", visitor.patient.key, "dispensing fee")
+        whom = Whom(holder.id_no, holder.birth_date, visitor.patient.card_no)
+        at_ns, fees = visitor.arrived_ns // NS * NS, Fees(outpatient=rng.randrange(60, 900))
+        return dispensing(self.site.institution.code, place.desk.hpc_id, whom, at_ns, done, fees)
 
     def hand_over(self, visitor: Visitor, place: Workplace) -> Steps[None]:
         """The recipient's signature where there must be one, and the visit's record into the queue."""
@@ -153,7 +168,9 @@ class PharmacyCounter:
             if done.needs_recipient:
                 yield from self._flow("take back", visitor, place, give_back(place.desk, self.drawer, done, self._hpc(place)))
                 self.trail.note(done.offer.root, "taken back", place.desk.name, "pharmacist", visit=visitor.id)
-            self.recorded(visitor, place)
+                visitor.returned = True
+            else:
+                self.recorded(visitor, place)
             raise
 
     def _signed_for(self, visitor: Visitor, place: Workplace, done: Dispensed) -> Steps[None]:
@@ -183,19 +200,12 @@ class PharmacyCounter:
         return stored
 
     def recorded(self, visitor: Visitor, place: Workplace) -> None:
-        """The visit's record, queued once: of those alone to whom something was dispensed."""
-        now_ns, institution = self.world.clock.now_ns(), self.site.institution
-        done = visitor.dispensed
-        if done is None:
+        """The visit's record, queued once: of those alone to whom something was dispensed, and who have it."""
+        now_ns = self.world.clock.now_ns()
+        if visitor.told is None or visitor.recorded:
             return
-        key = self.site.town.drawn("record", visitor.id)[:16]
-        if any(p.record.key == key for p in [*institution.queue, *institution.done, *institution.refused]):
-            return
-        record = VisitRecord(
-            key, "", visitor.patient.card_no, institution.code, "", roc_datetime13(visitor.arrived_ns), now_ns,
-            b"AF" + done.offer.root + done.filed.record.id,
-        )
-        enqueue(place.desk, visitor.id, record, now_ns)
+        visitor.recorded = True
+        enqueue(place.desk, visitor.id, visitor.told, self.site.town.drawn("record", visitor.id)[:16], now_ns, now_ns)
         self.outbox.wake()
 
     # -- who and where

@@ -7,6 +7,7 @@ from datetime import date
 from scenarios.town import PROFESSIONAL_PIN, Patient, Town
 from scenarios.world import Workplace
 from virtual_devices.card.holder import make_holder
+from virtual_devices.cloud.registers import Contracted
 from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
 from virtual_devices.link import Link
 from virtual_devices.network import Contact, ContactMedium, ModelledLink
@@ -14,18 +15,22 @@ from virtual_devices.pki import Role
 from virtual_devices.randomness import ByteStream, digest
 from virtual_devices.reader.desk import Desk, Institution, Policy
 from virtual_devices.sam.sam import Sam, SamImage
+from virtual_devices.uploads.fields import Version
+from virtual_devices.uploads.register import Trade
 
 
 class Site:
     """One institution. ``line``: its own to the data centre; the world's, when left out. ``name`` tells the desks of several
-    apart; empty for the only one."""
+    apart; empty for the only one. ``upload_format``: of the records that it uploads."""
 
     def __init__(
-        self, town: Town, code: str, policy: Policy, contact: Contact, line: Link | None = None, name: str = "",
+        self, town: Town, code: str, policy: Policy, contact: Contact, line: Link | None = None, name: str = "", *,
+        trade: Trade = Trade.CLINIC, upload_format: str = "2.0",
     ) -> None:
         self.town = town
         self.world = town.world
-        self.institution = Institution(code)
+        self.institution = Institution(code, Version(upload_format))
+        self._contracted = Contracted(code, trade)
         self.line = line
         self._policy = policy
         self._contact = contact
@@ -36,6 +41,7 @@ class Site:
         """A desk with its own SAM, and with a professional's card when somebody treats patients there."""
         code, authority, name = self.institution.code, self.town.authority, f"{self.name} {name}".strip()
         sam_id = f"SAM{int.from_bytes(digest(code, name)[:4], 'big') % 10**9:09d}"
+        self.town.centre.registers.contract(self._contracted, [sam_id])
         sam = Sam(
             SamImage(
                 sam_id, code, authority.issue(Role.SAM, sam_id, organisation=code), authority.root_der,
@@ -54,6 +60,7 @@ class Site:
         rng = self.world.stream("professional", name)
         holder = make_holder(rng, date(1980, 1, 1))
         identity = self.town.authority.issue(role, holder.id_no)
+        self.town.centre.registers.contract(self._contracted, professionals=[holder.id_no])
         cells = fresh_cells(PROFESSIONAL_PIN, "13579024")
         root, seed = self.town.authority.root_der, self.town.drawn("hpc", name)
         return Hpc(HpcImage(holder.id_no, holder.name, identity, root, seed, cells))

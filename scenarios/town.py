@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from random import Random
 from typing import Literal, Protocol
 
 from scenarios.phones import PhoneShop
@@ -15,6 +16,7 @@ from virtual_devices.card.ic_card import IcCard
 from virtual_devices.card.image import Personalisation, personalise
 from virtual_devices.clock import roc_date7, to_datetime
 from virtual_devices.cloud.core import DataCentre, Insurance, Person
+from virtual_devices.cloud.registers import Identity
 from virtual_devices.cloud.service import DataCentreDevice
 from virtual_devices.network import Contact, Line, ModelledLink, Network
 from virtual_devices.pki import DAY_NS, Authority, Role
@@ -70,8 +72,8 @@ class Town:
         world = self.world
         rng = world.stream("patient", key, "card")
         epoch_ns = world.epoch_ns
-        holder = make_holder(world.stream("patient", key, "holder"), to_datetime(epoch_ns).date())
         card_no = f"{int.from_bytes(self.drawn('card number', key)[:5], 'big') % 10**12:012d}"
+        holder = self._registered(world.stream("patient", key, "holder"), card_no)
         uninsured, elsewhere, cancelled, expired = (
             rng.random() < share
             for share in (mix.not_insured_share, mix.restricted_share, mix.cancelled_share, mix.expired_share)
@@ -95,6 +97,14 @@ class Town:
             card = IcCard(personalise(data, identity, self.authority.root_der, self.drawn("card", key)))
         phone = self.shop.phone(key, card_no, holder) if carrier == "virtual-card" else None
         return Patient(key, holder, card_no, carrier, card, phone)
+
+    def _registered(self, rng: Random, card_no: str) -> Holder:
+        """Somebody new in the data centre's registers: nobody has another's national ID."""
+        on = to_datetime(self.world.epoch_ns).date()
+        while True:
+            holder = make_holder(rng, on)
+            if self.centre.registers.take_in(Identity(holder.id_no, card_no, holder.name, holder.birth_roc, holder.sex)):
+                return holder
 
     def device_of(self, patient: Patient) -> bytes:
         """Whom records for the patient's card name (``write_back.holder_of``)."""

@@ -12,6 +12,8 @@ from virtual_devices.card.ic_card import IcCard
 from virtual_devices.card.image import Personalisation, personalise
 from virtual_devices.clock import NS, VirtualClock, roc_date7, roc_datetime13
 from virtual_devices.cloud.core import DataCentre, Person
+from virtual_devices.cloud.registers import Contracted
+from virtual_devices.cloud.registers import Identity as Registration
 from virtual_devices.cloud.service import DataCentreDevice
 from virtual_devices.flow import Flow, PromptPeople, Session, run
 from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
@@ -29,6 +31,7 @@ from virtual_devices.trace import Row
 NOW_NS = 1_772_409_600 * NS  # 2026-03-02 08:00 in Taiwan
 INSTITUTION, SAM_ID, DOCTOR_ID, CARD_NO, PIN = "9901180014", "SAM000000001", "A123456789", "000012345678", "246810"
 PUK = "13579024"
+HOLDER = make_holder(stream("tests", "holder"), date(2026, 3, 2))
 AUTHORITY = Authority("tests", NOW_NS)
 STRANGER = Authority("somebody else", NOW_NS)
 
@@ -57,6 +60,8 @@ class Bench:
         self.core = DataCentre()
         self.core.enrol(Person(CARD_NO))
         self.cloud = DataCentreDevice(self.core, issued(Role.DATA_CENTRE, "IDC"), AUTHORITY.root_der)
+        self.cloud.registers.contract(Contracted(INSTITUTION), [SAM_ID], [DOCTOR_ID])
+        self.cloud.registers.take_in(Registration(HOLDER.id_no, CARD_NO, HOLDER.name, HOLDER.birth_roc, HOLDER.sex))
         root = AUTHORITY.verifier()
         self.desk = Desk("desk", Institution(INSTITUTION), root, self.clock, ByteStream("tests", "desk"))
 
@@ -85,7 +90,7 @@ class Bench:
 def patient_card(profile: str = "t1", *, identity: Identity | None = None, **more: Any) -> IcCard:
     """A patient's card; ``more`` goes into its personalisation."""
     data = {
-        "card_no": CARD_NO, "holder": make_holder(stream("tests", "holder"), date(2026, 3, 2)), "issue_date": "1100101",
+        "card_no": CARD_NO, "holder": HOLDER, "issue_date": "1100101",
         "expiry_date": roc_date7(NOW_NS + 700 * DAY_NS), "profile": profile, "last_seen_ns": NOW_NS - 40 * DAY_NS,
     }
     chosen = identity or issued(Role.PATIENT_CARD, CARD_NO)

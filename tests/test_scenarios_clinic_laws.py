@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from scenarios import clinic_morning
-from scenarios.clinic_laws import laws
+from scenarios.clinic_laws import UPLOADED, laws
 from scenarios.files import load
+from virtual_devices.clock import NS
 from virtual_devices.trace import LedgerRow, Row, UploadRow, VisitRow
+from virtual_devices.uploads.rows import KEPT, Standing
 
 from .test_scenarios_clinic_morning import MORNING, of, played, rows_of
 
@@ -20,7 +22,7 @@ CARDS = "visits registered from cards = visits on those cards, each its own"
 BROKEN_OFF = "visits broken off while registering = cards with one visit at most"
 LEFT = "patients who came = patients who left, each once"
 MADE = "visits registered = records made, one each"
-STORED = "uploads confirmed = the same records in the data centre"
+STORED = UPLOADED
 TOLD = "visits told to the data centre = different visits told"
 
 
@@ -84,19 +86,30 @@ def test_patient_who_leaves_twice_makes_up_for_nobody(kept: Kept) -> None:
 def test_record_missing_and_record_doubled_is_no_balance(kept: Kept) -> None:
     institution = kept.parts["institution"]
     done = institution.done
-    twin = replace(done[1], record=replace(done[1].record, key=b"another key"))
+    told = done[1].told
+    twin = replace(
+        done[1], told=replace(told, visited_ns=told.visited_ns + NS), file=done[1].file.replace(b"<M12>1", b"<M12>2"),
+    )
     assert broken(kept, institution=replace(institution, done=[twin, *done[1:]])) == {MADE, STORED}
     assert broken(kept, institution=replace(institution, done=done[1:])) == {MADE, STORED}
     assert broken(kept, institution=replace(institution, done=[done[1], *done[1:]])) >= {MADE, TOLD}
 
 
 def test_record_that_was_changed_on_the_way_is_not_the_same(kept: Kept) -> None:
-    core = kept.parts["core"]
-    whole = next(iter(core.records))
-    core.records.put(replace(whole, content=b"something else"))
+    shelf = kept.parts["core"].books.shelf(KEPT)
+    whole = next(iter(shelf))
+    for changed in ({"content": whole.content.replace(b"<M12>1", b"<M12>2")}, {"standing": Standing.FAILED}):
+        shelf.put(replace(whole, **changed))
+        assert broken(kept) == {STORED}
+    shelf.put(whole)
+    shelf.put(replace(whole, visited_at="1150302000000", content=whole.content.replace(b"<M12>1", b"<M12>2")))  # nobody's
     assert broken(kept) == {STORED}
-    core.records.remove(whole.institution, whole.key)
-    core.records.put(replace(whole, key=b"nobody's"))
+
+
+def test_record_that_counts_and_whose_visit_is_still_asked_for_breaks_the_law(kept: Kept) -> None:
+    visits = kept.parts["core"].visits
+    one = visits.get(kept.parts["institution"].done[0].told.identifier)
+    visits.put(replace(one, stored_ns=-1))
     assert broken(kept) == {STORED}
 
 

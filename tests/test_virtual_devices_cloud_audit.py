@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from virtual_devices.clock import roc_datetime13
 from virtual_devices.cloud.audit import AUDIT, AuditLog, Head, Who, read_head, sign_head
 from virtual_devices.cloud.books import MemoryBooks
-from virtual_devices.cloud.core import Person, VisitRecord
-from virtual_devices.cloud.service import encode_records
+from virtual_devices.cloud.core import Person
+from virtual_devices.cloud.registers import Identity
 from virtual_devices.errors import PeerError
 from virtual_devices.merkle import leaf_hash, verify_consistency, verify_inclusion
 from virtual_devices.pki import ChainVerifier, Role
 
 from . import shelves
-from .desk import AUTHORITY, CARD_NO, DOCTOR_ID, INSTITUTION, NOW_NS, SAM_ID, STRANGER, Bench
+from .desk import AUTHORITY, CARD_NO, DOCTOR_ID, HOLDER, INSTITUTION, NOW_NS, SAM_ID, STRANGER, Bench
 from .shelves import fresh_books
 from .test_virtual_devices_cloud_service import ask, request
+from .told import a_file, a_visit
 
 over_each = shelves.over_each
 CENTRE = AUTHORITY.issue(Role.DATA_CENTRE, "IDC")
@@ -97,11 +98,9 @@ def test_data_centre_writes_down_who_did_what_to_whom_and_what_it_said() -> None
 def test_every_record_of_an_upload_is_an_entry_of_its_patients() -> None:
     bench = Bench()
     bench.core.enrol(Person("000000000002"))
-    when = roc_datetime13(NOW_NS)
-    whole = encode_records([
-        VisitRecord(b"1", "", CARD_NO, INSTITUTION, "0001", when, NOW_NS, b""),
-        VisitRecord(b"2", "", "000000000002", INSTITUTION, "0001", when, NOW_NS, b""),
-    ])
+    bench.cloud.registers.take_in(Identity("B123456780", "000000000002", "王大明", HOLDER.birth_roc, "M"))
+    other = replace(a_visit(1), national_id="B123456780", card_no="000000000002")
+    whole = a_file(a_visit(), other)
     part = {"batch": b"b" * 16, "digest": hashlib.sha256(whole).digest(), "index": 0, "total": 1, "part": whole}
     ask(bench.cloud, request("upload", part))
     assert [len(bench.cloud.audit.about(card_no)) for card_no in (CARD_NO, "000000000002")] == [1, 1]

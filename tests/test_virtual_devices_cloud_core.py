@@ -179,18 +179,44 @@ def test_record_without_identifier_settles_nothing_far_away(far: dict[str, Any])
 def test_late_and_missing_are_named_with_when_they_were_due() -> None:
     core = centre()
     in_time, late, missing, back = (begin(core, name) for name in ("in time", "late", "missing", "back"))
-    core.store(record(in_time), NOW_NS + HOUR_NS + DAY_NS)  # 24 hours count from the end of the visit
-    core.store(record(late, b"late"), NOW_NS + HOUR_NS + DAY_NS + 1)
+    core.store(record(in_time), NOW_NS + DAY_NS)  # 24 hours count from the moment that the visit is called by
+    core.store(record(late, b"late"), NOW_NS + DAY_NS + 1)
     begun = roc_datetime13(NOW_NS + 3 * HOUR_NS)
     offline = record(late, b"offline", identifier="", visited_at=begun, ended_ns=NOW_NS + 4 * HOUR_NS)
     core.store(offline, NOW_NS + 2 * DAY_NS)
     core.roll_back(back.identifier, HERE, NOW_NS)
     due = NOW_NS + DAY_NS
     assert core.late(due + HOUR_NS) == [
-        Late(late.identifier, CARD, HERE, due + HOUR_NS, due + HOUR_NS + 1), Late(missing.identifier, CARD, HERE, due, -1),
-        Late("", CARD, HERE, due + 4 * HOUR_NS, NOW_NS + 2 * DAY_NS),
+        Late(late.identifier, CARD, HERE, due, due + 1), Late(missing.identifier, CARD, HERE, due, -1),
+        Late("", CARD, HERE, due + 3 * HOUR_NS, NOW_NS + 2 * DAY_NS),
     ]
     assert [found.identifier for found in core.late(due)] == [late.identifier, ""]
+
+
+def test_visit_that_took_place_gets_its_identifier_afterwards_and_once() -> None:
+    core = centre(insurance=Insurance.NOT_INSURED)  # they have been treated: nobody's right to it is asked
+    made = [core.identify(b"r" * 16, CARD, HERE, "01", NOW_NS)[1] for _ in range(2)]
+    assert made[0] is not None and made[0] == made[1] and len(core.visits) == 1
+    assert made[0].identifier.startswith(roc_datetime13(NOW_NS)) and made[0].sequence == ""
+    core.enrol(Person("000000000002"))
+    assert core.identify(b"r" * 16, "000000000002", HERE, "01", NOW_NS) == ("9002", None)
+    assert core.identify(b"q" * 16, "000000000009", HERE, "01", NOW_NS) == ("9012", None)
+    assert [late.identifier for late in core.late(NOW_NS + 2 * DAY_NS)] == [made[0].identifier]
+    core.roll_back(made[0].identifier, HERE, NOW_NS)
+    assert core.identify(b"r" * 16, CARD, HERE, "01", NOW_NS) == ("5153", None)
+
+
+def test_identifier_asked_for_again_finds_the_visit_whose_answer_was_lost_with_its_number() -> None:
+    core = centre()
+    visit = begin(core, virtual=True)
+    assert core.identify(visit.request_id, CARD, HERE, "", NOW_NS + HOUR_NS) == ("0", visit) and visit.sequence == "W001"
+
+
+def test_visit_begun_with_a_card_that_failed_becomes_one_without_card() -> None:
+    core = centre()
+    visit = begin(core)
+    code, told = core.identify(visit.request_id, CARD, HERE, "", NOW_NS)
+    assert code == "0" and told == replace(visit, visit_type="") == now(core, visit)
 
 
 def test_gaps_name_numbers_nobody_told_of_and_not_those_taken_back() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import cbor2
@@ -13,11 +15,14 @@ from hypothesis import strategies as st
 from virtual_devices import cose, pki
 from virtual_devices.authentication import Party, padded_id, proof_message
 from virtual_devices.clock import NS, roc_datetime13
-from virtual_devices.cloud.core import VisitRecord
-from virtual_devices.cloud.service import CLOCK_SKEW_S, MAX_PART_BYTES, DataCentreDevice, encode_records
+from virtual_devices.cloud.service import CLOCK_SKEW_S, MAX_PART_BYTES, DataCentreDevice
 from virtual_devices.pki import DAY_NS, ChainVerifier, Identity, Role, Verified
+from virtual_devices.sam.sam import VISIT_STATEMENT
+from virtual_devices.uploads.results import FileResult
+from virtual_devices.uploads.rows import KEPT, Standing
 
-from .desk import AUTHORITY, CARD_NO, INSTITUTION, NOW_NS, SAM_ID, STRANGER, Bench
+from .desk import AUTHORITY, CARD_NO, HOLDER, INSTITUTION, NOW_NS, SAM_ID, STRANGER, Bench, issued
+from .told import a_file, a_visit
 
 SAM = AUTHORITY.issue(Role.SAM, SAM_ID, organisation=INSTITUTION)
 OTHER = AUTHORITY.issue(Role.SAM, "SAM000000002", organisation="8801180014")
@@ -133,48 +138,80 @@ def upload(device: DataCentreDevice, whole: bytes, batch: bytes = b"b" * 16, sam
     return [ask(device, request("upload", arguments, sam=sam, **who)) for arguments in said]
 
 
-def row(**more: Any) -> list[Any]:
-    fields = {
-        "key": b"k" * 16, "identifier": "", "card_no": CARD_NO, "institution": INSTITUTION, "sequence": "0001",
-        "visited_at": roc_datetime13(NOW_NS), "ended_ns": NOW_NS, "content": b"c" * 100, "rolled_back": False, **more,
-    }
-    return list(fields.values())
+def counts(body: dict[str, Any]) -> list[bool]:
+    """Of each record of a file, whether it counts, as the check report says."""
+    return [one.accepted for one in FileResult.from_json(body["report"]).records]
 
 
-def test_upload_is_stored_whole_and_hears_the_same_again(bench: Bench) -> None:
-    whole = encode_records([VisitRecord(*row()), VisitRecord(*row(key=b"l", sequence="0002"))])
+def test_upload_is_checked_and_kept_whole_and_hears_the_same_again(bench: Bench) -> None:
+    whole = a_file(a_visit(), a_visit(1))
     *first, last = upload(bench.cloud, whole)
-    assert {body["outcome"] for _, body in first} == {"part"} and last[1]["outcomes"] == ["stored", "stored"]
-    assert [r.content for r in bench.core.records] == [b"c" * 100] * 2
+    assert {body["outcome"] for _, body in first} == {"part"} and counts(last[1]) == [True, True]
+    assert [r.standing for r in bench.core.books.shelf(KEPT)] == [Standing.COUNTED] * 2
+    assert [r.sequence for r in bench.core.records] == ["0002", "0001"]  # and the domain knows of both
     again = upload(bench.cloud, whole)
-    assert all(body["outcomes"] == ["already", "already"] for _, body in again) and len(bench.core.records) == 2
-    assert upload(bench.cloud, encode_records([VisitRecord(*row(content=b"x"))]))[0] == ("9070", {"outcome": "conflict"})
-    other = upload(bench.cloud, encode_records([VisitRecord(*row(content=b"x"))]), b"o" * 16)
-    assert other[-1][1]["outcomes"] == ["conflict"] and len(bench.core.records) == 2
+    assert {(body["outcome"], body["opcode"]) for _, body in again} == {("already", last[1]["opcode"])}
+    assert len(bench.core.records) == 2
+    assert upload(bench.cloud, a_file(a_visit(2)))[0] == ("9070", {"outcome": "conflict"})
+    other = upload(bench.cloud, a_file(a_visit(orders=0)), b"o" * 16)  # the same visit told otherwise: the first stays
+    assert counts(other[-1][1]) == [False] and len(bench.core.records) == 2
+
+
+def test_record_that_fails_a_check_is_told_and_is_no_visit(bench: Bench) -> None:
+    wrong = replace(a_visit(), birth_date=date(1930, 1, 1))
+    [(code, body)] = upload(bench.cloud, a_file(wrong, a_visit(1)), size=60_000)
+    assert code == "0" and counts(body) == [False, True] and len(bench.core.records) == 1
+    assert {one.code for one in FileResult.from_json(body["report"]).records[0].findings} == {"05"}
+
+
+@pytest.mark.parametrize("whole", [b"x", b"<RECS>", cbor2.dumps([]), b"\x81" * 5000])
+def test_file_that_is_none_is_returned_with_its_codes(bench: Bench, whole: bytes) -> None:
+    [(code, body)] = upload(bench.cloud, whole, size=60_000)
+    assert code == "0" and FileResult.from_json(body["report"]).returned and not bench.core.records
+
+
+def test_file_of_another_institution_is_returned(bench: Bench) -> None:
+    """Of whoever uploads it: an institution acts for itself."""
+    [(code, body)] = upload(bench.cloud, a_file(a_visit()), sam=OTHER, size=60_000)
+    assert code == "0" and FileResult.from_json(body["report"]).returned and not bench.core.records
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {"institution": "8801180014"}, {"sequence": "²222"}, {"sequence": "9" * 5000}, {"sequence": "1"}, {"sequence": "WWWW"},
-        {"sequence": "W٠٠١"}, {"visited_at": "1151332000000"}, {"visited_at": "1150302"}, {"visited_at": ""}, {"key": b""},
-        {"key": b"k" * 65}, {"card_no": ""}, {"card_no": "0" * 13}, {"identifier": "1"}, {"ended_ns": -1}, {"ended_ns": 10**40},
-        {"ended_ns": NOW_NS + DAY_NS}, {"ended_ns": True}, {"key": "text"}, {"content": "text"}, {"content": None},
-        {"rolled_back": 1},
-    ],
+    "wrong", [{"visited_at": "1150302"}, {"visited_at": roc_datetime13(NOW_NS - DAY_NS)}, {"visited_at": 7}],
 )
-def test_batch_with_a_record_that_is_none_is_refused_whole(bench: Bench, wrong: dict[str, Any]) -> None:
-    good = row(key=b"good")
-    assert upload(bench.cloud, cbor2.dumps([good, row(**wrong)]), size=9000)[-1] == ("9002", {})
-    assert not bench.core.records
-    assert upload(bench.cloud, cbor2.dumps([good]), size=9000)[-1][1]["outcomes"] == ["stored"]
+def test_moment_of_a_visit_is_one_and_near(bench: Bench, wrong: dict[str, Any]) -> None:
+    assert ask(bench.cloud, request(arguments={**BEGIN, **wrong}))[0] == "9002" and not bench.core.visits
 
 
-@pytest.mark.parametrize(
-    "whole", [b"x", b"\x80", cbor2.dumps({}), cbor2.dumps([[]]), cbor2.dumps([row()]) + b"\0", b"\x81" * 5000]
-)
-def test_batch_that_is_no_list_of_records_is_refused(bench: Bench, whole: bytes) -> None:
-    assert upload(bench.cloud, whole, size=9000)[-1] == ("9002", {}) and not bench.core.records
+def test_visit_is_called_by_the_moment_that_the_desk_says(bench: Bench) -> None:
+    when = roc_datetime13(NOW_NS - 60 * NS)
+    assert ask(bench.cloud, request(arguments={**BEGIN, "visited_at": when}))[1]["identifier"].startswith(when)
+
+
+def test_identifier_of_a_visit_without_a_line_is_for_its_moment(bench: Bench) -> None:
+    when = roc_datetime13(NOW_NS - 5 * 3600 * NS)
+    arguments = {"id_no": HOLDER.id_no, "visit_type": "01", "visited_at": when}
+    code, body = ask(bench.cloud, request("visit-identifier", arguments))
+    assert code == "0" and body["identifier"].startswith(when) and body["sequence"] == ""
+    assert ask(bench.cloud, request("visit-identifier", arguments))[1] == body and len(bench.core.visits) == 1
+    for wrong, why in (
+        ({"id_no": "Z199999999"}, "9012"), ({"visited_at": roc_datetime13(NOW_NS + 60 * NS)}, "9002"),
+        ({"visit_type": 1}, "9002"), ({"visited_at": roc_datetime13(NOW_NS - 100 * DAY_NS)}, "9002"),
+        ({"visited_at": "x"}, "9002"),
+    ):
+        assert ask(bench.cloud, request("visit-identifier", {**arguments, **wrong}))[0] == why
+
+
+def test_signatures_of_a_virtual_visit_are_the_data_centres(bench: Bench) -> None:
+    arguments = {"card_no": CARD_NO, "visited_at": roc_datetime13(NOW_NS), "sequence": "W001", "entries": [b"e" * 61, b"f" * 61]}
+    code, body = ask(bench.cloud, request("sign-visit", arguments))
+    assert code == "0" and len(body["signature"]) == 128 and [len(one) for one in body["entries"]] == [40, 40]
+    statement = f"{CARD_NO}{arguments['visited_at']}W001{INSTITUTION}".encode()
+    key = issued(Role.DATA_CENTRE, "IDC").key.public_key()
+    assert pki.verify(key, bytes.fromhex(body["signature"]), VISIT_STATEMENT + statement)
+    for wrong in ({"entries": [b"e"]}, {"visited_at": ""}, {"sequence": "W0001"}, {"entries": ["e" * 61]}):
+        assert ask(bench.cloud, request("sign-visit", {**arguments, **wrong}))[0] == "9002"
+    assert ask(bench.cloud, request("sign-visit", {**arguments, "card_no": "9" * 12}))[0] == "9012"
 
 
 @pytest.mark.parametrize(
@@ -187,12 +224,11 @@ def test_part_out_of_bounds_is_refused(bench: Bench, wrong: dict[str, Any]) -> N
 
 
 def test_institution_cannot_disturb_anothers_upload(bench: Bench) -> None:
-    mine = encode_records([VisitRecord(*row())])
+    mine = a_file(a_visit())
     half = {"batch": b"b" * 16, "digest": hashlib.sha256(mine).digest(), "total": 2}
     assert ask(bench.cloud, request("upload", {**half, "index": 0, "part": mine[:50]}))[1]["outcome"] == "part"
-    theirs = encode_records([VisitRecord(*row(institution="8801180014"))])
-    assert upload(bench.cloud, theirs, sam=OTHER, size=9000)[-1][1]["outcomes"] == ["stored"]
-    assert ask(bench.cloud, request("upload", {**half, "index": 1, "part": mine[50:]}))[1]["outcomes"] == ["stored"]
+    assert upload(bench.cloud, mine, sam=OTHER, size=60_000)[-1][1]["outcome"] == "stored"  # returned, and theirs
+    assert counts(ask(bench.cloud, request("upload", {**half, "index": 1, "part": mine[50:]}))[1]) == [True]
 
 
 def test_data_centre_proves_itself_to_the_asking_sam_only(bench: Bench) -> None:

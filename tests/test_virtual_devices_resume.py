@@ -8,25 +8,22 @@ from typing import Any
 import pytest
 
 from virtual_devices.clock import NS
-from virtual_devices.cloud.core import VisitRecord
 from virtual_devices.flow import Flow
+from virtual_devices.institution.uploads import drain, enqueue
 from virtual_devices.link import Outcome
 from virtual_devices.reader.authenticate import open_sam
 from virtual_devices.reader.transmit import Ended
-from virtual_devices.reader.uploads import drain, enqueue
 
-from .desk import CARD_NO, INSTITUTION, NOW_NS, Bench, switch_on
+from .desk import NOW_NS, Bench, switch_on
 from .links import Failing, Strike
+from .told import a_visit
 from .visits import FLOWS, meaning, registered
 
 
 def upload(bench: Bench, visit: Any) -> Flow[Any]:
     if not bench.desk.institution.queue and not bench.desk.institution.done:
-        when = visit.request.visited_at
-        record = VisitRecord(
-            bench.act("record"), visit.identifier, CARD_NO, INSTITUTION, visit.sequence, when, NOW_NS, b"x" * 9000
-        )
-        enqueue(bench.desk, "v1", record, NOW_NS)
+        told = a_visit(orders=40, sequence=visit.sequence, identifier=visit.identifier)  # of several parts
+        enqueue(bench.desk, "v1", told, visit.request.request_id, NOW_NS, NOW_NS)
     sam = yield from open_sam(bench.desk)
     yield from drain(bench.desk, sam)
     return len(bench.desk.institution.done)

@@ -1,15 +1,16 @@
-"""Late and missing visits by name, and an institution's figures beside the bars."""
+"""When a record is due, and an institution's figures beside the bars."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from virtual_devices.clock import NS, parse_roc
+from virtual_devices.cloud.visits import Visit, VisitRecord
+from virtual_devices.reader.desk import Pending
+from virtual_devices.uploads.deadline import due_ns
 from virtual_devices.uploads.lists import DEADLINES
 from virtual_devices.uploads.rows import Kept, Standing
-from virtual_devices.uploads.timeliness import Acceptance, KnownVisit, LateRecord, acceptance, late
+from virtual_devices.uploads.timeliness import Acceptance, acceptance
 
-from .upload_visits import CLINIC, PATIENT, PHARMACY, VISITED_AT
+from .upload_visits import CLINIC, PATIENT, PHARMACY, VISIT, VISITED_AT
 
 VISITED_NS = parse_roc(VISITED_AT)
 DUE_NS = VISITED_NS + 86_400 * NS
@@ -19,30 +20,12 @@ def kept(identifier: str, received_ns: int, standing: Standing = Standing.COUNTE
     return Kept(place, PATIENT, VISITED_AT, "1", "", identifier, "01", "", "2.0", "A", "", "", standing, received_ns, "OP", b"")
 
 
-def test_record_is_late_after_24_hours() -> None:
-    rows = [kept("a", DUE_NS), kept("b", DUE_NS + 1)]
-    assert late(rows, (), DUE_NS + 5) == [LateRecord("b", CLINIC, PATIENT, DUE_NS, DUE_NS + 1)]
-
-
-def test_visit_without_record_is_missing_after_24_hours() -> None:
-    known = [KnownVisit(name, CLINIC, PATIENT, VISITED_NS, VISITED_NS) for name in "abcd"]
-    rows = [kept("a", VISITED_NS), kept("b", VISITED_NS, Standing.FAILED), kept("c", VISITED_NS, Standing.DELETED)]
-    assert late(rows, known, DUE_NS) == []
-    found = late(rows, known, DUE_NS + 1)
-    assert [(one.identifier, one.missing, one.failed) for one in found] == [("b", True, True), ("d", True, False)]
-
-
-def test_record_without_identifier_is_of_the_visit_that_began_then() -> None:
-    known = [KnownVisit(f"{s}", CLINIC, PATIENT, VISITED_NS + s * NS, VISITED_NS) for s in (-601, -600, 600, 601)]
-    assert [one.identifier for one in late([kept("", VISITED_NS)], known, DUE_NS + 1)] == ["-601", "601"]
-    assert [one.failed for one in late([kept("", VISITED_NS, Standing.FAILED)], known[1:2], DUE_NS + 1)] == [True]
-    nowhen = replace(kept("", VISITED_NS, Standing.FAILED), visited_at="yesterday")
-    assert [one.failed for one in late([nowhen], known[1:2], DUE_NS + 1)] == [False]
-
-
-def test_record_of_another_institution_does_not_count() -> None:
-    known = [KnownVisit("a", CLINIC, PATIENT, VISITED_NS, VISITED_NS)]
-    assert [one.missing for one in late([kept("a", VISITED_NS, place=PHARMACY)], known, DUE_NS + 1)] == [True]
+def test_one_rule_says_when_a_record_is_due() -> None:
+    """Of the record as it is kept, of the visit that the data centre knows, of what waits at the institution."""
+    known = Visit("a", "000000000001", CLINIC, b"r", "01", VISITED_NS, ended_ns=VISITED_NS + 3600 * NS)
+    told = VisitRecord(b"k", "a", "000000000001", CLINIC, "0001", VISITED_AT, VISITED_NS + 3600 * NS, b"")
+    waits = Pending("v", b"b", VISIT, b"r", VISITED_NS + 3600 * NS, VISITED_NS)
+    assert {kept("a", 0).due_ns, known.due_ns, told.due_ns, waits.due_ns, due_ns(VISITED_NS)} == {DUE_NS}
 
 
 def test_figures_stand_beside_the_bars() -> None:

@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
+from virtual_devices.institution.abnormal import BY_A_PERSON, CAUSES, AbnormalCause
 from virtual_devices.tables import read_table
 from virtual_devices.uploads.checking import FILE_CODES, FORM_CODES, rules
 from virtual_devices.uploads.codes import CHECK_CODES, CheckCode, unproduced
@@ -39,8 +40,20 @@ after the file's own form: presence, length, characters, cross-field, the insure
 4; 2.0: sent again). The same file again is the same upload, as long as nothing else of that institution counted since; an
 interrupted one leaves nothing. 1.0 cancels with ZA, ZB, XA, YA to YH, and the letters of A72; 2.0 voids (C), deletes (D) and
 restores (E). The very record that was deleted does not come back by being repeated. A pre-check (預檢) applies the same checks
-and keeps only its result: to be fetched after 30 minutes, for 2 days. Late and missing visits, and the shares beside the bars,
-are in `timeliness`.
+and keeps only its result: to be fetched after 30 minutes, for 2 days.
+
+**Late and missing.** One rule (`deadline`): a record is due 24 hours after the moment that the visit is called by (A17, M11).
+Which records are late, and which visits have none, the data centre knows (`cloud.lateness`); the shares beside the bars are in
+`timeliness`.
+
+**How an institution uploads** (`institution.told`, `signing`, `uploads`). When a visit ends, the registration, what was ordered
+and the fees become `VisitFacts`, queued with the institution's other visits and sent at once where there is a line: one file of
+one record, in parts, each in a request that the SAM signs (the bench's profile; the field's own request is below). What only a
+line gives is filled in then: the identifier of a visit that began without one (`visit-identifier`), the signatures of a virtual
+card's visit (`sign-visit`). The check report comes with the answer. A record that counts is done; one whose only fault is that
+another record is missing (D024, D049, D051: a prescriber's) is sent again later; any other is set aside for a person, and
+`correct` sends it again, in 1.0 as a correction. Format 1.0 has no virtual cards: an institution that sends it takes physical
+cards only.
 
 **Effects.** *file*: the whole file is returned; *record*: this record is not counted; *notice*: taken in with a remark. Stated
 for the whole-file rules of 1.0, for Y015 and the notices; elsewhere inferred.
@@ -131,6 +144,14 @@ def _comparisons() -> Iterable[str]:
         (", ".join(f"`{name}`" for name in row["names"]), row["rule"].replace("_", " "), row["reason"])
         for row in lists["difference"]
     ))
+    yield "## Physical and virtual card: what their records do not say alike\n"
+    yield "The same visits are played with both, in 1.0 with the physical card and in 2.0 with the virtual one. Beside what the\n"
+    yield "formats cannot say, these differ and nothing else; a test holds the list to be whole, and each row to occur.\n"
+    yield table(("fact", "when", "rule", "reason", "certainty"), (
+        (", ".join(f"`{name}`" for name in row["names"]), row["when"], row["rule"].replace("_", " "), row["reason"],
+         row["certainty"])
+        for row in lists["carrier_difference"]
+    ))
     yield "## Where sources disagree\n"
     yield table(("about", "they say", "chosen"), ((row["about"], row["says"], row["chosen"]) for row in lists["disagreement"]))
 
@@ -141,6 +162,7 @@ def _lists() -> Iterable[str]:
         (f"`{one.situation}`", one.not_obtained, one.obtained or "–", one.zh, one.en, one.cause.value, one.certainty.value)
         for one in SITUATIONS.values()
     ))
+    yield from _causes()
     yield "## Visit types (就醫類別)\n"
     yield table(("code", "zh", "en", "counted", "formats", "certainty"), (
         (one.code, one.zh, one.en, "yes" if one.counted else "no", ", ".join(sorted(v.value for v in one.versions)),
@@ -158,12 +180,32 @@ def _lists() -> Iterable[str]:
     ))
 
 
+def _causes() -> Iterable[str]:
+    yield "### Chosen by what went wrong at the desk\n"
+    yield "The first row that fits is taken. A number that the card had given before has a code of its own, where there is one.\n"
+    yield table(("who failed", "return codes", "where", "code", "why", "certainty"), (
+        (one.role, ", ".join(sorted(one.codes)) or "any failure of the medium", _where(one),
+         SITUATIONS[one.situation].not_obtained, one.why, one.certainty.value)
+        for one in CAUSES.values()
+    ))
+    yield "### Chosen by a person\n"
+    yield table(("code", "reason"), (
+        (SITUATIONS[situation].not_obtained, reason) for situation, reason in BY_A_PERSON.items()
+    ))
+
+
+def _where(cause: AbnormalCause) -> str:
+    return ("at a home visit" + (", by Bluetooth" if cause.bluetooth else "")) if cause.home else ""
+
+
 NOT_DONE = """\
 ## Not done
 
 - Dates from which a type, a code or a trial holds are not checked, but for the deliveries' (2023-09-01).
 - Lengths of 24 fields of 2.0 stand in no source: they are bounded by nothing but the size of a file.
 - How a visit identifier is made is not public: the port `Register.identifier` decodes the bench's own.
+- Institutions send each visit when it ends; that many visits go in one file at the end of the day is taken in, and not done.
+- What a check refused is corrected when somebody calls `correct`; no situation has a person who does.
 - The bars are computed as figures; that the insurer pays less below them is not modelled.
 """
 

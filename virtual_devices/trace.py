@@ -93,8 +93,8 @@ class UploadRow:
     replication: int
     visit: str
     batch: str  # idempotency key of the record
-    ended_ns: int  # end of the visit: the 24 hours count from here
-    due_ns: int
+    ended_ns: int  # end of the visit: from here on the record could be sent
+    due_ns: int  # 24 hours after the moment that the visit is called by
     first_try_ns: int
     stored_ns: int  # when the data centre stored it, -1 if it never did
     tries: int

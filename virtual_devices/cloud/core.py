@@ -17,7 +17,6 @@ from virtual_devices.cloud.visits import (
     DAYS,
     PEOPLE,
     RECORDS,
-    UPLOAD_DEADLINE_S,
     VISITS,
     Day,
     Insurance,
@@ -106,11 +105,37 @@ class DataCentre:
             if virtual and not sequence:
                 return NOT_GIVEN, None
             same_day = self._count_day(card_no, at_ns, 1) > 1
-            identifier = f"{roc_datetime13(at_ns)}{next_number(self.books, 'visits'):07d}"
-            visit = Visit(identifier, card_no, institution, request_id, visit_type, at_ns, sequence, same_day)
-            self.visits.add(visit)
-            self._lateness.awaits(visit)
-            return OK, visit
+            return OK, self._begun(request_id, card_no, institution, visit_type, at_ns, sequence, same_day)
+
+    def identify(
+        self, request_id: bytes, card_no: str, institution: str, visit_type: str, at_ns: int,
+    ) -> tuple[str, Visit | None]:
+        """The identifier of a visit that has taken place at that time, without a line or without a card: nobody's right to
+        treatment is asked, for they have been treated. The request that had begun it, when its answer was lost, finds it again.
+        ``visit_type``: empty for one without a card; one begun with a card that failed afterwards becomes such a one."""
+        with self.books.transaction():
+            for visit in self.visits.where(institution=institution, request_id=request_id):
+                if visit.card_no != card_no:
+                    return ANOTHER_REQUEST, None
+                if visit.rolled_back:
+                    return ALREADY_ROLLED_BACK, None
+                if not visit_type and not visit.sequence:
+                    visit = replace(visit, visit_type="")
+                    self.visits.put(visit)
+                return OK, visit
+            if self.people.get(card_no) is None:
+                return UNKNOWN_CARD, None
+            same_day = self._count_day(card_no, at_ns, 1) > 1
+            return OK, self._begun(request_id, card_no, institution, visit_type, at_ns, "", same_day)
+
+    def _begun(
+        self, request_id: bytes, card_no: str, institution: str, visit_type: str, at_ns: int, sequence: str, same_day: bool,
+    ) -> Visit:
+        identifier = f"{roc_datetime13(at_ns)}{next_number(self.books, 'visits'):07d}"
+        visit = Visit(identifier, card_no, institution, request_id, visit_type, at_ns, sequence, same_day)
+        self.visits.add(visit)
+        self._lateness.awaits(visit)
+        return visit
 
     def _virtual_number(self, card_no: str, year: str) -> str:
         """The next of W001 to W999; each year begins anew. Empty when none is left."""
@@ -202,4 +227,4 @@ class DataCentre:
         return self._lateness.gaps()
 
 
-__all__ = ["DataCentre", "Gap", "Insurance", "Late", "Person", "Stored", "UPLOAD_DEADLINE_S", "Visit", "VisitRecord"]
+__all__ = ["DataCentre", "Gap", "Insurance", "Late", "Person", "Stored", "Visit", "VisitRecord"]

@@ -4,6 +4,7 @@ identifier without a card, a file of visits as it is.
     time                 {} -> time_ns                        with csVerifySAMDC, which sets the reader's clock
     eligibility          card_no -> {}                        visit types whose insurance is checked online
     begin-visit-no-card  id_no -> identifier                  hisGetTreatNumNoICCard
+    visit-identifier     id_no, visit_type, visited_at -> identifier, sequence      of a visit that has taken place already
     upload-file          content, digest, records, sent_ns    csUploadData -> bytes, records, received_ns
 """
 
@@ -14,13 +15,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from virtual_devices.clock import NS, roc_date7
+from virtual_devices.clock import NS, parse_roc, roc_date7
 from virtual_devices.cloud.books import Kind
 from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre
 from virtual_devices.pki import Verified
+from virtual_devices.uploads.values import is_moment
 
 SYNTAX_REJECTED, WRONG_DATE = "9002", "9071"
 MAX_FILE_BYTES = 16 << 20
+LOOK_BACK_NS = 93 * 86_400 * NS
+"""Three months: older records are refused (check code BH)."""
 Arguments = Mapping[str, Any]
 Reply = tuple[str, dict[str, Any]]
 Operation = Callable[[Verified, bytes, Arguments, int], Reply]
@@ -51,7 +55,7 @@ class DeskOperations:
     def all(self) -> dict[str, Operation]:
         return {
             "time": self._time, "eligibility": self._eligibility, "begin-visit-no-card": self._begin_visit_no_card,
-            "upload-file": self._upload_file,
+            "visit-identifier": self._visit_identifier, "upload-file": self._upload_file,
         }
 
     def _time(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
@@ -72,6 +76,20 @@ class DeskOperations:
             return UNKNOWN_CARD, {}
         code, visit = self._core.begin_visit(request_id, card_no, sam.organisation, "", now_ns)
         return code, {} if visit is None else {"identifier": visit.identifier}
+
+    def _visit_identifier(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        """For the moment of the visit, as far back as records of it are taken (three months). What the visit is asked for by is
+        the request that would have begun it: one that did is found again, with the number that it got."""
+        id_no, visit_type, visited_at = a.get("id_no"), a.get("visit_type"), a.get("visited_at")
+        if not (isinstance(id_no, str) and isinstance(visit_type, str) and len(visit_type) <= 2 and isinstance(visited_at, str)):
+            return SYNTAX_REJECTED, {}
+        if not is_moment(visited_at, 13) or not 0 <= now_ns - parse_roc(visited_at) <= LOOK_BACK_NS:
+            return SYNTAX_REJECTED, {}
+        card_no = self.card_of(id_no)
+        if not card_no:
+            return UNKNOWN_CARD, {}
+        code, visit = self._core.identify(request_id, card_no, sam.organisation, visit_type, parse_roc(visited_at))
+        return code, {} if visit is None else {"identifier": visit.identifier, "sequence": visit.sequence}
 
     def _upload_file(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
         """Kept once, whole. 9070 when bytes are missing, 9071 when the desk's date is not today's here."""

@@ -23,6 +23,7 @@ class Stored(Enum):
     ALREADY = "already"  # the same, stored before
     PART = "part"  # a part of it, others are missing
     CONFLICT = "conflict"  # the same id with another content: refused, the first stays
+    FAILED = "failed"  # it came whole, and failed a check: it does not count
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Any
 
 import cbor2
 
-from virtual_devices import cbor, cose, pki
+from virtual_devices import cose, pki
 from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, proof_message
 from virtual_devices.card.writes import update_message
 from virtual_devices.clock import NS, parse_roc
@@ -27,7 +27,7 @@ from virtual_devices.cloud.audit import Who, audit_log, subjects
 from virtual_devices.cloud.books import ByName
 from virtual_devices.cloud.chain_codes import HPC_CODE, SAM_CODE
 from virtual_devices.cloud.challenges import Challenges
-from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre, Stored, VisitRecord
+from virtual_devices.cloud.core import OK, SIZE_MISMATCH, UNKNOWN_CARD, DataCentre, Stored
 from virtual_devices.cloud.desk_operations import DeskOperations
 from virtual_devices.cloud.emergency import Emergencies
 from virtual_devices.cloud.home_visits import HomeVisits
@@ -36,16 +36,21 @@ from virtual_devices.cloud.late import MAX_WAITING, MAX_WAITING_BYTES, LateRecor
 from virtual_devices.cloud.prescription_retention import Deletion, delete_due
 from virtual_devices.cloud.prescription_service import PrescriptionService
 from virtual_devices.cloud.prescriptions import Prescriptions
+from virtual_devices.cloud.registers import CentreRegisters
+from virtual_devices.cloud.upload_office import UploadOffice
 from virtual_devices.cose import MalformedCose
 from virtual_devices.link import Work
 from virtual_devices.pki import PROFESSIONALS, Authority, ChainVerifier, Identity, Refused, Role, Verified
-from virtual_devices.randomness import ByteStream
+from virtual_devices.randomness import ByteStream, digest
+from virtual_devices.sam.sam import VISIT_STATEMENT
+from virtual_devices.uploads.values import is_moment
 
 VERSION = 1
 DATA_CENTRE_ID = "IDC"
 KEPT_S = 86_400  # numbers of card sessions, which are good for ten minutes: who comes later hears that it is too old
+BEGUN_BEFORE_S = 3600  # a visit is registered, with its retries, within this time of the moment that it is called by
 CLOCK_SKEW_S = 900  # between an asker's clock and this one
-MAX_PARTS, MAX_PART_BYTES, MAX_RECORDS, MAX_KEY_BYTES, MAX_LATE, MAX_TEXT = 4096, 65536, 4096, 64, 60, 64
+MAX_PARTS, MAX_PART_BYTES, MAX_LATE, MAX_TEXT = 4096, 65536, 60, 64
 HEADER_REJECTED, SYNTAX_REJECTED, OUT_OF_SERVICE, CARD_REFUSED, SIGNATURE_REJECTED = "9001", "9002", "9004", "9011", "9020"
 Arguments = Mapping[str, Any]
 Reply = tuple[str, dict[str, Any]]
@@ -87,6 +92,7 @@ class DataCentreDevice:
         self.late = WaitingRecords(core.books)
         """Card number -> signed records for phones that had left: each is fetched when the phone next asks."""
         self._fresh = fresh or ByteStream("data centre", pki.sign(identity.key, b"the data centre's own randomness"))
+        self._order_key = digest("order signatures", identity.key.private_numbers().private_value)
         self._card_challenges: Challenges[tuple[str, str]] = Challenges(self._fresh)
         self.audit = audit_log(core.books, identity)
         self._about: list[str] = []
@@ -102,6 +108,7 @@ class DataCentreDevice:
             "begin-visit": self._begin_visit,  # SequelNumber/Next, TreatmentNumber/Card
             "roll-back": self._roll_back,  # csUnGetSeqNumber
             "update-card": self._update_card,  # csUpdateHCContents
+            "sign-visit": self._sign_visit,  # SequelNumber/Next, Prescription/Write: of a visit with a virtual card
             "upload": self._upload,  # csUploadData
             **self.desk.all(),
         }
@@ -111,6 +118,9 @@ class DataCentreDevice:
             lambda card_no: self._about.append(card_no),
         )
         self._operations |= self.of_prescriptions.operations()
+        self.registers = CentreRegisters(core.books, self.prescriptions, lambda _: {})
+        self.uploads = UploadOffice(core.books, core, self.registers)
+        self.desk.card_of = self.registers.card_of
         self.home_visits = HomeVisits(core, identity, self._root, self.work, revoked)
         self.emergencies = Emergencies(core, self._root, self.work, revoked)
         self._operations |= self.home_visits.operations() | self.emergencies.operations()
@@ -257,7 +267,8 @@ class DataCentreDevice:
     def _begin_visit(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
         card_no, visit_type = _take(a, "card_no", str), _take(a, "visit_type", str)
         virtual = a.get("carrier") == "virtual-card"
-        code, visit = self.core.begin_visit(request_id, card_no, sam.organisation, visit_type, now_ns, virtual=virtual)
+        begun_ns = _begun_ns(a, now_ns)
+        code, visit = self.core.begin_visit(request_id, card_no, sam.organisation, visit_type, begun_ns, virtual=virtual)
         if visit is None:
             return code, {}
         return code, {"identifier": visit.identifier, "sequence": visit.sequence, "same_day": visit.same_day}
@@ -279,8 +290,23 @@ class DataCentreDevice:
         signature = pki.sign(self._identity.key, update_message(card_no, challenge, content))
         return OK, {"content": content, "signature": signature, "chain": self._identity.chain_bytes()}
 
+    def _sign_visit(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
+        """Over the visit as a SAM states it, and over each order (entries of 61 bytes): 128 and 40 characters."""
+        card_no, visited_at, sequence = _card_no(a), _take(a, "visited_at", str), _take(a, "sequence", str)
+        entries = _take(a, "entries", list)
+        if not is_moment(visited_at, 13) or len(sequence) > 4 or not all(isinstance(e, bytes) and len(e) == 61 for e in entries):
+            raise _BadArguments("visited_at, sequence or entries")
+        if self.core.people.get(card_no) is None:
+            return UNKNOWN_CARD, {}
+        self.work.signatures += 1
+        self.work.macs += len(entries)
+        text = card_no.ljust(12) + visited_at + sequence.ljust(4) + sam.organisation
+        signature = pki.sign(self._identity.key, VISIT_STATEMENT + text.encode("utf-8"))
+        return OK, {"signature": signature.hex(), "entries": [pki.mac(self._order_key, e)[:20].hex() for e in entries]}
+
     def _upload(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
-        """One part of a batch of records; the last missing part makes it whole, and then it is stored."""
+        """One part of a file of visit records; the last missing part makes it whole, and then it is checked and kept. The same
+        again hears the same report."""
         batch, digest, part = (_take(a, name, bytes) for name in ("batch", "digest", "part"))
         index, total = _take(a, "index", int), _take(a, "total", int)
         if not (len(batch) == 16 and len(digest) == 32 and 1 <= total <= MAX_PARTS and len(part) <= MAX_PART_BYTES):
@@ -292,16 +318,15 @@ class DataCentreDevice:
             case Stored.CONFLICT:
                 return SIZE_MISMATCH, {"outcome": outcome.value}
             case Stored.ALREADY:
-                outcomes = self.core.gathering.outcomes(sam.organisation, batch)
+                taken = self.uploads.taken(sam.organisation, digest)
+                if taken is None:
+                    return SIZE_MISMATCH, {"outcome": Stored.CONFLICT.value}
             case _:
-                records = _records(whole, sam.organisation, now_ns)
-                if records is None:
-                    return SYNTAX_REJECTED, {}
-                outcomes = [self.core.store(record, now_ns) for record in records]
-                self._about = [record.card_no for record in records]
+                taken = self.uploads.take(whole, sam.organisation, sam.subject_id, now_ns)
+                self._about = self.uploads.cards_in(taken.result)
+                outcomes = [Stored.STORED if one.accepted else Stored.FAILED for one in taken.result.records]
                 self.core.gathering.finish(sam.organisation, batch, digest, outcomes)
-        told = [outcome.value for outcome in outcomes]
-        return OK, {"outcome": "stored", "outcomes": told, "records": len(told), "received_ns": now_ns}
+        return OK, {"outcome": outcome.value, "opcode": taken.opcode, "report": taken.result.to_json(), "received_ns": now_ns}
 
 
 def _card_no(arguments: Arguments) -> str:
@@ -311,55 +336,19 @@ def _card_no(arguments: Arguments) -> str:
     return card_no
 
 
+def _begun_ns(arguments: Arguments, now_ns: int) -> int:
+    """The moment by which the visit is called (就診日期時間), as the desk says; now, when it says nothing. It stands in the
+    identifier, and the record must say the same."""
+    if "visited_at" not in arguments:
+        return now_ns
+    visited_at: str = _take(arguments, "visited_at", str)
+    if not is_moment(visited_at, 13) or abs(now_ns - parse_roc(visited_at)) > BEGUN_BEFORE_S * NS:
+        raise _BadArguments("visited_at")
+    return parse_roc(visited_at)
+
+
 def _challenge(arguments: Arguments) -> bytes:
     challenge: bytes = _take(arguments, "challenge", bytes)
     if len(challenge) != CHALLENGE_BYTES:
         raise _BadArguments("challenge")
     return challenge
-
-
-def encode_records(records: list[VisitRecord]) -> bytes:
-    """A batch as it is uploaded."""
-    encoded: bytes = cbor2.dumps(
-        [
-            [r.key, r.identifier, r.card_no, r.institution, r.sequence, r.visited_at, r.ended_ns, r.content, r.rolled_back]
-            for r in records
-        ],
-        canonical=True,
-    )
-    return encoded
-
-
-def _records(whole: bytes, institution: str, now_ns: int) -> list[VisitRecord] | None:
-    """The records of a batch, or None when it is not one of this institution. A whole batch is refused, never a part."""
-    try:
-        rows = cbor.decode(whole)
-    except cbor.MalformedCbor:
-        return None
-    if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_RECORDS:
-        return None
-    for row in rows:
-        if not isinstance(row, list) or [type(v) for v in row] != _KINDS:
-            return None
-    records = [VisitRecord(*row) for row in rows]
-    return records if all(_plausible(r) and r.institution == institution and r.ended_ns <= now_ns + CLOCK_SKEW_S * NS
-                          for r in records) else None
-
-
-_KINDS = [bytes, str, str, str, str, str, int, bytes, bool]
-
-
-def _plausible(record: VisitRecord) -> bool:
-    """Fields as long as the card has them, numbers that are numbers."""
-    if "\0" in record.identifier + record.card_no:
-        return False
-    sequence = record.sequence
-    numbered = sequence == "" or (len(sequence) == 4 and sequence.isascii() and sequence.removeprefix("W").isdigit())
-    try:
-        at_ns = parse_roc(record.visited_at)
-    except ValueError:
-        return False
-    return (
-        1 <= len(record.key) <= MAX_KEY_BYTES and len(record.identifier) in (0, 20) and 1 <= len(record.card_no) <= 12
-        and numbered and len(record.visited_at) == 13 and at_ns - CLOCK_SKEW_S * NS <= record.ended_ns
-    )

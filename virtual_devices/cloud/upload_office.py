@@ -72,6 +72,18 @@ class UploadOffice:
             parse_roc(kept.visited_at), b"",
         )
 
+    def taken(self, institution: str, digest: bytes) -> Taken | None:
+        """What became of the file with this SHA-256, when it came last."""
+        rows = self._uploads.where(institution=institution, digest=digest, kind=FORMAL)
+        row = max(rows, key=lambda one: (one.received_ns, one.opcode), default=None)
+        return None if row is None else Taken(
+            row.opcode, FileResult.from_json(row.result), True, row.available_ns, row.until_ns
+        )
+
+    def cards_in(self, result: FileResult) -> list[str]:
+        """Card numbers of the people that a file told of, those that nobody has left out."""
+        return [card_no for one in result.records if (card_no := self._registers.card_of(one.national_id))]
+
     def find(self, opcode: str, institution: str) -> Taken | None:
         """An upload of this institution, its time over or not."""
         row = self._uploads.get(opcode)

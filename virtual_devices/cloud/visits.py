@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from virtual_devices.clock import NS
+from virtual_devices.clock import parse_roc
 from virtual_devices.cloud.books import Kind
-
-UPLOAD_DEADLINE_S = 86_400
+from virtual_devices.uploads.deadline import due_ns
 
 
 class Insurance(Enum):
@@ -64,8 +63,7 @@ class Visit:
 
     @property
     def due_ns(self) -> int:
-        """24 hours after its end; after its beginning, as long as nobody has told of its end."""
-        return (self.begun_ns if self.ended_ns < 0 else self.ended_ns) + UPLOAD_DEADLINE_S * NS
+        return due_ns(self.begun_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ class VisitRecord:
 
     @property
     def due_ns(self) -> int:
-        return self.ended_ns + UPLOAD_DEADLINE_S * NS
+        return due_ns(parse_roc(self.visited_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,5 +101,5 @@ RECORDS = Kind("records", VisitRecord, ("institution", "key"))
 DAYS = Kind("days", Day, ("card_no", "date"))
 
 __all__ = [
-    "DAYS", "Day", "Insurance", "PEOPLE", "Person", "RECORDS", "UPLOAD_DEADLINE_S", "VISITS", "Visit", "VisitRecord",
+    "DAYS", "Day", "Insurance", "PEOPLE", "Person", "RECORDS", "VISITS", "Visit", "VisitRecord",
 ]

@@ -3,7 +3,7 @@
 Before:  package  = yield from prepare(desk, sam, hpc, bag, card_no, until_ns)
 There:   package  = recognise(bag, card_no, professional, identity, now_ns)     no network is asked
          and the visit runs by the flows that a clinic has (``reader.visit``, ``reader.wallet_visit``), whose calls find no line
-After:   the desk's queue and drawer are drained (``reader.uploads``, ``reader.prescription_desk``)
+After:   the desk's queue and drawer are drained (``institution.uploads``, ``reader.prescription_desk``)
 """
 
 from __future__ import annotations

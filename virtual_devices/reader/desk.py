@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 
 from virtual_devices.checks import bounded, check
 from virtual_devices.clock import NS, Clock
-from virtual_devices.cloud.core import UPLOAD_DEADLINE_S, VisitRecord
 from virtual_devices.pki import ChainVerifier, Verified
 from virtual_devices.reader.transmit import Handle
 from virtual_devices.status_list import StatusLists
+from virtual_devices.uploads.deadline import due_ns
+from virtual_devices.uploads.document import Encoding
+from virtual_devices.uploads.facts import VisitFacts
+from virtual_devices.uploads.fields import Version
 from virtual_devices.write_back import Batch
 
 
@@ -39,12 +42,21 @@ class Policy:
 
 @dataclass(slots=True)
 class Pending:
-    """A visit's record on its way to the data centre."""
+    """A visit's record on its way to the data centre. ``told``: what is known of the visit; what only the data centre or the SAM
+    can give (identifier, signatures) is filled in when it is sent. ``batch``: its own name, the same however often it is sent;
+    ``request_id``: of the request that began the visit. ``file``: as it was sent last; ``findings``: what the check report said
+    against it, fields and codes. ``round``: how often it was given up for another try, after a report."""
 
     visit: str
     batch: bytes
-    record: VisitRecord
+    told: VisitFacts
+    request_id: bytes
+    ended_ns: int
     queued_ns: int
+    file: bytes = b""
+    opcode: str = ""
+    findings: str = ""
+    round: int = 0
     first_try_ns: int = -1
     stored_ns: int = -1
     tries: int = 0
@@ -53,15 +65,19 @@ class Pending:
 
     @property
     def due_ns(self) -> int:
-        return self.record.ended_ns + UPLOAD_DEADLINE_S * NS
+        return due_ns(self.told.visited_ns)
 
 
 @dataclass(slots=True)
 class Institution:
-    """What the desks of one institution share. ``queue`` holds what has not been stored yet, oldest first."""
+    """What the desks of one institution share. ``queue`` holds what has not been stored yet, oldest first; ``waiting`` what the
+    data centre cannot count yet, because another institution's record is missing. ``version``, ``encoding``: of its uploads."""
 
     code: str
+    version: Version = Version.V20
+    encoding: Encoding = Encoding.BIG5
     queue: deque[Pending] = field(default_factory=deque)
+    waiting: list[Pending] = field(default_factory=list)
     done: list[Pending] = field(default_factory=list)
     refused: list[Pending] = field(default_factory=list)  # set aside for a person to look at
     line_down_until_ns: int = 0

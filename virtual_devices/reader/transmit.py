@@ -28,7 +28,8 @@ class Ended(PeerError):
 
     ``code``: the field's code (space cshis). ``role``: where. ``outcome``: how the medium ended, None when the peer
     answered and refused. ``sw``: the chip's status word, 0 when none came. ``trouble``: why a party was refused. ``said``: the
-    error code by which a wallet refused, 0 when it was nothing of the kind.
+    error code by which a wallet refused, 0 when it was nothing of the kind. ``issued``: the sequence number that the card had
+    given before.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Ended(PeerError):
         self.sw = sw
         self.trouble = trouble
         self.said = said
+        self.issued = ""
 
     @property
     def torn(self) -> bool:

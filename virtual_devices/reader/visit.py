@@ -114,7 +114,7 @@ def register(desk: Desk, request: VisitRequest) -> Flow[Registered]:
     sam, card, public = yield from open_card(desk)
     yield from verify_pin(card, "holder")
     insurance = yield from _read_insurance(card)
-    arguments = {"card_no": public.card_no, "visit_type": request.visit_type}
+    arguments = {"card_no": public.card_no, "visit_type": request.visit_type, "visited_at": request.visited_at}
     answer = yield from call(desk, sam, "begin-visit", request.request_id, arguments, "check eligibility")
     if answer is not None and answer.code != "0":
         raise Ended("the data centre refuses the visit", answer.code, "cloud")
@@ -130,8 +130,12 @@ def register(desk: Desk, request: VisitRequest) -> Flow[Registered]:
         raise
     sequence, same_day = issued[:4].decode("ascii"), issued[4:5] == b"Y"
     statement = VISIT_STATEMENT + public.raw[:12] + request.visited_at.encode() + issued[:4] + desk.institution.code.encode()
-    signed = yield from transmit(sam, Command(0, 0x2A, 0x9E, 0x9A, statement, le=64), "sign visit")
-    signature = need_ok(signed, "sam", "statement of the visit", code="5008")
+    try:
+        signed = yield from transmit(sam, Command(0, 0x2A, 0x9E, 0x9A, statement, le=64), "sign visit")
+        signature = need_ok(signed, "sam", "statement of the visit", code="5008")
+    except Ended as e:
+        e.issued = sequence
+        raise
     return Registered(request, public, sequence, identifier, same_day, signature, SECOND_DEPARTMENT if same_day else "0")
 
 
@@ -252,7 +256,7 @@ def write_fees(desk: Desk, registered: Registered, act_id: bytes, fees: bytes) -
 
 def roll_back(desk: Desk, registered: Registered, act_id: bytes, now: str) -> Flow[bool]:
     """退掛 within 24 hours: on the card, then at the data centre. True when the data centre knows too; False when it must be
-    told by an upload (``VisitRecord.rolled_back``), or the number looks like a visit that nobody told of.
+    told when there is a line again, or the number looks like a visit that nobody told of.
 
     Raises Ended with 5150 to 5154, or 5020 for another person's card.
     """

@@ -78,7 +78,9 @@ def register_wallet(desk: Desk, counter: Counter, request: VisitRequest) -> Flow
 
     person = yield from present(desk, counter, OPEN_APP, body)
     sam = yield from sam_of(desk)
-    arguments = {"card_no": person.card_no, "visit_type": request.visit_type, "carrier": "virtual-card"}
+    arguments = {
+        "card_no": person.card_no, "visit_type": request.visit_type, "carrier": "virtual-card", "visited_at": request.visited_at,
+    }
     answer = yield from call(desk, sam, "begin-visit", request.request_id, arguments, "get sequence number online")
     if answer is None:
         return VirtualRegistered(request, person, "", "", "0")

@@ -65,6 +65,8 @@ def _row(record: Record, context: Context, standing: Standing, codes: str, corre
 
 
 def _dispense(draft: Draft, case: Case) -> None:
+    if not prescribed_in(case):
+        return
     for refill in REFILLS:
         number = case.number(refill.issue) or 0
         if number > 0:

@@ -163,6 +163,14 @@ def sequence_for(situation: str, obtained: bool = False) -> str:
     return found.obtained if obtained else found.not_obtained
 
 
+def stands_for_none(identifier: str) -> bool:
+    """Whether it is one of those that are sent where a visit has no identifier: without card, before format 2.0, or of the
+    transition."""
+    return identifier in (
+        SEQUENCE["no_card_identifier"], SEQUENCE["before_20_identifier"], SEQUENCE["transition_identifier"],
+    )
+
+
 def counted(visit_type: str) -> bool:
     """True for a known type that takes a sequence number 0001 to 1500."""
     found = VISIT_TYPES.get(visit_type)
@@ -171,5 +179,5 @@ def counted(visit_type: str) -> bool:
 
 __all__ = [
     "ABNORMAL_CODES", "Abnormal", "Cause", "DEADLINES", "DIFFERENCES", "Deadline", "Difference", "ITEM_LISTS", "ItemList",
-    "SEQUENCE", "SITUATIONS", "VALUES", "VISIT_TYPES", "VisitType", "counted", "sequence_for",
+    "SEQUENCE", "SITUATIONS", "VALUES", "VISIT_TYPES", "VisitType", "counted", "sequence_for", "stands_for_none",
 ]

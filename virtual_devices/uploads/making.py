@@ -72,7 +72,7 @@ def make_10(facts: VisitFacts) -> Record:
         raise Unmakeable(version, "A61", "one vaccination a record: make a record of each")
     header = {"record_kind": facts.kind.value, "format": FORMAT_10[facts.action][facts.abnormal], "version": "1.0"}
     visit = _common(facts) | _only_10(facts)
-    orders = [_order_10(facts, order) for order in facts.orders] + [_allergy_10(one) for one in facts.allergies]
+    orders = [order_line_10(facts, order) for order in facts.orders] + [_allergy_10(one) for one in facts.allergies]
     return _record(version, header, visit, orders, facts)
 
 
@@ -175,7 +175,8 @@ def _refills(facts: VisitFacts) -> Named:
 
 # -- orders, allergies
 
-def _order_10(facts: VisitFacts, order: Order) -> Named:
+def order_line_10(facts: VisitFacts, order: Order) -> Named:
+    """An order in the words of format 1.0, which are the card's, by the names of its fields."""
     refill = order.prescription_class in REFILL_CLASSES
     kind = "2" if refill else ORDER_TYPE_10[order.kind]
     released = order.place in (OrderPlace.RELEASED, OrderPlace.SENT_OUT, OrderPlace.PROXY_OUT)
@@ -283,4 +284,4 @@ def roc_day(day: date) -> str:
     return f"{day.year - ROC_OFFSET:03d}{day.month:02d}{day.day:02d}"
 
 
-__all__ = ["Unmakeable", "make", "make_10", "make_20", "quantity_text", "roc_day"]
+__all__ = ["Unmakeable", "make", "make_10", "make_20", "order_line_10", "quantity_text", "roc_day"]

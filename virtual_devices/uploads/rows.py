@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from virtual_devices.clock import NS, parse_roc
+from virtual_devices.clock import parse_roc
 from virtual_devices.cloud.books import Kind
+from virtual_devices.uploads.deadline import due_ns
 from virtual_devices.uploads.document import Record
-from virtual_devices.uploads.lists import DEADLINES
 
 
 class Standing(Enum):
@@ -59,8 +59,7 @@ class Kept:
 
     @property
     def due_ns(self) -> int:
-        """24 hours after the service (official, special cases apart)."""
-        return parse_roc(self.visited_at) + int(DEADLINES["upload_24h"].value) * 3600 * NS
+        return due_ns(parse_roc(self.visited_at))
 
 
 @dataclass(frozen=True, slots=True)

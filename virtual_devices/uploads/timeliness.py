@@ -1,7 +1,7 @@
-"""Whether records came in time: every late or missing visit by name, and an institution's figures beside the bars.
+"""An institution's figures beside the bars. When a record is due says :mod:`virtual_devices.uploads.deadline`; which are late,
+and which visits have none, the data centre knows (:mod:`virtual_devices.cloud.lateness`).
 
-A record is due 24 hours after the service (official, special cases apart). The bars, and the steps of the share in error, are
-**public**: a pharmacists' notice and the insurer's training decks.
+The bars, and the steps of the share in error, are **public**: a pharmacists' notice and the insurer's training decks.
 """
 
 from __future__ import annotations
@@ -9,74 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from virtual_devices.clock import NS, parse_roc
 from virtual_devices.tables import read_table
 from virtual_devices.uploads.lists import DEADLINES
 from virtual_devices.uploads.rows import Kept, Standing
-from virtual_devices.uploads.values import is_moment
-
-SAME_BEGINNING_S = 600
-
-
-@dataclass(frozen=True, slots=True)
-class KnownVisit:
-    """A visit that the data centre knows to have been: it gave the identifier, or another record tells of it."""
-
-    identifier: str
-    institution: str
-    national_id: str
-    begun_ns: int
-    ended_ns: int
-
-    @property
-    def due_ns(self) -> int:
-        return self.ended_ns + int(DEADLINES["upload_24h"].value) * 3600 * NS
-
-
-@dataclass(frozen=True, slots=True)
-class LateRecord:
-    """A visit whose record came after its time, or is not there. ``received_ns``: -1 when it is missing; ``failed``: one came and
-    failed a check, which leaves the visit missing."""
-
-    identifier: str
-    institution: str
-    national_id: str
-    due_ns: int
-    received_ns: int
-    failed: bool = False
-
-    @property
-    def missing(self) -> bool:
-        return self.received_ns < 0
-
-
-def late(kept: Iterable[Kept], known: Iterable[KnownVisit], at_ns: int) -> list[LateRecord]:
-    """Everything that is late at that moment: records first, then visits without a record that counts, each in its order.
-
-    A record without identifier (format 1.0) is that of a visit of the same person and place that began within ten minutes of it.
-    """
-    found: list[LateRecord] = []
-    told: dict[tuple[str, str], Standing] = {}
-    nameless: dict[tuple[str, str], list[Kept]] = {}
-    for row in kept:
-        if row.standing is Standing.COUNTED and row.received_ns > row.due_ns:
-            found.append(LateRecord(row.identifier, row.institution, row.national_id, row.due_ns, row.received_ns))
-        if not row.identifier and is_moment(row.visited_at, 13):
-            nameless.setdefault((row.institution, row.national_id), []).append(row)
-        elif row.identifier and told.get((row.institution, row.identifier), Standing.FAILED) is Standing.FAILED:
-            told[(row.institution, row.identifier)] = row.standing
-    for visit in known:
-        if at_ns <= visit.due_ns:
-            continue
-        standing = told.get((visit.institution, visit.identifier))
-        near = [
-            row.standing for row in nameless.get((visit.institution, visit.national_id), ())
-            if abs(parse_roc(row.visited_at) - visit.begun_ns) <= SAME_BEGINNING_S * NS
-        ]
-        if standing in (None, Standing.FAILED) and all(one is Standing.FAILED for one in near):
-            failed = standing is not None or bool(near)
-            found.append(LateRecord(visit.identifier, visit.institution, visit.national_id, visit.due_ns, -1, failed))
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +66,4 @@ def acceptance(institution: str, kept: Iterable[Kept], claimed: Iterable[str], m
     )
 
 
-__all__ = ["Acceptance", "KnownVisit", "LateRecord", "acceptance", "late"]
+__all__ = ["Acceptance", "acceptance"]

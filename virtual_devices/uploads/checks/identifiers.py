@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from virtual_devices.uploads.lists import SEQUENCE
+from virtual_devices.uploads.lists import SEQUENCE, stands_for_none
 from virtual_devices.uploads.register import IdentifierFacts, IdentifierService
 from virtual_devices.uploads.rules import DISPENSING, V20, Case, Certainty, Place, Rulebook, Stage
 
@@ -17,16 +17,10 @@ ORIGINAL = ("original_identifier", "original_institution", "original_sequence", 
 RECHECKED_LATER = re.compile(".{6}.{0,2}[G-Z]")
 
 
-def _stands_for_none(value: str) -> bool:
-    return value in (
-        SEQUENCE["no_card_identifier"], SEQUENCE["before_20_identifier"], SEQUENCE["transition_identifier"],
-    )
-
-
 def _decoded(case: Case) -> Iterator[tuple[str, IdentifierFacts | None]]:
     """Each identifier that is one, with what it decodes to."""
     for name in NAMES:
-        if case[name] and not _stands_for_none(case[name]):
+        if case[name] and not stands_for_none(case[name]):
             yield name, case.context.register.identifier(case[name])
 
 
@@ -110,7 +104,7 @@ def identifier_service(case: Case) -> Iterator[Place]:
 def prescription_not_found_by(case: Case) -> Iterator[Place]:
     """The original visit's identifier fails its check, so the state of the refill that is dispensed is not looked up."""
     value = case["original_identifier"]
-    if value and not _stands_for_none(value) and case.context.register.identifier(value) is None:
+    if value and not stands_for_none(value) and case.context.register.identifier(value) is None:
         for name in ("refill_issue", "controlled_refill_issue"):
             if case[name]:
                 yield case.at(name)
@@ -148,7 +142,7 @@ def original_visit(case: Case) -> Iterator[Place]:
     """The original visit of a prescription that is dispensed, refills apart (D024): none is known, of another institution
     (D049) or of this one (D051); it is itself a dispensing (D050, D052; which types are allowed: inferred)."""
     identifier = case["original_identifier"]
-    if not case.plain or case.visit_type not in DISPENSING or not identifier or _stands_for_none(identifier):
+    if not case.plain or case.visit_type not in DISPENSING or not identifier or stands_for_none(identifier):
         return
     if case.context.register.identifier(identifier) is None or case["refill_issue"] or case["controlled_refill_issue"]:
         return

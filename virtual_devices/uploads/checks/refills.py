@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from virtual_devices.uploads.lists import stands_for_none
 from virtual_devices.uploads.rows import Issue, IssueState, Kept
 from virtual_devices.uploads.rules import DISPENSING, V20, Case, Certainty, Place, Rulebook, Stage
 
@@ -38,8 +39,11 @@ REFILLS = (
 
 
 def prescribed_in(case: Case) -> str:
-    """The identifier of the visit that prescribed: the original one when this record dispenses for it, else its own."""
-    return case["original_identifier"] or case["identifier"] if case.visit_type in DISPENSING else case["identifier"]
+    """The identifier of the visit that prescribed: the original one when this record dispenses for it, else its own. Empty where
+    one stands that stands for none: nobody knows then whose issues it counts."""
+    own = case["identifier"]
+    found = case["original_identifier"] or own if case.visit_type in DISPENSING else own
+    return "" if stands_for_none(found) else found
 
 
 def prescription_of(case: Case, refill: Refill) -> Kept | None:
