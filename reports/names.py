@@ -20,6 +20,7 @@ NAMES = frozenset({
     N_("sign prescriptions"), N_("sign visit"), N_("update card"), N_("upload"), N_("verify PIN"), N_("verify SAM online"),
     N_("write fees"), N_("write virtual card"), N_("write visit"),
     N_("end session"), N_("engage by NFC"), N_("find phone"), N_("get reader certificates"), N_("get status lists"),
+    N_("get visit identifier"),
     N_("retrieve over NFC"), N_("sign records"), N_("sign request"),
     N_("find prescriptions"), N_("rx-store"), N_("rx-dispense"), N_("rx-tell"), N_("rx-query"),
     N_("leave records with the data centre"), N_("prepare home visit"), N_("scan QR code"),

@@ -37,7 +37,6 @@ from virtual_devices.cloud.restoring import Restoring
 from virtual_devices.cloud.seen import SeenEnvelopes
 from virtual_devices.cloud.service import DATA_CENTRE_ID, DataCentreDevice
 from virtual_devices.cloud.token_operations import TokenOperations
-from virtual_devices.cloud.upload_office import UploadOffice
 from virtual_devices.lifecycle import Party
 from virtual_devices.link import Work
 from virtual_devices.pki import DAY_NS, Authority, ChainVerifier, Role
@@ -104,7 +103,7 @@ class Centre:
         self.desks.home_visits.registers = self.registers
         self.desks.emergencies.essentials = self.registers.essentials
         self.desks.desk.card_of = self.registers.card_of
-        self.uploads = UploadOffice(books, self.core, self.registers)
+        self.uploads = self.desks.uploads
         identity = self.issuer.data_centre
         key = digest("card files", identity.key.private_numbers().private_value)
         self.files = CardFiles(books)

@@ -1,0 +1,44 @@
+"""What the situations upload: every visit is a record that counts, in the format that the institution has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from scenarios.files import load
+from scenarios.play import play
+from virtual_devices.errors import UsageError
+from virtual_devices.trace import LedgerRow, Row, UploadRow
+
+from .places import ROOT
+
+BANDS = "[{start='09:00', end='09:20', per_hour=20}]"
+SMALL = {
+    "clinic_morning": {"params.arrivals.bands": BANDS, "fault": "[]", "params.cards.virtual_share": "0",
+                       "params.cards.not_insured_share": "0"},
+    "pharmacy": {"params.arrivals.bands": BANDS, "params.answers.doubtful_share": "0"},
+    "home_visit": {"params.round.homes": "3", "params.cards.virtual_share": "0"},
+}
+
+
+def rows_of(name: str, **more: str) -> Sequence[Row]:
+    rows: list[Row] = []
+    play(load(ROOT / "scenarios" / f"{name}.toml", {**SMALL[name], **more}), 0, rows.append)
+    return rows
+
+
+@pytest.mark.parametrize("upload_format", ["1.0", "2.0"])
+@pytest.mark.parametrize("name", SMALL)
+def test_every_visit_is_a_record_that_counts(name: str, upload_format: str) -> None:
+    rows = rows_of(name, **{"params.upload_format": f"'{upload_format}'"})
+    uploads = [row for row in rows if isinstance(row, UploadRow)]
+    assert uploads and {row.outcome for row in uploads} == {"stored"}
+    assert all(row.holds for row in rows if isinstance(row, LedgerRow))
+
+
+@pytest.mark.parametrize("name", ["clinic_morning", "home_visit"])
+def test_format_10_knows_no_virtual_cards(name: str) -> None:
+    wanted = {"params.cards.virtual_share": "0.3", "params.upload_format": "'1.0'"}
+    with pytest.raises(UsageError, match="knows no virtual cards"):
+        load(ROOT / "scenarios" / f"{name}.toml", wanted)
