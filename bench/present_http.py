@@ -61,6 +61,7 @@ def serve(host: str, port: int, directory: Path, database: str, people: int, see
     from bench.datacentre import credentials
     from bench.datacentre.centre import Centre, sample_people
     from bench.datacentre.database import open_books
+    from bench.datacentre.nightly import Nightly
     from bench.datacentre.web.app import create_app
     from bench.datacentre.web.service import Service
     from bench.presenters.http import Server
@@ -82,9 +83,12 @@ def serve(host: str, port: int, directory: Path, database: str, people: int, see
         sys.stdout.flush()
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(PASS))  # once the server has ended in order: whatever is done is answered
+    nightly = Nightly(centre, clock)
+    nightly.start()
     try:
         server.run(started)
     finally:
+        nightly.stop()
         books.close()
     return PASS
 

@@ -138,6 +138,7 @@ class District:
         yield self.morning.over
         self._maybe_over()
         yield world.env.all_of(outboxes)
+        self.town.centre.delete_due(world.clock.now_ns())  # the night: nobody's prescription is over its years on its first day
         world.record = record
         world.record_windows()
         for law, left, right in self._laws():

@@ -51,6 +51,17 @@ def test_shelf_finds_what_is_at_most() -> None:
     assert [row.number for row in shelf.upto("left_ns", 5, guest="lin")] == [2, 1]  # in the order of that column
 
 
+def test_shelf_finds_what_lies_between() -> None:
+    shelf = filled(fresh_books())
+    for number, left_ns in ((20, 7), (21, 9), (22, 11)):
+        shelf.put(Stay("d", number, "lin", left_ns))
+    assert [row.number for row in shelf.between("left_ns", 7, 9, guest="lin")] == [20, 21]
+    assert [row.number for row in shelf.between("left_ns", 8, 10**9, guest="lin")] == [21, 22]
+    assert shelf.between("left_ns", 12, 10**9, guest="lin") == shelf.between("left_ns", 9, 7, guest="lin") == []
+    with pytest.raises(UsageError, match="no index"):
+        shelf.between("guest", "a", "z", left_ns=7)
+
+
 def test_shelf_adds_no_row_over_another() -> None:
     shelf = filled(fresh_books())
     with pytest.raises(UsageError, match=r"there is a row|a row was added"):
@@ -146,7 +157,7 @@ class Histories(RuleBasedStateMachine):
 
 
 ROWS = st.builds(Stay, st.sampled_from("ab"), st.integers(0, 2), st.sampled_from(["lin", "wu"]), st.integers(-1, 1))
-CHANGES = st.tuples(st.sampled_from(["put", "add", "remove", "get", "where", "upto"]), ROWS)
+CHANGES = st.tuples(st.sampled_from(["put", "add", "remove", "get", "where", "upto", "between"]), ROWS)
 
 
 def _acted(books: Books, changes: list[list[tuple[str, Stay]]], fails: bool, inner_fails: bool) -> list[object]:
@@ -183,6 +194,8 @@ def _done(shelf: Shelf[Stay], what: str, row: Stay) -> object:
             return shelf.where(room=row.room)
         case "upto":
             return shelf.upto("left_ns", row.left_ns, guest=row.guest)
+        case "between":
+            return shelf.between("left_ns", row.left_ns, row.left_ns + row.number, guest=row.guest)
     return None
 
 

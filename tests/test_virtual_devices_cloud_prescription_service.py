@@ -232,7 +232,8 @@ def test_device_deletes_after_the_time_and_says_so_in_its_log() -> None:
     centre = ROOT.check(statement.chain, {Role.DATA_CENTRE}, NOW_NS)
     assert isinstance(centre, Verified) and statement.verify(centre.key)
     assert proof_of(bench.core.books, rx().id) is not None
-    assert [proven.entry.what for proven in bench.cloud.audit.about(CARD_NO)] == ["rx-delete"]
+    told = [(proven.entry.what, proven.entry.under) for proven in bench.cloud.audit.about(CARD_NO)]
+    assert told == [("rx-delete", hashlib.sha256(deletion.statement).digest())]
 
 
 def test_phone_is_given_what_phones_keep() -> None:

@@ -42,7 +42,8 @@ class Who(Enum):
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One access or change. ``actor``: ``institution/SAM``, or a pseudonym in hex; ``subject``: pseudonym of whose data it was
-    about, empty when about nobody's; ``under``: id of the authorization, if any; ``code``: the field's, as it was answered."""
+    about, empty when about nobody's; ``under``: id of the authorization, if any (of a deletion at
+    the end of retention: SHA-256 of the signed statement that proves it); ``code``: the field's, as it was answered."""
 
     number: int  # 0 is the first
     at_ns: int

@@ -79,6 +79,10 @@ class Shelf(Protocol[Row]):
         fields and ends in ``column``."""
         ...
 
+    def between(self, column: str, low: Scalar, high: Scalar, **equal: Any) -> list[Row]:
+        """The same of those whose ``column`` is neither below ``low`` nor above ``high``."""
+        ...
+
     def __len__(self) -> int:
         """How many rows there are. For reports and checks: a database counts them one by one."""
         ...
@@ -161,6 +165,10 @@ class _Index:
         found = self._found.get(values[:-1], [])
         return [entry[1:] for entry in found[: _after(found, values[-1])]]
 
+    def between(self, low: Scalar, values: Key) -> list[Key]:
+        found = self._found.get(values[:-1], [])
+        return [entry[1:] for entry in found[bisect_left(found, (low,)) : _after(found, values[-1])]]
+
 
 def _after(found: list[Key], last: Scalar) -> int:
     return bisect_right(found, last, key=lambda entry: entry[0])
@@ -222,6 +230,11 @@ class MemoryShelf(Generic[Row]):
         equal[column] = value
         group = self.kind.index_for(frozenset(equal), column)
         return [self._rows[key] for key in self._index(group).upto(tuple([equal[name] for name in group]))]
+
+    def between(self, column: str, low: Scalar, high: Scalar, **equal: Any) -> list[Row]:
+        equal[column] = high
+        group = self.kind.index_for(frozenset(equal), column)
+        return [self._rows[key] for key in self._index(group).between(low, tuple([equal[name] for name in group]))]
 
     def _index(self, group: tuple[str, ...]) -> _Index:
         return next(index for index in self._indexes if index.group == group)

@@ -14,6 +14,7 @@ for itself: what it says of itself must be what its SAM's certificate says. What
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -130,12 +131,14 @@ class DataCentreDevice:
         self._operations |= operations
 
     def delete_due(self, now_ns: int) -> list[Deletion]:
-        """Prescriptions whose time of retention is over, deleted with a signed statement each: once a day is enough."""
+        """Prescriptions whose time of retention is over, deleted with a signed statement each, whose SHA-256 stands in the audit
+        log: once a day is enough."""
         chain = {cose.X5CHAIN: list(self._identity.chain)}
         with self.core.books.transaction():
             deleted = delete_due(self.core.books, now_ns, lambda content: cose.sign1(self._identity.key, content, chain))
             for one in deleted:
-                self.audit.person(now_ns, OK, Who.OFFICER, "retention", "rx-delete", one.card_no)
+                proof = hashlib.sha256(one.statement).digest()
+                self.audit.person(now_ns, OK, Who.OFFICER, "retention", "rx-delete", one.card_no, proof)
         return deleted
 
     def power_on(self) -> bytes:

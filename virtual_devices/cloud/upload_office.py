@@ -5,7 +5,7 @@ is known to have been told of, so that whoever asks for late visits hears the sa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from virtual_devices.clock import parse_roc
@@ -54,12 +54,11 @@ class UploadOffice:
                 self._tell(row.opcode, institution, {one.national_id for one in result.valid}, at_ns)
             return Taken(row.opcode, result, row.opcode != opcode, row.available_ns, row.until_ns)
 
-    def _tell(self, opcode: str, institution: str, people: Iterable[str], at_ns: int) -> None:
-        for national_id in sorted(people):
-            for kept in self._kept.where(national_id=national_id):
-                told = (kept.opcode, kept.institution, kept.standing) == (opcode, institution, Standing.COUNTED)
-                if told and kept.visit_type not in CANCELLING and is_moment(kept.visited_at, 13):
-                    self._core.store(self._record(kept), at_ns)
+    def _tell(self, opcode: str, institution: str, people: Collection[str], at_ns: int) -> None:
+        for kept in self._kept.where(opcode=opcode):
+            told = (kept.institution, kept.standing) == (institution, Standing.COUNTED) and kept.national_id in people
+            if told and kept.visit_type not in CANCELLING and is_moment(kept.visited_at, 13):
+                self._core.store(self._record(kept), at_ns)
 
     def _record(self, kept: Kept) -> VisitRecord:
         """What the domain is told of a record; a correction says no more of the visit than the first did."""

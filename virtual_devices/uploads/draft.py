@@ -5,7 +5,7 @@ A pre-check makes a draft and throws it away. Checks of a record see what the re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +17,8 @@ from virtual_devices.uploads.xml_reader import read
 from virtual_devices.uploads.xml_writer import write
 
 Row = TypeVar("Row")
+AFTER_DIGITS = "~"
+"""Comes after every digit: closes the moments that begin with some digits."""
 
 
 class Overlay(Generic[Row]):
@@ -38,9 +40,19 @@ class Overlay(Generic[Row]):
 
     def where(self, **equal: Any) -> list[Row]:
         """In the order of their keys."""
-        found = {self._kind.key_of(row): row for row in self._shelf.where(**equal)}
+        return self._over(self._shelf.where(**equal), lambda row: all(getattr(row, name) == equal[name] for name in equal))
+
+    def between(self, column: str, low: str, high: str, **equal: Any) -> list[Row]:
+        """Those whose ``column`` lies there, in the order of their keys."""
+        def fits(row: Row) -> bool:
+            return low <= getattr(row, column) <= high and all(getattr(row, name) == equal[name] for name in equal)
+
+        return self._over(self._shelf.between(column, low, high, **equal), fits)
+
+    def _over(self, kept: Iterable[Row], fits: Callable[[Row], bool]) -> list[Row]:
+        found = {self._kind.key_of(row): row for row in kept}
         for key, row in self._changed.items():
-            if row is not None and all(getattr(row, name) == value for name, value in equal.items()):
+            if row is not None and fits(row):
                 found[key] = row
             else:
                 found.pop(key, None)
@@ -52,6 +64,10 @@ class Overlay(Generic[Row]):
                 self._shelf.remove(*key)
             else:
                 self._shelf.put(row)
+
+
+def _counted(rows: Iterable[Kept]) -> list[Kept]:
+    return [one for one in rows if one.standing is Standing.COUNTED]
 
 
 def key_of(record: Record) -> tuple[str, str, str, str, str]:
@@ -83,13 +99,12 @@ class Draft:
         return self.kept.get(*key_of(record))
 
     def by_identifier(self, identifier: str) -> Sequence[Kept]:
-        return self._counted(identifier=identifier) if identifier else ()
+        return _counted(self.kept.where(identifier=identifier)) if identifier else ()
 
-    def of_person(self, national_id: str) -> Sequence[Kept]:
-        return self._counted(national_id=national_id) if national_id else ()
-
-    def _counted(self, **equal: str) -> list[Kept]:
-        return [one for one in self.kept.where(**equal) if one.standing is Standing.COUNTED]
+    def of_person(self, national_id: str, since: str, until: str = "") -> Sequence[Kept]:
+        if not national_id:
+            return ()
+        return _counted(self.kept.between("visited_at", since, (until or since) + AFTER_DIGITS, national_id=national_id))
 
     def issue(self, identifier: str, drug_class: str, number: int) -> Issue | None:
         return self.refills.get(identifier, drug_class, number)

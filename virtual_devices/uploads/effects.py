@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from virtual_devices.clock import NS, parse_roc
+from virtual_devices.clock import NS, parse_roc, roc_date7
 from virtual_devices.uploads.checks.history import CORRECTS
 from virtual_devices.uploads.checks.refills import REFILLS, prescribed_in
 from virtual_devices.uploads.document import Record
@@ -114,7 +114,7 @@ def _cancel(draft: Draft, case: Case) -> None:
     window_ns = int(DEADLINES["cancel_window"].value) * 3600 * NS
     cancelled = {case[f"diagnosis_{n}"] for n in range(1, 7)} - {""}
     service = SERVICES.get(case["service_exam"], "")
-    for kept in draft.of_person(case["national_id"]):
+    for kept in draft.of_person(case["national_id"], roc_date7(until_ns - window_ns), case["visited_at"]):
         recent = 0 <= until_ns - parse_roc(kept.visited_at) <= window_ns
         if kept.institution != case["institution"] or not recent or kept.visited_at == case["visited_at"]:
             continue

@@ -101,7 +101,7 @@ class Upload:
 
 KEPT = Kind(
     "upload_records", Kept, ("institution", "national_id", "visited_at", "kind", "newborn"),
-    (("identifier",), ("national_id",), ("institution",)),
+    (("identifier",), ("national_id", "visited_at"), ("opcode",), ("institution",)),
 )
 ISSUES = Kind("refill_issues", Issue, ("identifier", "drug_class", "number"), (("identifier", "drug_class"), ("by_identifier",)))
 SENDERS = Kind("upload_senders", Sender, ("institution",))
@@ -118,8 +118,9 @@ class Earlier(Protocol):
         """Records of that visit identifier that count."""
         ...
 
-    def of_person(self, national_id: str) -> Sequence[Kept]:
-        """Records of a person that count."""
+    def of_person(self, national_id: str, since: str, until: str = "") -> Sequence[Kept]:
+        """Records of a person that count, of the moments from ``since`` to ``until`` (ROC, whole or their beginning: a day, an
+        hour), both with all of them; ``until`` is ``since`` when left out."""
         ...
 
     def issue(self, identifier: str, drug_class: str, number: int) -> Issue | None: ...

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import assert_never
 
-from virtual_devices.clock import NS, parse_roc
+from virtual_devices.clock import NS, parse_roc, roc_date7
 from virtual_devices.uploads.document import Encoding
 from virtual_devices.uploads.fields import Kind, gap_in
 
@@ -55,4 +55,9 @@ def days_between(earlier: str, later: str) -> int:
     return (parse_roc(later[:7]) - parse_roc(earlier[:7])) // (86_400 * NS)
 
 
-__all__ = ["days_between", "fits", "is_moment"]
+def day_from(moment: str, days: int) -> str:
+    """The day (ROC YYYMMDD) so many days after that of a moment, before it when negative."""
+    return roc_date7(parse_roc(moment[:7]) + days * 86_400 * NS)
+
+
+__all__ = ["day_from", "days_between", "fits", "is_moment"]

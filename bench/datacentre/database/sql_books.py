@@ -22,6 +22,7 @@ from bench.datacentre.database.tables import Codec, metadata_of
 from virtual_devices.cloud.books import Key, Kind, Row, Scalar, Shelf, Undo
 from virtual_devices.errors import UsageError
 
+LOW = "at_least"
 MOST_WAITING, COPIED = 2000, 200
 """Rows of one shelf that wait to be written; beyond, they are. So many new ones at once go in bulk."""
 
@@ -68,16 +69,18 @@ class Statements(Generic[Row]):
     def key(self, key: Key) -> dict[str, Any]:
         return {f"key_{name}": value for name, value in zip(self._kind.key, key, strict=True)}
 
-    def where(self, group: tuple[str, ...], upto: bool) -> Said:
-        """The rows whose fields have these values; of the last, ``upto``, that or less."""
-        name = (*group, "upto") if upto else group
+    def where(self, group: tuple[str, ...], *, upto: bool = False, between: bool = False) -> Said:
+        """The rows whose fields have these values; of the last, ``upto``, that or less; ``between``, and no less than ``low``."""
+        name = (*group, "upto" if upto else "", "between" if between else "")
         if name not in self._found:
             columns = [self._columns[each] for each in group]
             tests = [column == bindparam(column.name) for column in columns]
             order = [self._columns[each] for each in self._kind.key]
-            if upto:
+            if upto or between:
                 tests[-1] = columns[-1] <= bindparam(columns[-1].name)
                 order.insert(0, columns[-1])
+            if between:
+                tests.append(columns[-1] >= bindparam(LOW))
             self._found[name] = Said(self._select.where(and_(*tests)).order_by(*order), self._dialect)
         return self._found[name]
 
@@ -176,11 +179,16 @@ class SqlShelf(Generic[Row]):
         if group == self.kind.key:
             row = self.get(*[equal[name] for name in group])
             return [] if row is None else [row]
-        return self._rows(self._say.where(group, False), equal)
+        return self._rows(self._say.where(group), equal)
 
     def upto(self, column: str, value: Scalar, **equal: Any) -> list[Row]:
         equal[column] = value
-        return self._rows(self._say.where(self.kind.index_for(frozenset(equal), column), True), equal)
+        return self._rows(self._say.where(self.kind.index_for(frozenset(equal), column), upto=True), equal)
+
+    def between(self, column: str, low: Scalar, high: Scalar, **equal: Any) -> list[Row]:
+        equal[column] = high
+        group = self.kind.index_for(frozenset(equal), column)
+        return self._rows(self._say.where(group, between=True), {**equal, LOW: low})
 
     def _rows(self, statement: Said, values: dict[str, Any]) -> list[Row]:
         with self._books.transaction():

@@ -138,7 +138,7 @@ def result_told(case: Case) -> Iterator[Place]:
     hour = case.moment("visited_at")[:9]
     if case["record_kind"] != "5" or not hour:
         return
-    for kept in case.context.earlier.of_person(case["national_id"]):
+    for kept in case.context.earlier.of_person(case["national_id"], hour):
         if kept.kind != "5" or kept.visited_at[:9] != hour:
             continue
         told = {line["item"] for line in Case(case.context.earlier.read(kept), case.context).orders}

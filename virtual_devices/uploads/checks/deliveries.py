@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from virtual_devices.uploads.rules import V20, Case, Certainty, Place, Rulebook, Stage, Values
-from virtual_devices.uploads.values import days_between
+from virtual_devices.uploads.values import day_from, days_between
 
 CODES = Rulebook()
 PUBLIC = Certainty.PUBLIC
@@ -70,7 +70,8 @@ def delivered_before(case: Case) -> Iterator[Place]:
         return
     for line in lines[1:]:
         yield line.at("item", code="C004")
-    for kept in case.context.earlier.of_person(case["national_id"]):
+    first, last = (day_from(visited, days) for days in (-DAYS_BETWEEN, DAYS_BETWEEN))
+    for kept in case.context.earlier.of_person(case["national_id"], first, last):
         if kept.visited_at == visited or abs(days_between(kept.visited_at, visited)) > DAYS_BETWEEN:
             continue
         if _deliveries(Case(case.context.earlier.read(kept), case.context)):

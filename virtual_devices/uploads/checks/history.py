@@ -79,7 +79,7 @@ def elsewhere_then(case: Case) -> Iterator[Place]:
     """At that very moment the person was at another institution, as a record that counts says."""
     if not case.plain:
         return
-    for kept in case.context.earlier.of_person(case["national_id"]):
+    for kept in case.context.earlier.of_person(case["national_id"], case["visited_at"]):
         if kept.visited_at == case["visited_at"] and kept.institution != case["institution"]:
             yield case.at("visited_at")
             return

@@ -160,7 +160,7 @@ def no_first_visit(case: Case) -> Iterator[Place]:
     if case.visit_type != "AI" or not case.plain:
         return
     day = case.moment("visited_at")[:7]
-    for kept in case.context.earlier.of_person(case["national_id"]):
+    for kept in case.context.earlier.of_person(case["national_id"], day):
         same = (kept.institution, kept.professional_id) == (case["institution"], case["professional_id"])
         if same and kept.visited_at[:7] == day and kept.visit_type != "AI":
             return

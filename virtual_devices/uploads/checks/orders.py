@@ -165,7 +165,7 @@ def one_a_day(case: Case) -> Iterator[Place]:
         return
     day = case.moment("visited_at")[:7]
     others = [
-        order for kept in case.context.earlier.of_person(case["national_id"])
+        order for kept in case.context.earlier.of_person(case["national_id"], day)
         if kept.visited_at[:7] == day and kept.visited_at != case["visited_at"]
         for order in Case(case.context.earlier.read(kept), case.context).orders
     ]
