@@ -94,13 +94,15 @@ LANG = click.option(
 @click.option("--out", "directory", type=click.Path(path_type=Path), help="Run directory to make.  [default: runs/NAME-SEED-N]")
 @click.option("--card", default="virtual", show_default=True, metavar="MONIKER",
               help="Where patients' cards are put: virtual, auto, or pcsc:NAME (a reader's name, with * and ?).")
+@click.option("--cloud", default="virtual", show_default=True, metavar="MONIKER",
+              help="The data centre: virtual alone; a scenario's time is not a service's.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
               help="Replace a value of the scenario, such as params.stations.consultation.staff=3. Can be given again.")
 @LANG
 @click.option("--quiet", "-q", is_flag=True, help="Print the path of the report only.")
 def run(
-    scenario: Path, seed: int | None, replications: int | None, directory: Path | None, card: str, overrides: tuple[str, ...],
-    language: str, quiet: bool,
+    scenario: Path, seed: int | None, replications: int | None, directory: Path | None, card: str, cloud: str,
+    overrides: tuple[str, ...], language: str, quiet: bool,
 ) -> None:
     """Play SCENARIO, a TOML file, and write its run directory with report.html.
 
@@ -117,7 +119,9 @@ def run(
     """
     from bench import running
 
-    sys.exit(running.command(scenario, seed, replications, directory, card, overrides, language=language, quiet=quiet))
+    sys.exit(
+        running.command(scenario, seed, replications, directory, card, overrides, cloud=cloud, language=language, quiet=quiet)
+    )
 
 
 @main.command()

@@ -38,13 +38,13 @@ def rate(per_s: float) -> str:
 
 def command(
     path: Path, seed: int | None, replications: int | None, directory: Path | None, card: str, overrides: tuple[str, ...], *,
-    language: str = "en", quiet: bool,
+    cloud: str = "virtual", language: str = "en", quiet: bool,
 ) -> int:
     """``vhc-bench run``. Returns the exit code."""
     target: Path | None = None
     with CtrlC() as ctrl_c:
         try:
-            rig = Rig(card)
+            rig = Rig(card, cloud=cloud)
             scenario = with_overrides(load(path, _overrides(overrides)), seed=seed, replications=replications)
             rig.check()
             target = directory or _claim_directory(Path("runs"), f"{path.stem}-{scenario.run.seed}")

@@ -366,3 +366,9 @@ def test_rig_names_the_readers_that_are_there(desk: Bench, tmp_path: Path, monke
 def test_rig_refuses_an_unknown_moniker() -> None:
     with pytest.raises(UsageError, match="'virtual', 'auto', or 'pcsc:NAME'"):
         Rig("acs")
+
+
+def test_rig_says_why_a_scenario_has_its_own_data_centre() -> None:
+    assert Rig(cloud="virtual").table()["cloud"] == "virtual"
+    with pytest.raises(UsageError, match=r"https://localhost:8443.*a quarter of an hour off its clock.*point-your-software"):
+        Rig(cloud="https://localhost:8443")
