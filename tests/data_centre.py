@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from anyio.from_thread import start_blocking_portal
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from bench.clock import WallClock
 from bench.datacentre.centre import SAMPLE_INSTITUTIONS, Centre, Newcomer, sample_institutions, sample_people
@@ -47,10 +47,12 @@ class Here:
 
     limits: Limits = field(default_factory=Limits)
     revoked: set[int] = field(default_factory=set)
+    books: Books = field(default_factory=MemoryBooks)
 
     def __post_init__(self) -> None:
+        self._portal: BlockingPortal | None = None
         self.clock = VirtualClock(NOW_NS)
-        self.centre = Centre(AUTHORITY, MemoryBooks(), ByteStream("tests", "data centre"))
+        self.centre = Centre(AUTHORITY, self.books, ByteStream("tests", "data centre"))
         self.people = sample_people(1, 3, to_datetime(NOW_NS).date())
         sample_institutions(self.centre)
         for who in self.people:
@@ -66,8 +68,20 @@ class Here:
             async with httpx2.AsyncClient(transport=transport, base_url="https://data-centre") as client:
                 return await client.request(method, path, **kwargs)
 
+        if self._portal is not None:
+            return self._portal.call(ask)
         with start_blocking_portal() as portal:
             return portal.call(ask)
+
+    @contextmanager
+    def many(self) -> Iterator[None]:
+        """For a test of very many requests: one thread asks all of them."""
+        with start_blocking_portal() as portal:
+            self._portal = portal
+            try:
+                yield
+            finally:
+                self._portal = None
 
 
 def visit_facts(who: Newcomer, visited_ns: int, identifier: str, by: int = 0, **more: Any) -> VisitFacts:
