@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from bench.exits import LAW_BROKEN, PASS
-from virtual_devices.errors import UsageError
+from virtual_devices.cloud.audit import Head, read_head
+from virtual_devices.errors import PeerError, UsageError
 from virtual_devices.pki import ChainVerifier
 
 
@@ -49,23 +51,55 @@ def export(out: Path, directory: Path, database: str | None, holder: str | None,
 
 
 @group.command("verify")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--ca", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="Certificate (PEM) of the authority under which the data centre signs.")
+@click.option("--service", metavar="URL", help="A running data centre: its head of now must continue every head in FILES.")
+@click.option("--credentials", default="runs/data-centre/credentials", show_default=True, type=click.Path(path_type=Path),
+              help="With --service: where ca.pem and the client's certificate and key are.")
+@click.option("--as", "who", default="clinic", show_default=True, help="With --service: whose certificate: clinic, officer ...")
+@click.option("--keep", type=click.Path(path_type=Path, dir_okay=False),
+              help="With --service: write its head of now there, to be one of FILES next time.")
 @click.option("--lang", type=click.Choice(["en", "zh-TW"]), default="en", show_default=True)
-def verify(files: tuple[Path, ...], ca: Path | None, lang: str) -> None:
+def verify(
+    files: tuple[Path, ...], ca: Path | None, service: str | None, credentials: Path, who: str, keep: Path | None, lang: str,
+) -> None:
     """Check exported FILES, oldest first: signatures, hashes, inclusion, consistency. Says what is proved and what is not.
+
+    \b
+    Examples:
+      vhc-bench audit verify log.jsonl --ca runs/data-centre/credentials/ca.pem
+      vhc-bench audit verify --service https://localhost:8443 --keep monday.jsonl
+      vhc-bench audit verify monday.jsonl --service https://localhost:8443 --keep friday.jsonl
 
     Exit code 1 when an entry was changed, dropped or reordered, or the log was rolled back.
     """
-    from bench.datacentre import audit_check, audit_files
+    from bench.datacentre import audit_check, audit_files, audit_service
 
-    found = audit_check.check(audit_files.read(files), None if ca is None else _root(ca))
+    if not files and service is None:
+        raise UsageError("name exported files, or a running service with --service")
+    evidence = audit_files.read(files)
+    if service is not None:
+        ca = ca or credentials / "ca.pem"
+        now = audit_service.fetch(service, credentials, who, sorted({head.size for head in _sizes(evidence.heads)}))
+        audit_files.take(evidence, now, service)
+        if keep is not None:
+            keep.write_text(f"{now[0]}\n", encoding="utf-8")
+    found = audit_check.check(evidence, None if ca is None else _root(ca))
     words = {"en": ("WRONG", "proved", "not proved"), "zh-TW": ("有誤", "已證明", "未證明")}[lang]
     for word, lines in zip(words, (found.wrong, found.proved, found.open), strict=True):
         for line in lines:
             sys.stdout.write(f"{word}: {line[lang == 'zh-TW']}\n")
     sys.exit(LAW_BROKEN if found.wrong else PASS)
+
+
+def _sizes(heads: list[bytes]) -> list[Head]:
+    """Heads that can be read; what is wrong with the others is found when all is checked."""
+    found = []
+    for raw in heads:
+        with suppress(PeerError):
+            found.append(read_head(raw, None))
+    return found
 
 
 def _root(ca: Path) -> ChainVerifier:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from click.testing import CliRunner
 from bench.cli import main
 from bench.datacentre import audit_files, credentials
 from bench.datacentre.database import open_books
-from virtual_devices.cloud.audit import AuditLog, audit_log
+from bench.exits import ENVIRONMENT
+from virtual_devices.cloud.audit import NODES, AuditLog, audit_log
 from virtual_devices.cloud.books import MemoryBooks
 from virtual_devices.cloud.issuer import CardIssuer
 from virtual_devices.pki import Role
 
+from .data_centre import Served, served
 from .desk import AUTHORITY, NOW_NS
 
 CENTRE = AUTHORITY.issue(Role.DATA_CENTRE, "IDC")
@@ -162,3 +165,33 @@ def test_export_is_made_of_the_data_centres_own_books(tmp_path: Path) -> None:
     assert done.exit_code == 0 and "all entries 0 to 4 are there" in done.output
     assert CliRunner().invoke(main, [*asked, "--holder", "000000000001"]).exit_code == 0
     assert len(out.read_text().splitlines()) == 1 + 2 * 2
+
+
+def asked(there: Served, *arguments: str) -> tuple[int, str]:
+    at = ["--service", there.url.replace("127.0.0.1", "localhost"), "--credentials", str(there.directory)]
+    done = CliRunner().invoke(main, ["audit", "verify", *arguments, *at])
+    return done.exit_code, done.output
+
+
+def test_running_service_continues_the_heads_that_were_kept(tmp_path: Path) -> None:
+    first, second = str(tmp_path / "monday.jsonl"), str(tmp_path / "friday.jsonl")
+    with served(tmp_path / "credentials") as there:
+        log = there.centre.desks.audit
+        there.centre.act(lambda: more(log, 20))
+        assert asked(there, "--keep", first)[0] == 0
+        there.centre.act(lambda: more(log, 5))
+        code, said = asked(there, first, "--keep", second)
+        assert code == 0 and "continues the one of 2" in said
+        code, said = asked(there, first, second)
+        assert code == 0 and said.count("continues the one of") == 2
+        shelf = there.centre.books.shelf(NODES)
+        for node in list(shelf):  # the past is written anew
+            shelf.put(replace(node, value=bytes(32)))
+        code, said = asked(there, first)
+        assert code == 1 and "its past was rewritten" in said
+
+
+def test_service_that_cannot_be_asked_is_an_environment(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["audit", "verify", "--service", "https://localhost:1", "--credentials", str(tmp_path)])
+    assert done.exit_code == ENVIRONMENT
+    assert CliRunner().invoke(main, ["audit", "verify"]).exit_code != 0

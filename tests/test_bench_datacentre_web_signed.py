@@ -129,6 +129,9 @@ def test_prescription_goes_in_and_out_as_fhir_with_its_signed_record(here: Here)
     out = here.asked("POST", "/v1/prescriptions/fhir", "pharmacy", json={"id": rx.id.hex()})
     assert out.headers["content-type"] == "application/fhir+json"
     assert stored(here, out.json()).json()["again"]  # what came out goes in: its signers are known here
+    told = {one.entry.what: one.entry.actor.split("/") for one in here.centre.desks.audit.about(rx.card_no)}
+    assert told["rx-store"][0] == CLINIC and len(told["rx-store"]) == 3 and DOCTOR_ID not in told["rx-store"]
+    assert len(told["rx-fhir"]) == 2  # no professional's card has signed that
 
 
 def test_document_that_says_another_thing_than_what_was_signed_is_refused(here: Here) -> None:

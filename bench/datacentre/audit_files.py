@@ -73,12 +73,17 @@ def read(paths: Iterable[Path]) -> Evidence:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeError) as error:
             raise UsageError(f"{path}: cannot be read: {error}") from None
-        for number, line in enumerate(lines, 1):
-            try:
-                _take(found, json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise UsageError(f"{path}:{number}: not a line of an exported audit log ({error})") from None
+        take(found, lines, str(path))
     return found
+
+
+def take(found: Evidence, lines: Iterable[str], where: str) -> None:
+    """Further lines. Raises UsageError, with their place, for what is none of these lines."""
+    for number, line in enumerate(lines, 1):
+        try:
+            _take(found, json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f"{where}:{number}: not a line of an exported audit log ({error})") from None
 
 
 def _take(found: Evidence, said: dict[str, Any]) -> None:
@@ -98,4 +103,4 @@ def _take(found: Evidence, said: dict[str, Any]) -> None:
             raise ValueError("neither head, entry, inclusion nor consistency")
 
 
-__all__ = ["Evidence", "export", "export_about", "read"]
+__all__ = ["Evidence", "export", "export_about", "read", "take"]

@@ -129,12 +129,17 @@ class Centre:
         """Every list, signed, by its address."""
         return self.issuer.status_lists(self.ledger.journal.statuses, at_ns, LIST_ENTRIES)
 
-    def prescription_operations(self, revoked: Collection[int], about: Callable[[str], None]) -> Mapping[str, Operation]:
-        """A desk's operations on prescriptions. ``about`` is told whose data they were about."""
+    def prescription_operations(
+        self, revoked: Collection[int], about: Callable[[str], None], signed_by: Callable[[str], None],
+    ) -> Mapping[str, Operation]:
+        """A desk's operations on prescriptions. ``about`` is told whose data they were about, ``signed_by`` what professional's
+        card has signed."""
         known = self.core.people
-        return PrescriptionService(
+        service = PrescriptionService(
             self.desks.prescriptions, self._root, Work(), revoked, lambda card_no: known.get(card_no) is not None, about,
-        ).operations()
+        )
+        service.signed_by = signed_by
+        return service.operations()
 
     def completed(self, chains: Iterable[Sequence[bytes]]) -> list[list[bytes]]:
         """Chains of signers, those that are a certificate alone with that of each issuer of professionals and SAMs."""

@@ -41,7 +41,8 @@ class Who(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One access or change. ``actor``: ``institution/SAM``, or a pseudonym in hex; ``subject``: pseudonym of whose data it was
+    """One access or change. ``actor``: ``institution/SAM``, where a professional's card signed with
+    their pseudonym behind another stroke, or a pseudonym in hex alone; ``subject``: pseudonym of whose data it was
     about, empty when about nobody's; ``under``: id of the authorization, if any (of a deletion at
     the end of retention: SHA-256 of the signed statement that proves it); ``code``: the field's, as it was answered."""
 
@@ -123,9 +124,13 @@ class AuditLog:
         """Of a person by card number, a phone or an officer by id."""
         return hmac.digest(self._secret, name.encode(), "sha256")[:PSEUDONYM_BYTES] if name else b""
 
-    def institution(self, at_ns: int, code: str, institution: str, sam: str, what: str, subject: str = "") -> None:
-        """What a SAM asked for, and the code that it was answered with. ``subject``: card number, empty for nobody's."""
-        self._add(at_ns, Who.INSTITUTION, f"{institution}/{sam}", what, subject, b"", code)
+    def institution(
+        self, at_ns: int, code: str, institution: str, sam: str, what: str, subject: str = "", professional: str = "",
+    ) -> None:
+        """What a SAM asked for, and the code that it was answered with. ``subject``: card number, empty for nobody's;
+        ``professional``: the id of whose card signed it, if any did."""
+        by = f"/{self.pseudonym(f'professional {professional}').hex()}" if professional else ""
+        self._add(at_ns, Who.INSTITUTION, f"{institution}/{sam}{by}", what, subject, b"", code)
 
     def person(self, at_ns: int, code: str, who: Who, name: str, what: str, subject: str = "", under: bytes = b"") -> None:
         """The same by a phone or an officer."""
@@ -151,6 +156,16 @@ class AuditLog:
             size = self.size
             found = self._entries.where(subject=self.pseudonym(card_no))
             return [Proven(entry, size, tuple(self.tree.inclusion(entry.number, size))) for entry in found]
+
+
+    def newest_about(self, card_no: str, most: int, before: int | None = None) -> tuple[list[Proven], int]:
+        """The newest of those, with numbers below ``before``, and how many are older."""
+        with self._books.transaction():
+            size = self.size
+            last = size - 1 if before is None else min(before, size) - 1
+            found = self._entries.upto("number", last, subject=self.pseudonym(card_no))
+            told = [Proven(entry, size, tuple(self.tree.inclusion(entry.number, size))) for entry in found[-most:]]
+            return told, len(found) - len(told)
 
 
 def audit_log(books: Books, identity: Identity) -> AuditLog:

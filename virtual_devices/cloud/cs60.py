@@ -106,6 +106,8 @@ class Cloud60:
             "/api/v1/TeleMedicine/ResponseToken": self._consent,
             "/test/v1/ApplyVirtualHc/Apply": self._apply,
         }
+        self.signed_by: Callable[[str], None] = lambda _: None
+        """Told whose card has signed a call, empty for no professional's."""
         rows = [row for row in read_table("control_software")["cs60_endpoint"] if row["where"] == "cloud"]
         self._wants = {row["path"]: (Kind(row["signature"]), row["service_type"]) for row in rows}
 
@@ -127,6 +129,7 @@ class Cloud60:
         if signed.service_type != service_type:
             return {"statusCode": BAD_ENVELOPE}
         try:
+            self.signed_by(signed.professional_id)
             asker = Asker(signed, self._card(signed, now_ns) if kind.patient else "", now_ns)
             reply = call(asker, body)
         except Refused as refused:

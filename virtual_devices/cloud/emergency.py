@@ -82,6 +82,8 @@ class Emergencies:
         self._core, self._root, self._work, self._revoked = core, root, work, revoked
         self.accesses = core.books.shelf(ACCESSES)
         self.essentials: Callable[[str, int], Essentials | None] = lambda _, __: None
+        self.signed_by: Callable[[str], None] = lambda _: None
+        """Told whose card has signed a request."""
 
     def operations(self) -> dict[str, Operation]:
         return {"emergency-open": self._open, "emergency-account": self._account}
@@ -108,6 +110,7 @@ class Emergencies:
         self._work.verifications += 1
         if not pki.verify(who.key, proof, proof_message(request_id, str(reason), id_no)):
             return HPC_REFUSED, {}
+        self.signed_by(who.subject_id)
         found = self.essentials(id_no, now_ns) if id_no else None
         access = Access(
             request_id, sam.organisation, who.subject_id, Reason(reason), now_ns, found.card_no if found is not None else ""

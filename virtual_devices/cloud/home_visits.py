@@ -71,6 +71,8 @@ class HomeVisits:
         self._core, self._identity, self._root, self._work, self._revoked = core, identity, root, work, revoked
         self.taken = core.books.shelf(TAKEN)
         self.registers = Registers()
+        self.signed_by: Callable[[str], None] = lambda _: None
+        """Told whose card has signed a request."""
 
     def operations(self) -> dict[str, Operation]:
         return {"check-person": self._check_person, "home-package": self._home_package}
@@ -99,6 +101,7 @@ class HomeVisits:
         self._work.verifications += 1
         if not pki.verify(who.key, proof, proof_message(request_id, card_no, purpose, until_ns)):
             return HPC_REFUSED, {}
+        self.signed_by(who.subject_id)
         return self._hand_out(sam, who, request_id, (card_no, purpose, until_ns), now_ns)
 
     def _hand_out(

@@ -13,7 +13,7 @@ the SHA-256 of its key; what it may ask is the domain's to say. A card is bound 
     report-lost, suspend, resume, recall, wiped          sync           -> cards to erase, records that came late
     hold            a ward's card, under an authorization -> credential, QR, authorization
     receipts        what became of records that came late
-    prescriptions   restored after a new binding
+    prescriptions   restored after a new binding         accesses       -> who touched what is theirs (``phone_accesses.py``)
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from virtual_devices import authorization, cose
 from virtual_devices.clock import NS
+from virtual_devices.cloud import phone_accesses
 from virtual_devices.cloud.audit import Who
 from virtual_devices.cloud.card_keys import DONE, DeviceKeys, DoneByPhone
 from virtual_devices.cloud.card_ledger import Card, Phone
@@ -73,6 +74,7 @@ class PhoneService:
             "rebind": self._rebind, "report-lost": self._report_lost, "suspend": self._suspend, "resume": self._resume,
             "recall": self._recall, "wiped": self._wiped, "sync": self._sync, "hold": self._hold, "receipts": self._receipts,
             "prescriptions": self._prescriptions,
+            "accesses": lambda call: phone_accesses.told(self.office, self._mine(call), call),
         }
 
     def power_on(self) -> bytes:
@@ -121,12 +123,13 @@ class PhoneService:
 
     def _write_down(self, call: Call, code: FieldCode) -> None:
         """Who did or tried what, to whose card. Of people whom nobody knows nothing is written: strangers fill no log."""
-        named, card = call.arguments.get("card_no"), call.arguments.get("card")
+        named, card, under = call.arguments.get("card_no"), call.arguments.get("card"), b""
         if isinstance(card, str):
             found = self.office.cards.ledger.cards.get(card)
             named = None if found is None else found.card_no
+            under = b"" if found is None or found.held is None else found.held.authorization
         if self.office.audit is not None and named in self.office.cards.ledger.identification.people:
-            self.office.audit.person(call.now_ns, code.number, Who.PHONE, call.phone.hex(), call.operation, str(named))
+            self.office.audit.person(call.now_ns, code.number, Who.PHONE, call.phone.hex(), call.operation, str(named), under)
 
     def _answer(self, request_id: bytes, code: FieldCode, body: dict[str, Any]) -> bytes:
         self.work.signatures += 1

@@ -64,6 +64,8 @@ class PrescriptionService:
         self.domain = domain
         self._root, self._work, self._revoked, self._known = root, work, revoked, known
         self._about = about
+        self.signed_by: Callable[[str], None] = lambda _: None
+        """Told whose card has signed a record."""
         self._chains = domain.books.shelf(CHAINS)
 
     def operations(self) -> dict[str, Operation]:
@@ -95,6 +97,7 @@ class PrescriptionService:
         filed = verify_signed(raw, chains, self._root, self._work, self._revoked)
         if isinstance(filed, Why):
             return _refused(filed)
+        self.signed_by(filed.signer)
         if filed.record.kind not in TAKES[name]:
             return _refused(Why.MALFORMED)
         if filed.institution != sam.organisation:

@@ -96,6 +96,7 @@ class DataCentreDevice:
         self._order_key = digest("order signatures", identity.key.private_numbers().private_value)
         self._card_challenges: Challenges[tuple[str, str]] = Challenges(self._fresh)
         self.audit = audit_log(core.books, identity)
+        self._professional = ""
         self._about: list[str] = []
         """Card numbers that the present request was about, where neither it nor its answer names one."""
         self.desk = DeskOperations(core)
@@ -124,7 +125,13 @@ class DataCentreDevice:
         self.desk.card_of = self.registers.card_of
         self.home_visits = HomeVisits(core, identity, self._root, self.work, revoked)
         self.emergencies = Emergencies(core, self._root, self.work, revoked)
+        for part in (self.of_prescriptions, self.home_visits, self.emergencies):
+            part.signed_by = self._signed_by
         self._operations |= self.home_visits.operations() | self.emergencies.operations()
+
+    def _signed_by(self, professional: str) -> None:
+        """The card of this professional has signed the present request."""
+        self._professional = professional
 
     def offer(self, operations: Mapping[str, Callable[[Verified, bytes, Arguments, int], Reply]]) -> None:
         """Further operations, by their names: of what stands beside the domain."""
@@ -175,10 +182,10 @@ class DataCentreDevice:
             return self._answer(request_id, HEADER_REJECTED, {})
         try:
             with self.core.books.transaction():
-                self._about = []
+                self._about, self._professional = [], ""
                 code, body = operation(sam, request_id, arguments, now_ns)
                 for card_no in self._about or subjects(arguments, body):
-                    self.audit.institution(now_ns, code, sam.organisation, sam.subject_id, str(name), card_no)
+                    self.audit.institution(now_ns, code, sam.organisation, sam.subject_id, str(name), card_no, self._professional)
         except _BadArguments:
             code, body = SYNTAX_REJECTED, {}
         return self._answer(request_id, code, body)

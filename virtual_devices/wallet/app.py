@@ -17,6 +17,9 @@ from typing import Any
 
 from virtual_devices.authorization import MalformedAuthorization, Scope, read
 from virtual_devices.authorization_check import Checker, Use
+from virtual_devices.cloud import phone_accesses
+from virtual_devices.cloud.audit import Entry
+from virtual_devices.errors import PeerError
 from virtual_devices.flow import Flow
 from virtual_devices.mdoc.mso import read_issuer_signed
 from virtual_devices.mdoc.tagged import MalformedMdoc
@@ -220,6 +223,18 @@ def report_lost(app: App, card_no: str, given: Given) -> Flow[Mapping[str, Any]]
     return (yield from call(app, "report-lost", {"card_no": card_no, "given": dict(given)}))
 
 
+def accesses(app: App, card: str, before: int | None = None) -> Flow[list[Entry]]:
+    """Who touched what is the holder's, the oldest first, proved to be in the log that the data centre signed: the newest,
+    or of those below the number ``before``. Raises Ended for a card that is not on this phone, and for what is not proved."""
+    if not app.phone.vault.ready or app.phone.cards.find(card) is None:
+        raise Ended("there is no such card on this phone", NO_CARD, ROLE)
+    body = yield from call(app, "accesses", {"card": card} | ({} if before is None else {"before": before}))
+    try:
+        return phone_accesses.read(body, app.phone.root)
+    except PeerError as error:
+        raise Ended(str(error), NOT_BELIEVED, ROLE) from None
+
+
 def restore_prescriptions(app: App, card: str) -> Flow[list[WriteOutcome]]:
     """The holder's prescriptions again, as they were signed, into the phone that now has the card: what became of each record.
     Those that it has already are left as they are. Raises Ended for a card that is not on this phone."""
@@ -237,6 +252,6 @@ def _taken(app: App, entry: list[Any], name: str) -> WriteOutcome:
 
 
 __all__ = [
-    "App", "Refusal", "WriteOutcome", "activate", "apply", "call", "erase", "hold", "rebind", "report_lost",
+    "App", "Refusal", "WriteOutcome", "accesses", "activate", "apply", "call", "erase", "hold", "rebind", "report_lost",
     "restore_prescriptions", "sync",
 ]

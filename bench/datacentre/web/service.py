@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
@@ -39,9 +39,11 @@ class Service:
 
     def act(
         self, caller: Caller, what: str, about: str | Callable[[Result], Iterable[str]], do: Callable[[], Result],
+        signers: Sequence[str] = (),
     ) -> Result:
         """One act of a caller, and its entries in the audit log, committed together. ``about``: the card number of whose data it
-        was, empty for nobody's; or all of them, told by what came of it. The code is that of what ``do`` gives: :func:`_code`.
+        was, empty for nobody's; or all of them, told by what came of it. ``signers``: professionals whose cards signed, the last
+        of them counts; ``do`` may fill it. The code is that of what ``do`` gives: :func:`_code`.
         """
         now_ns = self.clock.now_ns()
 
@@ -51,7 +53,7 @@ class Service:
             subjects = [about] if isinstance(about, str) else sorted(set(about(result))) or [""]
             for card_no in subjects:
                 if caller.organisation:
-                    audit.institution(now_ns, code, caller.organisation, "https", what, card_no)
+                    audit.institution(now_ns, code, caller.organisation, "https", what, card_no, signers[-1] if signers else "")
                 else:
                     audit.person(now_ns, code, Who.OFFICER, caller.name, what, card_no)
             return result

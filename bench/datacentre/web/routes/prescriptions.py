@@ -87,9 +87,10 @@ def router(service: Service) -> APIRouter:
     def asked(caller: Caller, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """An operation of a desk, by the institution that is connected. Raises Problem when it is refused."""
         seen: list[str] = []
-        operation = centre.prescription_operations(service.revoked, seen.append)[name]
+        signers: list[str] = []
+        operation = centre.prescription_operations(service.revoked, seen.append, signers.append)[name]
         code, body = service.act(
-            caller, name, lambda _: seen, lambda: operation(caller.verified, b"", arguments, service.clock.now_ns()),
+            caller, name, lambda _: seen, lambda: operation(caller.verified, b"", arguments, service.clock.now_ns()), signers,
         )
         if code != "0":
             raise _refused(next((why for why in Why if why.value == body.get("why")), Why.MALFORMED))

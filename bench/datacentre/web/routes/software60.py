@@ -49,10 +49,13 @@ def _call(service: Service, path: str) -> Callable[..., Said]:
             card_no, id_no = body.root.get("hcId"), body.root.get("patientId")
             return [card_no] if card_no else [centre.registers.card_of(str(id_no))] if id_no else []
 
+        signers: list[str] = []
+
         def answer() -> dict[str, Any]:
+            centre.software_60.signed_by = signers.append  # acts are done one after another
             return centre.software_60.answer(path, body.root, service.clock.now_ns())
 
-        return Said(service.act(caller, path.rsplit("/api/", 1)[-1], about, answer))
+        return Said(service.act(caller, path.rsplit("/api/", 1)[-1], about, answer, signers))
 
     call.__doc__ = f"{path.rsplit('/', 2)[-2]}/{path.rsplit('/', 1)[-1]}, as one vendor's client calls it (public)."
     return call
