@@ -42,7 +42,8 @@ def test_known_patient_without_a_card_is_told_of_at_once() -> None:
     ward = Ward()
     opened = ward.open(Reason.NO_CARD, ID_NO)
     [*_, told] = ward.bench.cloud.audit.about(CARD_NO)
-    assert told.entry.actor.startswith(f"{INSTITUTION}/") and told.entry.actor.count("/") == 2 and DOCTOR_ID not in told.entry.actor
+    actor = told.entry.actor
+    assert actor.startswith(f"{INSTITUTION}/") and actor.count("/") == 2 and DOCTOR_ID not in actor
     assert opened.online and opened.told["allergies"] == ["PENICILLIN"] and opened.told["card_no"] == CARD_NO
 
 
