@@ -34,6 +34,7 @@ class Outbox:
         self.drawer, self._trail = drawer, trail
         self._retry_s, self._over = retry_s, over
         self._something: simpy.Event = self.world.env.event()
+        self._again_ns = 0  # when what waits for another institution's record is sent again
         self._settled: set[bytes] = set()  # batches of the uploads whose rows are written
 
     def wake(self) -> None:
@@ -65,23 +66,29 @@ class Outbox:
         """Everything that waits, while the line is there; in between, the line is left alone."""
         world, institution = self.world, self.site.institution
         while not self.empty and world.clock.now_ns() < world.horizon_ns:
-            if institution.queue or institution.waiting:
-                yield from self._uploads(office)
+            again = bool(institution.waiting) and world.clock.now_ns() >= self._again_ns
+            if institution.queue or again:
+                yield from self._uploads(office, again)
             if self.drawer is not None and self.drawer.waiting:
                 yield from self._prescriptions(self.drawer, office)
-            if not self.empty:
+            if institution.queue or (self.drawer is not None and self.drawer.waiting):
                 yield world.env.timeout(seconds(self._retry_s))
+            elif institution.waiting:  # the line is there: what else comes need not wait for it
+                self._something = world.env.event()
+                yield world.env.timeout(max(0, self._again_ns - world.clock.now_ns())) | self._something
 
-    def _uploads(self, office: Workplace) -> Steps[None]:
+    def _uploads(self, office: Workplace, again: bool) -> Steps[None]:
         world, institution = self.world, self.site.institution
-        queue = institution.queue
+        queue, waited = institution.queue, bool(institution.waiting)
         try:
             yield from world.perform(
-                _drain(office), "upload", office, ended=lambda _: "settled-later" if queue else "retried"
+                _drain(office, again), "upload", office, ended=lambda _: "settled-later" if queue else "retried"
             )
         except Ended as e:
             if not e.torn:
                 institution.refused.append(queue.popleft())
+        if again or not waited:
+            self._again_ns = world.clock.now_ns() + seconds(self._retry_s)
         self._settle()
 
     def _prescriptions(self, drawer: Drawer, office: Workplace) -> Steps[None]:
@@ -116,9 +123,9 @@ class Outbox:
         )
 
 
-def _drain(place: Workplace) -> Flow[int]:
+def _drain(place: Workplace, again: bool) -> Flow[int]:
     sam = yield from sam_of(place.desk)
-    return (yield from drain(place.desk, sam))
+    return (yield from drain(place.desk, sam, again=again))
 
 
 __all__ = ["Outbox"]

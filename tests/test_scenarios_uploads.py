@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from scenarios.files import load
 from scenarios.play import play
+from virtual_devices.clock import NS
 from virtual_devices.errors import UsageError
+from virtual_devices.institution import uploads
 from virtual_devices.trace import LedgerRow, Row, UploadRow
 
 from .places import ROOT
@@ -32,8 +36,8 @@ def rows_of(name: str, **more: str) -> Sequence[Row]:
 @pytest.mark.parametrize("name", SMALL)
 def test_every_visit_is_a_record_that_counts(name: str, upload_format: str) -> None:
     rows = rows_of(name, **{"params.upload_format": f"'{upload_format}'"})
-    uploads = [row for row in rows if isinstance(row, UploadRow)]
-    assert uploads and {row.outcome for row in uploads} == {"stored"}
+    sent = [row for row in rows if isinstance(row, UploadRow)]
+    assert sent and {row.outcome for row in sent} == {"stored"}
     assert all(row.holds for row in rows if isinstance(row, LedgerRow))
 
 
@@ -42,3 +46,22 @@ def test_format_10_knows_no_virtual_cards(name: str) -> None:
     wanted = {"params.cards.virtual_share": "0.3", "params.upload_format": "'1.0'"}
     with pytest.raises(UsageError, match="knows no virtual cards"):
         load(ROOT / "scenarios" / f"{name}.toml", wanted)
+
+
+def test_dispensing_waits_for_the_prescribers_record_and_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pharmacy whose records wait as long as a physician's has not come: they are sent again, others at once."""
+    tried: list[int] = []
+    first = uploads.read_report
+
+    def waits(body: Mapping[str, Any]) -> uploads.Report | None:
+        report = first(body)
+        tried.append(len(tried))
+        if report is not None and len(tried) in (1, 2):
+            return replace(report, counts=False, codes=frozenset({"D049"}), against="M16:D049")
+        return report
+
+    monkeypatch.setattr(uploads, "read_report", waits)
+    sent = [row for row in rows_of("pharmacy") if isinstance(row, UploadRow)]
+    assert {row.outcome for row in sent} == {"stored"} and max(row.tries for row in sent) >= 2
+    at_once = [row for row in sent if row.tries == 1]
+    assert at_once and all(row.stored_ns - row.ended_ns < 60 * NS for row in at_once)

@@ -31,10 +31,10 @@ from .told import a_visit
 SIZES = (1, 70)  # orders: a file of one part, and one of several
 
 
-def send(bench: Bench, line: Link | None = None) -> int:
+def send(bench: Bench, line: Link | None = None, again: bool = True) -> int:
     def flow() -> Flow[int]:
         sam = yield from open_sam(bench.desk)
-        return (yield from drain(bench.desk, sam))
+        return (yield from drain(bench.desk, sam, again=again))
 
     stored: int = bench.run(flow(), **({} if line is None else {"cloud": line}))
     return stored
@@ -242,6 +242,7 @@ def test_dispensing_waits_for_the_record_of_the_visit_that_prescribed() -> None:
     )
     waiting = told(bench, collected, "collected")
     assert send(bench) == 0 and bench.desk.institution.waiting == [waiting] and "D051" in waiting.findings
+    assert send(bench, again=False) == 0 and bench.desk.institution.waiting == [waiting] and waiting.tries == 1
     bench.desk.institution.queue.append(visit)
     send(bench)
     assert send(bench) + len(bench.desk.institution.done) >= 2 and not bench.desk.institution.waiting

@@ -75,8 +75,9 @@ def correct(desk: Desk, pending: Pending, told: VisitFacts, now_ns: int) -> Pend
     return pending
 
 
-def drain(desk: Desk, sam: Handle) -> Flow[int]:
-    """Send what is queued, oldest first, until the queue is empty or the line fails. Returns how many count now.
+def drain(desk: Desk, sam: Handle, *, again: bool = True) -> Flow[int]:
+    """Send what is queued, oldest first, until the queue is empty or the line fails. Returns how many count now. ``again``: also
+    what waits for another institution's record.
 
     Only one desk of an institution drains at a time; another that tries meanwhile does nothing. Raises Ended when the data centre
     refuses a request altogether: what it was stays the first of the queue.
@@ -85,8 +86,9 @@ def drain(desk: Desk, sam: Handle) -> Flow[int]:
     if institution.draining:
         return 0
     institution.draining = True
-    institution.queue.extend(institution.waiting)
-    institution.waiting.clear()
+    if again:
+        institution.queue.extend(institution.waiting)
+        institution.waiting.clear()
     counted = 0
     try:
         while institution.queue:
