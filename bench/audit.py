@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from bench.exits import LAW_BROKEN, PASS
-from virtual_devices.cloud.audit import Head, read_head
+from virtual_devices.clock import TAIWAN, to_datetime
+from virtual_devices.cloud.audit import Entry, Head, Who, read_head
 from virtual_devices.errors import PeerError, UsageError
 from virtual_devices.pki import ChainVerifier
 
@@ -91,6 +92,43 @@ def verify(
         for line in lines:
             sys.stdout.write(f"{word}: {line[lang == 'zh-TW']}\n")
     sys.exit(LAW_BROKEN if found.wrong else PASS)
+
+
+@group.command("show")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--lang", type=click.Choice(["en", "zh-TW"]), default="en", show_default=True)
+def show(files: tuple[Path, ...], lang: str) -> None:
+    """Print the entries of exported FILES, one a line: who read or changed what, when, under which authorization.
+
+    \b
+    Example, what touched one person's data:
+      vhc-bench audit export mine.jsonl --holder 000000000001
+      vhc-bench audit show mine.jsonl
+
+    Whether they are true, 'audit verify' says.
+    """
+    from bench.datacentre import audit_files
+
+    for entry in audit_files.read(files).entries:
+        sys.stdout.write(f"{_shown(entry, lang)}\n")
+    sys.exit(PASS)
+
+
+WHO = {Who.INSTITUTION: ("institution", "機構"), Who.PHONE: ("phone", "手機"), Who.OFFICER: ("officer", "承辦人員")}
+
+
+def _shown(entry: Entry, lang: str) -> str:
+    """Number, time in Taiwan, who, what, the field's code; professional and authorization where there are any."""
+    zh = lang == "zh-TW"
+    institution, *rest = entry.actor.split("/")
+    actor, professional = "/".join([institution, *rest[:1]]), "".join(rest[1:])
+    at = to_datetime(entry.at_ns).astimezone(TAIWAN).isoformat(sep=" ", timespec="seconds")
+    said = [str(entry.number), at, WHO[entry.who][zh], actor, entry.what, entry.code]
+    if professional:
+        said.append(f"{'醫事人員' if zh else 'professional'} {professional}")
+    if entry.under:
+        said.append(f"{'依據' if zh else 'under'} {entry.under.hex()}")
+    return "  ".join(said)
 
 
 def _sizes(heads: list[bytes]) -> list[Head]:

@@ -15,7 +15,7 @@ from bench.cli import main
 from bench.datacentre import audit_files, credentials
 from bench.datacentre.database import open_books
 from bench.exits import ENVIRONMENT
-from virtual_devices.cloud.audit import NODES, AuditLog, audit_log
+from virtual_devices.cloud.audit import NODES, AuditLog, Who, audit_log
 from virtual_devices.cloud.books import MemoryBooks
 from virtual_devices.cloud.issuer import CardIssuer
 from virtual_devices.pki import Role
@@ -165,6 +165,21 @@ def test_export_is_made_of_the_data_centres_own_books(tmp_path: Path) -> None:
     assert done.exit_code == 0 and "all entries 0 to 4 are there" in done.output
     assert CliRunner().invoke(main, [*asked, "--holder", "000000000001"]).exit_code == 0
     assert len(out.read_text().splitlines()) == 1 + 2 * 2
+
+
+def test_entries_are_shown_with_whose_card_signed(tmp_path: Path) -> None:
+    log = log_of(1)
+    log.institution(NOW_NS, "0", "9901180014", "SAM000000001", "emergency-open", "000000000000", "A123456789")
+    log.person(NOW_NS, "4029", Who.PHONE, "phone", "accesses", "000000000000", b"\x01" * 16)
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(audit_files.export_about(log, CENTRE, NOW_NS, "000000000000")), encoding="utf-8")
+    by = log.pseudonym("professional A123456789").hex()
+    phone = log.pseudonym("phone phone").hex()
+    first, second, third = CliRunner().invoke(main, ["audit", "show", str(path)]).output.splitlines()
+    assert first == "0  2026-03-02 08:00:00+08:00  institution  9901180014/SAM000000001  begin-visit  0"
+    assert second.endswith(f"institution  9901180014/SAM000000001  emergency-open  0  professional {by}")
+    assert third.endswith(f"phone  {phone}  accesses  4029  under {'01' * 16}")
+    assert "醫事人員" in CliRunner().invoke(main, ["audit", "show", str(path), "--lang", "zh-TW"]).output
 
 
 def asked(there: Served, *arguments: str) -> tuple[int, str]:
