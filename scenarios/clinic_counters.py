@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from scenarios.clinic_params import Params
 from scenarios.clinic_phones import PhoneCounters
@@ -20,6 +21,7 @@ from virtual_devices.institution.uploads import enqueue
 from virtual_devices.prescription.document import Prescription
 from virtual_devices.randomness import digest
 from virtual_devices.reader.authenticate import sam_of
+from virtual_devices.reader.desk import Pending
 from virtual_devices.reader.prescribing import card_entries, read_entries
 from virtual_devices.reader.transmit import Ended, Handle
 from virtual_devices.reader.visit import (
@@ -35,7 +37,7 @@ from virtual_devices.reader.visit import (
 )
 from virtual_devices.reader.wallet_visit import VirtualRegistered
 from virtual_devices.records import RECORDS
-from virtual_devices.uploads.facts import Fees
+from virtual_devices.uploads.facts import Fees, VisitFacts
 
 
 @dataclass(slots=True)
@@ -71,6 +73,8 @@ class Counters:
         self.clinic = clinic
         self.params = params
         self.physician = ""  # whose visits those are that do not come as far
+        self.true: dict[str, VisitFacts] = {}
+        """What should have been told of each visit."""
         self.phones = PhoneCounters(world, params.field, params.retry_uploads_s)
 
     def at(self, station: str, visit: Visit, place: Workplace, service_ns: int) -> Steps[None]:
@@ -208,8 +212,19 @@ class Counters:
         if visit.done is not None:
             done = replace(done, fees=Fees(outpatient=fee, outpatient_copay=copay))
         told = consultation(self.clinic.institution.code, visit.professional_id or self.physician, whom, begun, done)
+        self.true[visit.id] = told
+        rng = self.world.stream("patient", visit.patient.key, "typed")
+        if rng.random() < self.params.mistyped_share:
+            told = replace(told, birth_date=told.birth_date - timedelta(days=1 + rng.randrange(30)))
         enqueue(place.desk, visit.id, told, self._id(visit, "request"), now_ns, now_ns)
         visit.recorded = True
+
+    def mend(self, pending: Pending) -> tuple[VisitFacts, int] | None:
+        """What was mistyped, as it should be, and how long it takes somebody to see it; None for what nobody can mend."""
+        true, rng = self.true[pending.visit], self.world.stream("correction", pending.visit)
+        if pending.told.birth_date == true.birth_date:
+            return None
+        return replace(pending.told, birth_date=true.birth_date), self.params.corrected_after.draw_ns(rng)
 
     def _begun(self, visit: Visit) -> Begun | None:
         match visit.registered:

@@ -90,7 +90,7 @@ class Morning:
         self.left: Counter[str] = Counter()  # by visit
         self.visits: list[Visit] = []
         drawer, trail = (None, None) if releases is None else (releases.drawer, releases.trail)
-        self.outbox = Outbox(self.clinic, self.office, params.retry_uploads_s, self._over, drawer, trail)
+        self.outbox = Outbox(self.clinic, self.office, params.retry_uploads_s, self._over, drawer, trail, self.counters.mend)
         self.over = env.event()
         """Everybody has left and nothing waits, or the horizon is reached."""
 

@@ -129,6 +129,10 @@ class Params(BaseModel):
     """What patients carry."""
     upload_format: Annotated[UploadFormat, pydantic.Field(validate_default=True)] = "2.0"
     """Format of the clinic's visit records (健保卡資料上傳). Format 1.0 has no virtual cards."""
+    mistyped_share: Share = 0.0
+    """Share of visits for which somebody has typed a wrong birth date: a check refuses the record."""
+    corrected_after: Service = Service(median_s=1800, p95_s=7200)
+    """From the check report that refuses a record to its being corrected and sent again (補正)."""
     without_card: Literal["treated", "sent away"] = "treated"
     """What becomes of a patient whose card or phone cannot be read, also when it is tried again: treated all the same, with an
     abnormal sequence code (異常就醫序號) in the record, or sent away."""

@@ -65,3 +65,14 @@ def test_dispensing_waits_for_the_prescribers_record_and_holds_nobody_up(monkeyp
     assert {row.outcome for row in sent} == {"stored"} and max(row.tries for row in sent) >= 2
     at_once = [row for row in sent if row.tries == 1]
     assert at_once and all(row.stored_ns - row.ended_ns < 60 * NS for row in at_once)
+
+
+def test_record_that_a_check_refused_is_corrected_within_the_day() -> None:
+    """Somebody typed a wrong birth date; the check report says so, somebody mends it, and the record counts."""
+    rows = rows_of("clinic_morning", **{"params.mistyped_share": "1"})
+    sent = [row for row in rows if isinstance(row, UploadRow)]
+    assert sent and {row.outcome for row in sent} == {"stored"} and min(row.tries for row in sent) == 2
+    assert all(row.stored_ns <= row.due_ns and row.stored_ns - row.ended_ns > 60 * NS for row in sent)
+    assert all(row.holds for row in rows if isinstance(row, LedgerRow))
+    again = rows_of("clinic_morning", **{"params.mistyped_share": "1", "params.upload_format": "'1.0'"})
+    assert {row.outcome for row in again if isinstance(row, UploadRow)} == {"stored"}

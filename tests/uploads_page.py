@@ -205,7 +205,7 @@ NOT_DONE = """\
 - Lengths of 24 fields of 2.0 stand in no source: they are bounded by nothing but the size of a file.
 - How a visit identifier is made is not public: the port `Register.identifier` decodes the bench's own.
 - Institutions send each visit when it ends; that many visits go in one file at the end of the day is taken in, and not done.
-- What a check refused is corrected when somebody calls `correct`; no situation has a person who does.
+- Of what a check refused, situations have one kind that a person mends: a mistyped birth date (`mistyped_share`, clinic).
 - The bars are computed as figures; that the insurer pays less below them is not modelled.
 """
 
