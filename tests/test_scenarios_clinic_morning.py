@@ -17,6 +17,8 @@ from virtual_devices.clock import from_datetime, seconds
 from virtual_devices.faults import day_seconds
 from virtual_devices.trace import ActRow, ExchangeRow, LedgerRow, Row, StageRow, UploadRow, VisitRow
 
+from . import golden_runs
+
 MORNING = Path(__file__).resolve().parent.parent / "scenarios" / "clinic_morning.toml"
 BAND = '[{start="09:00", end="10:00", per_hour=40}]'
 R = TypeVar("R")
@@ -53,6 +55,10 @@ def test_patient_goes_through_the_stations_in_order() -> None:
         visit = visits[name]
         assert (visit.arrived_ns <= stages[0].joined_ns) and (stages[-1].ended_ns == visit.left_ns)
         assert (len(stages) == len(journey)) == (visit.outcome == "served")
+
+
+def test_run_is_the_golden_one() -> None:
+    assert golden_runs.summary(played("fault=[]")) == golden_runs.expected("clinic_morning")
 
 
 def test_station_never_serves_more_than_its_staff() -> None:

@@ -11,6 +11,7 @@ from scenarios.files import load
 from scenarios.play import play
 from virtual_devices.trace import LedgerRow, PrescriptionRow, Row, VisitRow
 
+from . import golden_runs
 from .places import ROOT
 
 R = TypeVar("R", bound=Row)
@@ -37,6 +38,11 @@ def events(rows: tuple[Row, ...], prescription: str) -> list[tuple[str, bool]]:
 def test_every_law_holds(name: str, laws: int, overrides: tuple[str, ...]) -> None:
     ledger = of(played(name, *overrides), LedgerRow)
     assert len(ledger) == laws and all(row.holds for row in ledger), [row for row in ledger if not row.holds]
+
+
+@pytest.mark.parametrize(("name", "overrides"), [("home_visit", ()), ("district", SMALL)])
+def test_run_is_the_golden_one(name: str, overrides: tuple[str, ...]) -> None:
+    assert golden_runs.summary(played(name, *overrides)) == golden_runs.expected(name)
 
 
 def test_home_without_a_line_is_served_and_told_of_later() -> None:

@@ -10,6 +10,7 @@ from scenarios.files import load
 from scenarios.play import play
 from virtual_devices.trace import LedgerRow, PrescriptionRow, Row, UploadRow, VisitRow
 
+from . import golden_runs
 from .places import ROOT
 
 R = TypeVar("R", bound=Row)
@@ -39,6 +40,7 @@ def test_everybody_gets_what_was_prescribed_and_every_law_holds() -> None:
     assert len(visits) > 8 and {v.outcome for v in visits} == {"served"}
     assert events(rows)["dispensed"] == len(visits) == len(of(rows, UploadRow))
     assert all(row.holds for row in of(rows, LedgerRow)) and len(of(rows, LedgerRow)) == 6
+    assert golden_runs.summary(rows) == golden_runs.expected("pharmacy")
 
 
 def test_phone_carries_the_dispensing_and_a_card_does_not() -> None:
