@@ -75,7 +75,8 @@ forms:
 
 - *device* (profile, from ISO/IEC 18013-5): the dispensing is written to the holder's phone or second-generation card, whose
   signed receipt is kept with the transcript of the session, so that others can verify it. It is of the card that the
-  prescription names, or of one that took its place: by the issuer's word (`former`) at the desk, by its register at the data centre;
+  prescription names, or of one that took its place: by the issuer's word (`former`) at the desk, by its register at the data
+  centre;
 - *written* (profile): recipient's name and the hash of the paper's image, vouched for by the pharmacist's signature.
 
 ## Doubts
