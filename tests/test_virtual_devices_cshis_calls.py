@@ -4,6 +4,7 @@ states."""
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 from functools import cache
 from typing import Any
@@ -19,6 +20,7 @@ from virtual_devices.reader.cshis.pins import AGAIN, NEW
 from virtual_devices.reader.cshis.software import CALLS
 from virtual_devices.records import BUFFERS
 from virtual_devices.tables import read_table
+from virtual_devices.uploads.rows import UPLOADS
 
 from .code_cases import NEVER, out, pharmacist, play, silent, wrong
 from .control_desk import control_desk, usual
@@ -310,3 +312,24 @@ def test_icd10_anything_else_is_refused_or_packs_and_unpacks_to_itself(text: str
         except ValueError:
             continue
         assert back(changed) == text
+
+
+def test_file_of_visits_is_checked_like_every_upload_and_known_when_it_comes_again() -> None:
+    """csUploadData: the receipt says that the file has come; what became of its records the data centre knows."""
+    content = (ROOT / "tests" / "golden" / "uploads" / "visit-1.0.xml").read_bytes()
+    desk = desk_of()
+    desk.software.files = lambda _: content
+    sent = {"pUploadFileName": b"A.xml\0", "pFileSize": b"%d\0" % len(content) + bytes(6), "pNumber": b"1\0" + bytes(6)}
+    assert [desk.call("csUploadData", **sent).code for _ in range(2)] == ["0", "0"]
+    office = desk.bench.cloud.uploads
+    taken = office.taken(INSTITUTION, hashlib.sha256(content).digest())
+    assert taken is not None and [one.national_id for one in taken.result.records] == ["A123456789"]
+    assert len(list(desk.bench.core.books.shelf(UPLOADS))) == 1
+
+
+def test_file_that_is_no_upload_is_received_and_rejected_whole() -> None:
+    desk = desk_of()
+    desk.software.files = lambda _: b"<RECS/>"
+    assert desk.call("csUploadData", **STORY["csUploadData"].given).code == "0"
+    taken = desk.bench.cloud.uploads.taken(INSTITUTION, hashlib.sha256(b"<RECS/>").digest())
+    assert taken is not None and taken.result.findings and not taken.result.valid

@@ -1,5 +1,5 @@
 """Operations of the data centre that only control software of manual 3.3 asks for: its clock, a check of insurance alone, a visit
-identifier without a card, a file of visits as it is.
+identifier without a card, a file of visits.
 
     time                 {} -> time_ns                        with csVerifySAMDC, which sets the reader's clock
     eligibility          card_no -> {}                        visit types whose insurance is checked online
@@ -32,7 +32,7 @@ Operation = Callable[[Verified, bytes, Arguments, int], Reply]
 
 @dataclass(frozen=True, slots=True)
 class VisitFile:
-    """A file as an institution handed it over. What stands in it is looked at later."""
+    """A file as an institution handed it over, for its receipt. What became of its records the upload office knows."""
 
     institution: str
     digest: bytes
@@ -45,11 +45,13 @@ VISIT_FILES = Kind("visit_files", VisitFile, ("institution", "digest"))
 
 
 class DeskOperations:
-    """``card_of``: the card number of a national ID, empty when nobody is known by it."""
+    """``card_of``: the card number of a national ID, empty when nobody is known by it. ``take``: where a file is checked and its
+    records kept, by institution, SAM and moment."""
 
     def __init__(self, core: DataCentre) -> None:
         self._core = core
         self.card_of: Callable[[str], str] = lambda _: ""
+        self.take: Callable[[bytes, str, str, int], object] = lambda *_: None
         self.files = core.books.shelf(VISIT_FILES)
 
     def all(self) -> dict[str, Operation]:
@@ -92,7 +94,8 @@ class DeskOperations:
         return code, {} if visit is None else {"identifier": visit.identifier, "sequence": visit.sequence}
 
     def _upload_file(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
-        """Kept once, whole. 9070 when bytes are missing, 9071 when the desk's date is not today's here."""
+        """Kept once, whole, and checked like every upload; the receipt says that it came, not that its records count. 9070 when
+        bytes are missing, 9071 when the desk's date is not today's here."""
         content, digest, records, sent_ns = (a.get(name) for name in ("content", "digest", "records", "sent_ns"))
         if not (isinstance(content, bytes) and isinstance(digest, bytes)):
             return SYNTAX_REJECTED, {}
@@ -108,6 +111,7 @@ class DeskOperations:
         if file is None:
             file = VisitFile(sam.organisation, digest, content, records, now_ns)
             self.files.add(file)
+            self.take(content, sam.organisation, sam.subject_id, now_ns)
         return OK, {"bytes": len(file.content), "records": file.records, "received_ns": file.received_ns}
 
 

@@ -122,7 +122,7 @@ class DataCentreDevice:
         self._operations |= self.of_prescriptions.operations()
         self.registers = CentreRegisters(core.books, self.prescriptions, lambda _: {})
         self.uploads = UploadOffice(core.books, core, self.registers)
-        self.desk.card_of = self.registers.card_of
+        self.desk.card_of, self.desk.take = self.registers.card_of, self.uploads.take
         self.home_visits = HomeVisits(core, identity, self._root, self.work, revoked)
         self.emergencies = Emergencies(core, self._root, self.work, revoked)
         for part in (self.of_prescriptions, self.home_visits, self.emergencies):
