@@ -128,7 +128,8 @@ def brief(value: object) -> str:
 
 def tdate(at_ns: int) -> cbor2.CBORTag:
     """A moment to the second (RFC 3339, UTC, no fraction: 18013-5 clause 9.1.2.4)."""
-    return cbor2.CBORTag(DATE_TIME, f"{to_datetime(at_ns):%Y-%m-%dT%H:%M:%SZ}")
+    moment = to_datetime(at_ns).replace(microsecond=0, tzinfo=None)
+    return cbor2.CBORTag(DATE_TIME, f"{moment.isoformat()}Z")  # strftime's year has four digits on some systems only
 
 
 def read_tdate(value: object, what: str) -> int:

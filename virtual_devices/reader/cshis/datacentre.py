@@ -82,7 +82,8 @@ def _amount(arguments: Arguments, name: str) -> int:
 
 
 def _western(at_ns: int) -> bytes:
-    return to_datetime(at_ns).astimezone(TAIWAN).strftime("%Y%m%d%H%M%S").encode("ascii")
+    t = to_datetime(at_ns).astimezone(TAIWAN)
+    return f"{t.year:04d}{t:%m%d%H%M%S}".encode("ascii")
 
 
 def upload(software: ControlSoftware, ready: Ready, arguments: Arguments) -> Flow[Reply]:
