@@ -100,6 +100,8 @@ def test_records_of_ward_and_guardian_name_different_cards_though_both_have_one_
     bench.people.use = Use.REGISTRATION
     bench.core.enrol(Insured(WARD))
     visit = registered(bench)
+    [begun] = [one.entry for one in bench.cloud.audit.about(WARD) if one.entry.what == "begin-visit"]
+    assert begun.under == visit.person.under == CTI  # by whom they came is written down at the data centre
     bench.people.use = Use.TREATMENT
     bench.run(write(bench, visit))
     raw = bench.phone.records("ward").all()

@@ -126,11 +126,13 @@ class AuditLog:
 
     def institution(
         self, at_ns: int, code: str, institution: str, sam: str, what: str, subject: str = "", professional: str = "",
+        under: bytes = b"",
     ) -> None:
         """What a SAM asked for, and the code that it was answered with. ``subject``: card number, empty for nobody's;
-        ``professional``: the id of whose card signed it, if any did."""
+        ``professional``: the id of whose card signed it, if any did; ``under``: the authorization by which somebody came for
+        the holder, as the desk has checked it."""
         by = f"/{self.pseudonym(f'professional {professional}').hex()}" if professional else ""
-        self._add(at_ns, Who.INSTITUTION, f"{institution}/{sam}{by}", what, subject, b"", code)
+        self._add(at_ns, Who.INSTITUTION, f"{institution}/{sam}{by}", what, subject, under, code)
 
     def person(self, at_ns: int, code: str, who: Who, name: str, what: str, subject: str = "", under: bytes = b"") -> None:
         """The same by a phone or an officer."""

@@ -22,6 +22,7 @@ import cbor2
 
 from virtual_devices import cose, pki
 from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, proof_message
+from virtual_devices.authorization import CTI_BYTES
 from virtual_devices.card.writes import update_message
 from virtual_devices.clock import NS, parse_roc
 from virtual_devices.cloud.audit import Who, audit_log, subjects
@@ -97,6 +98,7 @@ class DataCentreDevice:
         self._card_challenges: Challenges[tuple[str, str]] = Challenges(self._fresh)
         self.audit = audit_log(core.books, identity)
         self._professional = ""
+        self._under = b""
         self._about: list[str] = []
         """Card numbers that the present request was about, where neither it nor its answer names one."""
         self.desk = DeskOperations(core)
@@ -182,10 +184,12 @@ class DataCentreDevice:
             return self._answer(request_id, HEADER_REJECTED, {})
         try:
             with self.core.books.transaction():
-                self._about, self._professional = [], ""
+                self._about, self._professional, self._under = [], "", b""
                 code, body = operation(sam, request_id, arguments, now_ns)
                 for card_no in self._about or subjects(arguments, body):
-                    self.audit.institution(now_ns, code, sam.organisation, sam.subject_id, str(name), card_no, self._professional)
+                    self.audit.institution(
+                        now_ns, code, sam.organisation, sam.subject_id, str(name), card_no, self._professional, self._under,
+                    )
         except _BadArguments:
             code, body = SYNTAX_REJECTED, {}
         return self._answer(request_id, code, body)
@@ -277,6 +281,9 @@ class DataCentreDevice:
     def _begin_visit(self, sam: Verified, request_id: bytes, a: Arguments, now_ns: int) -> Reply:
         card_no, visit_type = _take(a, "card_no", str), _take(a, "visit_type", str)
         virtual = a.get("carrier") == "virtual-card"
+        self._under = _take(a, "authorization", bytes) if "authorization" in a else b""
+        if len(self._under) not in (0, CTI_BYTES):
+            raise _BadArguments("authorization")
         begun_ns = _begun_ns(a, now_ns)
         code, visit = self.core.begin_visit(request_id, card_no, sam.organisation, visit_type, begun_ns, virtual=virtual)
         if visit is None:

@@ -40,7 +40,7 @@ since: the batch is made anew."""
 class Person:
     """Whom the desk has before it. ``issuer_auth``: which credential was seen; ``device``: whom records for the card name
     (``write_back.holder_of``); ``status``: what is known of it, and the age of that knowledge in ns (-1: none); ``on_behalf``:
-    who presented it for whom, when a guardian did (DLG-03)."""
+    who presented it for whom, when a guardian did, under which authorization (its id; DLG-03)."""
 
     card_no: str
     name: str
@@ -49,6 +49,7 @@ class Person:
     status: Status
     status_age_ns: int
     on_behalf: str = ""
+    under: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def register_wallet(desk: Desk, counter: Counter, request: VisitRequest) -> Flow
     sam = yield from sam_of(desk)
     arguments = {
         "card_no": person.card_no, "visit_type": request.visit_type, "carrier": "virtual-card", "visited_at": request.visited_at,
+        **({"authorization": person.under} if person.under else {}),
     }
     answer = yield from call(desk, sam, "begin-visit", request.request_id, arguments, "get sequence number online")
     if answer is None:
@@ -192,7 +194,8 @@ def identify(desk: Desk, opened: ReaderSession, shown: Shown, scope: frozenset[S
     if status not in (Status.VALID, Status.UNKNOWN):
         raise Ended(f"the card is {status.name.lower()}, says the status list", REVOKED, ROLE)
     on_behalf = _on_behalf(desk, opened, shown, Use(card_no, scope, purpose, mso.device_key))
-    return Person(card_no, name, shown.issued_hash, holder_shown(shown), status, age_ns, on_behalf)
+    under = shown.value(vhc.BASIC, vhc.HELD_UNDER)
+    return Person(card_no, name, shown.issued_hash, holder_shown(shown), status, age_ns, on_behalf, under)
 
 
 def _on_behalf(desk: Desk, opened: ReaderSession, shown: Shown, use: Use) -> str:
