@@ -156,7 +156,7 @@ def read_prescription(record: Record) -> Prescription:
         raise MalformedPrescription(f"a prescription has 1 to {MAX_ENTRIES} entries")
     return Prescription(
         record.id, record.holder, record.at_ns, text_in(fields, INSTITUTION, "the institution", empty=True),
-        tuple(_entry(e) for e in entries), _day(fields[LAST_DAY]), _class(fields.get(CLASS)), _count(fields),
+        tuple(_entry(e) for e in entries), _day(fields[LAST_DAY]), _class(fields), _count(fields),
         _number(fields, DAYS, 999, "the days of an issue"), text_in(fields, CARD_NO, "the card number", optional=True),
         text_in(fields, VISIT, "the visit", optional=True), record.amends or b"",
         hash_in(fields, FOLLOWS, "what it follows") if FOLLOWS in fields else b"",
@@ -204,9 +204,10 @@ def _day(value: object) -> date:
         raise MalformedPrescription("the last day is no date") from None
 
 
-def _class(value: object) -> PrescriptionClass:
-    if value is None:
+def _class(fields: Any) -> PrescriptionClass:
+    if CLASS not in fields:
         return PrescriptionClass.ORDINARY
+    value = fields[CLASS]
     known = isinstance(value, str) and value in {c.value for c in PrescriptionClass}
     if not known or value == PrescriptionClass.ORDINARY.value:
         raise MalformedPrescription("the class is none of B to F, and A is left out")
