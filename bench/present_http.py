@@ -68,6 +68,7 @@ def serve(host: str, port: int, directory: Path, database: str, people: int, see
     from virtual_devices.clock import TAIWAN, to_datetime
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # which step the tables are at is said in our own words
     clock = WallClock(ahead_s)
     authority = credentials.own_authority(directory, clock.now_ns())
     books = open_books(database, lambda text: logging.info("%s", text))
