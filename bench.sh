@@ -5,8 +5,9 @@ set -euo pipefail
 
 # --- What the machine must have: the one list of Debian packages ---------------------------------------------------------
 readonly RUN_PACKAGES=(git make python3-venv)
-# The real PC/SC service with a virtual reader, two foreign programs that read through it, and what compiles pyscard.
-readonly TEST_PACKAGES=(pcscd vsmartcard-vpcd opensc pcsc-tools libpcsclite-dev gcc python3-dev postgresql)
+# The real PC/SC service with a virtual reader, two foreign programs that read through it, what compiles pyscard; a database;
+# a message bus for Bluetooth, and what decodes captures.
+readonly TEST_PACKAGES=(pcscd vsmartcard-vpcd opensc pcsc-tools libpcsclite-dev gcc python3-dev postgresql dbus tshark)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 readonly root venv=$root/.venv cache=$root/.cache judges=$root/.cache/judges
@@ -331,7 +332,7 @@ cmd_lock() {
     "${compile[@]}" "$@" tests/judges/requirements.in -o tests/judges/requirements.txt >/dev/null
     compile+=(pyproject.toml --group build -c requirements/constraints.in)
     "${compile[@]}" "$@" -o requirements/run.txt >/dev/null
-    "${compile[@]}" "$@" -c requirements/run.txt --group dev --extra pcsc --extra postgresql --extra fhir -o requirements/test.txt >/dev/null
+    "${compile[@]}" "$@" -c requirements/run.txt --group dev --extra hw --extra postgresql --extra fhir -o requirements/test.txt >/dev/null
     setup check
     setup_judges
     (cd tests/judges && npm_of_judges install --package-lock-only --ignore-scripts >/dev/null)

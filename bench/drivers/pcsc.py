@@ -10,7 +10,6 @@ import re
 import struct
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from typing import Any
 
 import cbor2
 
+from bench.drivers import Found
 from bench.worker import Ended, Reply, Worker
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt, Outcome, Provenance
@@ -73,16 +73,6 @@ _MEANING: Mapping[int, tuple[Outcome, str]] = {
     0x80100068: (Outcome.GONE, "another program reset the card, and what was selected is lost: connect again"),
     0x80100069: (Outcome.GONE, "the card was removed: insert it and connect again"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One reader that is attached now."""
-
-    moniker: str
-    detail: str
-    has_card: bool
-    atr: bytes = b""
 
 
 def discover(*, env: Mapping[str, str] | None = None) -> list[Found]:
