@@ -70,6 +70,8 @@ TOOLS: Mapping[str, Tool] = {
     "opensc": Tool(_program("opensc-tool"), ("opensc",)),
     "pcsc-tools": Tool(_program("pcsc_scan"), ("pcsc-tools",)),
     "postgresql": Tool(_postgresql, ("postgresql",)),
+    "dbus": Tool(_program("dbus-daemon"), ("dbus",)),
+    "tshark": Tool(_program("tshark"), ("tshark",)),
     "judges": Tool(_judges),
 }
 """Name in the marker and in BENCH_REQUIRE -> how it is found."""
