@@ -16,11 +16,11 @@ from virtual_devices.pki import ChainVerifier
 
 
 @click.group("audit")
-def group() -> None:
+def command() -> None:
     """The data centre's audit log: who read or changed what, in a history that can only be added to."""
 
 
-@group.command("export")
+@command.command("export")
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--directory", default="runs/data-centre", show_default=True, type=click.Path(path_type=Path),
               help="Of the data centre, whose authority signs the head.")
@@ -51,7 +51,7 @@ def export(out: Path, directory: Path, database: str | None, holder: str | None,
         books.close()
 
 
-@group.command("verify")
+@command.command("verify")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--ca", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="Certificate (PEM) of the authority under which the data centre signs.")
@@ -94,7 +94,7 @@ def verify(
     sys.exit(LAW_BROKEN if found.wrong else PASS)
 
 
-@group.command("show")
+@command.command("show")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--lang", type=click.Choice(["en", "zh-TW"]), default="en", show_default=True)
 def show(files: tuple[Path, ...], lang: str) -> None:
@@ -151,4 +151,4 @@ def _root(ca: Path) -> ChainVerifier:
     return ChainVerifier(certificate.public_bytes(Encoding.DER))
 
 
-__all__ = ["group"]
+__all__ = ["command"]

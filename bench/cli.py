@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections import UserDict
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
 
-from bench import audit, fhir, present_control_software, present_http, present_line, present_qr, sign, vectors
 from bench.exits import CONFIGURATION, ENVIRONMENT, INTERRUPTED, USAGE
 from bench.interrupt import CtrlC
 from bench.tables import print_table
@@ -24,11 +26,28 @@ out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
 
 
+class Shelf(UserDict[str, Any]):
+    """Commands by name. One that has a module of its own stands here as its module's name, which has it as ``command``, until
+    somebody asks for it: the others need not wait for what it imports."""
+
+    def __getitem__(self, name: str) -> Any:
+        found = super().__getitem__(name)
+        if isinstance(found, str):
+            found = self.data[name] = import_module(found).command
+        return found
+
+
 class Commands(click.Group):
-    """Commands in the order of a first visit; one that is not there is answered with the nearest."""
+    """Commands in the order of a first visit; one that is not there is answered with the nearest. ``elsewhere``: name ->
+    module, of those that have one of their own."""
+
+    def __init__(self, *args: Any, elsewhere: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._elsewhere = tuple(elsewhere or ())
+        self.commands = Shelf({**self.commands, **(elsewhere or {})})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return [*(name for name in self.commands if name not in self._elsewhere), *self._elsewhere]
 
     def invoke(self, ctx: click.Context) -> object:
         if ctx.parent is not None or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background job is left alone
@@ -62,7 +81,10 @@ def _fail(text: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    elsewhere={"vectors": "bench.vectors", "audit": "bench.audit", "fhir": "bench.fhir", "sign": "bench.sign"},
+)
 @click.version_option(package_name="vhc-bench")
 def main() -> None:
     """A test bench for Taiwan's virtual health insurance card (虛擬健保卡).
@@ -134,7 +156,10 @@ def devices(watch: bool, as_json: bool) -> None:
     sys.exit(looking.watch(as_json) if watch else looking.listing(as_json))
 
 
-@main.group(cls=Commands)
+@main.group(cls=Commands, elsewhere={
+    "qr": "bench.present_qr", "control-software": "bench.present_control_software", "http": "bench.present_http",
+    "line": "bench.present_line",
+})
 def present() -> None:
     """Put a reference device of ours in front of somebody else's: a card, a code, the data centre."""
 
@@ -214,15 +239,6 @@ def requirements(duty: str | None, as_json: bool, ids: tuple[str, ...]) -> None:
     rows = [(r.id, r.duty.value, r.says, ", ".join(by[r.id])) for r in chosen]
     print_table(("id", "duty", "requirement", "shown by"), rows)
 
-
-main.add_command(vectors.command, "vectors")
-main.add_command(audit.group, "audit")
-main.add_command(fhir.command, "fhir")
-main.add_command(sign.sign, "sign")
-present.add_command(present_qr.command, "qr")
-present.add_command(present_control_software.command, "control-software")
-present.add_command(present_http.command, "http")
-present.add_command(present_line.command, "line")
 
 if __name__ == "__main__":
     main()

@@ -16,7 +16,7 @@ import click
 @click.option("--institution", default="9901180014", show_default=True, metavar="CODE", help="Whose SAM it is.")
 @click.option("--sam", default="SAM000000001", show_default=True, metavar="ID", help="Which SAM signs.")
 @click.option("--service-type", default="30", show_default=True, metavar="NN", help="Of the envelope, without FILE.")
-def sign(file: Path | None, directory: Path, institution: str, sam: str, service_type: str) -> None:
+def command(file: Path | None, directory: Path, institution: str, sam: str, service_type: str) -> None:
     """Sign a request with an invented SAM, for trying 'present http' with curl.
 
     \b
@@ -39,4 +39,4 @@ def sign(file: Path | None, directory: Path, institution: str, sam: str, service
     sys.stdout.write(json.dumps(made) + "\n")
 
 
-__all__ = ["sign"]
+__all__ = ["command"]
