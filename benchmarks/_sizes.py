@@ -65,7 +65,8 @@ def _messages(name: str, wanted: Mapping[str, Mapping[str, bool]] | None = None)
 
 
 def _of(rows: Sequence[Row]) -> list[dict[str, int]]:
-    asked = [row for row in rows if isinstance(row, ExchangeRow) and row.role == "wallet" and row.step != "end session"]
+    aside = ("connect", "end session")
+    asked = [row for row in rows if isinstance(row, ExchangeRow) and row.role == "wallet" and row.step not in aside]
     return [{"request": row.request_bytes, "response": row.reply_bytes} for row in asked]
 
 

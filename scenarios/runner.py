@@ -15,6 +15,7 @@ from virtual_devices.clock import seconds
 from virtual_devices.flow import (
     All,
     Ask,
+    Connect,
     Effect,
     Exchange,
     Flow,
@@ -53,7 +54,7 @@ def perform(env: simpy.Environment, flow: Flow[T], session: Session) -> Steps[T]
             result: T = stop.value
             return result
         match effect:
-            case Exchange() | Send():
+            case Exchange() | Connect() | Send():
                 answer = do_exchange(effect, session)
                 if answer.duration_ns:
                     yield env.timeout(answer.duration_ns)

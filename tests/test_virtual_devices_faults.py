@@ -79,6 +79,14 @@ def test_card_stays_away_until_it_is_restarted(kind: str) -> None:
     assert len(desk.strikes) == 1
 
 
+def test_connecting_restarts_and_can_be_struck_as_a_reset() -> None:
+    desk = Desk(always("hang", limit=1))
+    assert desk.link.connect_to(b"engagement", 1.0).outcome is Outcome.TIMED_OUT
+    assert desk.link.attempt(READ, 1.0).outcome is Outcome.TIMED_OUT
+    assert desk.link.connect_to(b"engagement", 1.0).outcome is Outcome.REPLIED
+    assert desk.link.attempt(READ, 1.0).outcome is Outcome.REPLIED
+
+
 def test_answer_due_inside_an_outage_is_lost() -> None:
     desk = Desk(Fault("f", "outage", "card", start="09:00:01", end="10:00"))
     desk.link._inner.attempt(RESET, 1.0)

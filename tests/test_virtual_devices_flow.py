@@ -20,7 +20,7 @@ from virtual_devices.apdu import Command
 from virtual_devices.clock import NS, VirtualClock
 from virtual_devices.errors import UsageError
 from virtual_devices.faults import Fault, FaultyLink, Injector, Strike
-from virtual_devices.flow import All, Ask, Exchange, Flow, PromptPeople, Receive, Send, Session, Sleep, run
+from virtual_devices.flow import All, Ask, Connect, Exchange, Flow, PromptPeople, Receive, Send, Session, Sleep, run
 from virtual_devices.link import RESET, Attempt, Device, DirectLink, Link, Outcome, Provenance
 from virtual_devices.network import Contact, ContactMedium, ModelledLink
 from virtual_devices.reader.transmit import Ended, chip_status
@@ -75,7 +75,7 @@ def session(link: Link, clock: Any, rows: list[Row]) -> Session:
 
 def aside(rows: list[Row], *names: str) -> list[dict[str, Any]]:
     """Rows without their times and what else is named."""
-    drop = {"at_ns", "duration_ns", *names}
+    drop = {"at_ns", "duration_ns", "sent_ns", *names}
     return [{k: v for k, v in asdict(row).items() if k not in drop} for row in rows]
 
 
@@ -276,6 +276,45 @@ def test_messages_without_question_in_both_runners() -> None:
     assert blocking == simulated == ["b'hello'", "timed_out"]
     assert rows == sim_rows
     assert [r.duration_ns for r in rows if isinstance(r, ExchangeRow)] == [5, NS - 5, 2 * NS]
+
+
+class Air(Pigeon):
+    """A link on which devices are told apart by their engagements."""
+
+    def __init__(self, clock: Any, delay_ns: int) -> None:
+        super().__init__(clock, delay_ns)
+        self.looked_for: list[tuple[bytes, float]] = []
+
+    def connect_to(self, address: bytes, timeout_s: float) -> Attempt:
+        self.looked_for.append((address, timeout_s))
+        return Attempt(Outcome.REPLIED, NS, b"")
+
+
+def meet() -> Flow[bytes]:
+    attempt = yield Connect("card", b"engagement", 7.0)
+    assert attempt.reply is not None
+    return bytes(attempt.reply)
+
+
+def test_connect_reaches_whom_the_engagement_names_in_both_runners() -> None:
+    clock, airs = VirtualClock(EPOCH_NS), list[Air]()
+
+    def air(clock: Any) -> Air:
+        airs.append(Air(clock, NS))
+        return airs[-1]
+
+    blocking, rows = in_blocking(meet(), air(clock), clock)
+    simulated, sim_rows = in_simpy(meet(), air)
+    assert blocking == simulated == b"" and rows == sim_rows and clock.now_ns() == EPOCH_NS + NS
+    assert [a.looked_for for a in airs] == [[(b"engagement", 7.0)]] * 2
+    (row,) = rows
+    assert isinstance(row, ExchangeRow)
+    assert (row.step, row.request, row.request_bytes, row.duration_ns) == ("connect", b"", 0, NS)
+
+
+def test_connect_over_a_link_to_one_device_is_its_reset() -> None:
+    clock, card = VirtualClock(EPOCH_NS), sample_card(1)
+    assert in_blocking(meet(), DirectLink(card, clock), clock)[0] == card.atr
 
 
 def test_receive_over_a_link_of_questions_is_refused() -> None:

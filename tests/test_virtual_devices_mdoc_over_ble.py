@@ -25,21 +25,21 @@ from .wallets import WalletBench
 
 
 class OverBle:
-    """The phone behind both ends of BLE retrieval; a new engagement is a new connection."""
+    """The phone behind both ends of BLE retrieval, reached by the address that the reader's flow gives."""
 
     channel, device, provenance = "ble", "virtual", DirectLink.provenance
 
     def __init__(self, bench: WalletBench, mode: Mode, mtu: int) -> None:
         self.bench, self.mode, self.mtu = bench, mode, mtu
         self.face = MessageFace(bench.phone)
-        self.engaged: Any = None
         self.air: Air | None = None
         self.packets = 0
 
+    def connect_to(self, address: bytes, timeout_s: float) -> Attempt:
+        self.air = self._connect(engagement.read(address))
+        return Attempt(Outcome.REPLIED, 0, b"")
+
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
-        shown = self.bench.phone.session
-        if shown is not None and shown is not self.engaged:
-            self.engaged, self.air = shown, self._connect(shown.engagement)
         air = self.air
         assert air is not None
         before = len(air.received(Side.READER))

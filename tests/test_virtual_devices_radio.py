@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from virtual_devices.checks import Unfit
 from virtual_devices.clock import NS, VirtualClock
-from virtual_devices.link import RESET, Outcome, Work
+from virtual_devices.link import RESET, Outcome, Work, connect
 from virtual_devices.network import Delay
 from virtual_devices.radio import (
     Bluetooth,
@@ -108,6 +108,15 @@ def test_bluetooth_takes_intervals_and_may_break_off() -> None:
     link = BluetoothLink(device, Bluetooth(lost=1.0, connected=STILL), Random(0), VirtualClock(0))
     assert link.attempt(RESET, 10.0).outcome is Outcome.REPLIED
     assert link.attempt(b"x", 10.0).outcome is Outcome.GONE and device.off == 1
+
+
+def test_bluetooth_charges_the_connection_when_it_is_made() -> None:
+    """Once a session, when the reader's flow reaches for the phone: from the engagement to known services."""
+    model = Bluetooth(interval_ms=1e-6, connected=Delay(900.0, 901.0), lost=0.0)
+    link = BluetoothLink(Echo(), model, Random(0), VirtualClock(0))
+    assert connect(link, b"engagement", 10.0).duration_ns == pytest.approx(900e6, rel=0.01)
+    asked = link.attempt(b"x", 10.0)
+    assert asked.duration_ns < 100e6 and 0 <= asked.sent_ns < asked.duration_ns
 
 
 def test_screen_is_read_or_not_within_the_time() -> None:

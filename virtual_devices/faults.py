@@ -7,14 +7,14 @@ loopback, and (where hands are not needed) on a real one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
 
 from virtual_devices.checks import Unfit, bounded, check
 from virtual_devices.clock import Clock, seconds
-from virtual_devices.link import Attempt, Link, Outcome, Provenance, Tearable
+from virtual_devices.link import Attempt, Link, Outcome, Provenance, Tearable, connect
 from virtual_devices.network import ModelledLink
 
 FaultKind = Literal[
@@ -225,8 +225,14 @@ class FaultyLink:
         return self._inner.provenance
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        return self._carried(lambda: self._inner.attempt(message, timeout_s), timeout_s, restart=not message)
+
+    def connect_to(self, address: bytes, timeout_s: float) -> Attempt:
+        return self._carried(lambda: connect(self._inner, address, timeout_s), timeout_s, restart=True)
+
+    def _carried(self, carry: Callable[[], Attempt], timeout_s: float, restart: bool) -> Attempt:
         limit_ns = seconds(timeout_s)
-        if not message:  # a restart mends what a tear or a hang left
+        if restart:  # it mends what a tear or a hang left
             self._gone = self._hung = False
         if self._gone:
             return Attempt(Outcome.GONE, 0)
@@ -236,10 +242,10 @@ class FaultyLink:
         fault = self._injector.pick(self._role, self.step, at_ns)
         if fault is not None:
             self._strikes.append(Strike(fault, at_ns))
-            attempt = self._struck(fault, message, timeout_s)
+            attempt = self._struck(fault, carry, limit_ns)
             self._injector.spoken(self._role, at_ns + attempt.duration_ns)
             return attempt
-        attempt = self._inner.attempt(message, timeout_s)
+        attempt = carry()
         self._injector.spoken(self._role, at_ns + attempt.duration_ns)
         ended = self._injector.outage_at(self._role, at_ns + attempt.duration_ns)
         if attempt.outcome is Outcome.REPLIED and ended is not None:
@@ -247,57 +253,54 @@ class FaultyLink:
             return Attempt(Outcome.REPLY_LOST, limit_ns, fault=ended.id)
         return attempt
 
-    def _struck(self, fault: Fault, message: bytes, timeout_s: float) -> Attempt:
-        limit_ns = seconds(timeout_s)
+    def _struck(self, fault: Fault, carry: Callable[[], Attempt], limit_ns: int) -> Attempt:
         match fault.kind:
             case "loss_before" | "outage" | "half_open":
                 return Attempt(Outcome.REQUEST_LOST, limit_ns, fault=fault.id)
             case "loss_after":
-                self._inner.attempt(message, timeout_s)
+                carry()
                 return Attempt(Outcome.REPLY_LOST, limit_ns, fault=fault.id)
             case "delay":
-                attempt = self._inner.attempt(message, timeout_s)
-                return self._later(fault, attempt, round(fault.extra_ms * 1e6), limit_ns)
+                return self._later(fault, carry(), round(fault.extra_ms * 1e6), limit_ns)
             case "slow":
-                attempt = self._inner.attempt(message, timeout_s)
+                attempt = carry()
                 return self._later(fault, attempt, round(len(attempt.reply or b"") * 8 / fault.kbit_s * 1e6), limit_ns)
             case "dns" | "tls_expired":
                 return Attempt(Outcome.GONE, 0, fault=fault.id)
             case "clock_skew":
-                return self._skewed(fault, message, timeout_s)
+                return self._skewed(fault, carry)
             case "garble":
-                attempt = self._inner.attempt(message, timeout_s)
-                return Attempt(Outcome.GARBLED, attempt.duration_ns, fault=fault.id)
+                return Attempt(Outcome.GARBLED, carry().duration_ns, fault=fault.id)
             case "hang":
                 self._hung = True
                 return Attempt(Outcome.TIMED_OUT, limit_ns, fault=fault.id)
             case "tear":
-                return self._torn(fault, message, timeout_s)
+                return self._torn(fault, carry)
 
     @staticmethod
     def _later(fault: Fault, attempt: Attempt, extra_ns: int, limit_ns: int) -> Attempt:
         late_ns = attempt.duration_ns + extra_ns
         if attempt.outcome is not Outcome.REPLIED or late_ns > limit_ns:
             return Attempt(Outcome.TIMED_OUT, limit_ns, fault=fault.id)
-        return Attempt(Outcome.REPLIED, late_ns, attempt.reply, fault.id)
+        return Attempt(Outcome.REPLIED, late_ns, attempt.reply, fault.id, attempt.sent_ns)
 
-    def _skewed(self, fault: Fault, message: bytes, timeout_s: float) -> Attempt:
+    def _skewed(self, fault: Fault, carry: Callable[[], Attempt]) -> Attempt:
         """The data centre's clock is ahead. Only a modelled one's can be moved: a real one answers as it does."""
         inner = self._inner
         if not isinstance(inner, ModelledLink):
-            return inner.attempt(message, timeout_s)
+            return carry()
         inner.skew_ns = round(fault.extra_ms * 1e6)
         try:
-            attempt = inner.attempt(message, timeout_s)
+            attempt = carry()
         finally:
             inner.skew_ns = 0
-        return Attempt(attempt.outcome, attempt.duration_ns, attempt.reply, fault.id)
+        return Attempt(attempt.outcome, attempt.duration_ns, attempt.reply, fault.id, attempt.sent_ns)
 
-    def _torn(self, fault: Fault, message: bytes, timeout_s: float) -> Attempt:
+    def _torn(self, fault: Fault, carry: Callable[[], Attempt]) -> Attempt:
         """Power goes away somewhere in the device's write, or just after its act: what it stored, it stored."""
         if self._tearable is not None:
             self._tearable.arm_cut(self._injector.cut_points())
-        attempt = self._inner.attempt(message, timeout_s)
+        attempt = carry()
         if self._tearable is not None:
             self._tearable.arm_cut(None)
         self._gone = True

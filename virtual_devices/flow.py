@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar, assert_never
 
 from virtual_devices.clock import Clock, VirtualClock, seconds
 from virtual_devices.errors import UsageError
-from virtual_devices.link import Attempt, Link, MessageLink, Outcome
+from virtual_devices.link import Attempt, Link, MessageLink, Outcome, connect
 from virtual_devices.quick import quick
 from virtual_devices.trace import ActRow, ExchangeRow, Record, discard
 
@@ -54,6 +54,19 @@ class Receive:
 
 
 @dataclass(frozen=True, slots=True)
+class Connect:
+    """Reach the device that an engagement names. Answer: :class:`Attempt`, with an empty reply when the link stands.
+
+    ``address``: a DeviceEngagement (ISO/IEC 18013-5), which has the device's key and says how it can be met.
+    """
+
+    role: str
+    address: bytes
+    timeout_s: float
+    step: str = "connect"
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep:
     """Let time pass. Answer: None."""
 
@@ -75,7 +88,7 @@ class All:
     flows: tuple[Generator[Any, Any, Any], ...]
 
 
-Effect = Exchange | Send | Receive | Sleep | Ask | All
+Effect = Exchange | Connect | Send | Receive | Sleep | Ask | All
 T = TypeVar("T")
 Flow = Generator[Effect, Any, T]
 """``Flow[T]``: a generator of effects that ends with a ``T``."""
@@ -139,7 +152,7 @@ def named(session: Session, flow: str) -> Session:
     return replace(session, flow=flow, card_ns=0, cloud_ns=0, attempts=0)
 
 
-def do_exchange(effect: Exchange | Send | Receive, session: Session, since_ns: int | None = None) -> Attempt:
+def do_exchange(effect: Exchange | Connect | Send | Receive, session: Session, since_ns: int | None = None) -> Attempt:
     """One try over the role's link, and its row. Every path of every runner comes through here.
 
     ``since_ns``: when the waiting for a message began, for a Receive that has waited already.
@@ -154,6 +167,8 @@ def do_exchange(effect: Exchange | Send | Receive, session: Session, since_ns: i
         case Exchange():
             message = effect.message
             attempt = link.attempt(message, effect.timeout_s)
+        case Connect():
+            attempt = connect(link, effect.address, effect.timeout_s)
         case Send():
             message = effect.message
             attempt = message_link(link, effect).send(message)
@@ -193,6 +208,7 @@ def do_exchange(effect: Exchange | Send | Receive, session: Session, since_ns: i
             reply_bytes=-1 if reply is None else len(reply),
             status="" if reply is None else session.status(role, message, reply),
             fault=attempt.fault,
+            sent_ns=attempt.sent_ns,
         )
     )
     return attempt
@@ -277,7 +293,7 @@ class _BlockingRunner:
             return
         now_ns = self.clock.now_ns()
         match effect:
-            case Exchange() | Send():
+            case Exchange() | Connect() | Send():
                 attempt = do_exchange(effect, self.session)
                 self._at(now_ns + attempt.duration_ns, strand, attempt)
             case Receive():
@@ -334,6 +350,6 @@ def _call(wake: Callable[[int], None]) -> Flow[None]:
 
 
 __all__ = [
-    "All", "Ask", "Attempt", "Effect", "Exchange", "Flow", "Outcome", "People", "PromptPeople", "Receive", "Send", "Session",
-    "Sleep", "do_ask", "do_exchange", "message_link", "named", "run",
+    "All", "Ask", "Attempt", "Connect", "Effect", "Exchange", "Flow", "Outcome", "People", "PromptPeople", "Receive", "Send",
+    "Session", "Sleep", "do_ask", "do_exchange", "message_link", "named", "run",
 ]

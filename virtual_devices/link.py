@@ -54,13 +54,15 @@ class Attempt:
     """The result of one try.
 
     ``duration_ns`` is what the asker experienced: until the answer, or until it gave up. ``reply`` is present exactly
-    when the outcome is ``REPLIED``. ``fault`` names the injected fault that struck, if one did.
+    when the outcome is ``REPLIED``. ``fault`` names the injected fault that struck, if one did. ``sent_ns``: from the start
+    until the request had left for good, -1 where the medium does not tell; it parts the request's time from the response's.
     """
 
     outcome: Outcome
     duration_ns: int
     reply: bytes | None = None
     fault: str = ""
+    sent_ns: int = -1
 
     def __post_init__(self) -> None:
         if (self.reply is not None) is not (self.outcome is _REPLIED):
@@ -163,8 +165,22 @@ class MessageLink(Protocol):
         ...
 
 
+@runtime_checkable
+class AddressedLink(Protocol):
+    """A link over a medium on which many devices can be met: it has to be told whom to look for."""
+
+    def connect_to(self, address: bytes, timeout_s: float) -> Attempt:
+        """Look for the device that this DeviceEngagement names, and connect; the reply of a connected one is empty."""
+        ...
+
+
 RESET = b""
 """The empty message: (re)start the device. Its reply is the answer to reset (ATR), empty for devices that have none."""
+
+
+def connect(link: Link, address: bytes, timeout_s: float) -> Attempt:
+    """Reach the device that a DeviceEngagement names: over a link that leads to one device only, by RESET."""
+    return link.connect_to(address, timeout_s) if isinstance(link, AddressedLink) else link.attempt(RESET, timeout_s)
 
 
 class DirectLink:

@@ -266,7 +266,7 @@ class ModelledLink:
             return Attempt(Outcome.REPLY_LOST, limit_ns)
         if acted_ns + back_ns > limit_ns:
             return Attempt(Outcome.TIMED_OUT, limit_ns)
-        return Attempt(Outcome.REPLIED, acted_ns + back_ns, reply)
+        return Attempt(Outcome.REPLIED, acted_ns + back_ns, reply, sent_ns=there_ns)
 
 
 __all__ = [

@@ -36,6 +36,7 @@ class ExchangeRow:
     reply_bytes: int  # -1 when no reply came
     status: str  # status word or return code, never masked: "9000", "4061"
     fault: str  # id of the injected fault that struck, or ""
+    sent_ns: int = -1  # of duration_ns, until the request had left; -1 when the medium does not tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import Any
 
 from virtual_devices.errors import PeerError
 from virtual_devices.mdoc.ble_gatt import BleUsageError, Mode
+from virtual_devices.mdoc.carriers import BleCarrier
 
 METHOD_TYPE, METHOD_VERSION = 2, 1
 PERIPHERAL_SERVER, CENTRAL_CLIENT, PERIPHERAL_UUID, CENTRAL_UUID, ADDRESS, PSM = 0, 1, 10, 11, 20, 21
@@ -102,6 +103,15 @@ def parse(method: object) -> BleOptions:
         raise MalformedBleOptions(str(e)) from None
 
 
+def of_carrier(carrier: BleCarrier) -> BleOptions | None:
+    """What the holder's device offers in a handover; both modes share its one UUID. None when it gives none."""
+    if carrier.service is None:
+        return None
+    return BleOptions(
+        carrier.service if carrier.role.peripheral else None, carrier.service if carrier.role.central else None, carrier.address,
+    )
+
+
 def _is_uint(value: object) -> bool:
     return type(value) is int and value >= 0
 
@@ -136,4 +146,4 @@ def _psm(options: Mapping[int, object]) -> int | None:
     return value
 
 
-__all__ = ["METHOD_TYPE", "METHOD_VERSION", "BleOptions", "MalformedBleOptions", "parse"]
+__all__ = ["METHOD_TYPE", "METHOD_VERSION", "BleOptions", "MalformedBleOptions", "of_carrier", "parse"]

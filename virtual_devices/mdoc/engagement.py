@@ -68,6 +68,12 @@ def make(
     return Engagement(cbor.head(cbor.MAP, len(entries)) + b"".join(entries), version, key, key_bytes, shown, reader_auth_all)
 
 
+def with_methods(shown: Engagement, methods: list[list[Any]]) -> bytes:
+    """The same device, met by these retrieval methods: for a reader that learnt them from a handover. Goes into no transcript."""
+    key = b"\x01\x82" + cbor.number(CIPHER_SUITE) + shown.key_bytes
+    return cbor.head(cbor.MAP, 3) + b"\x00" + cbor.name(shown.version) + key + b"\x02" + dumps(methods)
+
+
 def nfc_method(max_command_bytes: int, max_response_bytes: int) -> list[Any]:
     return [NFC, 1, {0: max_command_bytes, 1: max_response_bytes}]
 
@@ -111,4 +117,4 @@ def read(raw: bytes) -> Engagement:
     )
 
 
-__all__ = ["BLE", "NFC", "Engagement", "make", "nfc_method", "read", "read_qr"]
+__all__ = ["BLE", "NFC", "Engagement", "make", "nfc_method", "read", "read_qr", "with_methods"]

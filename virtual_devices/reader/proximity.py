@@ -22,12 +22,13 @@ from virtual_devices import vhc
 from virtual_devices.apdu import Command
 from virtual_devices.authentication import Party
 from virtual_devices.cose import PROTECTED_ES256, X5CHAIN, Sign1, sig_structure
-from virtual_devices.flow import Exchange, Flow
+from virtual_devices.flow import Connect, Exchange, Flow
 from virtual_devices.holder.readers import SKEW_S
 from virtual_devices.holder.refusals import No, party_of
 from virtual_devices.link import Attempt, Outcome, Work
 from virtual_devices.mdoc import engagement, response, session
-from virtual_devices.mdoc.carriers import Carrier, NfcCarrier
+from virtual_devices.mdoc.ble_options import of_carrier
+from virtual_devices.mdoc.carriers import BleCarrier, Carrier, NfcCarrier
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.request import V1_0, V1_1, DeviceRequest, DocRequest, items_request, signed_by_reader
@@ -44,6 +45,8 @@ ROLE, SCREEN = "wallet", "screen"
 NFC_CARRIERS = (NfcCarrier(),)
 """What this reader offers in a negotiated handover."""
 TIMEOUT_S = 10.0
+CONNECT_S = 10.0
+"""Longest wait for the device that an engagement names to be found over the air and connected."""
 DECLINED, NO_RIGHT, CANCELLED = "5109", "4029", "5002"
 _CODES = {
     No.NOT_RETURNED: "4043", No.DECLINED: DECLINED, No.CONSENT_NEEDED: DECLINED, No.OTHER_READERS_NEEDED: NO_RIGHT,
@@ -55,7 +58,9 @@ _CODES = {
 class Channel(Protocol):
     """How session messages travel to the holder's device and back."""
 
-    def open(self) -> Flow[None]: ...
+    def open(self, engaged: Engaged) -> Flow[None]:
+        """Reach the device that was engaged. Raises Ended."""
+        ...
 
     def exchange(self, message: bytes, step: str, timeout_s: float = TIMEOUT_S) -> Flow[bytes]:
         """One message and its answer, empty when there is none to give. ``timeout_s``: for each command. Raises Ended."""
@@ -69,7 +74,7 @@ class NfcChannel:
     max_command_bytes: int = 255
     max_response_bytes: int = 256
 
-    def open(self) -> Flow[None]:
+    def open(self, engaged: Engaged) -> Flow[None]:
         return nfc.open_retrieval(ROLE)
 
     def exchange(self, message: bytes, step: str, timeout_s: float = TIMEOUT_S) -> Flow[bytes]:
@@ -80,20 +85,25 @@ class NfcChannel:
 class MessageChannel:
     """Whole messages: BLE, whose chunks are the link's own affair."""
 
-    def open(self) -> Flow[None]:
-        yield from ()
+    def open(self, engaged: Engaged) -> Flow[None]:
+        attempt: Attempt = yield Connect(ROLE, engaged.address(), CONNECT_S)
+        _answered(attempt)
 
     def exchange(self, message: bytes, step: str, timeout_s: float = TIMEOUT_S) -> Flow[bytes]:
         attempt: Attempt = yield Exchange(ROLE, message, timeout_s, step)
-        if attempt.reply is not None:
-            return attempt.reply
-        match attempt.outcome:
-            case Outcome.GONE:
-                raise Ended("the phone has gone", ABSENT[ROLE], ROLE, outcome=attempt.outcome)
-            case Outcome.GARBLED:
-                raise Ended("the phone's answer is damaged", READ_WRITE_FAULT, ROLE, outcome=attempt.outcome)
-            case _:
-                raise Ended("the phone does not answer", READER_TIMEOUT, ROLE, outcome=attempt.outcome)
+        return _answered(attempt)
+
+
+def _answered(attempt: Attempt) -> bytes:
+    if attempt.reply is not None:
+        return attempt.reply
+    match attempt.outcome:
+        case Outcome.GONE:
+            raise Ended("the phone has gone", ABSENT[ROLE], ROLE, outcome=attempt.outcome)
+        case Outcome.GARBLED:
+            raise Ended("the phone's answer is damaged", READ_WRITE_FAULT, ROLE, outcome=attempt.outcome)
+        case _:
+            raise Ended("the phone does not answer", READER_TIMEOUT, ROLE, outcome=attempt.outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +113,12 @@ class Engaged:
     engagement: Engagement
     handover: tuple[bytes, bytes | None] | None = None
     carriers: tuple[Carrier, ...] = ()
+
+    def address(self) -> bytes:
+        """What a link over the air needs to find the device: the engagement, with the BLE carrier of a handover as its method."""
+        offers = [of_carrier(c) for c in self.carriers if isinstance(c, BleCarrier)]
+        methods = [options.method() for options in offers if options is not None]
+        return engagement.with_methods(self.engagement, methods) if methods else self.engagement.raw
 
     def nfc_limits(self) -> tuple[int, int] | None:
         """Longest data fields of command and response over NFC, as the device says; None when it offers no NFC."""
@@ -190,7 +206,7 @@ def open_session(desk: Desk, engaged: Engaged, channel: Channel, newest: str = V
     key, public = session.ephemeral_key(desk.fresh(32))
     shared = session.agree(key, engaged.engagement.key)
     transcript = Transcript(engaged.engagement.raw, session.key_bytes(public), engaged.handover)
-    yield from channel.open()
+    yield from channel.open(engaged)
     return ReaderSession(engaged, channel, key, transcript, Cipher(shared, transcript, Side.READER), newest=newest)
 
 

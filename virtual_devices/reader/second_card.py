@@ -112,7 +112,7 @@ class ContactChannel:
             raise Ended("the card's handover names no retrieval by commands", READ_WRITE_FAULT, handle.role)
         return ContactChannel(handle, *limits) if handle.extended else ContactChannel(handle)
 
-    def open(self) -> Flow[None]:
+    def open(self, engaged: Engaged) -> Flow[None]:
         yield from ()
 
     def exchange(self, message: bytes, step: str, timeout_s: float = CARD_TIMEOUT_S) -> Flow[bytes]:
