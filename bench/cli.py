@@ -157,34 +157,11 @@ def devices(watch: bool, as_json: bool) -> None:
 
 
 @main.group(cls=Commands, elsewhere={
-    "qr": "bench.present_qr", "control-software": "bench.present_control_software", "http": "bench.present_http",
-    "line": "bench.present_line",
+    "vpcd": "bench.present_vpcd", "qr": "bench.present_qr", "control-software": "bench.present_control_software",
+    "http": "bench.present_http", "line": "bench.present_line",
 })
 def present() -> None:
     """Put a reference device of ours in front of somebody else's: a card, a code, the data centre."""
-
-
-@present.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where the vpcd driver of the PC/SC service listens.")
-@click.option("--port", default=35963, show_default=True, type=click.IntRange(1, 65535), help="35963 is its first slot.")
-@click.option("--profile", default="t1", show_default=True, help="Kind of card: t1, t1-nul, t0, y2025.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Whose card: another seed, another holder.")
-@click.option("--empty", is_flag=True, help="Begin with an empty slot; a run puts the cards in.")
-@click.option("--reader", default="", help="Name under which PC/SC shows the slot, when it is not the driver's usual one.")
-@click.option("--name", default="", help="Name of the control channel; vpcd-PORT when left out.")
-def vpcd(host: str, port: int, profile: str, seed: int, empty: bool, reader: str, name: str) -> None:
-    """Present a card through Debian's virtual reader (package vsmartcard-vpcd) to every program that speaks PC/SC.
-
-    \b
-    Try it, with pcscd running:
-      vhc-bench present vpcd &
-      opensc-tool -s 00:A4:04:00:10:D1:58:00:00:01:00:00:00:00:00:00:00:00:00:11:00 -s 00:CA:11:00:02:00:00
-
-    The holder is invented. While this runs, 'vhc-bench run ... --card auto' puts each patient's own card into the slot.
-    """
-    from bench import presenting
-
-    sys.exit(presenting.vpcd(host, port, profile, seed, empty=empty, reader=reader, name=name))
 
 
 @main.command()

@@ -1,20 +1,21 @@
-"""The command ``present``: our reference card in front of somebody else's reader, for people to try."""
+"""Patients' cards of invented holders, for people to try: of the first generation and of the second."""
 
 from __future__ import annotations
 
-import sys
-from contextlib import suppress
 from datetime import date, datetime
 
-from bench.exits import PASS
-from bench.presenters.control import ControlServer
-from bench.presenters.vpcd import present
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from bench.sample_phone import STATUS_URI, SamplePhone
 from virtual_devices.card.holder import make_holder
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.card.image import Personalisation, personalise
 from virtual_devices.card.profiles import PROFILES
+from virtual_devices.card.second import SecondCard
+from virtual_devices.card.second_image import personalise_second
 from virtual_devices.clock import TAIWAN, from_datetime, roc_date7
 from virtual_devices.errors import UsageError
+from virtual_devices.mdoc.mso import IssuerSigned, StatusReference
 from virtual_devices.pki import DAY_NS, Authority, Role
 from virtual_devices.randomness import digest, stream
 
@@ -47,27 +48,24 @@ def sample_data(seed: int, profile: str = "t1") -> Personalisation:
     )
 
 
-def sample_card(seed: int, profile: str = "t1") -> IcCard:
-    """A card of an invented holder, who follows from the seed."""
-    data, authority = sample_data(seed, profile), sample_authority(seed)
+def sample_card(seed: int, profile: str = "t1", authority: Authority | None = None) -> IcCard:
+    """A card of an invented holder, who follows from the seed, as the authority does where none is given."""
+    data, authority = sample_data(seed, profile), authority or sample_authority(seed)
     identity = authority.issue(Role.PATIENT_CARD, data.card_no, days=SAMPLE_DAYS)
     return IcCard(personalise(data, identity, authority.root_der, digest(seed, "sample seed")))
 
 
-def vpcd(host: str, port: int, profile: str, seed: int, *, empty: bool, reader: str, name: str) -> int:
-    """Present until Ctrl-C. Returns the exit code."""
-    card = None if empty else sample_card(seed, profile)
-    control = ControlServer(name or f"vpcd-{port}")
-    what = "an empty slot" if card is None else f"card {card.card_no} ({PROFILES[profile].text})"
-    sys.stdout.write(f"presenting {what} to the vpcd driver at {host}:{port}; Ctrl-C ends it\n")
-    sys.stdout.flush()
+def sample_second_card(sample: SamplePhone, profile: str = "t1") -> SecondCard:
+    """The second-generation card of that phone's holder, who needs no phone for it. Raises UsageError."""
+    holder, authority, epoch_ns = sample.holder, sample.authority, sample.authority.epoch_ns
+    data = Personalisation(
+        holder.card_no, sample.person, roc_date7(epoch_ns), roc_date7(epoch_ns + 3650 * DAY_NS), profile=profile,
+        last_seen_ns=epoch_ns,
+    )
+    identity = authority.issue(Role.PATIENT_CARD, data.card_no, days=SAMPLE_DAYS)
+    place = StatusReference(STATUS_URI, int.from_bytes(digest(data.card_no, "place")[:4], "big") % (1 << 20))
 
-    def unanswered() -> None:
-        sys.stderr.write(
-            f"no vpcd driver answers at {host}:{port}: is pcscd running, with the package vsmartcard-vpcd? Still trying.\n"
-        )
-        sys.stderr.flush()
+    def credential(key: EllipticCurvePublicKey) -> IssuerSigned:
+        return sample.issuer.credential(holder, key, place, epoch_ns)
 
-    with suppress(KeyboardInterrupt):
-        present(lambda: card, host, port, control, load=IcCard.from_image, reader=reader, unanswered=unanswered)
-    return PASS
+    return SecondCard(personalise_second(data, identity, authority.root_der, digest(data.card_no, "second sample"), credential))

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from virtual_devices import pki
-from virtual_devices.card.holder import make_holder
+from virtual_devices.card.holder import Holder, make_holder
 from virtual_devices.clock import TAIWAN, from_datetime, to_datetime
 from virtual_devices.cloud.issuer import CardHolder, CardIssuer, portrait
 from virtual_devices.mdoc.ble_options import BleOptions
@@ -32,14 +32,17 @@ STATUS_URI = "urn:nhi:bench:status/0"
 
 
 class SamplePhone:
-    """Holder, card and keys follow from the seed, and the certificates from the year of ``now_ns`` besides."""
+    """Holder, card and keys follow from the seed, and the certificates from the year of ``now_ns`` besides. ``authority``: of
+    another sample, where several are to be believed together."""
 
-    def __init__(self, seed: int, now_ns: int) -> None:
+    def __init__(self, seed: int, now_ns: int, authority: Authority | None = None) -> None:
         self._seed = seed
         self._epoch_ns = _new_year(now_ns)
-        self.authority = Authority(seed, self._epoch_ns)
+        self.authority = authority or Authority(seed, self._epoch_ns)
         self.issuer = CardIssuer(self.authority, seed)
-        self.holder = _card_holder(seed, to_datetime(self._epoch_ns).astimezone(TAIWAN).date())
+        on = to_datetime(self._epoch_ns).astimezone(TAIWAN).date()
+        self.person = make_holder(stream(seed, "sample holder"), on)
+        self.holder = _card_holder(seed, self.person, on)
         self.phone = Phone(seed, "sample phone", self.authority.root_der)
         self.phone.start(now_ns)
         self.phone.format()
@@ -102,8 +105,7 @@ def _new_year(now_ns: int) -> int:
     return from_datetime(datetime(year, 1, 1, tzinfo=TAIWAN))
 
 
-def _card_holder(seed: int, on: date) -> CardHolder:
-    person = make_holder(stream(seed, "sample holder"), on)
+def _card_holder(seed: int, person: Holder, on: date) -> CardHolder:
     number = f"{int.from_bytes(digest(seed, 'sample card')[:5], 'big') % 10**12:012d}"
     return CardHolder(
         number, person.name, person.id_no, person.birth_date, person.sex, on, on.replace(year=on.year + 5),

@@ -14,7 +14,7 @@ from typing import Any, Final
 import cbor2
 from smartcard import scard
 
-from bench.drivers.pcsc import CONNECTED, DEADLINE, TRANSMITTED, Op
+from bench.drivers.pcsc import CONNECTED, POWER, TRANSMITTED, Op
 from bench.worker import answer_calls
 
 OK = 0
@@ -45,7 +45,6 @@ SETTLE_S = 0.5
 LOOK_S = 2.0
 """The watcher looks again after this long even when pcscd announces nothing: a reader that came between two calls."""
 _PNP: Final = "\\\\?PnP?\\Notification"
-_PROTOCOLS = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
 
 
 def _code(hresult: int) -> int:
@@ -103,12 +102,12 @@ class Card:
         self._handle: Any = None
         self._pci: Any = None
         self._reader = ""
+        self._protocols, self._share, self._reset = 0, scard.SCARD_SHARE_SHARED, scard.SCARD_UNPOWER_CARD
         self._doubtful = False
 
     def connect(self, payload: bytes) -> bytes:
-        """Wait for pcscd, the reader and a card until the deadline; connect shared, T=0 or T=1."""
-        (deadline,) = DEADLINE.unpack_from(payload)
-        self._reader = payload[DEADLINE.size :].decode()
+        """Wait for pcscd, the reader and a card until the deadline, and connect."""
+        deadline = self._asked(payload)
         self.disconnect()
         began = time.perf_counter_ns()
         if self._doubtful:
@@ -120,12 +119,20 @@ class Card:
                 return CONNECTED.pack(code, protocol, time.perf_counter_ns() - began) + atr
             time.sleep(min(RETRY_S, left_s))
 
+    def _asked(self, payload: bytes) -> float:
+        """Keep what is asked for; the deadline of it."""
+        deadline, self._protocols, exclusive, warm = POWER.unpack_from(payload)
+        self._reader = payload[POWER.size :].decode()
+        self._share = scard.SCARD_SHARE_EXCLUSIVE if exclusive else scard.SCARD_SHARE_SHARED
+        self._reset = scard.SCARD_RESET_CARD if warm else scard.SCARD_UNPOWER_CARD
+        return float(deadline)
+
     def _try_connect(self, deadline: float) -> tuple[int, int, bytes]:
         code = self._wait_for_card(deadline)
         if code != OK:
             return code, 0, b""
         _, context = self._context.establish()
-        hresult, handle, protocol = scard.SCardConnect(context, self._reader, scard.SCARD_SHARE_SHARED, _PROTOCOLS)
+        hresult, handle, protocol = scard.SCardConnect(context, self._reader, self._share, self._protocols)
         if hresult != OK:
             return self._failed(hresult), 0, b""
         self._take(handle, protocol)
@@ -182,12 +189,11 @@ class Card:
         return TRANSMITTED.pack(code, duration_ns)
 
     def reset(self, payload: bytes) -> bytes:
-        """Power the card off and on. Without a connection, or when that fails: connect."""
+        """Reset the card, cold or warm. Without a connection, or when that fails: connect."""
         began = time.perf_counter_ns()
+        self._asked(payload)
         if self._handle is not None:
-            hresult, protocol = scard.SCardReconnect(
-                self._handle, scard.SCARD_SHARE_SHARED, _PROTOCOLS, scard.SCARD_UNPOWER_CARD
-            )
+            hresult, protocol = scard.SCardReconnect(self._handle, self._share, self._protocols, self._reset)
             if hresult == OK:
                 self._take(self._handle, protocol)
                 code, protocol, atr = self._status()

@@ -1,5 +1,8 @@
 """Cards in PC/SC readers: moniker ``pcsc:NAME``, where NAME is a reader's name or a glob pattern over the names.
 
+Behind it, each after a semicolon, how the card is to be used: ``pcsc:ACS*;T=1;exclusive``. Without it: T=0 or T=1 as the card
+and the reader agree, and shared with other programs.
+
 The library runs in a worker process (:mod:`bench.worker`): a transmit cannot be cancelled, so a card that hangs costs that
 process. What the medium does is never an exception here. docs/reference/pcsc.md has the table from event to outcome.
 """
@@ -10,6 +13,7 @@ import re
 import struct
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -35,20 +39,23 @@ class Op(IntEnum):
     """What the worker is asked for: payload -> answer."""
 
     LIST = 1  # nothing -> cbor {"hresult", "readers": [[name, state, ATR]]}
-    CONNECT = 2  # DEADLINE, reader name -> CONNECTED
+    CONNECT = 2  # POWER, reader name -> CONNECTED
     TRANSMIT = 3  # command APDU -> TRANSMITTED
-    RESET = 4  # DEADLINE, reader name -> CONNECTED
+    RESET = 4  # POWER, reader name -> CONNECTED
     DISCONNECT = 5  # nothing -> nothing
     WATCH = 6  # nothing -> for ever, an answer for each change: cbor [kind, reader, at_ns, detail, ATR]
 
 
-DEADLINE = struct.Struct("<d")
-"""Moment on the monotonic clock, in seconds: parent and worker share that clock."""
+POWER = struct.Struct("<dB??")
+"""Deadline on the monotonic clock in seconds, which parent and worker share; protocols that will do (PC/SC's bits: 1 T=0, 2 T=1);
+whether for exclusive use; whether a reset is a warm one."""
 CONNECTED = struct.Struct("<IBq")
 """hresult, protocol (1: T=0, 2: T=1), duration in nanoseconds; the ATR follows."""
 TRANSMITTED = struct.Struct("<Iq")
 """hresult, duration in nanoseconds; the response follows."""
 _PROTOCOLS = {1: "T=0", 2: "T=1"}
+_USES = {"T=0": 1, "T=1": 2}
+EXCLUSIVE = "exclusive"
 _PRESENT, _MUTE = 0x20, 0x200
 _CONTACTLESS = re.compile(r"contactless|picc|nfc|acr122|(?<![a-z])cl(?![a-z])", re.IGNORECASE)
 
@@ -59,9 +66,9 @@ _MEANING: Mapping[int, tuple[Outcome, str]] = {
     0x80100003: (Outcome.GONE, "not connected: connect first"),
     0x80100008: (Outcome.GARBLED, "the answer is longer than PC/SC can carry"),
     0x80100009: (Outcome.GONE, "the reader is not attached: plug it in, or look at its name with 'vhc-bench devices'"),
-    0x8010000B: (Outcome.TIMED_OUT, "another program uses the card exclusively: close it"),
+    0x8010000B: (Outcome.TIMED_OUT, "another program uses the card, one of both exclusively: close it"),
     0x8010000C: (Outcome.GONE, "no card in the reader: insert one"),
-    0x8010000F: (Outcome.GARBLED, "the card speaks neither T=0 nor T=1"),
+    0x8010000F: (Outcome.GARBLED, "the card does not speak the protocol asked for: leave ';T=0' or ';T=1' away"),
     0x80100013: (Outcome.GONE, "the PC/SC service stopped: start it and connect again"),
     0x80100016: (Outcome.GONE, "the card did not take the command: it left, or the command is too long; connect again"),
     0x80100017: (Outcome.GONE, "the reader was unplugged"),
@@ -73,6 +80,23 @@ _MEANING: Mapping[int, tuple[Outcome, str]] = {
     0x80100068: (Outcome.GONE, "another program reset the card, and what was selected is lost: connect again"),
     0x80100069: (Outcome.GONE, "the card was removed: insert it and connect again"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How a card is used: the protocols that will do (PC/SC's bits), and whether nobody else may use it meanwhile."""
+
+    protocols: int = 3
+    exclusive: bool = False
+
+
+def read_spec(spec: str) -> tuple[str, Use]:
+    """Name or pattern of the reader, and the use. UsageError for a use that does not exist."""
+    pattern, *uses = spec.split(";")
+    unknown = [use for use in uses if use not in (*_USES, EXCLUSIVE)]
+    if unknown:
+        raise UsageError(f"'pcsc:{spec}': no use {unknown[0]!r}; there are {', '.join(_USES)} and {EXCLUSIVE}")
+    return pattern, Use(sum({_USES[use] for use in uses if use in _USES}) or 3, EXCLUSIVE in uses)
 
 
 def discover(*, env: Mapping[str, str] | None = None) -> list[Found]:
@@ -87,9 +111,10 @@ def open(spec: str, *, env: Mapping[str, str] | None = None) -> PcscLink:
     Of several matches the only one that holds a card is taken. UsageError when the choice is not clear, LinkError when
     nothing matches or nothing can. ``env`` is laid over the environment of the worker (a private pcscd's address).
     """
+    pattern, use = read_spec(spec)
     worker = _worker(env)
     try:
-        return PcscLink(_choose(spec, [_found(*reader) for reader in _list(worker)]), worker)
+        return PcscLink(_choose(pattern, [_found(*reader) for reader in _list(worker)]), worker, use)
     except BaseException:
         worker.close()
         raise
@@ -144,7 +169,8 @@ def _choose(spec: str, readers: Sequence[Found]) -> str:
 
 def matches(spec: str, name: str) -> bool:
     """Whether a moniker's part after ``pcsc:`` means the reader of this name."""
-    return fnmatchcase(name.casefold(), spec.casefold().replace("[", "[[]"))  # reader names have brackets of their own
+    pattern = spec.split(";")[0].casefold()
+    return fnmatchcase(name.casefold(), pattern.replace("[", "[[]"))  # reader names have brackets of their own
 
 
 def _channel(name: str) -> str:
@@ -166,8 +192,9 @@ class PcscLink:
 
     provenance = Provenance.MEASURED
 
-    def __init__(self, reader: str, worker: Worker) -> None:
+    def __init__(self, reader: str, worker: Worker, use: Use = Use()) -> None:
         self.reader = reader
+        self.use = use
         self.channel = _channel(reader)
         self.device = f"pcsc:{reader}"
         self.protocol = ""
@@ -184,14 +211,16 @@ class PcscLink:
         """Wait for the service, the reader and a card; power the card. The reply is its ATR."""
         return self._power(Op.CONNECT, timeout_s)
 
-    def reset(self, timeout_s: float) -> Attempt:
-        """Power the card off and on again; the reply is its ATR. Without a connection this is :meth:`connect`."""
-        return self._power(Op.RESET, timeout_s)
+    def reset(self, timeout_s: float, *, warm: bool = False) -> Attempt:
+        """Reset the card; the reply is its ATR. Cold: its power goes off and on; ``warm``: it keeps it. Without a connection
+        this is :meth:`connect`."""
+        return self._power(Op.RESET, timeout_s, warm=warm)
 
-    def _power(self, op: int, timeout_s: float) -> Attempt:
+    def _power(self, op: int, timeout_s: float, *, warm: bool = False) -> Attempt:
         began = time.perf_counter_ns()
         self.protocol, self.atr = "", b""
-        payload = DEADLINE.pack(time.monotonic() + timeout_s) + self.reader.encode()
+        use = self.use
+        payload = POWER.pack(time.monotonic() + timeout_s, use.protocols, use.exclusive, warm) + self.reader.encode()
         reply = self._worker.call(op, payload, timeout_s + CONNECT_SLACK_S)
         if reply.ended is not Ended.ANSWERED:
             return self._worker_lost(reply, began)

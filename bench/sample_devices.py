@@ -1,0 +1,85 @@
+"""Devices of invented holders by the name under which ``present`` shows them, all of one authority."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.clock import WallClock
+from bench.datacentre.credentials import pem
+from bench.presenters.serve import Persistent
+from bench.presenting import sample_authority, sample_card, sample_second_card
+from bench.sample_phone import PIN, SamplePhone
+from bench.sample_readers import write_readers
+from bench.willing import Willing, WillingHolder
+from virtual_devices.card.ic_card import IcCard
+from virtual_devices.card.profiles import PROFILES
+from virtual_devices.card.second import SecondCard
+from virtual_devices.errors import UsageError
+from virtual_devices.link import Device
+from virtual_devices.wallet.faces import NfcFace
+
+CARD, SECOND, SECOND_IN_FIELD, WALLET = "card", "second-card", "second-card-contactless", "wallet"
+WHAT = (CARD, SECOND, SECOND_IN_FIELD, WALLET)
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """One device to be presented, and what it is, for a person."""
+
+    device: Device
+    text: str
+
+
+class Samples:
+    """Devices of one kind, holder by holder: the first has the seed, the next the number after it."""
+
+    def __init__(self, what: str, seed: int, now_ns: int, profile: str = "t1") -> None:
+        """Raises UsageError for a card profile that there is not."""
+        self._what, self._seed, self._now_ns, self._profile = what, seed, now_ns, profile
+        if profile not in PROFILES:
+            raise UsageError(f"there is no card profile {profile!r}; there are {', '.join(PROFILES)}")
+        self._first = None if what == CARD else SamplePhone(seed, now_ns)
+        self.authority = sample_authority(seed) if self._first is None else self._first.authority
+
+    @property
+    def load(self) -> Callable[[bytes], Persistent] | None:
+        """How an image becomes a device of this kind; None where there are no images."""
+        match self._what:
+            case "card":
+                return IcCard.from_image
+            case "second-card":
+                return lambda raw: SecondCard.from_image(raw).contact
+            case "second-card-contactless":
+                return lambda raw: SecondCard.from_image(raw).contactless
+            case _:
+                return None
+
+    def exhibit(self, number: int) -> Exhibit:
+        seed = self._seed + number
+        if self._first is None:
+            card = sample_card(seed, self._profile, self.authority)
+            return Exhibit(card, f"card {card.card_no} ({PROFILES[self._profile].text})")
+        sample = self._first if number == 0 else SamplePhone(seed, self._now_ns, self.authority)
+        card_no = sample.holder.card_no
+        if self._what == WALLET:
+            phone = Willing(NfcFace(sample.phone), WillingHolder(sample.phone, PIN, WallClock()), card_no)
+            return Exhibit(phone, f"a phone with card {card_no}, whose holder agrees to everything")
+        second = sample_second_card(sample, self._profile)
+        chosen = second.contact if self._what == SECOND else second.contactless
+        how = "by contact" if self._what == SECOND else "in the field"
+        return Exhibit(chosen, f"second-generation card {card_no}, {how} ({PROFILES[self._profile].text})")
+
+    def trust(self) -> bytes:
+        """What a reader needs to believe them, in PEM."""
+        return pem([self.authority.root_der]) if self._first is None else self._first.trust()
+
+    def write_readers(self, directory: Path) -> None:
+        """With what a reader may ask them. Raises UsageError, also for cards that ask a reader for no such thing."""
+        if self._first is None:
+            raise UsageError("a first-generation card knows its SAM by other keys: --readers goes with a wallet or a second card")
+        write_readers(directory, self.authority, self._now_ns)
+
+
+__all__ = ["CARD", "SECOND", "SECOND_IN_FIELD", "WALLET", "WHAT", "Exhibit", "Samples"]
