@@ -81,7 +81,6 @@ def show(
     """Present until Ctrl-C. Returns the exit code. Raises LinkError."""
     from bench.pcscd import PrivatePcscd
 
-    _say("presenting to the vpcd driver; Ctrl-C ends it")
     with ExitStack() as stack:
         ports, readers = tuple(range(port, port + cards)), (reader,) * cards
         if private:
@@ -90,6 +89,7 @@ def show(
             _say("\n".join(f"export {key}={value}" for key, value in service.env.items()))
         names = [f"{name}-{n + 1}" if name and cards > 1 else name for n in range(cards)]
         slots = [_slot(samples, n, host, ports[n], readers[n], names[n], empty=empty) for n in range(cards)]
+        _say("Ctrl-C ends it")
         with suppress(KeyboardInterrupt):
             run_all(slots)
     return PASS
@@ -100,7 +100,8 @@ def _slot(samples: Samples, number: int, host: str, port: int, reader: str, name
     from bench.presenters.vpcd import VpcdPresenter
 
     exhibit = None if empty else samples.exhibit(number)
-    _say(f"{reader or 'slot'} at {host}:{port}: {exhibit.text if exhibit else 'empty'}")
+    where = f", reader {reader!r}" if reader else ""
+    _say(f"presenting {exhibit.text if exhibit else 'an empty slot'}, at {host}:{port}{where}")
 
     def unanswered() -> None:
         text = f"no vpcd driver answers at {host}:{port}: is pcscd running, with the package vsmartcard-vpcd? Still trying.\n"
