@@ -83,7 +83,10 @@ def _fail(text: str, code: int) -> NoReturn:
 
 @click.group(
     cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    elsewhere={"vectors": "bench.vectors", "audit": "bench.audit", "fhir": "bench.fhir", "sign": "bench.sign"},
+    elsewhere={
+        "capture": "bench.capture", "vectors": "bench.vectors", "audit": "bench.audit", "fhir": "bench.fhir",
+        "sign": "bench.sign",
+    },
 )
 @click.version_option(package_name="vhc-bench")
 def main() -> None:

@@ -1,0 +1,110 @@
+"""The command ``capture``: a run's exchanges as a pcapng file that Wireshark opens."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from virtual_devices.errors import UsageError
+from virtual_devices.trace import ExchangeRow
+
+CAPTURE, FRAMES = "capture.pcapng", "capture.csv"
+SAYS = "Made from the rows of a run by vhc-bench. Frames on the interfaces 'nfc frames' and 'ble frames' are reconstructed."
+MASKED = " Personal data is masked by asterisks."
+
+
+@click.command()
+@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="[default: RUN/capture.pcapng]")
+@click.option("--replication", type=click.IntRange(0), default=0, show_default=True, help="Which of the run's replications.")
+@click.option("--visit", default="", help="Only this visit.")
+@click.option("--no-frames", is_flag=True, help="Without the frames below the messages (ISO-DEP blocks, ATT packets).")
+@click.option("--keep-personal-data", is_flag=True, help="Mask nothing but PINs. Data of real people stays out of a run anyway.")
+def command(
+    run_directory: Path, out: Path | None, replication: int, visit: str, no_frames: bool, keep_personal_data: bool,
+) -> None:
+    """Make a capture of RUN's exchanges over every medium, for Wireshark.
+
+    \b
+    Examples:
+      vhc-bench capture runs/clinic_morning-1-1
+      tshark -r runs/clinic_morning-1-1/capture.pcapng -Y 'iso7816.apdu.ins == 0xa4'
+      tshark -r runs/clinic_morning-1-1/capture.pcapng -Y 'frame.comment contains "row 17:"'
+
+    Beside FILE stands a table (.csv) of the first and the last frame of each row of tables/exchanges.parquet, rows counted from
+    0. The same run gives the same bytes. What is masked, and which frames are reconstructed: docs/reference/capture.md.
+    """
+    target = out or run_directory / CAPTURE
+    packets, rows = capture(
+        run_directory, target, replication=replication, visit=visit, frames=not no_frames, keep=keep_personal_data,
+    )
+    click.echo(f"{target}: {packets:,} packets of {rows:,} exchanges")
+
+
+def capture(
+    run_directory: Path, target: Path, *, replication: int = 0, visit: str = "", frames: bool = True, keep: bool = False,
+) -> tuple[int, int]:
+    """Write the capture and, beside it, the table of frames. Returns how many packets of how many rows. Raises UsageError."""
+    from bench.capturing.packets import INTERFACES, Capturing, in_time
+    from bench.capturing.pcapng import write
+
+    capturing = Capturing(keep=keep, frames=frames)
+    framed = [capturing.of(number, row) for number, row in exchanges(run_directory, replication, visit)]
+    if not framed:
+        raise UsageError(f"{run_directory}: no exchange of replication {replication}" + (f" in visit {visit}" if visit else ""))
+    packets = in_time(framed)
+    out = io.BytesIO()
+    write(out, INTERFACES, (packet for _, packet in packets), SAYS if keep else SAYS + MASKED)
+    spans: dict[int, tuple[int, int]] = {}
+    for frame, (row, _) in enumerate(packets, 1):
+        spans[row] = (spans.get(row, (frame, frame))[0], frame)
+    try:
+        _put(target, out.getvalue())
+        _put(target.with_suffix(".csv"), _table(spans))
+    except OSError as e:
+        raise UsageError(f"{target} cannot be written: {e.strerror or e}") from e
+    return len(packets), len(framed)
+
+
+def exchanges(run_directory: Path, replication: int, visit: str = "") -> Iterator[tuple[int, ExchangeRow]]:
+    """Rows of a run that has ended, with their number in the table. Raises UsageError."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = run_directory / "tables" / "exchanges.parquet"
+    if not path.is_file():
+        hint = f"'vhc-bench report {run_directory}' recovers a killed run"
+        raise UsageError(f"{path} is missing: {run_directory} is no run that has ended ({hint})")
+    names = [field.name for field in fields(ExchangeRow)]
+    number = 0
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(columns=names):
+            for values in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
+                row = ExchangeRow(*values)
+                if row.replication == replication and visit in ("", row.visit):
+                    yield number, row
+                number += 1
+    except (OSError, pa.ArrowException, KeyError) as e:
+        raise UsageError(f"{path} cannot be read: {e}") from e
+
+
+def _table(spans: dict[int, tuple[int, int]]) -> bytes:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("row", "first_frame", "last_frame"))
+    writer.writerows((row, *span) for row, span in sorted(spans.items()))
+    return out.getvalue().encode()
+
+
+def _put(path: Path, content: bytes) -> None:
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_bytes(content)
+    beside.replace(path)
+
+
+__all__ = ["capture", "command", "exchanges"]
