@@ -21,6 +21,13 @@ from .desk import INSTITUTION, NOW_NS, Bench, bench_of, codes, fees, switch_on
 SELECT_16, SELECT_15_LE = "00A4040010D1580000010000000000000000001100", "00A404000FD1580000010000000000000000001100"
 PUBLIC, PUBLIC_LE, CARD_NUMBER = "00CA1100020000", "00CA110002000000", "00CA000002000000"
 """What clients in the field send, byte for byte. The shorter SELECT leaves the AID's last byte off and asks with Le 00."""
+PUBLIC_READERS = {
+    SELECT_16: "9000", SELECT_15_LE: "9000", PUBLIC: "9000", PUBLIC_LE: "9000", CARD_NUMBER: "9000",
+    "00CA240002000000": "6A88",  # the rest: what one replacement for the official component sends besides
+    "0084000008": "9000", "0082111220" + "5A" * 32 + "10": "6A86",
+    "00A4040010D1580000010000000000000000003100": "6A82",  # it looks for a SAM in every reader
+}
+"""Every command of public programs that read the card in the field, byte for byte, and the status word that ours answers."""
 NAME_SAM = Command(0, 0x22, 0x81, 0xA4, b"\x83\x01\x02")
 """MSE: SET: the next certificate is a SAM's."""
 WHEN = roc_datetime13(NOW_NS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,3 +19,17 @@ def wait_until(true: Callable[[], bool], limit_s: float = 60.0) -> bool:
 def open_files() -> int:
     """How many descriptors this process has."""
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def children() -> set[int]:
+    """The processes that this one has started and that have not been waited for."""
+    me = f"{os.getpid()}"
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = stat.read_text().rpartition(")")[2].split()[1]
+        except OSError:  # it ended meanwhile
+            continue
+        if parent == me:
+            found.add(int(stat.parent.name))
+    return found

@@ -15,7 +15,6 @@ from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome, Provenance
 
 from . import virtual_readers
-from .processes import open_files
 from .toy_card import AID, ATR_T0, ATR_T1, READ, SELECT, ToyCard
 from .virtual_readers import LIMIT_S, Desk, presented, presented_by_a_process
 
@@ -61,20 +60,6 @@ def test_read_over_each_protocol_is_measured(shared: Desk, atr: bytes, protocol:
         assert 0 < answer.duration_ns < LIMIT_S * 1e9
 
 
-@pytest.mark.parametrize("count", [2, 255, 256, 4000, 32_000])
-def test_answers_of_any_length_arrive_whole(shared: Desk, count: int) -> None:
-    with shared.connected() as link:
-        assert link.attempt(bytes([0x80, 0xEF, count >> 8, count & 255, 0, 0, 0]), LIMIT_S).reply == bytes(count) + b"\x90\x00"
-
-
-def test_command_too_long_for_the_medium_is_gone_and_connect_recovers(shared: Desk) -> None:
-    with shared.connected() as link:
-        body = bytes(65_535)
-        assert link.attempt(bytes.fromhex("00D6000000FFFF") + body, LIMIT_S).outcome is Outcome.GONE
-        assert "[0x" in link.last_error
-        assert link.connect(LIMIT_S).outcome is Outcome.REPLIED
-
-
 def test_foreign_select_is_answered_and_the_card_goes_on(shared: Desk) -> None:
     with shared.connected() as link:
         assert link.attempt(bytes.fromhex("00A4040007A0000000031010"), LIMIT_S).reply == b"\x6a\x82"
@@ -82,27 +67,11 @@ def test_foreign_select_is_answered_and_the_card_goes_on(shared: Desk) -> None:
         assert AID in SELECT
 
 
-def test_attempt_without_a_connection_is_gone_at_once(shared: Desk) -> None:
-    with shared.link() as link:
-        assert link.attempt(READ, LIMIT_S).outcome is Outcome.GONE
-        assert "connect first" in link.last_error
-
-
 def test_answer_without_a_status_word_is_garbled_and_the_connection_stays(shared: Desk) -> None:
     with shared.connected() as link:
         assert link.attempt(bytes.fromhex("80EC000000"), LIMIT_S).outcome is Outcome.GARBLED
         assert "no status word" in link.last_error
         assert link.attempt(READ, LIMIT_S).outcome is Outcome.REPLIED
-
-
-def test_link_leaves_no_process_and_no_descriptor(shared: Desk) -> None:
-    before = open_files()
-    link = shared.connected()
-    pid = link.worker_pid
-    link.close()
-    link.close()
-    assert open_files() == before
-    assert not Path(f"/proc/{pid}").exists()
 
 
 DIRECT = """

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ from bench.worker import Worker
 from virtual_devices.link import Outcome
 
 from . import virtual_readers
-from .toy_card import ATR_T1, READ, SELECT, SILENCE, ToyCard, hang
+from .toy_card import ATR_T1, READ, SELECT, ToyCard, hang
 from .virtual_readers import LIMIT_S, Desk, presented
 
 pytestmark = [pytest.mark.needs("pcsc"), pytest.mark.usefixtures("patient")]
@@ -42,14 +41,6 @@ def test_connect_waits_for_a_reader_that_appears_later() -> None:
             starter.start()
             assert link.connect(LIMIT_S).outcome is Outcome.REPLIED, link.last_error
             starter.join()
-
-
-def test_connect_without_a_card_ends_at_its_limit_with_the_reason(shared: Desk) -> None:
-    with shared.link(1) as link:
-        began = time.monotonic()
-        assert link.connect(0.2).outcome is Outcome.GONE
-        assert time.monotonic() - began > 0.15
-        assert "no card in the reader" in link.last_error and "0x8010000C" in link.last_error
 
 
 def test_connect_waits_for_a_card_that_comes_later(shared: Desk) -> None:
@@ -131,39 +122,6 @@ def test_transaction_of_another_program_is_timed_out_and_the_next_connect_works(
         other.stdin.close()
         assert link.connect(LIMIT_S).outcome is Outcome.REPLIED, link.last_error
         assert link.attempt(READ, LIMIT_S).outcome is Outcome.REPLIED, link.last_error
-
-
-def test_card_that_vanishes_under_a_command_is_gone(shared: Desk) -> None:
-    with shared.connected() as link:
-        assert link.attempt(SILENCE, LIMIT_S).outcome is Outcome.GONE  # to the driver, silence is a torn card
-        assert "connect again" in link.last_error
-        assert link.attempt(READ, LIMIT_S).outcome is Outcome.GONE
-        assert link.connect(LIMIT_S).outcome is Outcome.REPLIED
-        assert link.attempt(READ, LIMIT_S).outcome is Outcome.REPLIED
-
-
-def test_card_pulled_between_commands_is_gone(shared: Desk) -> None:
-    with presented(ToyCard(), shared.daemon.ports[1]):
-        link = shared.connected(1)
-    with link:
-        assert link.attempt(READ, LIMIT_S).outcome is Outcome.GONE
-        with presented(ToyCard(b"new"), shared.daemon.ports[1]):
-            assert link.connect(LIMIT_S).outcome is Outcome.REPLIED
-            assert link.attempt(READ, LIMIT_S).reply == b"new\x90\x00"
-
-
-def test_hung_card_is_timed_out_within_the_limit_and_the_next_connect_works(own: Desk) -> None:
-    with own.connected() as link:
-        stuck = link.worker_pid
-        began = time.monotonic()
-        assert link.attempt(HANG, 0.3).outcome is Outcome.TIMED_OUT
-        assert 0.3 <= time.monotonic() - began < AT_ONCE_S
-        own.card.released.set()
-        assert "hangs" in link.last_error
-        assert link.attempt(READ, LIMIT_S).outcome is Outcome.GONE
-        assert link.connect(LIMIT_S).outcome is Outcome.REPLIED, link.last_error
-        assert link.attempt(READ, LIMIT_S).outcome is Outcome.REPLIED
-        assert link.worker_pid != stuck and not Path(f"/proc/{stuck}").exists()
 
 
 def test_service_that_stops_is_gone_and_a_new_one_is_found_again(own: Desk) -> None:

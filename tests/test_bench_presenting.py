@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,24 +14,27 @@ import pytest
 
 from bench.drivers import pcsc
 from bench.pcscd import PrivatePcscd
-from bench.presenting import sample_card
+from bench.presenters.serve import Persistent
+from bench.presenting import sample_card, sample_second_card
+from bench.sample_phone import SamplePhone
+from virtual_devices.card.ic_card import IcCard
 from virtual_devices.card.profiles import PROFILES
-from virtual_devices.link import Outcome
+from virtual_devices.card.second import Interface
 
 from . import virtual_readers
-from .chips import CARD_NUMBER, PUBLIC, PUBLIC_LE, SELECT_15_LE, SELECT_16
-from .virtual_readers import LIMIT_S, presented
+from .chips import CARD_NUMBER, PUBLIC, PUBLIC_LE, PUBLIC_READERS, SELECT_15_LE, SELECT_16
+from .virtual_readers import LIMIT_S, presented, settled
 
 FOREIGN = "00A4040007A0000000031010"  # a payment application
 pcscd = virtual_readers.shared_pcscd
 
 
 @contextmanager
-def reading(pcscd: PrivatePcscd, profile: str) -> Iterator[pcsc.PcscLink]:
-    """A link to the reference card of that profile."""
-    with presented(sample_card(3, profile), pcscd.ports[0]), pcsc.open(pcscd.readers[0], env=pcscd.env) as link:
-        assert link.connect(LIMIT_S).outcome is Outcome.REPLIED, link.last_error
-        yield link
+def reading(pcscd: PrivatePcscd, what: str | Persistent) -> Iterator[pcsc.PcscLink]:
+    """A link to the reference card of that profile, or to this one."""
+    card = sample_card(3, what) if isinstance(what, str) else what
+    with presented(card, pcscd.ports[0]), pcsc.open(pcscd.readers[0], env=pcscd.env) as link:
+        yield settled(link)
 
 
 def ask(link: pcsc.PcscLink, command: str) -> str:
@@ -54,6 +58,26 @@ def test_public_readers_get_the_bytes_that_they_expect(pcscd: PrivatePcscd, prof
         assert name[-1:] == PROFILES[profile].name_padding
         assert ask(link, CARD_NUMBER) == card.card_no.encode().hex().upper() + "9000"
         assert ask(link, FOREIGN) == "6A82"
+
+
+def second_card() -> Interface:
+    return sample_second_card(SamplePhone(3, time.time_ns())).contact
+
+
+@pytest.mark.needs("pcsc")
+@pytest.mark.parametrize("make", [lambda: sample_card(3), second_card], ids=["first generation", "second generation"])
+def test_every_command_of_public_readers_is_answered_and_topples_nothing(
+    pcscd: PrivatePcscd, make: Callable[[], IcCard | Interface],
+) -> None:
+    """The second generation answers them like the first: they need no other reader."""
+    card = make()
+    with reading(pcscd, card) as link:
+        first, again = ({c: ask(link, c) for c in PUBLIC_READERS} for _ in range(2))
+    assert {command: answer[-4:] for command, answer in first.items()} == PUBLIC_READERS
+    challenge = "0084000008"
+    assert {c: a for c, a in first.items() if c != challenge} == {c: a for c, a in again.items() if c != challenge}
+    assert len(first[challenge]) == len(again[challenge]) == 2 * 10 and first[challenge] != again[challenge]
+    assert len(first[PUBLIC]) == 2 * 59 and first[CARD_NUMBER] == card.card_no.encode().hex() + "9000"
 
 
 @pytest.mark.needs("pcsc")

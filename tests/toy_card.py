@@ -1,12 +1,13 @@
 """A small ISO 7816-4 card for the tests of the media, and its presenter as a program (PORT FOLDER [empty]).
 
 READ BINARY gives its data, UPDATE BINARY commits new data, SELECT knows one application, 80 EE 00 nn hangs for nn tenths
-of a second or until it is released, 80 EF answers with P1 * 256 + P2 bytes, 80 ED answers nothing, 80 EC one byte. Everything
-else is refused.
+of a second or until it is released, 80 EF answers with P1 * 256 + P2 bytes, 80 E9 with the SHA-256 of the whole command, 80 ED
+answers nothing, 80 EC one byte. Everything else is refused.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import threading
 import time
@@ -25,6 +26,17 @@ SILENCE = bytes.fromhex("80ED000000")
 
 def update(data: bytes) -> bytes:
     return bytes([0x00, 0xD6, 0x00, 0x00, len(data)]) + data
+
+
+def long(length: int) -> bytes:
+    """A command of that many bytes, 12 at least, whose answer is its digest."""
+    head = bytes([0x80, 0xE9, 0, 0])
+    return head + b"\0" + (length - 9).to_bytes(2, "big") + bytes(n % 251 for n in range(length - 9)) + b"\0\0"
+
+
+def answer_of(length: int) -> bytes:
+    """The command that is answered with so many bytes, the status word among them."""
+    return bytes([0x80, 0xEF]) + (length - 2).to_bytes(2, "big") + (b"\0" if length <= 258 else b"\0\0\0")
 
 
 def hang(tenths: int) -> bytes:
@@ -74,6 +86,8 @@ class ToyCard:
                 return b"\x90\x00"
             case b"\x80\xef":
                 return bytes(request[2] * 256 + request[3]) + b"\x90\x00"
+            case b"\x80\xe9":
+                return hashlib.sha256(request).digest() + b"\x90\x00"
             case b"\x80\xed":
                 return b""
             case b"\x80\xec":

@@ -247,7 +247,7 @@ class PcscLink:
             return self._failed(code, duration_ns)
         self.last_error = ""
         if len(payload) - TRANSMITTED.size < 2:
-            self.last_error = "the card's answer has no status word"
+            self.last_error = "the card's answer has no status word: ask again, or try another reader"
             return Attempt(Outcome.GARBLED, duration_ns)
         return Attempt(Outcome.REPLIED, duration_ns, payload[TRANSMITTED.size :])
 

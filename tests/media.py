@@ -1,0 +1,135 @@
+"""Every medium that has a driver, as the contract tests meet it: what stands at the other end, what it carries, what it cannot.
+
+A :class:`Stand` is one toy card presented over the medium by a presenter of the bench with its control channel, and links to it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+
+from bench.drivers import MEDIA as DRIVERS
+from bench.drivers import RealLink, pcsc
+from bench.pcscd import PrivatePcscd
+from bench.presenters.control import Control, ControlServer
+from bench.presenters.serve import Rows
+from bench.presenters.vpcd import VpcdPresenter
+from virtual_devices.trace import ExchangeRow, Row
+
+from .toy_card import ToyCard
+from .virtual_readers import presented_by_a_process, ready
+
+
+class Presenter(Protocol):
+    def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+@dataclass
+class Stand:
+    """``card``: the one that is presented now. ``peer``: a context in which another process presents one in place of ours, with
+    the channel ``toy`` in that folder; the process may be killed, and the link to it is ``link_to_peer``."""
+
+    moniker: str
+    env: Mapping[str, str]
+    control: Control
+    cards: list[ToyCard]
+    rows: list[ExchangeRow]
+    presenter: Callable[[ControlServer], Presenter]
+    open: Callable[[], RealLink]
+    peer: Callable[[Path], AbstractContextManager[subprocess.Popen[bytes]]]
+    open_to_peer: Callable[[], RealLink]
+
+    @property
+    def card(self) -> ToyCard:
+        return self.cards[-1]
+
+    def insert(self, data: bytes = b"toy", number: str = "1") -> None:
+        self.control.insert(data, number)
+
+
+@dataclass(frozen=True)
+class Medium:
+    """``answers``, ``requests``: lengths in bytes that are carried whole, the medium's limits among them; ``too_long``: of a
+    command that is not. ``cannot``: case -> why the medium has no such thing."""
+
+    stand: Callable[[Path], AbstractContextManager[Stand]]
+    tools: tuple[str, ...] = ()
+    answers: tuple[int, ...] = (2, 3, 255, 256, 257, 258, 4000)
+    requests: tuple[int, ...] = (12, 255, 4000)
+    too_long: int = 0
+    unknown: str = "NOBODY"
+    cannot: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@contextmanager
+def running(presenter: Presenter) -> Iterator[None]:
+    """A presenter in a thread of this process."""
+    thread = threading.Thread(target=presenter.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        presenter.stop()
+        thread.join()
+
+
+def _kept(rows: list[ExchangeRow]) -> Rows:
+    def keep(row: Row) -> None:
+        assert isinstance(row, ExchangeRow)
+        rows.append(row)
+
+    return Rows(keep)
+
+
+@contextmanager
+def pcsc_stand(folder: Path) -> Iterator[Stand]:
+    """The second reader is for the other process."""
+    cards: list[ToyCard] = []
+    rows: list[ExchangeRow] = []
+
+    def load(image: bytes) -> ToyCard:
+        cards.append(ToyCard(image))
+        return cards[-1]
+
+    with PrivatePcscd(2) as service:
+
+        def presenter(control: ControlServer) -> VpcdPresenter:
+            return VpcdPresenter(lambda: None, port=service.ports[0], control=control, load=load, rows=_kept(rows), settle_s=0)
+
+        def link(slot: int) -> pcsc.PcscLink:
+            return pcsc.open(service.readers[slot], env=service.env)
+
+        with running(presenter(ControlServer("stand", folder))):
+            yield Stand(
+                f"pcsc:{service.readers[0]}", service.env, ready(folder, "stand"), cards, rows, presenter, lambda: link(0),
+                lambda there: presented_by_a_process(service.ports[1], there), lambda: link(1),
+            )
+
+
+MEDIA: Mapping[str, Medium] = {
+    "pcsc": Medium(pcsc_stand, ("pcsc",), answers=(2, 3, 255, 256, 257, 258, 4000, 65_500), requests=(12, 255, 4000, 65_000),
+                   too_long=65_536),
+}
+"""Scheme of the driver -> its medium."""
+NOT_HERE: Mapping[str, str] = {
+    "http": "carries requests to a service, not messages to a device: tests/test_bench_http.py",
+    "qr": "reads a picture, and no device hears a question: tests/test_bench_qr.py",
+    "nfc": "has landed alone so far", "ble": "has landed alone so far", "replay": "has landed alone so far",
+}
+"""Drivers whose contract is another one -> why, and what holds them."""
+
+
+def without_contract() -> set[str]:
+    """Drivers that are in neither table."""
+    return set(DRIVERS) - set(MEDIA) - set(NOT_HERE)
+
+
+__all__ = ["MEDIA", "NOT_HERE", "Medium", "Presenter", "Stand", "running", "without_contract"]
