@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,6 @@ import click
 from bench.exits import PASS
 from virtual_devices.errors import UsageError
 
-DWELL_S = 0.4  # of each of several codes that belong together
 NOBODY_ANSWERS = (
     "nothing answers behind this code: it offers BLE, and no radio of the bench is on the air. A reader reads it, looks for a "
     "phone, finds none and has to give up; a whole presentation needs another phone."
@@ -29,7 +29,9 @@ CLEAR, WHITE_ON_BLACK, RESET = "\x1b[H\x1b[2J", "\x1b[97;40m", "\x1b[0m"
 @click.option("--format", "form", type=click.Choice(["terminal", "text", "png"]), default="terminal", show_default=True,
               help="Half blocks, the code's text, or a picture.")
 @click.option("--once", is_flag=True, help="Show it once and end; otherwise it is renewed until Ctrl-C.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where pictures go; of several, FILE-1, FILE-2, ...")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE|DIR",
+              help="Where pictures go. FILE: the newest code is in it; of several with --once FILE-1, FILE-2, ... A directory: "
+                   "code after code as a file of its own, as a camera would do it.")
 @click.option("--challenge", default="", metavar="TEXT",
               help="Text of a reader's own code (VHR1:...): the card's code is for it alone.")
 @click.option("--trust", type=click.Path(path_type=Path), metavar="FILE", help="Write the certificates to trust there, in PEM.")
@@ -42,6 +44,7 @@ def command(kind: str, form: str, once: bool, out: Path | None, challenge: str, 
       vhc-bench present qr
       vhc-bench present qr --once --format text
       vhc-bench present qr --kind prescription --once --format png --out rx.png
+      mkdir camera; vhc-bench present qr --format png --out camera
 
     The holder is invented and agrees to everything. A card's code needs a terminal of 97 columns and 50 lines.
     """
@@ -55,23 +58,35 @@ def show(
     """Show until Ctrl-C, or once. Returns the exit code. Raises UsageError."""
     if (form == "png") != (out is not None):
         raise UsageError("pictures go to a file: --format png --out FILE.png, both or neither")
+    from bench.presenters.qr import QrPresenter, Texts
+
     texts, period_s = _source(kind, challenge, trust, seed, clock())
-    put = {"text": _print_text, "terminal": _print_blocks}[form] if out is None else partial(_save, out)
+    put = {"text": _print_text, "terminal": _print_blocks}[form] if out is None else _saver(out)
     if kind == "engagement":
         put = partial(_say_too, NOBODY_ANSWERS, put)
     if once:
         put(texts(clock()))
         return PASS
+    together = form == "text"  # another program takes all the lines; a camera sees one code at a time
+    source: Texts = (lambda now_ns: ["\n".join(texts(now_ns))]) if together else texts
+    presenter = QrPresenter(source, period_s, lambda text: put([text]), clock=_Given(clock), wait=wait)
     with suppress(KeyboardInterrupt):
-        while True:
-            _turn(texts(clock()), put, period_s, wait, in_turn=form != "text")
+        presenter.run()
     return PASS
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A clock made of the function that was handed in."""
+
+    now_ns: Callable[[], int]
 
 
 def _source(
     kind: str, challenge: str, trust: Path | None, seed: int, now_ns: int,
 ) -> tuple[Callable[[int], list[str]], float]:
     """What gives the texts of a moment, and how long they stay on the screen."""
+    from bench.presenters.qr import write
     from bench.sample_phone import SamplePhone
     from virtual_devices.qr.challenge import read_challenge
     from virtual_devices.qr.rotation import PERIOD_S
@@ -86,23 +101,10 @@ def _source(
         raise UsageError(f"--challenge is not what a reader's code says (VHR1:...): {e.what}; give it whole") from e
     sample = SamplePhone(seed, now_ns)
     if trust is not None:
-        _write(trust, sample.trust())
+        write(trust, sample.trust())
     periods = {"card": PERIOD_S, "token": LIFETIME_S}
     source: Callable[[int], list[str]] = getattr(sample, kind)
     return (partial(sample.card, challenge=asked) if kind == "card" else source), periods.get(kind, 3600.0)
-
-
-def _turn(
-    texts: list[str], put: Callable[[list[str]], None], period_s: float, wait: Callable[[float], None], *, in_turn: bool,
-) -> None:
-    """One renewal: the code for its time, or several in turn for as long."""
-    if not in_turn or len(texts) == 1:
-        put(texts)
-        wait(period_s)
-        return
-    for number in range(int(period_s / DWELL_S)):
-        put([texts[number % len(texts)]])
-        wait(DWELL_S)
 
 
 def _say_too(what: str, put: Callable[[list[str]], None], texts: list[str]) -> None:
@@ -126,21 +128,26 @@ def _print_blocks(texts: list[str]) -> None:
     sys.stdout.flush()
 
 
+def _saver(out: Path) -> Callable[[list[str]], None]:
+    from bench.presenters.qr import Folder
+
+    if not out.is_dir():
+        return partial(_save, out)
+    folder = Folder(out)
+
+    def save(texts: list[str]) -> None:
+        for text in texts:
+            folder.put(text)
+
+    return save
+
+
 def _save(out: Path, texts: list[str]) -> None:
+    from bench.presenters.qr import write
     from conformance.vectors.pictures import png
 
     names = [out] if len(texts) == 1 else [out.with_stem(f"{out.stem}-{n}") for n in range(1, len(texts) + 1)]
     for name, text in zip(names, texts, strict=True):
-        _write(name, png(text))
+        write(name, png(text))
         sys.stdout.write(f"{name}\n")
     sys.stdout.flush()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """In one step, so that whoever looks at the file never sees half a picture."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as e:
-        raise UsageError(f"{path} cannot be written: {e.strerror or e}") from e

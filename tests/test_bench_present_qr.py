@@ -17,6 +17,7 @@ from PIL import Image
 
 from bench import present_qr
 from bench.cli import main
+from bench.presenters import qr
 from bench.sample_phone import SamplePhone
 from conformance.vectors import pictures
 from virtual_devices.clock import NS
@@ -142,7 +143,7 @@ def test_parts_are_shown_in_turn(tmp_path: Path, capsys: pytest.CaptureFixture[s
     seen: list[str] = []
 
     def wait(duration_s: float) -> None:
-        assert duration_s == present_qr.DWELL_S
+        assert duration_s == qr.DWELL_S
         (found,) = zxingcpp.read_barcodes(Image.open(tmp_path / "rx.png"))
         seen.append(found.text)
         if len(seen) == 4:

@@ -218,16 +218,16 @@ class _Scan:
 
 
 def changes(payload: bytes) -> Iterator[bytes]:
-    """Each coming and going of a path, for ever: cbor [kind, path, at_ns, detail]."""
+    """Each coming and going of a path, for ever: cbor [kind, at_ns, detail]."""
     path = Path(payload.decode())
     was = Place.NOTHING
     while True:
         now = place(path)
         if now is not was:
             if was is not Place.NOTHING:
-                yield cbor2.dumps(["vanished", str(path), time.time_ns(), ""])
+                yield cbor2.dumps(["vanished", time.time_ns(), ""])
             if now is not Place.NOTHING:
-                yield cbor2.dumps(["appeared", str(path), time.time_ns(), now.name.lower()])
+                yield cbor2.dumps(["appeared", time.time_ns(), now.name.lower()])
             was = now
         time.sleep(WATCH_S)
 

@@ -49,7 +49,7 @@ class Op(IntEnum):
 
     LOOK = 1  # cbor {"path", "deadline", "before_ns"} -> cbor [Place, duration_ns]
     SCAN = 2  # cbor {"path", "deadline"} -> cbor [Ending, texts, text for a person, duration_ns, moment of the picture]
-    WATCH = 3  # path -> for ever, an answer for each change: cbor [kind, path, at_ns, detail]
+    WATCH = 3  # path -> for ever, an answer for each change: cbor [kind, at_ns, detail]
 
 
 class Place(IntEnum):
@@ -80,8 +80,7 @@ def open(spec: str, *, env: Mapping[str, str] | None = None) -> QrLink:
     read stands there. ``env`` is laid over the environment of the worker."""
     if not spec:
         raise UsageError("qr: needs a picture or a folder of pictures, for example 'qr:/tmp/camera'")
-    if find_spec("zxingcpp") is None or find_spec("PIL") is None:
-        raise LinkError(NO_ZXING)
+    need_libraries()
     link = QrLink(str(Path(spec).absolute()), Worker(WORKER, env=env))
     try:
         if link.connect(0.0).outcome is not Outcome.REPLIED:
@@ -91,6 +90,12 @@ def open(spec: str, *, env: Mapping[str, str] | None = None) -> QrLink:
         link.close()
         raise
     return link
+
+
+def need_libraries() -> None:
+    """Raises LinkError when this installation cannot read pictures."""
+    if find_spec("zxingcpp") is None or find_spec("PIL") is None:
+        raise LinkError(NO_ZXING)
 
 
 def ours(text: str) -> bool:
@@ -219,4 +224,4 @@ def _twice(texts: Sequence[str]) -> str:
     return next((kind for kind in kinds if kinds.count(kind) > 1), "")
 
 
-__all__ = ["Ending", "Op", "Place", "QrLink", "discover", "kind_of", "open", "ours"]
+__all__ = ["Ending", "Op", "Place", "QrLink", "discover", "kind_of", "need_libraries", "open", "ours"]
