@@ -41,6 +41,17 @@ def make(historical: bytes, transport: Transport) -> bytes:
     return b"\x3b" + body + bytes([check])
 
 
+def contactless(historical: bytes) -> bytes:
+    """The ATR that PC/SC makes of a type A card's answer to select (PC/SC part 3, 3.1.3.2.3.1). UsageError as :func:`make`."""
+    if len(historical) > 15:
+        raise UsageError(f"an ATR has room for 15 historical bytes, not {len(historical)}")
+    body = bytes([0x80 | len(historical), 0x80, 0x01]) + historical
+    check = 0
+    for byte in body:
+        check ^= byte
+    return b"\x3b" + body + bytes([check])
+
+
 def parse(raw: bytes) -> Atr:
     """Read an ATR; one that is cut short gives what could be read. Never raises: a foreign card may send anything."""
     transports: list[int] = []

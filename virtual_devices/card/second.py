@@ -57,15 +57,6 @@ ATS = Ats(fsci=8, fwi=8, historical=bytes.fromhex("8073C001C05456484332"))
 VERIFY = 0x20
 
 
-def field_atr(ats: Ats) -> bytes:
-    """What a PC/SC reader makes of an answer to select (PC/SC part 3, 3.1.3.2.3.1)."""
-    body = bytes([0x80 | len(ats.historical), 0x80, 0x01]) + ats.historical
-    check = 0
-    for byte in body:
-        check ^= byte
-    return b"\x3b" + body + bytes([check])
-
-
 class SecondCard:
     """One card: its chip, its two interfaces. ``legacy``: the old application, which is also the chip's operating system."""
 
@@ -121,7 +112,7 @@ class Interface:
         self.card_no = card.card_no
         self._in_field = in_field
         self._t0 = not in_field and card.legacy.transport is Transport.T0
-        self.atr = field_atr(ATS) if in_field else _T0_ATR if self._t0 else _T1_ATR
+        self.atr = atr.contactless(ATS.historical) if in_field else _T0_ATR if self._t0 else _T1_ATR
         self.limits = (255, 256) if self._t0 else (MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES)
         self._application = Application(home)
         self._retrieval = Retrieval(self._answer, *self.limits, MAX_MESSAGE_BYTES)
@@ -278,4 +269,4 @@ class Interface:
         self.card.pin.forget()
 
 
-__all__ = ["ATS", "MAX_COMMAND_BYTES", "MAX_MESSAGE_BYTES", "MAX_RESPONSE_BYTES", "Interface", "SecondCard", "field_atr"]
+__all__ = ["ATS", "MAX_COMMAND_BYTES", "MAX_MESSAGE_BYTES", "MAX_RESPONSE_BYTES", "Interface", "SecondCard"]

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from virtual_devices import atr
-from virtual_devices.atr import Transport
 from virtual_devices.link import Work
 from virtual_devices.mdoc.carriers import NfcCarrier
 from virtual_devices.mdoc.handover import StaticHandover
@@ -18,7 +17,7 @@ from virtual_devices.mdoc.nfc_retrieval import Retrieval
 from virtual_devices.mdoc.type4 import Type4Tag
 from virtual_devices.wallet.phone import Phone
 
-NFC_ATR = atr.make(b"\x80\x77\x80VHC", Transport.T1)
+NFC_ATR = atr.contactless(b"\x80\x77\x80VHC")
 """What a PC/SC reader would make of a phone's answer to select (PC/SC part 3, 3.1.3.2.3; historical bytes of our own)."""
 MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES = 65535, 65536
 CARRIERS = (NfcCarrier(MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES),)
