@@ -15,13 +15,16 @@ from types import MappingProxyType
 from typing import Protocol
 
 from bench.drivers import MEDIA as DRIVERS
-from bench.drivers import RealLink, pcsc
+from bench.drivers import RealLink, nfc, pcsc
 from bench.pcscd import PrivatePcscd
 from bench.presenters.control import Control, ControlServer
+from bench.presenters.nfc import NfcPresenter
+from bench.presenters.nfc_radio import UdpRadio
 from bench.presenters.serve import Rows
 from bench.presenters.vpcd import VpcdPresenter
 from virtual_devices.trace import ExchangeRow, Row
 
+from . import nfc_desk
 from .toy_card import ToyCard
 from .virtual_readers import presented_by_a_process, ready
 
@@ -114,7 +117,39 @@ def pcsc_stand(folder: Path) -> Iterator[Stand]:
             )
 
 
+@contextmanager
+def nfc_stand(folder: Path) -> Iterator[Stand]:
+    cards: list[ToyCard] = []
+    rows: list[ExchangeRow] = []
+    port, peers_port = nfc_desk.free_port(), nfc_desk.free_port()
+
+    def load(image: bytes) -> ToyCard:
+        cards.append(ToyCard(image))
+        return cards[-1]
+
+    def presenter(control: ControlServer) -> NfcPresenter:
+        return nfc_desk.presenter(UdpRadio(nfc_desk.HOST, port), None, control, load=load, rows=_kept(rows))
+
+    def link(at: int) -> nfc.NfcLink:
+        return nfc.open(f"udp:{nfc_desk.HOST}:{at}")
+
+    @contextmanager
+    def peer(there: Path) -> Iterator[subprocess.Popen[bytes]]:
+        with nfc_desk.presented_by_a_process(there, peers_port) as (process, _):
+            yield process
+
+    with running(presenter(ControlServer("stand", folder))):
+        yield Stand(
+            f"nfc:udp:{nfc_desk.HOST}:{port}", {}, ready(folder, "stand"), cards, rows, presenter, lambda: link(port),
+            peer, lambda: link(peers_port),
+        )
+
+
 MEDIA: Mapping[str, Medium] = {
+    "nfc": Medium(
+        nfc_stand, answers=(2, 3, 255, 256, 257, 258, 4000, 65_500), requests=(12, 255, 4000, 65_000), too_long=70_000,
+        unknown="tty:NOBODY", cannot={"discover": "a UDP address is named, not found; USB readers are not here"},
+    ),
     "pcsc": Medium(pcsc_stand, ("pcsc",), answers=(2, 3, 255, 256, 257, 258, 4000, 65_500), requests=(12, 255, 4000, 65_000),
                    too_long=65_536),
 }
@@ -122,7 +157,7 @@ MEDIA: Mapping[str, Medium] = {
 NOT_HERE: Mapping[str, str] = {
     "http": "carries requests to a service, not messages to a device: tests/test_bench_http.py",
     "qr": "reads a picture, and no device hears a question: tests/test_bench_qr.py",
-    "nfc": "has landed alone so far", "ble": "has landed alone so far", "replay": "has landed alone so far",
+    "ble": "has landed alone so far", "replay": "has landed alone so far",
 }
 """Drivers whose contract is another one -> why, and what holds them."""
 

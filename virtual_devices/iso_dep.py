@@ -179,6 +179,11 @@ class Picc:
         self._extending: int | None = None  # WTXM that the reader has not answered
         self._ready: bytes | None = None  # an answer that came meanwhile
 
+    @property
+    def extending(self) -> bool:
+        """S(WTX) has gone out, and the reader has not granted the time yet."""
+        return self._extending is not None
+
     def activate(self, rats: bytes) -> bytes | None:
         """The ATS, which answers RATS after selection; None (silence) when it is none, or comes a second time."""
         if self.active or len(rats) != 2 or rats[0] != _RATS or rats[1] & 0x0F == 0x0F:
