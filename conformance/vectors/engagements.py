@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import cbor2
@@ -25,6 +25,16 @@ from virtual_devices.mdoc.tagged import dumps, embed
 
 NO_CODE_QR, NO_HANDOVER = number(Space.CSHIS, "4033"), number(Space.CSHIS, "4043")
 CARRIER = NfcCarrier(65535, 65536)
+
+
+class InSession(Protocol):
+    """A session as requests need it: what they are signed for, and its name."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def transcript(self) -> Transcript: ...
 
 
 @dataclass(frozen=True)

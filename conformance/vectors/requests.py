@@ -9,7 +9,7 @@ from typing import Any
 import cbor2
 
 from conformance.vectors.certificates import sam_certificates
-from conformance.vectors.engagements import Opened
+from conformance.vectors.engagements import InSession
 from conformance.vectors.model import Input, Kind, Reason, Space, Value
 from conformance.vectors.suite import Suite, flipped, moment, number
 from conformance.vectors.world import DOCTOR_ID, INSTITUTION, NOW_NS, SAM_ID, UNTIL_NS, Reader, World, signed
@@ -33,7 +33,7 @@ _DIGITS = {Reason.MISSING: 1, Reason.MALFORMED: 2, Reason.EXPIRED: 3, Reason.NOT
            Reason.WRONG_ROLE: 6, Reason.FORGED: 7}
 
 
-def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
+def add(suite: Suite, world: World, opened: InSession, other: InSession) -> None:
     """Requests in the session ``opened``; ``other``: a session from which things are forwarded."""
     at = opened.transcript
     everything = tuple(f"{space}/{name}" for space, names in (*_of(vhc.REGISTRATION),) for name in sorted(names))
@@ -59,7 +59,7 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
     _structure(suite, world, opened)
 
 
-def _also_right(suite: Suite, world: World, opened: Opened, everything: tuple[str, ...]) -> None:
+def _also_right(suite: Suite, world: World, opened: InSession, everything: tuple[str, ...]) -> None:
     """What is taken though it is not as usual; then a card on its last day, and past it."""
     at = opened.transcript
     late = world.reader(Role.SAM, SAM_ID, organisation=INSTITUTION, from_ns=UNTIL_NS - 3600 * NS)
@@ -84,7 +84,7 @@ def _also_right(suite: Suite, world: World, opened: Opened, everything: tuple[st
               "卡片到期後 31 秒", "31 s past the card's end")
 
 
-def _writing(suite: Suite, world: World, opened: Opened) -> None:
+def _writing(suite: Suite, world: World, opened: InSession) -> None:
     """A batch in a request: what the readers sign covers it, and what the device signs holds the receipt."""
     at, writer = opened.transcript, Writer(world)
     visit = writer.visit().to_bytes()
@@ -122,7 +122,7 @@ def _no(tens: int, reason: Reason) -> Any:
     return number(Space.ERROR, -(10 * tens + _DIGITS[reason]))
 
 
-def _sam(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
+def _sam(suite: Suite, world: World, opened: InSession, other: InSession) -> None:
     """A SAM that does not prove itself: nothing is shown, and -11 to -17 says why."""
     at, model = opened.transcript, "request/registration-1-0"
 
@@ -174,7 +174,7 @@ def _sam(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
         suite.bad(model, name, {Input.REQUEST: signed(REGISTRATION, at, shown).to_bytes()}, reason, _no(1, reason), zh, en)
 
 
-def _professional(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
+def _professional(suite: Suite, world: World, opened: InSession, other: InSession) -> None:
     """A professional's card that does not prove itself: what the SAM alone may have is shown, the rest is -21 to -27."""
     at, model = opened.transcript, "request/consultation"
     day_ns = 86_400 * NS
@@ -236,7 +236,7 @@ def _professional(suite: Suite, world: World, opened: Opened, other: Opened) -> 
         suite.bad(model, name, {Input.REQUEST: made.to_bytes()}, Reason.FORGED, _no(1, Reason.FORGED), zh, en)
 
 
-def _rights(suite: Suite, world: World, opened: Opened) -> None:
+def _rights(suite: Suite, world: World, opened: InSession) -> None:
     at = opened.transcript
     no_right = number(Space.ERROR, -3)
     suite.bad(
@@ -252,7 +252,7 @@ def _rights(suite: Suite, world: World, opened: Opened) -> None:
     )
 
 
-def _structure(suite: Suite, world: World, opened: Opened) -> None:
+def _structure(suite: Suite, world: World, opened: InSession) -> None:
     at, model = opened.transcript, "request/registration-1-0"
     whole = signed(REGISTRATION, at, world.sam)
 

@@ -157,6 +157,12 @@ class World:
     def issued(self) -> IssuerSigned:
         return self.credential()
 
+    def showing(self, issued: IssuerSigned) -> World:
+        """This world, with another credential in the holder's hands."""
+        other = World(self.seed)
+        other.__dict__.update(self.__dict__, issued=issued)
+        return other
+
     def es256(self, key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
         return pki.sign(key, message)
 

@@ -1,0 +1,175 @@
+"""The mutants of a place, and how one is put into the running device and taken out again.
+
+Families: the check is left out; one of several conditions is left out; a limit is off by one; the wrong code is told; the device
+falls over in place of refusing (where none of the others can be had).
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from importlib import import_module
+from types import CodeType
+from typing import Any
+
+from conformance.mutants.places import Place, functions, live
+
+_OFF_BY_ONE: Mapping[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
+
+
+class Family(Enum):
+    """What kind of mistake it is."""
+
+    LEFT_OUT = "check left out"
+    HALF_LEFT_OUT = "one of several conditions left out"
+    OFF_BY_ONE = "limit off by one"
+    WRONG_CODE = "wrong code"
+    FALLS_OVER = "falls over in place of refusing"
+    BY_HAND = "by hand"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault. ``change``: what is done to the syntax of the function, found again by the position of its nodes."""
+
+    id: str
+    family: Family
+    module: str
+    function: str
+    line: int
+    what: str
+    change: Callable[[ast.FunctionDef], None]
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """The device with the fault in it."""
+        target = live(self.module, self.function)
+        sound = target.__code__
+        target.__code__ = self.code(sound)
+        try:
+            yield
+        finally:
+            target.__code__ = sound
+
+    def code(self, sound: CodeType) -> CodeType:
+        """The function's code with the fault. Raises LookupError when it is no function of its own."""
+        tree = deepcopy(_tree(self.module))
+        function = dict(functions(tree))[self.function]
+        self.change(function)
+        ast.fix_missing_locations(tree)
+        made = compile(tree, sound.co_filename, "exec", dont_inherit=True)
+        return _find(made, sound.co_qualname, sound.co_freevars)
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    source = inspect.getsource(import_module(module))
+    return ast.parse(source)
+
+
+def _find(code: CodeType, qualname: str, free: tuple[str, ...]) -> CodeType:
+    for constant in code.co_consts:
+        if not isinstance(constant, CodeType):
+            continue
+        if constant.co_qualname == qualname and constant.co_freevars == free:
+            return constant
+        try:
+            return _find(constant, qualname, free)
+        except LookupError:
+            continue
+    raise LookupError(qualname)
+
+
+def mutants_of(place: Place) -> list[Mutant]:
+    """The mutants of one refusal."""
+    names = vars(import_module(place.module))
+    return [*_conditions(place), *_codes(place, names)] or [_fall(place)]
+
+
+def _conditions(place: Place) -> Iterator[Mutant]:
+    """Of the innermost condition under which it refuses."""
+    found = next(((n, branch) for n, branch in _guards(place.path)), None)
+    if found is None:
+        return
+    guard, taken = found
+    at = _at(guard.test)
+    yield _mutant(place, Family.LEFT_OUT, "", f"never: {ast.unparse(guard.test)}", at, ast.Constant(not taken))
+    if isinstance(guard.test, ast.BoolOp) and isinstance(guard.test.op, ast.Or if taken else ast.And):
+        for number, part in enumerate(guard.test.values):
+            rest = [v for v in guard.test.values if v is not part]
+            less = rest[0] if len(rest) == 1 else ast.BoolOp(guard.test.op, rest)
+            yield _mutant(place, Family.HALF_LEFT_OUT, f"-{number}", f"without: {ast.unparse(part)}", at, less)
+    for number, node in enumerate(n for n in ast.walk(guard.test) if isinstance(n, ast.Compare)):
+        for which, op in enumerate(node.ops):
+            if type(op) in _OFF_BY_ONE:
+                ops = [_OFF_BY_ONE[type(o)]() if i == which else o for i, o in enumerate(node.ops)]
+                other = ast.Compare(node.left, ops, node.comparators)
+                yield _mutant(place, Family.OFF_BY_ONE, f"-{number}-{which}", f"{ast.unparse(node)} -> {ast.unparse(other)}",
+                              _at(node), other)
+
+
+def _guards(path: tuple[ast.AST, ...]) -> Iterator[tuple[ast.If | ast.IfExp, bool]]:
+    """Conditions around the last node, innermost first, and whether it stands where they hold."""
+    for outer, inner in zip(reversed(path[:-1]), reversed(path[1:]), strict=True):
+        if isinstance(outer, ast.If):
+            yield outer, inner in outer.body
+        elif isinstance(outer, ast.ExceptHandler | ast.FunctionDef | ast.Lambda):
+            return
+
+
+def _codes(place: Place, names: Mapping[str, Any]) -> Iterator[Mutant]:
+    """Another member of the enumeration in place of the one that is told."""
+    for number, node in enumerate(n for n in ast.walk(place.statement) if isinstance(n, ast.Attribute)):
+        if not isinstance(node.value, ast.Name):
+            continue
+        kind = names.get(node.value.id)
+        if isinstance(kind, type) and issubclass(kind, Enum) and node.attr in kind.__members__ and len(kind) > 1:
+            members = list(kind.__members__)
+            other = members[(members.index(node.attr) + 1) % len(members)]
+            new = ast.Attribute(ast.Name(node.value.id, ast.Load()), other, ast.Load())
+            yield _mutant(place, Family.WRONG_CODE, f"-{number}", f"{kind.__name__}.{other} for {node.attr}", _at(node), new)
+
+
+def _fall(place: Place) -> Mutant:
+    value = place.statement.exc if isinstance(place.statement, ast.Raise) else place.statement.value
+    assert value is not None
+    crash = ast.parse("1 // 0", mode="eval").body
+    return _mutant(place, Family.FALLS_OVER, "", "an error of its own", _at(value), crash)
+
+
+_Position = tuple[int, int, int, int]
+
+
+def _at(node: ast.expr) -> _Position:
+    assert node.end_lineno is not None and node.end_col_offset is not None
+    return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
+
+
+def _mutant(place: Place, family: Family, number: str, what: str, at: _Position, new: ast.expr) -> Mutant:
+    def change(function: ast.FunctionDef) -> None:
+        _Replace(at, new).visit(function)
+
+    word = family.name.lower().replace("_", "-")
+    return Mutant(f"{place.id}:{word}{number}", family, place.module, place.function, place.line, what, change)
+
+
+class _Replace(ast.NodeTransformer):
+    """Puts ``new`` in the place of the expression at that position."""
+
+    def __init__(self, at: _Position, new: ast.expr) -> None:
+        self._at = at
+        self._new = new
+
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.expr) and _at(node) == self._at:
+            return ast.copy_location(deepcopy(self._new), node)
+        return self.generic_visit(node)
+
+
+__all__ = ["Family", "Mutant", "mutants_of"]

@@ -1,0 +1,120 @@
+"""Where a reference device refuses: found by reading its code, so that a new refusal cannot be forgotten.
+
+A refusal is a ``raise`` of an error of the peer's (:class:`~virtual_devices.errors.PeerError`), or a ``return`` of a value
+that says no: a :class:`~virtual_devices.pki.Refused`, a member of one of :data:`NOES`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from importlib import import_module
+from types import FunctionType, ModuleType
+from typing import Any
+
+from conformance.case import Kind
+from virtual_devices.errors import PeerError
+
+NOES = frozenset({"Refused", "No", "SessionStatus", "ResponseStatus", "WriteOutcome", "Trouble"})
+"""Names of classes whose values, in what is returned, are a refusal."""
+_YES = frozenset({"OK", "STORED", "ALREADY"})
+"""But not these members of theirs."""
+
+DEVICES: Mapping[Kind, tuple[str, ...]] = {
+    Kind.WALLET: (
+        "virtual_devices.holder.application", "virtual_devices.holder.readers", "virtual_devices.holder.session",
+        "virtual_devices.holder.writing", "virtual_devices.mdoc.request", "virtual_devices.mdoc.session",
+        "virtual_devices.mdoc.tagged", "virtual_devices.mdoc.cose_key", "virtual_devices.pki", "virtual_devices.cose",
+        "virtual_devices.write_back", "virtual_devices.wallet.phone", "virtual_devices.wallet.consent",
+    ),
+}
+"""The modules that a device of this kind is made of, as far as a peer can reach them from outside."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One refusal. ``function``: the outermost function or method that holds it. ``path``: of AST nodes from there to it."""
+
+    module: str
+    function: str
+    line: int
+    text: str
+    path: tuple[ast.AST, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{self.module.removeprefix('virtual_devices.')}:{self.line}"
+
+    @property
+    def statement(self) -> ast.Raise | ast.Return:
+        found = self.path[-1]
+        assert isinstance(found, ast.Raise | ast.Return)
+        return found
+
+
+def places(kind: Kind) -> list[Place]:
+    """Every refusal of the reference device of that kind, in the order of its modules and their text."""
+    return [place for name in DEVICES[kind] for place in _of_module(import_module(name))]
+
+
+def _of_module(module: ModuleType) -> Iterator[Place]:
+    source = inspect.getsource(module)
+    lines = source.splitlines()
+    for name, function in functions(ast.parse(source)):
+        for path in _refusals(function, vars(module)):
+            line = path[-1].lineno  # type: ignore[attr-defined]
+            yield Place(module.__name__, name, line, lines[line - 1].strip(), path)
+
+
+def functions(tree: ast.AST, inside: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Functions and methods by their qualified names; what is nested in one belongs to it."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef):
+            yield f"{inside}{node.name}", node
+        elif isinstance(node, ast.ClassDef):
+            yield from functions(node, f"{inside}{node.name}.")
+
+
+def _refusals(node: ast.AST, names: Mapping[str, Any], path: tuple[ast.AST, ...] = ()) -> Iterator[tuple[ast.AST, ...]]:
+    path = (*path, node)
+    if isinstance(node, ast.Raise | ast.Return) and _says_no(node, names):
+        yield path
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _refusals(child, names, path)
+
+
+def _says_no(node: ast.Raise | ast.Return, names: Mapping[str, Any]) -> bool:
+    if isinstance(node, ast.Raise):
+        raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        found = names.get(raised.id) if isinstance(raised, ast.Name) else None
+        return isinstance(found, type) and issubclass(found, PeerError)
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id in NOES:
+            return True
+        if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id in NOES:
+            owner = names.get(inner.value.id)
+            if isinstance(owner, type) and issubclass(owner, Enum) and inner.attr in owner.__members__:
+                return inner.attr not in _YES
+    return False
+
+
+def live(module: str, function: str) -> FunctionType:
+    """The function that is called by that qualified name now. Raises LookupError when it is nothing that can be exchanged."""
+    found: Any = import_module(module)
+    for name in function.split("."):
+        found = inspect.getattr_static(found, name)
+    for _ in range(4):
+        inner = getattr(found, "__func__", None) or getattr(found, "fget", None) or getattr(found, "__wrapped__", None)
+        if inner is None:
+            break
+        found = inner
+    if not isinstance(found, FunctionType):
+        raise LookupError(f"{module}:{function} is no function")
+    return found
+
+
+__all__ = ["DEVICES", "NOES", "Place", "functions", "live", "places"]

@@ -1,0 +1,145 @@
+"""The tester: what a case has in its hands, what it notes, and how a verdict comes of it.
+
+A case runs flows against the device and says what it expects. The first expectation that does not hold decides: FAIL, with what
+was expected and what came. A flow that the device ends before the case has come to its point makes it INCONCLUSIVE; what the
+bench itself does wrong is ERROR.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NoReturn, Protocol
+
+from conformance.case import Case
+from conformance.verdict import Status, Verdict
+from virtual_devices.errors import BenchError, LinkError
+from virtual_devices.reader.transmit import Ended
+from virtual_devices.trace import ExchangeRow, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One expectation. ``expected`` and ``received`` as a person reads them; ``row``: how many rows had been written by then."""
+
+    what: str
+    holds: bool
+    expected: str
+    received: str
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one case. ``why``: what decided, for a person; empty for a PASS."""
+
+    case: str
+    verdict: Verdict
+    status: Status
+    why: str = ""
+    checks: tuple[Check, ...] = ()
+    rows: tuple[Row, ...] = field(default=(), repr=False)
+
+
+class _Decided(Exception):
+    def __init__(self, verdict: Verdict, why: str) -> None:
+        super().__init__(why)
+        self.verdict = verdict
+        self.why = why
+
+
+class Tester:
+    """What all testers have. ``role``: of the device under test in the rows."""
+
+    role = ""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.checks: list[Check] = []
+
+    def expect(self, what: str, holds: bool, expected: object = "", received: object = "") -> None:
+        """The point of a case: when it does not hold, the device fails."""
+        check = Check(what, holds, shown(expected), shown(received), len(self.rows))
+        self.checks.append(check)
+        if not holds:
+            ending = f": expected {check.expected}, received {check.received}" if check.expected or check.received else ""
+            raise _Decided(Verdict.FAIL, f"{what}{ending}")
+
+    def equal(self, what: str, received: object, expected: object) -> None:
+        self.expect(what, received == expected, expected, received)
+
+    def need(self, what: str, holds: bool, received: object = "") -> None:
+        """What a case begins from, and which is not its point: without it there is nothing to say."""
+        if not holds:
+            raise _Decided(Verdict.INCONCLUSIVE, f"{what}: {shown(received)}" if received != "" else what)
+
+    def not_applicable(self, why: str) -> NoReturn:
+        raise _Decided(Verdict.NOT_APPLICABLE, why)
+
+    def review(self, what: str) -> NoReturn:
+        """A person has to look at this: never PASS by itself."""
+        raise _Decided(Verdict.REVIEW, what)
+
+    def close(self) -> None:
+        """Leave the device as it was found."""
+
+
+class Making(Protocol):
+    """Makes the tester of one case: the device under test, fresh or as it is on the desk. Raises LinkError without one."""
+
+    def __call__(self, case: Case) -> Tester: ...
+
+
+def shown(value: object) -> str:
+    """A value for a person: bytes in hex, an enum by its name, long ones cut."""
+    if isinstance(value, bytes):
+        text = value.hex()
+    elif isinstance(value, frozenset | set):
+        text = "{" + ", ".join(sorted(map(shown, value))) + "}"
+    else:
+        text = str(getattr(value, "name", value))
+    return text if len(text) <= 200 else f"{text[:160]}... ({len(text)} characters)"
+
+
+def perform(case: Case, make: Making, *, real: bool = False) -> Result:
+    """Try one case. ``real``: the device is no virtual one; then steps that a virtual stand-in did never make its PASS."""
+    try:
+        tester = make(case)
+    except LinkError as e:
+        return Result(case.id, Verdict.ERROR, Status.NOT_RUN, str(e))
+    verdict, status, why = _tried(case, tester)
+    rows = tuple(tester.rows)
+    if verdict is Verdict.PASS and not tester.checks:
+        verdict, why = Verdict.ERROR, "the case expected nothing"
+    if verdict is Verdict.PASS and real and (stand_in := _stand_in(rows, tester.role)):
+        verdict, why = Verdict.ERROR, stand_in
+    return Result(case.id, verdict, status, why, tuple(tester.checks), rows)
+
+
+def _tried(case: Case, tester: Tester) -> tuple[Verdict, Status, str]:
+    try:
+        case.call(tester)
+    except _Decided as e:
+        return e.verdict, Status.RAN, e.why
+    except Ended as e:
+        return Verdict.INCONCLUSIVE, Status.ABORTED, f"before its point: {e}"
+    except LinkError as e:
+        return Verdict.ERROR, Status.ABORTED, str(e)
+    except BenchError as e:
+        return Verdict.ERROR, Status.ABORTED, f"{type(e).__name__}: {e}"
+    except Exception as e:  # whatever the bench did wrong, the next case must run
+        return Verdict.ERROR, Status.ABORTED, f"{type(e).__name__}: {e}"
+    finally:
+        tester.close()
+    return Verdict.PASS, Status.RAN, ""
+
+
+def _stand_in(rows: tuple[Row, ...], role: str) -> str:
+    """Which step of the device's was none of its own; empty when all were."""
+    own = [row for row in rows if isinstance(row, ExchangeRow) and row.role == role]
+    for row in own:
+        if row.provenance not in ("measured", "presented"):
+            return f"{row.step}: a {row.provenance} stand-in answered, not the device"
+    return "" if own else "no row is the device's own"
+
+
+__all__ = ["Check", "Making", "Result", "Tester", "perform", "shown"]

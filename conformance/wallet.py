@@ -1,0 +1,210 @@
+"""A wallet under test, and what a case does with it: a reader's side, message by message.
+
+Whoever brings the wallet (a virtual one, or a real one behind a reader or a radio) gives a :class:`WalletUnderTest`; cases see
+:class:`WalletTester` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from conformance.tester import Tester
+from conformance.vectors.engagements import InSession
+from conformance.vectors.world import INSTITUTION, Reader, World, signed
+from virtual_devices import vhc
+from virtual_devices.clock import Clock
+from virtual_devices.flow import Flow, Session, run
+from virtual_devices.link import Link, Outcome, Work
+from virtual_devices.mdoc import response, session
+from virtual_devices.mdoc.mso import IssuerSigned
+from virtual_devices.mdoc.request import ItemsRequest, items_request
+from virtual_devices.mdoc.response import Believed, DeviceResponse, Document
+from virtual_devices.mdoc.session import SessionData, SessionStatus, Transcript
+from virtual_devices.mdoc.tagged import MalformedMdoc
+from virtual_devices.pki import Refused
+from virtual_devices.reader.desk import Desk, Institution
+from virtual_devices.reader.presentation import Counter, Medium, open_at
+from virtual_devices.reader.proximity import ReaderSession
+from virtual_devices.reader.transmit import Ended
+from virtual_devices.wallet.consent import Use
+
+Names = Mapping[str, Any]
+"""Elements by namespace."""
+EVERYTHING: Names = {
+    space: sorted({*vhc.REGISTRATION.get(space, ()), *vhc.CONSULTATION.get(space, ())})
+    for space in (vhc.BASIC, vhc.MEDICAL, vhc.RECORDS, vhc.DELEGATION)
+}
+CONSULTATION, REGISTRATION = items_request(vhc.DOCTYPE, vhc.CONSULTATION), items_request(vhc.DOCTYPE, vhc.REGISTRATION)
+
+
+class WalletHolder(Protocol):
+    """The person with the wallet: of a virtual one the bench acts, of a real one it asks."""
+
+    def agree(self, use: Use, names: Names, *, write: bool = True) -> None:
+        """Open the wallet, prove who they are, and consent to these elements for one session."""
+        ...
+
+    def approve(self, use: Use) -> None:
+        """Give what the screen asks for now."""
+        ...
+
+    def refuse(self) -> None:
+        """Say no to what the screen asks for now."""
+        ...
+
+
+class WalletUnderTest(Protocol):
+    """A wallet, and the way to it. ``medium``: how it is met."""
+
+    medium: Medium
+    clock: Clock
+    holder: WalletHolder
+
+    def meet(self) -> Mapping[str, Link]:
+        """Links to the roles ``wallet`` and, where a code begins it, ``screen``: a new contact."""
+        ...
+
+    def part(self) -> None:
+        """The contact is over: out of the field, or disconnected."""
+        ...
+
+
+class WalletTester(Tester):
+    """A desk that says to the wallet whatever a case wants. ``world``: the authority that the wallet trusts, SAM and HPC."""
+
+    role = "wallet"
+
+    def __init__(self, wallet: WalletUnderTest, world: World, name: str) -> None:
+        super().__init__()
+        self.wallet = wallet
+        self.world = world
+        self.name = name
+        self.clock = wallet.clock
+        self.holder = wallet.holder
+        self.desk = Desk("tester", Institution(INSTITUTION), world.root, wallet.clock, world.fresh("tester", name))
+        self.work = Work()
+        self._links: Mapping[str, Link] = {}
+
+    # -- meeting it
+
+    def meet(self, use: Use | None = Use.TREATMENT, names: Names = EVERYTHING, *, write: bool = True) -> ReaderSession:
+        """Engagement, and the channel open; nothing is said yet. ``use``: what the holder has agreed to, None: nothing."""
+        self.part()
+        if use is not None:
+            self.holder.agree(use, names, write=write)
+        self._links = self.wallet.meet()
+        opened: ReaderSession = self.run(open_at(self.desk, Counter(self.wallet.medium)))
+        return opened
+
+    def part(self) -> None:
+        if self._links:
+            self._links = {}
+            self.wallet.part()
+
+    def close(self) -> None:
+        self.part()
+
+    def run(self, flow: Flow[Any]) -> Any:
+        return run(flow, Session(self._links, self.clock, record=self.rows.append, name=self.name, flow="conform"))
+
+    # -- speaking with it
+
+    def send(self, opened: ReaderSession, message: bytes, step: str = "session message") -> bytes:
+        """Any bytes as a session message, and the answer as it came; empty when there is none. That a wallet in reach answers
+        in time is a check; one that is gone leaves the case open."""
+        try:
+            answer: bytes = self.run(opened.channel.exchange(message, step))
+        except Ended as e:
+            self.need(f"the wallet is there for {step}", e.outcome is not Outcome.GONE, str(e))
+            self.expect(f"the wallet answers {step}", False, "an answer", str(e))
+            raise AssertionError("unreachable") from None
+        return answer
+
+    def first(self, opened: ReaderSession, plain: bytes) -> bytes:
+        """The SessionEstablishment that carries ``plain``."""
+        return session.establishment(opened.transcript.reader_key_bytes, opened.cipher.seal(plain))
+
+    def later(self, opened: ReaderSession, plain: bytes) -> bytes:
+        """The SessionData that carries ``plain``."""
+        return SessionData(opened.cipher.seal(plain)).to_bytes()
+
+    def request(self, opened: ReaderSession, plain: bytes, step: str = "request") -> DeviceResponse:
+        """One request and its answer, which must be one."""
+        message = self.later(opened, plain) if opened.established else self.first(opened, plain)
+        opened.established = True
+        return self.answer(opened, self.send(opened, message, step))
+
+    def answer(self, opened: ReaderSession, raw: bytes) -> DeviceResponse:
+        """What a session message of the wallet's says; that it says something is a check."""
+        said = self.data(raw)
+        self.expect("the wallet answers with encrypted data", said.data is not None, "data", said.status)
+        assert said.data is not None
+        try:
+            return response.read(opened.cipher.open(said.data))
+        except MalformedMdoc as e:
+            self.expect("the wallet's answer can be read", False, "a DeviceResponse", e.what)
+            raise AssertionError("unreachable") from None
+
+    def data(self, raw: bytes) -> SessionData:
+        """The wallet's answer as SessionData; that it is one is a check."""
+        try:
+            return session.read_data(raw)
+        except MalformedMdoc as e:
+            self.expect("the wallet's answer is SessionData", False, "SessionData", f"{e.what}: {raw.hex()}")
+            raise AssertionError("unreachable") from None
+
+    def ended(self, raw: bytes, status: SessionStatus) -> None:
+        """The answer ends the session with this status, and nothing else is in it."""
+        said = self.data(raw)
+        self.equal("status that ends the session", said.status, status)
+        self.expect("no data beside the status", said.data is None, "no data", said.data)
+
+    def believed(self, opened: ReaderSession, document: Document) -> Believed:
+        """The document, believed as a desk does it; that it is to be believed is a check."""
+        verdict = response.believe(
+            document, opened.transcript, self.world.root, self.clock.now_ns(), self.work,
+            agree=lambda device: session.agree(opened.key, device),
+        )
+        if isinstance(verdict, Refused):
+            self.expect("what the wallet shows is signed by its issuer and by its key", False, "believed", verdict.text)
+            raise AssertionError("unreachable")
+        return verdict
+
+    # -- saying it as a right reader does
+
+    def asked(self, opened: ReaderSession, items: ItemsRequest = CONSULTATION, hpc: Reader | None = None) -> bytes:
+        """A request as it should be: by the SAM, and by the professional where one is given."""
+        return signed(items, opened.transcript, self.world.sam, (self.world.sam, hpc) if hpc is not None else ()).to_bytes()
+
+    def consultation(self, opened: ReaderSession) -> DeviceResponse:
+        """SAM and physician ask for all that they may have."""
+        return self.request(opened, self.asked(opened, hpc=self.world.physician), "consultation")
+
+    def shown(self, opened: ReaderSession, answer: DeviceResponse) -> Mapping[str, Mapping[str, Any]]:
+        """Namespace -> element -> value of our document, believed; nothing where there is none."""
+        document = next((d for d in answer.documents if d.doctype == vhc.DOCTYPE), None)
+        if document is None:
+            return {}
+        found = self.believed(opened, document)
+        return {space: {**found.values.get(space, {}), **found.device_values.get(space, {})}
+                for space in (*found.values, *found.device_values)}
+
+    def live(self, opened: ReaderSession, name: str) -> InSession:
+        """The session, as what makes vectors takes one."""
+        return Live(name, opened.transcript)
+
+    def holding(self, issued: IssuerSigned) -> World:
+        """The world in which this credential is the one that was shown."""
+        return self.world.showing(issued)
+
+
+class Live:
+    """A session of now."""
+
+    def __init__(self, name: str, transcript: Transcript) -> None:
+        self.name = name
+        self.transcript = transcript
+
+
+__all__ = ["CONSULTATION", "EVERYTHING", "REGISTRATION", "WalletHolder", "WalletTester", "WalletUnderTest"]
