@@ -84,8 +84,7 @@ def _fail(text: str, code: int) -> NoReturn:
 @click.group(
     cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     elsewhere={
-        "capture": "bench.capture", "vectors": "bench.vectors", "audit": "bench.audit", "fhir": "bench.fhir",
-        "sign": "bench.sign",
+        name: f"bench.{name}" for name in ("capture", "conform", "vectors", "audit", "fhir", "sign")
     },
 )
 @click.version_option(package_name="vhc-bench")

@@ -129,7 +129,8 @@ def cases_of(function: Callable[..., None], module: str) -> list[Case]:
     kind = next((k for k in Kind if parameters[:1] == [k.value.replace("-", "_")]), None)
     says = inspect.getdoc(function)
     if kind is None or not name.startswith("test_") or not says or not (marked.clauses or marked.each):
-        raise UsageError(f"{module}.{name} is no case: its parameter names a kind, it is named test_..., says what it shows, by clause")
+        rule = "named test_..., its parameter a kind of device, its docstring what it shows, its decorator by which clause"
+        raise UsageError(f"{module}.{name} is no case: {rule}")
     subject = module.rpartition(".")[2].removeprefix(f"test_{kind.value.replace('-', '_')}_")
     base = f"{kind.value}.{subject}.{name.removeprefix('test_')}".replace("_", "-")
     first = says.partition("\n\n")[0].replace("\n", " ")

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import cache
 
 from conformance.case import Each, Nature, case
+from conformance.kinds.wallet import REGISTRATION, WalletTester
 from conformance.vectors import engagements, requests
 from conformance.vectors.model import Input, Reason, Space, Value, Vector
 from conformance.vectors.suite import Suite
 from conformance.vectors.world import World
-from conformance.wallet import REGISTRATION, WalletTester
 from virtual_devices import vhc
 from virtual_devices.mdoc.response import DeviceResponse, ResponseStatus
 from virtual_devices.wallet.consent import Use

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from conformance.case import Each, Nature, case
+from conformance.kinds.wallet import REGISTRATION, WalletTester
 from conformance.vectors.suite import flipped
-from conformance.wallet import REGISTRATION, WalletTester
 from virtual_devices.holder.session import MAX_REQUESTS
 from virtual_devices.mdoc import session
 from virtual_devices.mdoc.session import MAX_MESSAGE_BYTES, SessionData, SessionStatus

@@ -59,18 +59,19 @@ class Mutant:
 
     def code(self, sound: CodeType) -> CodeType:
         """The function's code with the fault. Raises LookupError when it is no function of its own."""
-        tree = deepcopy(_tree(self.module))
-        function = dict(functions(tree))[self.function]
-        self.change(function)
+        around = _statements(self.module)[self.function.partition(".")[0]]
+        tree = ast.Module([deepcopy(around)], [])
+        self.change(dict(functions(tree))[self.function])
         ast.fix_missing_locations(tree)
-        made = compile(tree, sound.co_filename, "exec", dont_inherit=True)
+        made = compile(tree, sound.co_filename, "exec", flags=annotations.compiler_flag, dont_inherit=True)
         return _find(made, sound.co_qualname, sound.co_freevars)
 
 
 @cache
-def _tree(module: str) -> ast.Module:
-    source = inspect.getsource(import_module(module))
-    return ast.parse(source)
+def _statements(module: str) -> Mapping[str, ast.stmt]:
+    """The functions and classes of a module."""
+    body = ast.parse(inspect.getsource(import_module(module))).body
+    return {node.name: node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
 
 
 def _find(code: CodeType, qualname: str, free: tuple[str, ...]) -> CodeType:

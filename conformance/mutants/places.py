@@ -8,30 +8,19 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any
 
-from conformance.case import Kind
 from virtual_devices.errors import PeerError
 
 NOES = frozenset({"Refused", "No", "SessionStatus", "ResponseStatus", "WriteOutcome", "Trouble"})
 """Names of classes whose values, in what is returned, are a refusal."""
 _YES = frozenset({"OK", "STORED", "ALREADY"})
 """But not these members of theirs."""
-
-DEVICES: Mapping[Kind, tuple[str, ...]] = {
-    Kind.WALLET: (
-        "virtual_devices.holder.application", "virtual_devices.holder.readers", "virtual_devices.holder.session",
-        "virtual_devices.holder.writing", "virtual_devices.mdoc.request", "virtual_devices.mdoc.session",
-        "virtual_devices.mdoc.tagged", "virtual_devices.mdoc.cose_key", "virtual_devices.pki", "virtual_devices.cose",
-        "virtual_devices.write_back", "virtual_devices.wallet.phone", "virtual_devices.wallet.consent",
-    ),
-}
-"""The modules that a device of this kind is made of, as far as a peer can reach them from outside."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +44,9 @@ class Place:
         return found
 
 
-def places(kind: Kind) -> list[Place]:
-    """Every refusal of the reference device of that kind, in the order of its modules and their text."""
-    return [place for name in DEVICES[kind] for place in _of_module(import_module(name))]
+def places(modules: Iterable[str]) -> list[Place]:
+    """Every refusal in these modules, in the order of their text."""
+    return [place for name in modules for place in _of_module(import_module(name))]
 
 
 def _of_module(module: ModuleType) -> Iterator[Place]:
@@ -117,4 +106,4 @@ def live(module: str, function: str) -> FunctionType:
     return found
 
 
-__all__ = ["DEVICES", "NOES", "Place", "functions", "live", "places"]
+__all__ = ["NOES", "Place", "functions", "live", "places"]

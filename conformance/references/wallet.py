@@ -1,12 +1,11 @@
-"""The reference wallet as a wallet under test: what the suite is tried on, and what others may compare theirs with."""
+"""The reference wallet as a wallet under test."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from conformance.vectors.world import NOW_NS, PLACE, UNTIL_NS, World
-from conformance.wallet import Names
 from virtual_devices import vhc
 from virtual_devices.clock import VirtualClock
 from virtual_devices.link import DirectLink, Link
@@ -59,7 +58,7 @@ class _Holder:
     def __init__(self, wallet: ReferenceWallet) -> None:
         self._wallet = wallet
 
-    def agree(self, use: Use, names: Names, *, write: bool = True) -> None:
+    def agree(self, use: Use, names: Mapping[str, Collection[str]], *, write: bool = True) -> None:
         phone, now_ns = self._wallet.phone, self._wallet.clock.now_ns()
         phone.holder.enter_pin(PIN, now_ns)
         phone.arm(use, names, now_ns, write=write)

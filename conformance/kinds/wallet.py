@@ -6,9 +6,12 @@ Whoever brings the wallet (a virtual one, or a real one behind a reader or a rad
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
+from conformance.case import Kind
+from conformance.kinds import Suite
+from conformance.references.wallet import ReferenceWallet
 from conformance.tester import Tester
 from conformance.vectors.engagements import InSession
 from conformance.vectors.world import INSTITUTION, Reader, World, signed
@@ -29,7 +32,7 @@ from virtual_devices.reader.proximity import ReaderSession
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet.consent import Use
 
-Names = Mapping[str, Any]
+Names = Mapping[str, Collection[str]]
 """Elements by namespace."""
 EVERYTHING: Names = {
     space: sorted({*vhc.REGISTRATION.get(space, ()), *vhc.CONSULTATION.get(space, ())})
@@ -57,9 +60,14 @@ class WalletHolder(Protocol):
 class WalletUnderTest(Protocol):
     """A wallet, and the way to it. ``medium``: how it is met."""
 
-    medium: Medium
-    clock: Clock
-    holder: WalletHolder
+    @property
+    def medium(self) -> Medium: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def holder(self) -> WalletHolder: ...
 
     def meet(self) -> Mapping[str, Link]:
         """Links to the roles ``wallet`` and, where a code begins it, ``screen``: a new contact."""
@@ -207,4 +215,15 @@ class Live:
         self.transcript = transcript
 
 
-__all__ = ["CONSULTATION", "EVERYTHING", "REGISTRATION", "WalletHolder", "WalletTester", "WalletUnderTest"]
+SUITE = Suite(
+    Kind.WALLET, tuple(medium.value for medium in (Medium.NFC, Medium.QR_BLE)),
+    lambda world, channel, name: ReferenceWallet(world, Medium(channel), name), WalletTester,
+    (
+        "virtual_devices.holder.application", "virtual_devices.holder.readers", "virtual_devices.holder.session",
+        "virtual_devices.holder.writing", "virtual_devices.mdoc.request", "virtual_devices.mdoc.session",
+        "virtual_devices.mdoc.tagged", "virtual_devices.mdoc.cose_key", "virtual_devices.pki", "virtual_devices.cose",
+        "virtual_devices.write_back", "virtual_devices.wallet.phone", "virtual_devices.wallet.consent",
+    ),
+)
+
+__all__ = ["CONSULTATION", "EVERYTHING", "REGISTRATION", "SUITE", "WalletHolder", "WalletTester", "WalletUnderTest"]

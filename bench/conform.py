@@ -1,0 +1,141 @@
+"""The command ``conform``: the suite against a device, and the suite against itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from bench.duts import duts
+from bench.exits import ENVIRONMENT, INCONCLUSIVE, LAW_BROKEN, NOTHING_RAN, PASS
+from bench.tables import print_table
+from conformance.outcome import Outcome, read
+from conformance.verdict import Verdict, roll_up
+from virtual_devices.errors import UsageError
+
+_EXITS = {
+    Verdict.PASS: PASS, Verdict.FAIL: LAW_BROKEN, Verdict.ERROR: ENVIRONMENT, Verdict.INCONCLUSIVE: INCONCLUSIVE,
+    Verdict.REVIEW: INCONCLUSIVE, Verdict.NOT_APPLICABLE: NOTHING_RAN,
+}
+
+
+@click.command()
+@click.option("--dut", "given", multiple=True, metavar="KIND=MONIKER",
+              help="Device under test, such as wallet=virtual. Can be given again; every reference device when left out.")
+@click.option("--channel", "channels", multiple=True, metavar="CHANNEL", help="Over this channel only: nfc, ble, ...")
+@click.option("--only", multiple=True, metavar="CASE", help="Cases whose id begins so.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the results there, as JSON.")
+@click.option("--processes", "-n", default=2, show_default=True, type=click.IntRange(1, 64), help="Virtual devices at a time.")
+@click.option("--list", "listing", is_flag=True, help="Only list the cases.")
+@click.option("--self-check", is_flag=True, help="Try the suite: one fault after the other in the reference devices.")
+@click.option("--json", "as_json", is_flag=True, help="Results, list or self-check as JSON on standard output.")
+def command(
+    given: tuple[str, ...], channels: tuple[str, ...], only: tuple[str, ...], out: Path | None, processes: int, listing: bool,
+    self_check: bool, as_json: bool,
+) -> None:
+    """Try a device against the clauses of the profile, case by case, and give a verdict.
+
+    \b
+    Examples:
+      vhc-bench conform                                   every reference device, over every channel
+      vhc-bench conform --dut wallet=virtual --channel ble
+      vhc-bench conform --only wallet.session             the cases of one subject
+      vhc-bench conform --list                            what each case tries, and which clause it shows
+      vhc-bench conform --self-check --json               how well the suite finds faults
+
+    \b
+    Verdicts: pass, fail, inconclusive, error (the bench's own), not applicable, review (a person has to look).
+    Exit codes: 0 pass, 1 fail, 3 error, 5 nothing ran, 6 inconclusive or review only.
+    """
+    if listing:
+        _list(only, as_json)
+        return
+    if self_check:
+        sys.exit(_check_itself(only, processes, as_json))
+    duts(given, channels)  # wrong use is told before anything starts
+    results = _run(given, channels, only, processes, quiet=as_json)
+    if out is not None:
+        out.write_text(json.dumps([r.plain() for r in results], ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    sys.exit(_told(results, as_json))
+
+
+def _run(
+    given: tuple[str, ...], channels: tuple[str, ...], only: tuple[str, ...], processes: int, *, quiet: bool,
+) -> list[Outcome]:
+    """The suite in pytest, away from the settings of whatever project lies around. Raises UsageError."""
+    with TemporaryDirectory() as folder:
+        results = Path(folder, "results.json")
+        options = [f"--dut={text}" for text in given] + [f"--dut-channel={c}" for c in channels]
+        options += [f"--conformance-only={text}" for text in only]
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", "--disable-plugin-autoload", "-p", "xdist", "-p", "bench.pytest_plugin",
+             "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}", "-q", "-n", str(processes), "--pyargs",
+             "conformance.cases", f"--conformance-results={results}", *options],
+            stdout=subprocess.DEVNULL if quiet else sys.stderr, check=False,
+        )
+        if not results.exists():
+            raise UsageError(f"the suite did not run: pytest ended with {run.returncode}")
+        return [read(plain) for plain in json.loads(results.read_text(encoding="utf-8"))]
+
+
+def _told(results: list[Outcome], as_json: bool) -> int:
+    """Print what became of them; the exit code."""
+    if as_json:
+        click.echo(json.dumps([r.plain() for r in results], ensure_ascii=False))
+        return _EXITS[roll_up(r.judged for r in results)]
+    for result in results:
+        if result.judged not in (Verdict.PASS, Verdict.NOT_APPLICABLE):
+            click.echo(f"{result.verdict.upper()}  {result.case} over {result.channel} ({', '.join(result.clauses)})")
+            click.echo(f"      {result.says}\n      {result.why}\n      again: {result.command}")
+    rows = []
+    for kind, device, channel in sorted({(r.kind, r.device, r.channel) for r in results}):
+        mine = [r for r in results if (r.kind, r.device, r.channel) == (kind, device, channel)]
+        counts = Counter(r.judged for r in mine)
+        rows.append((kind, device, channel, roll_up(counts).value, *(str(counts[v]) for v in Verdict)))
+    print_table(("kind", "device", "channel", "verdict", *(v.value for v in Verdict)), rows)
+    return _EXITS[roll_up(r.judged for r in results)]
+
+
+def _list(only: tuple[str, ...], as_json: bool) -> None:
+    from conformance.case import cases
+
+    there = [case for case in cases() if not only or case.id.startswith(only)]
+    if as_json:
+        listed = [{"id": c.id, "kind": c.kind.value, "clauses": c.clauses, "nature": c.nature.value, "says": c.says, "zh": c.zh,
+                   "channels": sorted(c.channels)} for c in there]
+        click.echo(json.dumps(listed, ensure_ascii=False, indent=1))
+        return
+    rows = [(c.id, c.nature.value, ", ".join(c.clauses), c.says) for c in there]
+    print_table(("case", "nature", "clauses", "what it shows"), rows)
+
+
+def _check_itself(only: tuple[str, ...], processes: int, as_json: bool) -> int:
+    from bench.self_check import Kill, self_check
+
+    done = 0
+
+    def progress(kill: Kill, of: int) -> None:
+        nonlocal done
+        done += 1
+        if not as_json:
+            found = f"{kill.case} over {kill.channel}" if kill.case else "SURVIVES"
+            click.echo(f"{done:4} of {of}  {kill.mutant.id}  {kill.mutant.what}: {found}")
+
+    kills = self_check(only, processes=processes, progress=progress)
+    survivors = sorted(kill.mutant.id for kill in kills if not kill.case)
+    if as_json:
+        click.echo(json.dumps({"mutants": len(kills), "caught": len(kills) - len(survivors), "survivors": survivors}))
+    else:
+        click.echo(f"{len(kills)} faults, {len(kills) - len(survivors)} found")
+    if not kills:
+        return NOTHING_RAN
+    return PASS if len(survivors) * 50 <= len(kills) else LAW_BROKEN
+
+
+__all__ = ["command"]

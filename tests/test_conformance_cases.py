@@ -1,0 +1,89 @@
+"""The cases themselves: what they name exists, they pass on the reference devices, and they find faults."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bench.self_check import Trial, all_mutants
+from conformance.case import cases
+from conformance.kinds import suites
+from conformance.mutants.operators import Family
+from conformance.mutants.places import places
+from conformance.vectors.world import World
+
+from .places import ROOT
+
+
+def test_case_names_clauses_that_there_are() -> None:
+    pages = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "docs/reference/profile").glob("*.md"))
+    there = set(re.findall(r"^\*\*(P-[A-Z]{3}-\d\d)\*\*", pages, re.MULTILINE))
+    assert {clause for case in cases() for clause in case.clauses} - there == set()
+
+
+def test_case_has_an_id_of_its_own_and_says_what_it_shows_in_both_languages() -> None:
+    assert [name for name, n in Counter(case.id for case in cases()).items() if n > 1] == []
+    assert [case.id for case in cases() if not case.says or not re.search(r"[\u4e00-\u9fff]", case.zh)] == []
+
+
+def test_refusal_of_a_reference_device_has_a_mutant() -> None:
+    for suite in suites().values():
+        mutants = all_mutants(suite)
+        assert {(p.module, p.line) for p in places(suite.modules)} == {(m.module, m.line) for m in mutants}
+        for mutant in mutants:
+            with mutant.applied():
+                pass
+        assert len({m.id for m in mutants}) == len(mutants)
+
+
+def test_fault_is_found_by_a_case_and_a_sound_device_passes_it() -> None:
+    suite = next(s for kind, s in suites().items() if kind.value == "wallet")
+    trial = Trial(suite, "ble", World(1))
+    begin = ("wallet.session.session-data-before", "wallet.session.status-alone-ends-the-session-without-an-answer[term")
+    trial.cases = [c for c in trial.cases if c.id.startswith(begin)]
+    assert trial.sound() == []
+    wrong_code = [m for m in all_mutants(suite) if m.module.endswith("holder.session") and m.family is Family.WRONG_CODE]
+    killed = [trial.kill(m) for m in wrong_code]
+    assert "wallet.session.session-data-before-the-session-ends-it" in killed
+    assert "" in killed  # two cases do not find all
+
+
+def conform(*args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench.cli", "conform", *args]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_command_tries_the_reference_device() -> None:
+    done = conform("--only", "wallet.session.first", "--json", "-n", "1")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [(r["verdict"], r["channel"]) for r in found] == [("pass", "ble"), ("pass", "nfc")]
+
+
+def test_command_says_that_nothing_ran() -> None:
+    assert conform("--only", "wallet.nothing", "--json", "-n", "1").returncode == 5
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"), [("phone=virtual", "one of"), ("wallet=nfc:usb", "there is virtual"), ("wallet", "KIND")]
+)
+def test_command_refuses_a_device_that_there_is_not(wrong: str, says: str) -> None:
+    done = conform("--dut", wrong)
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_suite_runs_in_somebody_elses_project(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\naddopts = '-q'\n")
+    options = ["--dut", "wallet=virtual", "--dut-channel", "ble", "--conformance-only", "wallet.session.first"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--pyargs", "conformance", *options], cwd=tmp_path, capture_output=True, text=True,
+        check=False, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
