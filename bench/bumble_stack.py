@@ -1,0 +1,341 @@
+"""BLE data retrieval upon bumble: as GATT server and as GATT client, over any transport that bumble knows.
+
+A :class:`Radio` is one Bluetooth controller: a USB dongle (``usb:0``), a serial one (``serial:/dev/ttyACM0,1000000``), one at the
+other end of a socket (``tcp-client:HOST:PORT``, ``unix:PATH``), Linux's own (``hci-socket:0``). Bumble brings the host's side, so
+no Bluetooth service of the machine is needed, and none may hold the controller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from bumble import att, gatt, hci
+from bumble.core import UUID, AdvertisingData, BaseBumbleError
+from bumble.device import AdvertisingType, Connection, Device, DeviceConfiguration, Peer
+from bumble.gatt_client import CharacteristicProxy
+from bumble.gatt_server import Server
+from bumble.transport import open_transport
+
+from bench.ble_end import StackTrouble
+from virtual_devices.errors import LinkError
+from virtual_devices.mdoc.ble_chunks import WANTED_MTU
+from virtual_devices.mdoc.ble_events import (
+    Action,
+    Advertise,
+    Connected,
+    Disconnect,
+    Disconnected,
+    Discover,
+    Discovered,
+    Event,
+    IdentRead,
+    MtuAgreed,
+    Notified,
+    Notify,
+    ReadIdent,
+    RequestMtu,
+    Scan,
+    Subscribe,
+    Subscribed,
+    Write,
+    Written,
+)
+from virtual_devices.mdoc.ble_gatt import Characteristic, Property, by_uuid
+
+OPEN_LIMIT_S = 10.0
+"""A controller that has not answered to its reset within this is none, or another program holds it."""
+OPERATION_LIMIT_S = 10.0
+"""One operation of GATT; bumble's own limit is 30 s."""
+ADVERTISING_MS = 20.0
+"""Between two advertisements, the shortest that a peripheral may choose (Core volume 6 part B 4.4.2.2)."""
+MAX_ADVERTISEMENT_BYTES = 31
+_ALL = tuple(Property)
+T = TypeVar("T")
+TROUBLE = (BaseBumbleError, TimeoutError, asyncio.CancelledError, OSError, ValueError)
+
+
+class Radio:
+    """One controller, powered. Use :meth:`open`, and :meth:`close` in the end."""
+
+    def __init__(self, transport: Any, device: Device) -> None:
+        self._transport = transport
+        self.device = device
+
+    @classmethod
+    async def open(cls, name: str, local_name: str = "") -> Radio:
+        """Raises LinkError with what to do."""
+        transport = None
+        try:
+            async with asyncio.timeout(OPEN_LIMIT_S):
+                transport = await open_transport(name)
+                config = DeviceConfiguration(
+                    name=local_name or "mdoc", address=hci.Address.generate_static_address(), le_privacy_enabled=False,
+                    advertising_interval_min=ADVERTISING_MS, advertising_interval_max=ADVERTISING_MS,
+                )
+                device = Device.from_config_with_hci(config, transport.source, transport.sink)
+                await device.power_on()
+        except Exception as error:  # what transports raise is as various as they are
+            if transport is not None:
+                await transport.close()
+            what = "it does not answer" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+            raise LinkError(f"the controller {name!r} cannot be used: {what}. {remedy(name)}") from error
+        radio = cls(transport, device)
+        radio.clear()
+        return radio
+
+    def clear(self) -> None:
+        """Serve nothing any more: each engagement has a service of its own."""
+        self.device.gatt_server = Server(self.device)
+        self.device.gatt_server.max_mtu = WANTED_MTU
+
+    @property
+    def lost(self) -> asyncio.Future[None]:
+        """Done when the controller has gone."""
+        gone: asyncio.Future[None] = self._transport.source.terminated
+        return gone
+
+    async def close(self) -> None:
+        with suppress(*TROUBLE):
+            await asyncio.wait_for(self.device.power_off(), 1.0)
+        await self._transport.close()
+
+
+def remedy(name: str) -> str:
+    """What to look at when a transport of this kind does not open."""
+    match name.partition(":")[0]:
+        case "usb" | "pyusb":
+            return "Is the dongle plugged in and yours to open (udev), and no Bluetooth service on it (hciconfig hciN down)?"
+        case "serial":
+            return "Is the port right, with its speed (serial:/dev/ttyACM0,1000000), and yours to open (group dialout)?"
+        case "hci-socket" | "vhci":
+            return "It needs CAP_NET_ADMIN, and the adapter down (hciconfig hciN down)."
+        case "tcp-client" | "unix" | "unix-client" | "ws-client":
+            return "Does the program that serves this controller run?"
+        case _:
+            return "Bumble knows usb, serial, tcp-client, unix, hci-socket and others."
+
+
+class _Stack:
+    """What both roles have in common: the one connection."""
+
+    def __init__(self, radio: Radio) -> None:
+        self._radio = radio
+        self._device = radio.device
+        self._connection: Connection | None = None
+        self._tell: Callable[[Event], None] = lambda _: None
+
+    def begin(self, tell: Callable[[Event], None]) -> None:
+        self._tell = tell
+
+    def _take(self, connection: Connection) -> None:
+        self._connection = connection
+        connection.on(connection.EVENT_DISCONNECTION, self._disconnected)
+
+    def _disconnected(self, *_: Any) -> None:
+        if self._connection is not None:
+            self._connection = None
+            self._tell(Disconnected())
+
+    async def _drop(self) -> None:
+        """Disconnect once all that was sent has left."""
+        connection = self._connection
+        if connection is None:
+            return
+        with suppress(*TROUBLE):
+            async with asyncio.timeout(OPERATION_LIMIT_S):
+                await connection.drain()
+                await connection.disconnect()
+
+    def _there(self) -> Connection:
+        if self._connection is None:
+            raise StackTrouble("there is no connection")
+        return self._connection
+
+
+class ServerStack(_Stack):
+    """The GATT server: advertises, serves, notifies."""
+
+    def __init__(self, radio: Radio) -> None:
+        super().__init__(radio)
+        self._served: dict[uuid.UUID, gatt.Characteristic[bytes]] = {}
+        self._waiting = False
+
+    async def do(self, action: Action) -> Event | None:
+        match action:
+            case Advertise():
+                await _tried(self._advertise(action))
+            case Notify():
+                connection, row = self._there(), self._served[action.characteristic.uuid]
+                await _queued(self._device.gatt_server.notify_subscriber(connection, row, action.value))
+            case Disconnect():
+                await self._stop()
+                await self._drop()
+            case _:
+                raise StackTrouble(f"a GATT server cannot {type(action).__name__}")
+        return None
+
+    async def _advertise(self, action: Advertise) -> None:
+        rows = [self._serve(row, action.ident) for row in action.characteristics]
+        self._served = dict(zip((row.uuid for row in action.characteristics), rows, strict=True))
+        service = _bumble(action.service)
+        self._device.add_service(gatt.Service(service, rows))
+        shown = bytes(AdvertisingData([
+            (AdvertisingData.FLAGS, b"\x06"), (AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, bytes(service)),
+        ]))
+        assert len(shown) <= MAX_ADVERTISEMENT_BYTES
+        self._device.on(self._device.EVENT_CONNECTION, self._came)
+        self._waiting = True
+        await self._device.start_advertising(
+            AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE, advertising_data=shown, scan_response_data=b"",
+        )
+
+    def _serve(self, row: Characteristic, ident: bytes | None) -> gatt.Characteristic[bytes]:
+        name = row.name
+        value: Any = ident
+        if Property.WRITE_WITHOUT_RESPONSE in row.properties:
+            value = gatt.CharacteristicValue(write=lambda _, written: self._tell(Written(name, bytes(written))))
+        elif ident is None or Property.READ not in row.properties:
+            value = b""
+        properties = gatt.Characteristic.Properties(sum(p.value for p in row.properties))
+        permissions = att.Attribute.Permissions.READABLE | att.Attribute.Permissions.WRITEABLE
+        served: gatt.Characteristic[bytes] = gatt.Characteristic(_bumble(row.uuid), properties, permissions, value)
+        served.on(served.EVENT_SUBSCRIPTION, lambda _, on, __: self._tell(Subscribed(name, bool(on))))
+        return served
+
+    def _came(self, connection: Connection) -> None:
+        if self._connection is not None or not self._waiting:
+            return
+        self._waiting = False
+        self._take(connection)
+        connection.on(connection.EVENT_CONNECTION_ATT_MTU_UPDATE, lambda: self._tell(MtuAgreed(connection.att_mtu)))
+        self._tell(Connected(connection.att_mtu))
+
+    async def _stop(self) -> None:
+        self._waiting = False
+        self._device.remove_listener(self._device.EVENT_CONNECTION, self._came)
+        with suppress(*TROUBLE):
+            await self._device.stop_advertising()
+
+    async def close(self) -> None:
+        if self._served:
+            await self._stop()
+        await self._drop()
+        self._radio.clear()
+
+
+class ClientStack(_Stack):
+    """The GATT client: scans, connects, writes."""
+
+    def __init__(self, radio: Radio, fits: Callable[[str, str], bool] = lambda address, name: True) -> None:
+        super().__init__(radio)
+        self._fits = fits
+        self._peer: Peer | None = None
+        self._found: dict[uuid.UUID, CharacteristicProxy[bytes]] = {}
+
+    async def do(self, action: Action) -> Event | None:
+        match action:
+            case Scan():
+                return await _tried(self._connect(action.service), limit_s=None)
+            case RequestMtu():
+                return MtuAgreed(await _tried(self._there_peer().request_mtu(action.mtu)))
+            case Discover():
+                return await _tried(self._discover(action.service))
+            case ReadIdent():
+                return IdentRead(bytes(await _tried(self._there_peer().read_value(self._found[action.characteristic.uuid]))))
+            case Subscribe():
+                return await _tried(self._subscribe(action.characteristic))
+            case Write():
+                self._there()
+                await _queued(self._found[action.characteristic.uuid].write_value(action.value))
+            case Disconnect():
+                await self._drop()
+            case _:
+                raise StackTrouble(f"a GATT client cannot {type(action).__name__}")
+        return None
+
+    def _there_peer(self) -> Peer:
+        self._there()
+        assert self._peer is not None
+        return self._peer
+
+    async def _connect(self, service: uuid.UUID) -> Event:
+        seen: asyncio.Future[hci.Address] = asyncio.get_running_loop().create_future()
+        wanted = _bumble(service)
+
+        def look(advertisement: Any) -> None:
+            services = advertisement.data.get(AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS) or []
+            name = advertisement.data.get(AdvertisingData.COMPLETE_LOCAL_NAME) or ""
+            if wanted in services and not seen.done() and self._fits(str(advertisement.address), str(name)):
+                seen.set_result(advertisement.address)
+
+        self._device.on(self._device.EVENT_ADVERTISEMENT, look)
+        try:
+            await self._device.start_scanning(filter_duplicates=False)
+            address = await seen
+        finally:
+            self._device.remove_listener(self._device.EVENT_ADVERTISEMENT, look)
+            with suppress(*TROUBLE):
+                await self._device.stop_scanning()
+        connection = await asyncio.wait_for(self._device.connect(address), OPERATION_LIMIT_S)
+        self._take(connection)
+        self._peer = Peer(connection)
+        return Connected(connection.att_mtu)
+
+    async def _discover(self, service: uuid.UUID) -> Event:
+        peer = self._there_peer()
+        self._found = {}
+        for found in await peer.discover_service(_bumble(service)):
+            for each in await found.discover_characteristics():
+                self._found[_plain(each.uuid)] = each
+        return Discovered({
+            key: frozenset(p for p in _ALL if p.value & int(each.properties)) for key, each in self._found.items()
+        })
+
+    async def _subscribe(self, row: Characteristic) -> Event:
+        def notified(value: Any) -> None:
+            self._tell(Notified(row.name, bytes(value)))
+
+        await self._found[row.uuid].subscribe(partial(notified))
+        return Subscribed(row.name)
+
+    async def close(self) -> None:
+        await self._drop()
+
+
+async def _queued(operation: Awaitable[None]) -> None:
+    """What only puts a packet into bumble's queue: nothing to wait for."""
+    try:
+        await operation
+    except TROUBLE as e:
+        raise StackTrouble(f"{type(e).__name__}: {e}") from e
+
+
+async def _tried(operation: Coroutine[Any, Any, T], limit_s: float | None = OPERATION_LIMIT_S) -> T:
+    """Bumble cancels what waits for a peer that has gone: that is trouble too, unless it is we who are cancelled."""
+    task = asyncio.ensure_future(operation)
+    try:
+        return await asyncio.wait_for(asyncio.shield(task), limit_s)
+    except asyncio.CancelledError as e:
+        if not task.cancelled():  # it is we
+            task.cancel()
+            raise
+        raise StackTrouble("the connection went away") from e
+    except TROUBLE as e:
+        task.cancel()
+        raise StackTrouble(f"{type(e).__name__}: {e}") from e
+
+
+def _bumble(number: uuid.UUID) -> UUID:
+    return UUID(str(number))
+
+
+def _plain(number: UUID) -> uuid.UUID:
+    return uuid.UUID(bytes=bytes(number)[::-1]) if len(bytes(number)) == 16 else uuid.UUID(int=0)
+
+
+__all__ = ["ClientStack", "Radio", "ServerStack", "remedy"]
