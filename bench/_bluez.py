@@ -340,7 +340,10 @@ class Bluez:
 
 
 def _text(number: Any) -> str:
-    return number.to_hex_str("-").lower() if len(number.to_bytes()) == 16 else f"0000{number.to_hex_str().lower()}-0000-1000-8000-00805f9b34fb"
+    """A UUID as BlueZ writes it: whole, in lower case."""
+    if len(number.to_bytes()) == 16:
+        return str(number.to_hex_str("-").lower())
+    return f"0000{number.to_hex_str().lower()}-0000-1000-8000-00805f9b34fb"
 
 
 async def main(socket: str, seed: str, weather: str) -> None:

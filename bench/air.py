@@ -4,8 +4,8 @@ Bumble's own carries everything at once and loses nothing. Here packets of the l
 (:class:`Weather`), are repeated when they were lost, and a connection on which nothing gets through any more is given up, as
 controllers do. Everything is drawn from one seed.
 
-Controllers are reached by a socket (:meth:`Air.serve`): a program with a Bluetooth host of its own (our presented phone, our reader
-in mdoc central client mode) connects to it as to a dongle, transport ``unix:PATH``.
+Controllers are reached by a socket (:meth:`Air.serve`): a program with a Bluetooth host of its own (our presented phone, our
+reader in mdoc central client mode) connects to it as to a dongle, transport ``unix:PATH``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One end of BLE data retrieval at work: the machine of :mod:`virtual_devices.mdoc.ble` upon a Bluetooth stack.
 
-A :class:`Stack` carries out actions one by one and tells events through :meth:`End.tell`, from callbacks in the same event loop. All
-that happens goes through one queue, so that the machine sees it in the order in which it happened.
+A :class:`Stack` carries out actions one by one and tells events through :meth:`End.tell`, from callbacks in the same event
+loop. All that happens goes through one queue, so that the machine sees it in the order in which it happened.
 """
 
 from __future__ import annotations
@@ -10,15 +10,20 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from virtual_devices.mdoc import session
 from virtual_devices.mdoc.ble import BleLink, Outputs
-from virtual_devices.mdoc.ble_events import Action, Disconnected, Ended, Event, Failed, Notify, Opened, Received, Write
+from virtual_devices.mdoc.ble_events import Action, Disconnected, Ended, Event, Failed, Notify, Opened, Phase, Received, Write
 from virtual_devices.mdoc.tagged import MalformedMdoc
 
 SETTLE_S = 0.5
 """A stack may report a failed operation before it reports that the connection is gone: the news is awaited for so long."""
+
+
+GOODBYE_S = 1.0
+"""Longest wait for the last word to leave."""
 
 
 class StackTrouble(Exception):
@@ -47,18 +52,18 @@ class End:
     def __init__(self, machine: BleLink, stack: Stack) -> None:
         self.machine = machine
         self.ended: Ended | None = None
-        self.opened = asyncio.Event()
+        self.opened = asyncio.Event()  # or ended before that
         self._stack = stack
         self._received: deque[bytes] = deque()
         self._news = asyncio.Event()  # a message has come, or the end
-        self._gone = asyncio.Event()
+        self.gone = asyncio.Event()
         self._queue: asyncio.Queue[tuple[Event | Callable[[], Outputs], asyncio.Future[int] | None]] = asyncio.Queue()
         stack.begin(self.tell)
         self._pump = asyncio.create_task(self._run())
 
     def tell(self, event: Event) -> None:
         if isinstance(event, Disconnected):
-            self._gone.set()
+            self.gone.set()
         self._queue.put_nowait((event, None))
 
     async def start(self) -> None:
@@ -67,8 +72,8 @@ class End:
         await self._wait(self.opened)
 
     async def send(self, message: bytes) -> int:
-        """Hand a whole message to the stack; the moment when the last of it had gone there (perf_counter, ns). After the session's
-        last message the link is ended too."""
+        """Hand a whole message to the stack; the moment when the last of it had gone there (perf_counter, ns). After the
+        session's last message the link is ended too."""
         last = _ends(message)
 
         def wanted() -> Outputs:
@@ -90,8 +95,9 @@ class End:
 
     async def close(self) -> None:
         """End the session where it has not ended, and let the stack go."""
-        if not self._pump.done() and not self.machine.phase.final:
-            await self._want(self.machine.end)
+        if self.machine.phase is Phase.OPEN and not self._pump.done():  # before, it may wait for somebody who never comes
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._want(self.machine.end), GOODBYE_S)
         self._pump.cancel()
         await asyncio.gather(self._pump, return_exceptions=True)
         await self._stack.close()
@@ -160,7 +166,7 @@ class End:
     async def _failed(self, what: str) -> None:
         """Was it the connection? Then its end is in the queue, or will be soon."""
         try:
-            await asyncio.wait_for(self._gone.wait(), SETTLE_S)
+            await asyncio.wait_for(self.gone.wait(), SETTLE_S)
         except TimeoutError:
             self.tell(Failed(what))
 

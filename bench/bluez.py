@@ -4,7 +4,8 @@
         ble.open("", env=bluetooth.env)             bleak, unmodified, on its BlueZ backend
         present(..., transport=bluetooth.transport)     a controller on the same air, for a host of one's own
 
-So the whole stack of a real machine runs but for the kernel and the radio. :meth:`weather`, :meth:`cut`, :meth:`unplug` make trouble.
+So the whole stack of a real machine runs but for the kernel and the radio. Trouble is made by :meth:`PrivateBluetooth.weather`,
+``cut``, ``unplug``, ``power``, ``kill``.
 """
 
 from __future__ import annotations

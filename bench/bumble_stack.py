@@ -45,7 +45,7 @@ from virtual_devices.mdoc.ble_events import (
     Write,
     Written,
 )
-from virtual_devices.mdoc.ble_gatt import Characteristic, Property, by_uuid
+from virtual_devices.mdoc.ble_gatt import Characteristic, Property
 
 OPEN_LIMIT_S = 10.0
 """A controller that has not answered to its reset within this is none, or another program holds it."""
@@ -208,7 +208,7 @@ class ServerStack(_Stack):
         return served
 
     def _came(self, connection: Connection) -> None:
-        if self._connection is not None or not self._waiting:
+        if self._connection is not None or not self._waiting or connection.role is not hci.Role.PERIPHERAL:
             return
         self._waiting = False
         self._take(connection)
@@ -231,9 +231,8 @@ class ServerStack(_Stack):
 class ClientStack(_Stack):
     """The GATT client: scans, connects, writes."""
 
-    def __init__(self, radio: Radio, fits: Callable[[str, str], bool] = lambda address, name: True) -> None:
+    def __init__(self, radio: Radio) -> None:
         super().__init__(radio)
-        self._fits = fits
         self._peer: Peer | None = None
         self._found: dict[uuid.UUID, CharacteristicProxy[bytes]] = {}
 
@@ -269,8 +268,7 @@ class ClientStack(_Stack):
 
         def look(advertisement: Any) -> None:
             services = advertisement.data.get(AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS) or []
-            name = advertisement.data.get(AdvertisingData.COMPLETE_LOCAL_NAME) or ""
-            if wanted in services and not seen.done() and self._fits(str(advertisement.address), str(name)):
+            if wanted in services and not seen.done():
                 seen.set_result(advertisement.address)
 
         self._device.on(self._device.EVENT_ADVERTISEMENT, look)
@@ -317,16 +315,14 @@ async def _queued(operation: Awaitable[None]) -> None:
 
 async def _tried(operation: Coroutine[Any, Any, T], limit_s: float | None = OPERATION_LIMIT_S) -> T:
     """Bumble cancels what waits for a peer that has gone: that is trouble too, unless it is we who are cancelled."""
-    task = asyncio.ensure_future(operation)
     try:
-        return await asyncio.wait_for(asyncio.shield(task), limit_s)
+        return await asyncio.wait_for(operation, limit_s)
     except asyncio.CancelledError as e:
-        if not task.cancelled():  # it is we
-            task.cancel()
+        me = asyncio.current_task()
+        if me is not None and me.cancelling():
             raise
         raise StackTrouble("the connection went away") from e
     except TROUBLE as e:
-        task.cancel()
         raise StackTrouble(f"{type(e).__name__}: {e}") from e
 
 

@@ -87,9 +87,8 @@ class PrivateBus:
         # The signal of a dying parent follows the thread that started the child.
         tied = shutil.which("setpriv") and threading.current_thread() is threading.main_thread()
         with (self.folder / "log").open("ab") as log:
-            self._child = subprocess.Popen(
-                [*(["setpriv", "--pdeathsig", "KILL"] if tied else []), *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )
+            leash = ["setpriv", "--pdeathsig", "KILL"] if tied else []
+            self._child = subprocess.Popen([*leash, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         limit_s = time.monotonic() + READY_LIMIT_S
         while not _listens(place):
             ended = self._child.poll()

@@ -254,18 +254,50 @@ def answer_calls(handlers: Mapping[int, Handler]) -> None:
     An exception in a handler is answered as FAILED with its text, and the child lives on. Standard input and output are
     taken away from everybody else, so that a library that writes to stdout cannot break the frames.
     """
-    fd_in, fd_out = _own_pipes()
-    _die_with_parent(fd_in)
+    frames = Frames.own()
     while True:
-        head = _read_exactly(fd_in, _HEAD.size)
+        head = _read_exactly(frames.fd_in, _HEAD.size)
         length, op = _HEAD.unpack(head)
-        payload = _read_exactly(fd_in, length) if length else b""
+        payload = _read_exactly(frames.fd_in, length) if length else b""
         try:
             answer = handlers[op](payload)
             for part in (answer,) if isinstance(answer, bytes) else answer:
-                _write(fd_out, _Status.ANSWERED, part)
+                frames.answer(part)
         except Exception as error:  # the text travels; the parent decides what it means
-            _write(fd_out, _Status.FAILED, f"{type(error).__name__}: {error}".encode())
+            frames.fail(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The child's two pipes, for whoever answers (:func:`answer_calls`, or ``bench.worker_loop``)."""
+
+    fd_in: int
+    fd_out: int
+
+    @classmethod
+    def own(cls) -> Frames:
+        """Take the pipes, and end with the parent from now on."""
+        fd_in, fd_out = _own_pipes()
+        _die_with_parent(fd_in)
+        return cls(fd_in, fd_out)
+
+    @staticmethod
+    def take(buffer: bytearray) -> tuple[int, bytes] | None:
+        """The next whole request out of what has been read: its operation and payload."""
+        if len(buffer) < _HEAD.size:
+            return None
+        length, op = _HEAD.unpack_from(buffer)
+        if len(buffer) < _HEAD.size + length:
+            return None
+        payload = bytes(buffer[_HEAD.size : _HEAD.size + length])
+        del buffer[: _HEAD.size + length]
+        return op, payload
+
+    def answer(self, payload: bytes) -> None:
+        _write(self.fd_out, _Status.ANSWERED, payload)
+
+    def fail(self, error: Exception) -> None:
+        _write(self.fd_out, _Status.FAILED, f"{type(error).__name__}: {error}".encode())
 
 
 def _write(fd: int, status: _Status, payload: bytes) -> None:

@@ -1,0 +1,218 @@
+"""A phone in front of somebody else's reader over Bluetooth LE, in either mode of ISO/IEC 18013-5, upon a controller of its own.
+
+    engage() -> an engagement that offers BLE     shown to the reader by whoever presents: a QR code, a tap
+    the reader connects                           POWER_ON for the device
+    its messages                                  requests, and the device's answers
+    the session ends, or the connection           LOST, and the next engagement
+
+There is one event loop and no thread: it runs while a reader's message is awaited (:meth:`BleTransport.receive`), and rests while
+the device works. Both modes can be offered at once: the phone then advertises and scans, and the reader takes which it wants.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from bench.ble_end import End
+from bench.bumble_stack import ClientStack, Radio, ServerStack
+from bench.presenters.serve import Rows, Signal, serve
+from virtual_devices.clock import Clock
+from virtual_devices.errors import LinkError, UsageError
+from virtual_devices.link import Device
+from virtual_devices.mdoc import ble_options, engagement
+from virtual_devices.mdoc.ble import BleLink
+from virtual_devices.mdoc.ble_events import Phase
+from virtual_devices.mdoc.ble_gatt import GattRole, Mode, Side
+from virtual_devices.mdoc.ble_options import BleOptions
+from virtual_devices.mdoc.engagement import Engagement
+
+LINGER_S = 3.0
+"""A reader that stays connected after the end of its session is let go after so long."""
+RETRY_S = 1.0
+"""A controller that went away is looked for again so often."""
+AGAIN_S = 0.05
+"""After a connection that came to nothing."""
+T = TypeVar("T")
+
+
+class BleTransport:
+    """The way of messages. ``engage`` makes the next engagement and shows it; ``report`` is told what goes on, for people."""
+
+    channel = "ble"
+
+    def __init__(self, transport: str, engage: Callable[[], Engagement], report: Callable[[str], None] = lambda _: None) -> None:
+        self.device = f"ble:{transport}"
+        self._name = transport
+        self._engage = engage
+        self._report = report
+        self._loop = asyncio.new_event_loop()
+        self._stopping = asyncio.Event()
+        self._radio: Radio | None = None
+        self._end: End | None = None
+
+    def open(self) -> None:
+        """Raises LinkError when the controller cannot be used, with what to do."""
+        self._radio = self._loop.run_until_complete(Radio.open(self._name))
+
+    def stop(self) -> None:
+        """End :meth:`receive`; may be called from any thread."""
+        with suppress(RuntimeError):  # closed already
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def close(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.run_until_complete(self._let_go())
+            if self._radio is not None:
+                self._loop.run_until_complete(self._radio.close())
+            self._loop.close()
+
+    # -- what a transport does
+
+    def receive(self) -> bytes | Signal:
+        try:
+            return self._loop.run_until_complete(self._or_stop(self._next())) or Signal.END
+        except KeyboardInterrupt:
+            self._stopping.set()
+            raise
+
+    def reply(self, message: bytes) -> bool:
+        """An empty answer is none: the session has ended by the reader's word."""
+        end = self._end
+        if end is None or not message:
+            return False
+        if end.machine.phase.final:
+            return False
+        self._loop.run_until_complete(end.send(message))
+        return end.ended is None or end.ended.phase is Phase.ENDED_BY_US
+
+    async def _or_stop(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """None when the transport was told to stop first."""
+        doing = asyncio.ensure_future(work)
+        told = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((doing, told), return_when=asyncio.FIRST_COMPLETED)
+            return doing.result() if doing.done() else None
+        finally:
+            told.cancel()
+            if not doing.done():
+                doing.cancel()
+                await asyncio.gather(doing, return_exceptions=True)
+
+    async def _next(self) -> bytes | Signal:
+        if self._end is None:
+            self._end = await self._meet()
+            self._report("a reader has connected")
+            return Signal.POWER_ON
+        message = await self._end.receive()
+        if message is not None:
+            return message
+        self._report(_how(self._end))
+        await self._let_go()
+        return Signal.LOST
+
+    async def _meet(self) -> End:
+        """Wait for a reader, at the next engagement: a connection that came to nothing does not use it up."""
+        shown = self._engage()
+        while True:
+            radio, options = await self._there(), _offer(shown)
+            ends = [self._make(radio, shown, mode, options) for mode in options.modes]
+            met = await self._first(ends, radio)
+            if met is not None:
+                return met
+            await asyncio.sleep(AGAIN_S)
+
+    async def _first(self, ends: Sequence[End], radio: Radio) -> End | None:
+        """The end on which a session opened; the others are closed. None when none did."""
+        waits = [asyncio.create_task(end.start()) for end in ends]
+        lost = asyncio.ensure_future(asyncio.shield(radio.lost))
+        met: End | None = None
+        try:
+            await asyncio.wait((*waits, lost), return_when=asyncio.FIRST_COMPLETED)
+            tried = [end for end, wait in zip(ends, waits, strict=True) if wait.done()]
+            met = next((end for end in tried if end.ended is None), None)
+            if met is None and tried:
+                self._report(_how(tried[0]))
+            return met
+        finally:
+            await _cancelled(*waits, lost)
+            for end in ends:
+                if end is not met:
+                    await end.close()
+
+    async def _there(self) -> Radio:
+        """The controller, opened again where it had gone."""
+        while self._radio is None or self._radio.lost.done():
+            if self._radio is not None:
+                self._report(f"the controller {self._name} has gone")
+                await self._radio.close()
+                self._radio = None
+            try:
+                self._radio = await Radio.open(self._name)
+            except LinkError:
+                await asyncio.sleep(RETRY_S)
+        return self._radio
+
+    @staticmethod
+    def _make(radio: Radio, shown: Engagement, mode: Mode, options: BleOptions) -> End:
+        service = options.service(mode)
+        assert service is not None
+        machine = BleLink(mode, Side.MDOC, service, shown.key_bytes)
+        return End(machine, ServerStack(radio) if machine.role is GattRole.SERVER else ClientStack(radio))
+
+    async def _let_go(self) -> None:
+        end, self._end = self._end, None
+        if end is not None:
+            if end.machine.role is GattRole.SERVER:  # it is the client's to disconnect
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(end.gone.wait(), LINGER_S)
+            await end.close()
+
+
+def _offer(shown: Engagement) -> BleOptions:
+    method = shown.method(engagement.BLE)
+    if method is None:
+        raise UsageError("this engagement offers no Bluetooth, so nobody could come")
+    return ble_options.parse(list(method))
+
+
+def _how(end: End) -> str:
+    ended = end.ended
+    if ended is None:
+        return "the reader has gone"
+    problem = f": {ended.problem.value}" if ended.problem is not None else ""
+    return f"the session is {ended.phase.value}{problem}" + (f" ({ended.detail})" if ended.detail else "")
+
+
+async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class BlePresenter:
+    """A device (a phone behind ``MessageFace``) presented until :meth:`stop`. :meth:`run` blocks."""
+
+    def __init__(
+        self, device: Device, transport: str, engage: Callable[[], Engagement], *, rows: Rows = Rows(role="wallet"),
+        clock: Clock | None = None, report: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._device, self._rows, self._clock = device, rows, clock
+        self._transport = BleTransport(transport, engage, report)
+
+    def run(self) -> None:
+        """Raises LinkError when the controller cannot be used."""
+        try:
+            self._transport.open()
+            serve(self._device, self._transport, self._rows, clock=self._clock)
+        finally:
+            self._transport.close()
+
+    def stop(self) -> None:
+        """End :meth:`run`, from any thread."""
+        self._transport.stop()
+
+
+__all__ = ["BlePresenter", "BleTransport"]
