@@ -117,16 +117,24 @@ LANG = click.option(
 @click.option("--replications", "-n", type=click.IntRange(1, 10_000), help="How often the scenario is played.")
 @click.option("--out", "directory", type=click.Path(path_type=Path), help="Run directory to make.  [default: runs/NAME-SEED-N]")
 @click.option("--card", default="virtual", show_default=True, metavar="MONIKER",
-              help="Where patients' cards are put: virtual, auto, or pcsc:NAME (a reader's name, with * and ?).")
+              help="Where patients' cards are put: virtual, auto, pcsc:NAME (with * and ?), nfc:..., replay:RUN.")
+@click.option("--wallet", default="virtual", show_default=True, metavar="MONIKER",
+              help='The phone: virtual, nfc:..., pcsc:NAME, "qr:PATH + ble:NAME", replay:RUN.')
+@click.option("--sam", default="virtual", show_default=True, metavar="MONIKER",
+              help="The security module of the desks: virtual, pcsc:NAME, replay:RUN.")
+@click.option("--hpc", default="virtual", show_default=True, metavar="MONIKER",
+              help="The professional's card: virtual, pcsc:NAME, replay:RUN.")
 @click.option("--cloud", default="virtual", show_default=True, metavar="MONIKER",
-              help="The data centre: virtual alone; a scenario's time is not a service's.")
+              help="The data centre: virtual, or replay:RUN; a scenario's time is not a service's.")
+@click.option("--lab", "laboratory", type=click.Path(path_type=Path), metavar="FILE",
+              help="A laboratory file: its devices' names can then be given for monikers.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
               help="Replace a value of the scenario, such as params.stations.consultation.staff=3. Can be given again.")
 @LANG
 @click.option("--quiet", "-q", is_flag=True, help="Print the path of the report only.")
 def run(
-    scenario: Path, seed: int | None, replications: int | None, directory: Path | None, card: str, cloud: str,
-    overrides: tuple[str, ...], language: str, quiet: bool,
+    scenario: Path, seed: int | None, replications: int | None, directory: Path | None, card: str, wallet: str,
+    sam: str, hpc: str, cloud: str, laboratory: Path | None, overrides: tuple[str, ...], language: str, quiet: bool,
 ) -> None:
     """Play SCENARIO, a TOML file, and write its run directory with report.html.
 
@@ -135,16 +143,20 @@ def run(
       vhc-bench run scenarios/clinic_morning.toml
       vhc-bench run scenarios/clinic_morning.toml --seed 7 -n 20 --set params.stations.consultation.staff=3
       vhc-bench run scenarios/clinic_morning.toml -n 1 --card "pcsc:ACS*"
+      vhc-bench run scenarios/clinic_morning.toml --card replay:runs/clinic_morning-1-001
       vhc-bench run scenarios/clinic_morning.toml --lang zh-TW
 
-    The same scenario and seed give the same rows and the same report, byte for byte, with --card virtual. Any other --card
-    plays today's date, whether a reader is there or not.
+    The same scenario and seed give the same rows and the same report, byte for byte, with virtual devices. With a real one, or
+    auto, today's date is played, whether a reader is there or not.
     Ctrl-C ends the run; what was played is kept and reported. Nothing real is used unless --card says so.
     """
     from bench import running
 
+    monikers = {"card": card, "wallet": wallet, "sam": sam, "hpc": hpc, "cloud": cloud}
     sys.exit(
-        running.command(scenario, seed, replications, directory, card, overrides, cloud=cloud, language=language, quiet=quiet)
+        running.command(
+            scenario, seed, replications, directory, monikers, overrides, laboratory=laboratory, language=language, quiet=quiet
+        )
     )
 
 
@@ -177,15 +189,18 @@ def report(run_directory: Path, language: str) -> None:
 
 
 @main.command()
-@click.option("--schema", metavar="SITUATION", help="Print the JSON schema of that situation's files, for editors.")
+@click.option("--schema", metavar="SITUATION",
+              help="Print the JSON schema of that situation's files, for editors; 'laboratory': of laboratory files.")
 @click.argument("check", required=False, type=click.Path(path_type=Path))
 def scenarios(schema: str | None, check: Path | None) -> None:
     """List the situations and scenario files that come with the bench, or check one file."""
     import scenarios as package
+    from bench import laboratory
     from scenarios import files
 
     if schema:
-        click.echo(json.dumps(files.schema(schema), ensure_ascii=False, indent=2))
+        made = laboratory.schema() if schema == "laboratory" else files.schema(schema)
+        click.echo(json.dumps(made, ensure_ascii=False, indent=2))
         return
     if check:
         files.load(check)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from bench.drivers import RealLink
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.clock import VirtualClock
 from virtual_devices.flow import Session
 from virtual_devices.flow import run as run_flow
-from virtual_devices.link import RESET, Attempt, Outcome, Provenance
+from virtual_devices.link import RESET, AddressedLink, Attempt, Outcome, Provenance
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.reader.visit import read_public
 
@@ -50,6 +51,25 @@ class ReaderLink:
         if message:
             return self.inner.attempt(message, timeout_s)
         return self.inner.reset(timeout_s) if self.inner.protocol else self.inner.connect(min(timeout_s, CONNECT_S))
+
+
+class DeviceLink:
+    """Whatever stands behind a driver's link, as flows use it: the empty message begins anew, ``connect_to`` looks for the one
+    that an engagement names."""
+
+    def __init__(self, inner: RealLink) -> None:
+        self.inner = inner
+        self.provenance = inner.provenance
+        self.channel = inner.channel
+        self.device = inner.device
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        return self.inner.attempt(message, timeout_s) if message else self.inner.connect(timeout_s)
+
+    def connect_to(self, address: bytes, timeout_s: float) -> Attempt:
+        if isinstance(self.inner, AddressedLink):
+            return self.inner.connect_to(address, timeout_s)
+        return self.inner.connect(timeout_s)
 
 
 class OwnCardLink:
@@ -126,4 +146,4 @@ class _Powered:
         return self._powered if message == RESET else self._inner.attempt(message, timeout_s)
 
 
-__all__ = ["CONNECT_S", "OwnCardLink", "Reader", "ReaderLink", "public_data", "silence"]
+__all__ = ["CONNECT_S", "DeviceLink", "OwnCardLink", "Reader", "ReaderLink", "public_data", "silence"]

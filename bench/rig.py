@@ -1,61 +1,133 @@
-"""The rig: which device stands behind each role, from monikers.
+"""The rig: which device stands behind each role, from monikers (:mod:`bench.monikers`), or names of a laboratory file.
 
-For the card: ``virtual`` (the default), ``auto``, ``pcsc:NAME``. A real slot is one for the whole clinic. Where our own
-presenter stands behind the reader, each patient's own card is put in over its control channel; a foreign card is nobody's
-here: it is read once a visit as a latency probe, masked, and the visit runs on the reference card. For the data centre there is
-``virtual`` alone: virtual time and a service's own clock do not go together. :mod:`bench.seat` has
-what happens when one comes or goes.
+For the card: a real slot is one for the whole clinic. Where our own presenter stands behind the reader, each patient's own card
+is put in over its control channel; a foreign card is nobody's here: it is read once a visit as a latency probe, masked, and the
+visit runs on the reference card; so it is with every other real device (:mod:`bench.probe`). For the data centre there is
+``virtual``, or a recorded one: virtual time and a service's own clock do not go together. :mod:`bench.seat` has what happens when
+one comes or goes, :mod:`bench.replayed` how a run is played again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 
+from bench.drivers.replay import Recording
+from bench.laboratory import Laboratory, resolved
+from bench.monikers import JOINED, ROLES, Kind, Moniker
+from bench.probe import Probe, Probes, open_device
+from bench.replayed import Replay
 from bench.seat import Met, PcscSeat, somebody
-from scenarios.world import CardSeat, ModelledSeat, World
+from scenarios.files import Scenario
+from scenarios.world import Around, CardSeat, ModelledSeat, World
+from virtual_devices.clock import TAIWAN, from_datetime
 from virtual_devices.errors import UsageError
 from virtual_devices.network import Contact
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Rig:
-    """The monikers of a run. ``env`` is laid over the environment of drivers (a private pcscd's address)."""
+    """The monikers of a run, and what follows from them. ``env`` is laid over the environment of drivers (a private pcscd's
+    address). Raises UsageError for a moniker that is none, or none for its role; LinkError for a run that cannot be replayed."""
 
     card: str = "virtual"
     env: Mapping[str, str] | None = None
     met: Met = field(default_factory=Met, repr=False, compare=False)
     cloud: str = "virtual"
+    wallet: str = "virtual"
+    sam: str = "virtual"
+    hpc: str = "virtual"
+    laboratory: Laboratory | None = None
+    monikers: dict[str, tuple[Moniker, ...]] = field(init=False, repr=False)
+    says: dict[str, str] = field(init=False, repr=False)
+    """Role -> make, model, firmware, where the laboratory file says them."""
+    recordings: dict[str, Recording] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.card not in ("virtual", "auto") and not self.card.startswith("pcsc:"):
-            hint = "'vhc-bench devices' lists the names"
-            raise UsageError(f"--card {self.card!r}: give 'virtual', 'auto', or 'pcsc:NAME' ({hint})")
-
-        if self.cloud != "virtual":
+        self.monikers, self.says = resolved(self.laboratory, {role: getattr(self, role) for role in ROLES})
+        if self.monikers["cloud"][0].kind is Kind.HTTP:
             raise UsageError(
                 f"--cloud {self.cloud!r}: a scenario has its own data centre ('virtual'). Its day passes in seconds, and a "
                 "served one believes no request a quarter of an hour off its clock; its cards are of its own authority; its "
                 "laws look into the books. A served one is for your own software: "
                 "docs/how-to/point-your-software-at-the-data-centre.md"
             )
+        replayed = {role: found[0] for role, found in self.monikers.items() if found[0].kind is Kind.REPLAY}
+        self.recordings = {role: Recording(Path(moniker.where), role) for role, moniker in replayed.items()}
+        if self.may_be_real and self.recordings:
+            raise UsageError("a recorded role lives in the time that was recorded, a real device in today's: not both")
+
+    @classmethod
+    def of(cls, monikers: Mapping[str, str], laboratory: Laboratory | None = None) -> Rig:
+        """``monikers``: role -> what was given for it."""
+        card, wallet, sam, hpc, cloud = (monikers.get(role, "virtual") for role in ("card", "wallet", "sam", "hpc", "cloud"))
+        return cls(card, cloud=cloud, wallet=wallet, sam=sam, hpc=hpc, laboratory=laboratory)
 
     @property
     def may_be_real(self) -> bool:
-        return self.card != "virtual"
+        return any(one.real for found in self.monikers.values() for one in found)
 
-    def check(self) -> None:
-        """Whether a named device is there, and somebody in it, before a run begins. Raises LinkError with what was found."""
-        if self.card.startswith("pcsc:"):
-            real = somebody(self.card.removeprefix("pcsc:"), self.env)
+    @property
+    def _card(self) -> Moniker:
+        return self.monikers["card"][0]
+
+    def check(self, scenario: Scenario | None = None) -> None:
+        """Whether named devices are there, and somebody in them, and a record fits the scenario, before a run begins. Raises
+        LinkError with what was found, UsageError for a record of another run."""
+        if self._card.kind is Kind.PCSC:
+            real = somebody(self._card.where, self.env)
             real.link.close()
             self.met.reader, self.met.ours = real.link.reader, real.behind is not None
+        for found in self._probed().values():
+            for one in found:
+                open_device(one, self.env).close()
+        for recording in self.recordings.values():
+            if scenario is not None:
+                _check_recorded(recording, scenario)
+
+    def epoch_ns(self, moment: datetime) -> int:
+        """When a replication begins: the scenario's moment; with a real device that time of today; with a record, its moment."""
+        for recording in self.recordings.values():
+            return int(recording.manifest["epoch_ns"])
+        if self.may_be_real:
+            today = datetime.now(TAIWAN)
+            moment = moment.astimezone(TAIWAN).replace(year=today.year, month=today.month, day=today.day)
+        return from_datetime(moment)
 
     def table(self) -> dict[str, str]:
         """Role -> moniker, for the manifest."""
-        return {"card": self.card, "sam": "virtual", "hpc": "virtual", "cloud": self.cloud, "wallet": "virtual"}
+        return {role: JOINED.join(map(str, self.monikers[role])) for role in ("card", "sam", "hpc", "cloud", "wallet")}
 
     def seat(self, world: World, contact: Contact) -> CardSeat:
         """Where this run's cards are put."""
         virtual = ModelledSeat(contact, world)
-        return virtual if self.card == "virtual" else PcscSeat(self.card, self.env, self.met, world, virtual)
+        if self._card.kind in (Kind.PCSC, Kind.AUTO):
+            return PcscSeat(str(self._card), self.env, self.met, world, virtual)
+        recorded = self.recordings.get("card")
+        virtual.shared = recorded is not None and recorded.manifest["rig"]["card"].startswith("pcsc:")
+        return virtual
+
+    def around(self, world: World) -> Around:
+        """What is done round each session of a replication: roles out of a record, probes of foreign devices."""
+        if self.recordings:
+            return Replay(self.recordings, world)
+        return Probes({role: Probe(role, found, self.env, world) for role, found in self._probed().items()})
+
+    def _probed(self) -> dict[str, tuple[Moniker, ...]]:
+        """The roles behind which a device stands that is nobody's here."""
+        seated = (Kind.PCSC, Kind.AUTO)
+        return {role: found for role, found in self.monikers.items()
+                if found[0].real and not (role == "card" and found[0].kind in seated)}
+
+
+def _check_recorded(recording: Recording, scenario: Scenario) -> None:
+    """The reader's challenges and keys follow from the seed and the situation: with others nothing would fit."""
+    was, now = recording.manifest, {"situation": scenario.situation, "seed": scenario.run.seed}
+    for name, value in now.items():
+        if was.get(name) != value:
+            raise UsageError(
+                f"replay:{recording.directory} was recorded with {name} {was.get(name)!r}, and this run has {value!r}: its "
+                "challenges and keys would be others, so no exchange could be the same"
+            )

@@ -6,7 +6,6 @@ import platform
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from bench.rig import Rig
 from conformance.catalogue import find
 from scenarios.files import Scenario, dump, situations
 from scenarios.play import play
-from virtual_devices.clock import NS, TAIWAN, from_datetime
+from virtual_devices.clock import NS
 from virtual_devices.trace import LedgerRow, Row, VisitRow
 from virtual_devices.uploads.deadline import due_ns
 
@@ -50,18 +49,14 @@ def run(scenario: Scenario, directory: Path, rig: Rig, progress: Progress = lamb
                 result.broken += 1
 
         for replication in range(scenario.run.replications):
-            play(scenario, replication, record, seat=rig.seat, epoch_ns=epoch_ns)
+            play(scenario, replication, record, seat=rig.seat, epoch_ns=epoch_ns, around=rig.around)
             recorder.flush()  # a replication that has ended is whole, also when the next is killed
     return result
 
 
 def epoch(scenario: Scenario, rig: Rig) -> int:
-    """When a replication begins, in nanoseconds: the scenario's moment; with a real device that time of today."""
-    moment = scenario.run.epoch
-    if rig.may_be_real:
-        today = datetime.now(TAIWAN)
-        moment = moment.astimezone(TAIWAN).replace(year=today.year, month=today.month, day=today.day)
-    return from_datetime(moment)
+    """When a replication begins, in nanoseconds."""
+    return rig.epoch_ns(scenario.run.epoch)
 
 
 def expected_visits(scenario: Scenario) -> int:
@@ -83,7 +78,10 @@ def manifest(scenario: Scenario, rig: Rig, epoch_ns: int) -> dict[str, Any]:
         "scenario": dump(scenario),
         "stations": list(getattr(scenario.params, "journey", ())),
         "rig": rig.table(),
-        "devices": [{"role": role, "moniker": moniker, "detail": _DETAIL.get(role, "")} for role, moniker in rig.table().items()],
+        "devices": [
+            {"role": role, "moniker": moniker, "detail": rig.says.get(role) or _DETAIL[role]}
+            for role, moniker in rig.table().items()
+        ],
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "commit": commit(),
         "requirements": [
@@ -99,7 +97,7 @@ _DETAIL = {
     "sam": "reference SAM",
     "hpc": "reference professional's card",
     "cloud": "reference data centre",
-    "wallet": "stated times, no content: the wallet does not exist yet",
+    "wallet": "reference wallet on a phone",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from bench.exits import INTERRUPTED, LAW_BROKEN, NOTHING_RAN, PASS
 from bench.interrupt import CtrlC
+from bench.laboratory import load as load_laboratory
 from bench.record import RecordError, State, recover, state
 from bench.rig import Rig
 from bench.run import Result, expected_visits, with_overrides
@@ -37,16 +39,16 @@ def rate(per_s: float) -> str:
 
 
 def command(
-    path: Path, seed: int | None, replications: int | None, directory: Path | None, card: str, overrides: tuple[str, ...], *,
-    cloud: str = "virtual", language: str = "en", quiet: bool,
+    path: Path, seed: int | None, replications: int | None, directory: Path | None, monikers: Mapping[str, str],
+    overrides: tuple[str, ...], *, laboratory: Path | None = None, language: str = "en", quiet: bool,
 ) -> int:
-    """``vhc-bench run``. Returns the exit code."""
+    """``vhc-bench run``. ``monikers``: role -> what was given for it. Returns the exit code."""
     target: Path | None = None
     with CtrlC() as ctrl_c:
         try:
-            rig = Rig(card, cloud=cloud)
+            rig = Rig.of(monikers, load_laboratory(laboratory) if laboratory else None)
             scenario = with_overrides(load(path, _overrides(overrides)), seed=seed, replications=replications)
-            rig.check()
+            rig.check(scenario)
             target = directory or _claim_directory(Path("runs"), f"{path.stem}-{scenario.run.seed}")
             return _run(scenario, target, rig, ctrl_c, language, quiet=quiet)
         except BaseException as e:

@@ -59,7 +59,7 @@ class Values:
 
     def check(self, model: type[pydantic.BaseModel]) -> pydantic.BaseModel | None:
         """The file as the model; None when a value is wrong."""
-        self._meant.add_tables()  # so that what is missing in them is named as well
+        self._meant.add_tables(model.model_fields)  # so that what is missing in them is named as well
         checked, found = self._settled(model)
         self._same_ids()
         meant = {self._unknown(place)[0] for place, one in found.items() if one["type"] == "extra_forbidden"}

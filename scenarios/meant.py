@@ -7,7 +7,7 @@ it was written, or which override (``--set``) it came from.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from scenarios.overrides import key_path, put, toml_value
@@ -48,10 +48,11 @@ class Meant:
             self.overridden[place] = name
         return problem, ""
 
-    def add_tables(self) -> None:
-        """Add the tables that are not there, so that what is missing in them is named as well."""
-        self.added |= {table for table in TABLES if table not in self.data}
-        self.data |= {table: {} for table in TABLES if table not in self.data}
+    def add_tables(self, known: Container[str]) -> None:
+        """Add the tables that are known and not there, so that what is missing in them is named as well."""
+        lacking = {table for table in TABLES if table in known and table not in self.data}
+        self.added |= lacking
+        self.data |= {table: {} for table in lacking}
 
     def written(self, place: Path) -> Path:
         """Where the value was written."""

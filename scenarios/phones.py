@@ -117,8 +117,6 @@ class PhoneContact:
         self._field = field
         self._visit = visit
         self._tally = tally
-        tally.devices.add("virtual")
-        tally.provenances.add("modelled")
 
     def run(
         self, name: str, flow_of: Callable[[], Flow[T]], use: Use, ended: Callable[[T], str] = lambda _: "retried",

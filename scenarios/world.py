@@ -30,6 +30,7 @@ from virtual_devices.reader.transmit import Ended, Handle, chip_status
 from virtual_devices.sam.sam import Sam
 from virtual_devices.trace import FaultRow, Record
 
+CARRIERS = ("card", "wallet")  # what a patient brings
 REINSERTIONS = 3  # how often a clerk puts a card in again before giving up
 
 
@@ -58,9 +59,8 @@ class CardSeat(Protocol):
 class ModelledSeat:
     """A reader at every workplace, modelled; the card is the reference card itself."""
 
-    shared = False
-
     def __init__(self, contact: Contact, world: World) -> None:
+        self.shared = False
         self._contact = contact
         self._world = world
         self._insertions: Counter[str] = Counter()
@@ -79,6 +79,29 @@ class ModelledSeat:
 
 
 SeatMaker = Callable[["World", Contact], CardSeat]
+
+
+class Around(Protocol):
+    """What the rig does round the sessions of one replication."""
+
+    def links(self, links: dict[str, Link], desk: str, flow: str, visit: str) -> dict[str, Link]:
+        """The links of a session that is about to begin: the same, or others in their places."""
+        ...
+
+    def close(self) -> None: ...
+
+
+AroundMaker = Callable[["World"], Around]
+
+
+class NothingAround:
+    """Sessions are as the situation makes them."""
+
+    def links(self, links: dict[str, Link], desk: str, flow: str, visit: str) -> dict[str, Link]:
+        return links
+
+    def close(self) -> None:
+        return
 
 
 @dataclass(slots=True)
@@ -111,6 +134,7 @@ class World:
 
     def __init__(
         self, env: simpy.Environment, scenario: Scenario, replication: int, record: Record, *, epoch_ns: int, seat: SeatMaker,
+        around: AroundMaker = lambda _: NothingAround(),
     ) -> None:
         self.env = env
         self.scenario = scenario
@@ -122,6 +146,7 @@ class World:
         self.horizon_ns = epoch_ns + seconds(scenario.run.horizon_h * 3600)  # nothing new is begun after it
         self.injector = Injector(scenario.fault, self.midnight_ns, self.stream("faults"))
         self._make_seat = seat
+        self._around = around(self)
         self.slot = simpy.Resource(env, capacity=1)
         self._sessions = 0
 
@@ -132,10 +157,13 @@ class World:
         self.seat = self._make_seat(self, contact)
 
     def close(self) -> None:
-        """The replication is over: let go of what the seat holds."""
+        """The replication is over: let go of what the seat and the rig hold."""
         seat = getattr(self, "seat", None)
-        if seat is not None:
-            seat.close()
+        try:
+            if seat is not None:
+                seat.close()
+        finally:
+            self._around.close()
 
     def stream(self, *names: object) -> Random:
         """A random stream of this replication: ``seed/replication/...``."""
@@ -155,6 +183,11 @@ class World:
         if place.hpc_link is not None:
             links["hpc"] = place.hpc_link
         faulty = {role: self._faulty(role, link, strikes) for role, link in links.items()}
+        faulty = self._around.links(faulty, place.desk.name, name, visit)
+        if tally is not None:
+            for link in (faulty[role] for role in CARRIERS if role in faulty):
+                tally.devices.add(link.device)
+                tally.provenances.add(link.provenance.value)
         session = Session(
             links=faulty, clock=self.clock, people=people or self.people, record=self.record, replication=self.replication,
             visit=visit, name=f"{place.desk.name}/{self._sessions}", flow=name, status=read_status,
@@ -248,8 +281,6 @@ class CardContact:
     def _put_in(self) -> Link:
         if self._link is None:
             self._link = self._world.seat.insert(self.card, self._visit)
-            self._tally.devices.add(self._link.device)
-            self._tally.provenances.add(self._link.provenance.value)
         return self._link
 
     def take_out(self) -> None:

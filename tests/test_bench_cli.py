@@ -116,7 +116,7 @@ def test_report_is_made_again_the_same(finished: tuple[Path, int, str, str], tmp
         (("run", "nowhere.toml"), 4, "there is no such file"),
         (("run", str(MORNING), "--set", "params.stations.pricing.staf=3"), 4, "did you mean params.stations.pricing.staff"),
         (("run", str(MORNING), "--set", "nonsense"), 2, "KEY=VALUE"),
-        (("run", str(MORNING), "--card", "acs"), 2, "'virtual', 'auto', or 'pcsc:NAME'"),
+        (("run", str(MORNING), "--card", "acs"), 2, "give virtual, auto, pcsc:NAME"),
         (("rum",), 2, "Did you mean 'run'?"),
         (("report", "."), 2, "is not a run directory"),
         (("requirements", "XX-01"), 2, "XX-01"),

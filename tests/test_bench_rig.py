@@ -364,7 +364,7 @@ def test_rig_names_the_readers_that_are_there(desk: Bench, tmp_path: Path, monke
 
 
 def test_rig_refuses_an_unknown_moniker() -> None:
-    with pytest.raises(UsageError, match="'virtual', 'auto', or 'pcsc:NAME'"):
+    with pytest.raises(UsageError, match="virtual, auto, pcsc:NAME"):
         Rig("acs")
 
 

@@ -1,0 +1,135 @@
+"""Monikers: how a device is named, everywhere the same. ``MEDIUM:WHERE``, or a word by itself.
+
+    virtual                    the bench's own reference device
+    auto                       whatever is attached, as it comes and goes; the reference device meanwhile
+    pcsc:ACS*                  a card, or a phone, in a PC/SC reader: its name, with * and ?
+    nfc:usb, nfc:udp:HOST:PORT a phone or a card at an NFC device that no PC/SC service drives
+    ble:NAME-or-ADDRESS        a phone over Bluetooth Low Energy, whose code is scanned first: "qr:PATH + ble:NAME"
+    qr:PATH                    codes in a picture, or in a folder that a camera writes to
+    https://HOST:PORT          a service over the network
+    replay:RUN                 what a run directory holds, byte for byte
+
+:data:`ROLES` says which make sense for which role. docs/reference/monikers.md is the page for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+
+from virtual_devices.errors import UsageError
+
+
+class Kind(Enum):
+    """What a moniker begins with. Those with a driver are called as its module."""
+
+    VIRTUAL = "virtual"
+    AUTO = "auto"
+    PCSC = "pcsc"
+    NFC = "nfc"
+    BLE = "ble"
+    QR = "qr"
+    HTTP = "http"
+    REPLAY = "replay"
+
+
+_NEEDS: Mapping[Kind, str] = {
+    Kind.PCSC: "pcsc:NAME (a reader's name, with * and ?)",
+    Kind.NFC: "nfc:usb, nfc:tty:DEVICE or nfc:udp:HOST:PORT",
+    Kind.BLE: "ble:NAME or ble:ADDRESS",
+    Kind.QR: "qr:PATH (a picture, or a folder of pictures)",
+    Kind.REPLAY: "replay:RUN (a run directory)",
+}
+_WORDS = {Kind.VIRTUAL: "virtual", Kind.AUTO: "auto", Kind.HTTP: "https://HOST:PORT", **_NEEDS}
+JOINED = " + "
+"""Between the two of a phone whose code is scanned before it is reached over Bluetooth."""
+
+ROLES: Mapping[str, tuple[Kind, ...]] = {
+    "card": (Kind.VIRTUAL, Kind.AUTO, Kind.PCSC, Kind.NFC, Kind.REPLAY),
+    "wallet": (Kind.VIRTUAL, Kind.PCSC, Kind.NFC, Kind.BLE, Kind.QR, Kind.REPLAY),
+    "sam": (Kind.VIRTUAL, Kind.PCSC, Kind.REPLAY),
+    "hpc": (Kind.VIRTUAL, Kind.PCSC, Kind.REPLAY),
+    "cloud": (Kind.VIRTUAL, Kind.HTTP, Kind.REPLAY),
+}
+"""Role -> what may stand behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moniker:
+    """One device's name. ``where``: the moniker without its medium, empty for a word by itself."""
+
+    kind: Kind
+    where: str = ""
+
+    @property
+    def real(self) -> bool:
+        """Whether something outside the bench may answer, in the time of the wall clock."""
+        return self.kind not in (Kind.VIRTUAL, Kind.REPLAY)
+
+    def __str__(self) -> str:
+        if self.kind is Kind.HTTP:
+            return self.where
+        return f"{self.kind.value}:{self.where}" if self.where else self.kind.value
+
+
+VIRTUAL = Moniker(Kind.VIRTUAL)
+
+
+def parse(text: str, allowed: Iterable[Kind] = tuple(Kind)) -> Moniker:
+    """Raises UsageError: what stands there instead, what may (those ``allowed`` are named), and what was probably meant."""
+    name, colon, where = text.partition(":")
+    if name in ("https", "http") and where.startswith("//"):
+        if name == "http" or len(where) < 3:
+            raise UsageError(f"{text!r} is no address of a service: https://HOST:PORT")
+        return Moniker(Kind.HTTP, text)
+    kind = next((k for k in Kind if k.value == name and k is not Kind.HTTP), None)
+    if kind is None:
+        raise UsageError(f"{text!r} is no moniker of a device: {_guess(text)}give {_listed(allowed)}")
+    if kind not in _NEEDS:
+        if colon:
+            raise UsageError(f"{text!r}: {kind.value!r} stands alone; did you mean {kind.value!r}?")
+        return Moniker(kind)
+    if not where:
+        raise UsageError(f"{text!r} names no device: {_NEEDS[kind]}; 'vhc-bench devices' lists what is there")
+    return Moniker(kind, where)
+
+
+def for_role(role: str, text: str) -> tuple[Moniker, ...]:
+    """The moniker of a role: one, or for a wallet over Bluetooth the code's and the phone's. Raises UsageError."""
+    allowed = ROLES[role]
+    found = tuple(parse(part, allowed) for part in text.split(JOINED))
+    for one in found:
+        if one.kind not in allowed:
+            better = next((r for r, kinds in ROLES.items() if one.kind in kinds), "")
+            hint = f"; {_WORDS[one.kind].partition(' ')[0]} can be a {better}" if better else ""
+            raise UsageError(f"--{role} {text!r}: a {role} is {_listed(allowed)}{hint}")
+    kinds = tuple(sorted(one.kind.value for one in found))
+    if kinds in (("ble",), ("qr",)) or (len(found) > 1 and kinds != ("ble", "qr")):
+        raise UsageError(
+            f"--{role} {text!r}: a phone over Bluetooth is found by the code on its screen: \"qr:PATH{JOINED}ble:NAME\""
+        )
+    return found
+
+
+def _guess(text: str) -> str:
+    """"did you mean ...? " for a near miss, else nothing."""
+    name, colon, where = text.partition(":")
+    if not colon and ("*" in text or " " in text):
+        return f"did you mean 'pcsc:{text}'? "
+    near = get_close_matches(name.lower(), [*(kind.value for kind in Kind), "https"], n=1, cutoff=0.6)
+    if not near:
+        return ""
+    if near[0] in ("http", "https"):
+        return f"did you mean 'https://{where.lstrip('/') or 'HOST:PORT'}'? "
+    kind = Kind(near[0])
+    return f"did you mean '{kind.value}:{where or '...'}'? " if kind in _NEEDS else f"did you mean {kind.value!r}? "
+
+
+def _listed(kinds: Iterable[Kind]) -> str:
+    *first, last = [_WORDS[kind] for kind in kinds]
+    return f"{', '.join(first)} or {last}"
+
+
+__all__ = ["JOINED", "ROLES", "VIRTUAL", "Kind", "Moniker", "for_role", "parse"]

@@ -1,0 +1,154 @@
+"""Latency probes: a foreign device that the bench has no keys of is asked what everybody may ask, once a visit, masked.
+
+Its content enters no visit: the visit runs on the reference device, and its rows say ``modelled``. The probe's rows say
+``measured``, flow ``probe``; they hold times and lengths, no bytes. What is asked:
+
+    wallet over NFC or PC/SC      the answer of the medium, and the handover that its tag offers
+    wallet over code and BLE      the code, and a connection
+    card over NFC                 the public data
+    sam, hpc                      the answer to reset, once a replication: their keys are not public
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+from bench.clock import WallClock
+from bench.drivers import RealLink, driver
+from bench.drivers.replay import PROBE
+from bench.monikers import JOINED, Kind, Moniker
+from bench.reader_link import CONNECT_S, DeviceLink
+from scenarios.world import World, read_status
+from virtual_devices.errors import LinkError
+from virtual_devices.flow import Connect, Flow, PromptPeople, Session
+from virtual_devices.flow import run as run_flow
+from virtual_devices.link import Attempt, Link
+from virtual_devices.randomness import ByteStream
+from virtual_devices.reader import nfc
+from virtual_devices.reader.proximity import NFC_CARRIERS, ROLE, SCREEN, engage_qr
+from virtual_devices.reader.transmit import ABSENT, Ended, power_on
+from virtual_devices.reader.visit import read_public
+from virtual_devices.trace import SwitchRow
+
+REST_S = 5.0
+"""A device that did not answer is left alone for so long: a run shall not wait for it at every visit."""
+FIND = "find device"
+
+
+def open_device(moniker: Moniker, env: Mapping[str, str] | None = None) -> RealLink:
+    """The driver's link to a real device. Raises LinkError or UsageError with what was found instead."""
+    link: RealLink = driver(moniker.kind.value).open(moniker.where, env=env)
+    return link
+
+
+def open_wallet(monikers: Sequence[Moniker], env: Mapping[str, str] | None, stack: ExitStack) -> dict[str, Link]:
+    """The links to a phone: to the wallet, and where its code is scanned first, to its screen. ``stack`` closes them."""
+    links: dict[str, Link] = {}
+    for moniker in monikers:
+        link = open_device(moniker, env)
+        stack.callback(link.close)
+        links[SCREEN if moniker.kind is Kind.QR else ROLE] = DeviceLink(link)
+    return links
+
+
+class Probe:
+    """One role's real device, and how it is asked."""
+
+    def __init__(self, role: str, monikers: Sequence[Moniker], env: Mapping[str, str] | None, world: World) -> None:
+        self._role = role
+        self._monikers = monikers
+        self._env = env
+        self._world = world
+        self._stack = ExitStack()
+        self._links: dict[str, Link] = {}
+        self._asked: set[str] = set()
+        self._rests_until_s = 0.0
+        self._name = JOINED.join(map(str, monikers))
+        self._last = "virtual"
+
+    def ask(self, visit: str) -> None:
+        """Once a visit; a SAM or a professional's card once a replication."""
+        about = visit if self._role in ("card", "wallet") else ""
+        if about in self._asked or time.monotonic() < self._rests_until_s:
+            return
+        self._asked.add(about)
+        try:
+            if not self._links:
+                self._links = self._open()
+                self._switch(self._name, "foreign device: latency probe only", visit)
+            run_flow(self._flow(visit), self._session(visit))
+        except (Ended, LinkError) as e:
+            if isinstance(e, LinkError) or e.torn:
+                self._lose(str(e), visit)
+
+    def close(self) -> None:
+        self._stack.close()
+        self._links = {}
+
+    def _open(self) -> dict[str, Link]:
+        if self._role == "wallet":
+            return open_wallet(self._monikers, self._env, self._stack)
+        link = open_device(self._monikers[0], self._env)
+        self._stack.callback(link.close)
+        return {self._role: DeviceLink(link)}
+
+    def _flow(self, visit: str) -> Flow[object]:
+        if self._role == "card":
+            return read_public("probe foreign card")
+        if SCREEN in self._links:
+            return _scan_and_connect()
+        if self._role == "wallet":
+            return _handover(ByteStream("probe", self._world.replication, visit))
+        return power_on(self._role, FIND, CONNECT_S)
+
+    def _session(self, visit: str) -> Session:
+        return Session(
+            self._links, WallClock(), PromptPeople(), self._world.record, self._world.replication,
+            name=f"{PROBE}/{self._role}/{visit}", flow=PROBE, status=read_status, masked=frozenset(self._links),
+        )
+
+    def _lose(self, why: str, visit: str) -> None:
+        self.close()
+        self._rests_until_s = time.monotonic() + REST_S
+        self._switch("virtual", why, visit)
+
+    def _switch(self, now: str, reason: str, visit: str) -> None:
+        world = self._world
+        world.record(SwitchRow(world.replication, world.clock.now_ns(), self._role, self._last, now, reason, visit))
+        self._last = now
+
+
+class Probes:
+    """The probes of one replication (:class:`scenarios.world.Around`)."""
+
+    def __init__(self, probes: Mapping[str, Probe]) -> None:
+        self._probes = probes
+
+    def links(self, links: dict[str, Link], desk: str, flow: str, visit: str) -> dict[str, Link]:
+        for role in links:
+            if role in self._probes:
+                self._probes[role].ask(visit)
+        return links
+
+    def close(self) -> None:
+        for probe in self._probes.values():
+            probe.close()
+
+
+def _handover(draw: ByteStream) -> Flow[object]:
+    yield from power_on(ROLE, "find phone", CONNECT_S)
+    return (yield from nfc.handover(NFC_CARRIERS, draw))
+
+
+def _scan_and_connect() -> Flow[object]:
+    yield from power_on(SCREEN, "look", CONNECT_S)
+    engaged = yield from engage_qr()
+    attempt: Attempt = yield Connect(ROLE, engaged.address(), CONNECT_S)
+    if attempt.reply is None:
+        raise Ended("the phone of the code is not found", ABSENT[ROLE], ROLE, outcome=attempt.outcome)
+    return engaged
+
+
+__all__ = ["Probe", "Probes", "open_device", "open_wallet"]
