@@ -22,8 +22,8 @@ from scenarios.listing import ScenarioFaults
 from virtual_devices.errors import BenchError, LinkError, UsageError
 
 LARGEST_SEED = 2**63 - 1  # as a scenario file's run.seed: it is kept in 64 bits
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
+out = Console(soft_wrap=True, emoji=False)  # a moniker such as usb:1234:5678 is no emoji
+err = Console(stderr=True, soft_wrap=True, emoji=False)
 
 
 class Shelf(UserDict[str, Any]):
@@ -172,7 +172,7 @@ def devices(watch: bool, as_json: bool) -> None:
 
 @main.group(cls=Commands, elsewhere={
     "vpcd": "bench.present_vpcd", "qr": "bench.present_qr", "control-software": "bench.present_control_software",
-    "http": "bench.present_http", "line": "bench.present_line",
+    "http": "bench.present_http", "nfc": "bench.present_nfc", "line": "bench.present_line",
 })
 def present() -> None:
     """Put a reference device of ours in front of somebody else's: a card, a code, the data centre."""

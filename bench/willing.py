@@ -49,6 +49,7 @@ class Willing:
 
     def __init__(self, face: Device, holder: WillingHolder, card_no: str = "") -> None:
         self._face, self._holder = face, holder
+        self.atr: bytes = getattr(face, "atr", b"")
         self.card_no = card_no
 
     def power_on(self) -> bytes:

@@ -90,7 +90,7 @@ def discover(*, env: Mapping[str, str] | None = None) -> list[Found]:
 def open(spec: str, *, env: Mapping[str, str] | None = None) -> NfcLink:
     """A link to whatever comes into the reader's field. UsageError for what is no moniker, LinkError when no such reader is
     there, with what was found instead. ``env`` is laid over the environment of the worker."""
-    if not (_USB.fullmatch(spec) or _is_udp(spec) or (spec.startswith("tty:") and len(spec) > 4)):
+    if not is_path(spec):
         raise UsageError(f"'nfc:{spec}' names no reader: give one such as {EXAMPLES}")
     worker = _worker(env)
     try:
@@ -101,9 +101,12 @@ def open(spec: str, *, env: Mapping[str, str] | None = None) -> NfcLink:
     return NfcLink(spec, worker)
 
 
-def _is_udp(spec: str) -> bool:
-    match = _UDP.fullmatch(spec)
-    return match is not None and 0 < int(match[2]) < 65536
+def is_path(spec: str) -> bool:
+    """Whether this could name a reader."""
+    udp = _UDP.fullmatch(spec)
+    if udp is not None:
+        return 0 < int(udp[2]) < 65536
+    return _USB.fullmatch(spec) is not None or (spec.startswith("tty:") and len(spec) > 4)
 
 
 def _check(spec: str, worker: Worker) -> None:
@@ -226,4 +229,4 @@ def _lost(reply: Reply) -> tuple[Outcome, str]:
     return Outcome.GONE, f"the NFC worker failed: {reply.text}; connect again"
 
 
-__all__ = ["NfcLink", "Op", "What", "discover", "open"]
+__all__ = ["NfcLink", "Op", "What", "discover", "is_path", "open"]

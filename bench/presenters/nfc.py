@@ -218,6 +218,7 @@ class NfcPresenter(Slotted):
     ) -> None:
         self._transport: NfcTransport = NfcTransport(radio, fresh, uid_bytes=uid_bytes)
         self._fwi = fwi
+        self.reader = radio.device
         super().__init__(source, self._transport, control, load=load, rows=rows, clock=clock)
 
     def prepare(self, device: Device) -> None:
