@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WALLET, CARD = "wallet", "second-card"
 PATH = "udp:localhost:54321"
-_NAME = re.compile(r"[^0-9A-Za-z._-]+")
+_LAST = re.compile(r"[^0-9A-Za-z._-]+")
 
 
 @click.command("nfc")
@@ -35,7 +35,7 @@ _NAME = re.compile(r"[^0-9A-Za-z._-]+")
 @click.option("--trust", type=click.Path(path_type=Path), metavar="FILE", help="Write the certificates to trust there, in PEM.")
 @click.option("--readers", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Write there with what a reader may ask: keys and certificates of a SAM and a physician, for 3 days.")
-@click.option("--name", default="", help="Name of the control channel; nfc-PATH when left out.")
+@click.option("--name", default="", help="Name of the control channel; nfc-PORT, nfc-ttyUSB0, nfc-usb when left out.")
 def command(
     path: str, what: str, uid: str, seed: int, empty: bool, trust: Path | None, readers: Path | None, name: str,
 ) -> None:
@@ -69,7 +69,7 @@ def command(
     except BaseException:
         radio.close()
         raise
-    sys.exit(show(samples, radio, empty=empty, uid_bytes=int(uid), name=name or _NAME.sub("-", f"nfc-{path}"), seed=seed))
+    sys.exit(show(samples, radio, empty=empty, uid_bytes=int(uid), name=name or f"nfc-{_LAST.split(path)[-1]}", seed=seed))
 
 
 def show(samples: Samples, radio: Radio, *, empty: bool, uid_bytes: int, name: str, seed: int) -> int:

@@ -31,7 +31,7 @@ from .toy_card import ToyCard
 def command(folder: Path, *options: str) -> Iterator[str]:
     """The command as a program at a free port; yields what it says."""
     line = [sys.executable, "-m", "bench.cli", "present", "nfc", "--path", f"udp:{HOST}:{free_port()}", *options]
-    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "TMPDIR": str(folder)}
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
     with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment) as program:
         assert program.stdout is not None
         try:
@@ -47,7 +47,8 @@ def command(folder: Path, *options: str) -> Iterator[str]:
     ("wallet", "a phone with card"), ("second-card", "second-generation card"),
 ])
 def test_foreign_reader_with_the_files_of_the_command_is_shown_the_card(tmp_path: Path, what: str, says: str) -> None:
-    options = ("--what", what, "--trust", str(tmp_path / "trust.pem"), "--readers", str(tmp_path / "readers"), "--seed", "4")
+    files = ("--trust", str(tmp_path / "trust.pem"), "--readers", str(tmp_path / "readers"))
+    options = ("--what", what, *files, "--seed", "4", "--name", "n")
     with command(tmp_path, *options) as said:
         where = re.search(r"at nfc:(\S+);", said)
         assert says in said and where is not None
