@@ -23,7 +23,7 @@ from virtual_devices.link import Attempt, Outcome, Provenance
 
 from .media import MEDIA, NOT_HERE, Stand, without_contract
 from .processes import children, open_files, wait_until
-from .toy_card import READ, SILENCE, answer_of, hang, long
+from .toy_card import READ, SELECT, SILENCE, answer_of, hang, long
 from .virtual_readers import LIMIT_S
 
 SHORT_S = 0.3
@@ -194,7 +194,7 @@ def test_answer_that_is_no_answer_is_garbled(stand: Stand) -> None:
 def test_killed_worker_is_gone_and_connect_starts_another(stand: Stand, within: bool) -> None:
     with connected(stand) as link:
         killed, card = link.worker_pid, stand.card
-        assert killed is not None
+        assert killed is not None and link.attempt(SELECT, LIMIT_S).outcome is Outcome.REPLIED and card.selected
 
         def kill() -> None:
             if within:
@@ -210,6 +210,7 @@ def test_killed_worker_is_gone_and_connect_starts_another(stand: Stand, within: 
         card.released.set()
         failed(link, attempt, Outcome.GONE)
         awake(link)
+        assert not card.selected  # what the lost worker had begun is over
         assert link.worker_pid not in (None, killed) and killed not in children()
     stand.insert()  # one that has not been released
 

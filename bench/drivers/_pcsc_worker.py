@@ -103,6 +103,7 @@ class Card:
         self._pci: Any = None
         self._reader = ""
         self._protocols, self._share, self._reset = 0, scard.SCARD_SHARE_SHARED, scard.SCARD_UNPOWER_CARD
+        self._fresh = False
         self._doubtful = False
 
     def connect(self, payload: bytes) -> bytes:
@@ -121,7 +122,7 @@ class Card:
 
     def _asked(self, payload: bytes) -> float:
         """Keep what is asked for; the deadline of it."""
-        deadline, self._protocols, exclusive, warm = POWER.unpack_from(payload)
+        deadline, self._protocols, exclusive, warm, self._fresh = POWER.unpack_from(payload)
         self._reader = payload[POWER.size :].decode()
         self._share = scard.SCARD_SHARE_EXCLUSIVE if exclusive else scard.SCARD_SHARE_SHARED
         self._reset = scard.SCARD_RESET_CARD if warm else scard.SCARD_UNPOWER_CARD
@@ -136,7 +137,7 @@ class Card:
         if hresult != OK:
             return self._failed(hresult), 0, b""
         self._take(handle, protocol)
-        return self._status()
+        return self._restart() if self._fresh else self._status()
 
     def _wait_for_card(self, deadline: float) -> int:
         seen = scard.SCARD_STATE_UNAWARE
@@ -193,15 +194,17 @@ class Card:
         began = time.perf_counter_ns()
         self._asked(payload)
         if self._handle is not None:
-            hresult, protocol = scard.SCardReconnect(self._handle, self._share, self._protocols, self._reset)
-            if hresult == OK:
-                self._take(self._handle, protocol)
-                code, protocol, atr = self._status()
-                if code == OK:
-                    return CONNECTED.pack(OK, protocol, time.perf_counter_ns() - began) + atr
-            else:
-                self._failed(hresult)
+            code, protocol, atr = self._restart()
+            if code == OK:
+                return CONNECTED.pack(OK, protocol, time.perf_counter_ns() - began) + atr
         return self.connect(payload)
+
+    def _restart(self) -> tuple[int, int, bytes]:
+        hresult, protocol = scard.SCardReconnect(self._handle, self._share, self._protocols, self._reset)
+        if hresult != OK:
+            return self._failed(hresult), 0, b""
+        self._take(self._handle, protocol)
+        return self._status()
 
     def disconnect(self, _: bytes = b"") -> bytes:
         self._release(scard.SCARD_UNPOWER_CARD)

@@ -46,9 +46,9 @@ class Op(IntEnum):
     WATCH = 6  # nothing -> for ever, an answer for each change: cbor [kind, reader, at_ns, detail, ATR]
 
 
-POWER = struct.Struct("<dB??")
+POWER = struct.Struct("<dB???")
 """Deadline on the monotonic clock in seconds, which parent and worker share; protocols that will do (PC/SC's bits: 1 T=0, 2 T=1);
-whether for exclusive use; whether a reset is a warm one."""
+whether for exclusive use; whether a reset is a warm one; whether a connection has to begin with a reset."""
 CONNECTED = struct.Struct("<IBq")
 """hresult, protocol (1: T=0, 2: T=1), duration in nanoseconds; the ATR follows."""
 TRANSMITTED = struct.Struct("<Iq")
@@ -200,6 +200,7 @@ class PcscLink:
         self.protocol = ""
         self.atr = b""
         self.last_error = ""
+        self._stale = False  # a worker was lost with a connection: the card may still be where that one left it
         self._worker = worker
 
     @property
@@ -208,7 +209,10 @@ class PcscLink:
         return self._worker.pid
 
     def connect(self, timeout_s: float) -> Attempt:
-        """Wait for the service, the reader and a card; power the card. The reply is its ATR."""
+        """Wait for the service, the reader and a card; power the card. The reply is its ATR.
+
+        A card that a lost worker has left powered is reset: what was selected, or begun, is never carried on.
+        """
         return self._power(Op.CONNECT, timeout_s)
 
     def reset(self, timeout_s: float, *, warm: bool = False) -> Attempt:
@@ -220,8 +224,8 @@ class PcscLink:
         began = time.perf_counter_ns()
         self.protocol, self.atr = "", b""
         use = self.use
-        payload = POWER.pack(time.monotonic() + timeout_s, use.protocols, use.exclusive, warm) + self.reader.encode()
-        reply = self._worker.call(op, payload, timeout_s + CONNECT_SLACK_S)
+        asked = POWER.pack(time.monotonic() + timeout_s, use.protocols, use.exclusive, warm, self._stale)
+        reply = self._worker.call(op, asked + self.reader.encode(), timeout_s + CONNECT_SLACK_S)
         if reply.ended is not Ended.ANSWERED:
             return self._worker_lost(reply, began)
         code, protocol, duration_ns = CONNECTED.unpack_from(reply.payload)
@@ -229,7 +233,7 @@ class PcscLink:
             return self._failed(code, duration_ns)
         self.protocol = _PROTOCOLS.get(protocol, f"protocol {protocol}")
         self.atr = reply.payload[CONNECTED.size :]
-        self.last_error = ""
+        self.last_error, self._stale = "", False
         return Attempt(Outcome.REPLIED, duration_ns, self.atr)
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
@@ -254,7 +258,8 @@ class PcscLink:
     def disconnect(self) -> None:
         """Power the card off and let others have it. The link can be connected again."""
         if self.protocol and self._worker.running:
-            self._worker.call(Op.DISCONNECT, timeout_s=DISCONNECT_LIMIT_S)
+            reply = self._worker.call(Op.DISCONNECT, timeout_s=DISCONNECT_LIMIT_S)
+            self._stale = reply.ended is not Ended.ANSWERED
         self.protocol, self.atr = "", b""
 
     def close(self) -> None:
@@ -275,7 +280,7 @@ class PcscLink:
 
     def _worker_lost(self, reply: Reply, began_ns: int) -> Attempt:
         """The worker was killed because nothing came in time, or it broke."""
-        self.protocol, self.atr = "", b""
+        self.protocol, self.atr, self._stale = "", b"", True
         duration_ns = time.perf_counter_ns() - began_ns
         if reply.ended is Ended.TIMED_OUT:
             self.last_error = "no answer within the limit: the card or the PC/SC service hangs; connect again"
