@@ -22,6 +22,7 @@ usage() {
   check             ruff, mypy --strict and the import rules
   bench [NAME|-l]   every program in benchmarks/, or the one named; further ARGS go to it (--json); -l only lists
   fuzz [N] [NAME]   N inputs (1000000) to every target, or to those named; -l lists them; a sample is among the tests
+  soak --channel X  presentations over that channel's real stack while things go wrong: --n N (200), --seed S, --json FILE
   setup [LEVEL]     only make .venv/: run (default), check (adds the developer's tools), test (adds pyscard, judges)
   revision TEXT     the step that brings databases of the data centre to what its kinds of row want now; commit it with them
   lock [ARGS]       write requirements/*.txt from pyproject.toml with uv; versions stay unless ARGS ask (--upgrade)
@@ -363,6 +364,12 @@ cmd_clean() {
 }
 
 # --- Long work (fuzzing, soaking, mutants) has its commands here: one function each, and one line in usage -------------------
+cmd_soak() {  # tests/soak.py says more
+    setup test
+    cd "$root"
+    exec "$venv/bin/python" -m tests.soak "$@"
+}
+
 cmd_fuzz() {  # tests/fuzz.py says more
     setup test
     cd "$root"

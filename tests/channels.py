@@ -19,6 +19,7 @@ from virtual_devices.link import RESET, Attempt, Device, Link, Outcome
 from virtual_devices.reader.presentation import Counter, Medium
 from virtual_devices.wallet.faces import NFC_ATR, NfcFace
 
+from . import nfc_desk
 from .media import running
 from .wallets import WalletBench
 
@@ -82,9 +83,16 @@ def over_pcsc(bench: WalletBench, folder: Path) -> Iterator[Mapping[str, Link]]:
             yield {"wallet": Timeless(link)}
 
 
+@contextmanager
+def over_nfc(bench: WalletBench, folder: Path) -> Iterator[Mapping[str, Link]]:
+    presented = nfc_desk.presented(FirstCommand(NfcFace(bench.phone)), clock=bench.clock)
+    with presented as there, nfc_desk.connected(there) as link:
+        yield {"wallet": Timeless(link)}
+
+
 Channel = Callable[[WalletBench, Path], AbstractContextManager[Mapping[str, Link]]]
 CHANNELS: Mapping[str, tuple[Counter, tuple[str, ...], Channel]] = MappingProxyType({
-    "pcsc": (Counter(), ("pcsc",), over_pcsc),
+    "pcsc": (Counter(), ("pcsc",), over_pcsc), "nfc": (Counter(), (), over_nfc),
 })
 """Channel -> how the phone is met there, the tools that it needs, and the way."""
 __all__ = ["CHANNELS", "Channel", "FirstCommand", "Medium", "Timeless", "in_process"]

@@ -6,12 +6,13 @@ A visit is two presentations of a phone: registration, then a record written bac
 After each :data:`VISITS` visits the books are closed: the data centre has each visit once, the phone each record once, with the
 receipt that the desk was given. It must hold besides: every exchange ends within its limit; no process, thread, descriptor or
 file is left; the heap has grown by at most 5 MiB since the first 1,000 presentations. Exit code 0; 1 when something does not
-hold; 3 when the machine lacks something.
+hold; 3 when the machine lacks something; 130 after Ctrl-C or SIGTERM, with the figures of the days that were closed.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import threading
@@ -22,7 +23,7 @@ from random import Random
 from typing import Any, cast
 from unittest.mock import patch
 
-from bench.exits import ENVIRONMENT, PASS
+from bench.exits import ENVIRONMENT, INTERRUPTED, PASS
 from virtual_devices.cloud.issuer import CardIssuer
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Attempt, Link, Outcome
@@ -37,14 +38,16 @@ from .conftest import TOOLS
 from .desk import AUTHORITY, INSTITUTION, NOW_NS
 from .far_device import Home
 from .soak_figures import Figures, Left
-from .soak_ways import CONNECT_S, EXCHANGE_S, WAYS, Way
+from .soak_ways import CONNECT_S, WAYS, Way
 from .wallets import WalletBench
 
 VISITS = 25
 """So many visits make a day: then the books are closed, and another holder comes with another phone."""
 TRIES = 40
 """Of one presentation. People give up sooner; here nothing may be lost."""
-SPREAD = 30
+PORTRAIT_BYTES = 1000
+"""Less than a photograph has: here many presentations count, not long ones."""
+SPREAD = 20
 """Something goes wrong at one of so many exchanges, counted from the beginning of a presentation; it may come in the next one."""
 LATE_S = 2.0
 """How much later than its limit an exchange may end: a killed process has to be waited for, on a machine that others use too."""
@@ -78,7 +81,7 @@ class Troubled:
             self._thread = threading.Thread(target=self._trouble, name=self._what)
             self._thread.start()
         self._at -= 1
-        limit_s, began = EXCHANGE_S if message else CONNECT_S, time.monotonic()
+        limit_s, began = self._way.exchange_s if message else CONNECT_S, time.monotonic()
         if message:
             attempt = self.inner.attempt(message, limit_s)
         else:
@@ -113,7 +116,8 @@ class Day:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        with patch.object(wallets, "ISSUER", CardIssuer(AUTHORITY, f"soak {number}")):
+        issuer = CardIssuer(AUTHORITY, f"soak {number}")
+        with patch.object(wallets, "ISSUER", issuer), patch.object(wallets, "portrait", lambda *_: bytes(PORTRAIT_BYTES)):
             self.bench = WalletBench()
         self.bench.rows = _Nothing()
         self.bench.ready()
@@ -174,8 +178,10 @@ class Soak:
         day = Day(0)
         home = Home(day.face, self._folder / "home", day.bench.clock)
         try:
-            with WAYS[figures.channel][0](figures.channel, self._folder, figures.seed) as way:
+            with WAYS[figures.channel][0](self._folder, figures.seed) as way:
                 self._days(way, home, day, presentations, say)
+        except KeyboardInterrupt:
+            figures.interrupted = True
         finally:
             home.close()
         figures.spent_s = time.monotonic() - began
@@ -252,6 +258,8 @@ def main() -> int:
         if missing := TOOLS[tool].missing():
             sys.stderr.write(f"soak: {missing} is missing; {TOOLS[tool].remedy}\n")
             return ENVIRONMENT
+    for number in (signal.SIGINT, signal.SIGTERM):  # a background job is told by SIGTERM
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         try:
             figures = Soak(asked.channel, asked.seed, asked.trouble, Path(folder)).run(asked.n, _say)
@@ -261,7 +269,7 @@ def main() -> int:
     figures.show()
     if asked.json:
         asked.json.write_text(figures.to_json() + "\n", encoding="utf-8")
-    return 1 if figures.broken else PASS
+    return 1 if figures.broken else INTERRUPTED if figures.interrupted else PASS
 
 
 def _say(text: str) -> None:

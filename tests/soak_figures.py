@@ -38,6 +38,7 @@ class Figures:
     spent_s: float = 0.0
     heap_growth_mib: float = 0.0
     heap_from_mib: float = 0.0
+    interrupted: bool = False
     broken: list[str] = field(default_factory=list)
 
     def look_at_heap(self) -> None:
@@ -73,7 +74,7 @@ class Figures:
             ("latest end of an exchange after its limit", f"{max(0.0, self.latest_s):.2f} s"),
             ("workers of the driver", f"{self.workers}"),
             (f"growth of the heap after the first {HEAP_FROM}", f"{self.heap_growth_mib:+.2f} MiB"),
-            ("broken", "; ".join(self.broken) or "nothing"),
+            ("broken", "; ".join(self.broken) or ("nothing; interrupted" if self.interrupted else "nothing")),
         ]
         print_table((f"soak over {self.channel}", ""), rows)
 

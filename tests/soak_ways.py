@@ -16,27 +16,38 @@ from pathlib import Path
 from random import Random
 from types import MappingProxyType
 
-from bench.drivers import RealLink, pcsc
+from bench.drivers import RealLink, nfc, pcsc
 from bench.pcscd import PrivatePcscd
 from bench.presenters.control import Control, ControlServer
+from bench.presenters.nfc import NfcPresenter
+from bench.presenters.nfc_radio import UdpRadio
 from bench.presenters.vpcd import VpcdPresenter
 from virtual_devices.errors import LinkError, PeerError
+from virtual_devices.randomness import ByteStream
 from virtual_devices.wallet.faces import NFC_ATR
 
+from . import nfc_desk
 from .far_device import Far
 from .places import ROOT
 from .virtual_readers import ready
 
-EXCHANGE_S, CONNECT_S = 1.0, 6.0
-"""Limits of one exchange, and of one connection: a reader looks for a card again and again, and a process may have to start."""
+CONNECT_S = 6.0
+"""Limit of a connection: a reader looks for a card again and again, and a process may have to start."""
+LOSS = 0.1
+"""Of the frames on the air, each way."""
 Act = Callable[[Random], None]
 
 
 class Way:
     """One channel, whole. ``troubles``: name -> how it happens, in a thread of its own; then everything is in place again."""
 
-    def __init__(self, channel: str, folder: Path, seed: int) -> None:
-        self.channel, self.folder, self._seed = channel, folder, seed
+    exchange_s = 1.0
+    """Limit of one exchange."""
+
+    channel = ""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder, self._seed = folder, seed
         self._stack = ExitStack()
         self._peer: subprocess.Popen[bytes] | None = None
         self.link: RealLink
@@ -92,7 +103,7 @@ class Way:
         """Longer than an exchange may take, or shorter."""
         assert self._peer is not None
         self._peer.send_signal(signal.SIGSTOP)
-        time.sleep(rng.uniform(0.2, 1.6) * EXCHANGE_S)
+        time.sleep(rng.uniform(0.2, 1.6) * self.exchange_s)
         self._peer.send_signal(signal.SIGCONT)
 
     def _take_away(self, rng: Random) -> None:
@@ -104,6 +115,8 @@ class Way:
 
 
 class PcscWay(Way):
+    channel = "pcsc"
+
     def open(self) -> None:
         self.service = self._stack.enter_context(PrivatePcscd(1))
         self.start_peer(self.service.ports[0])
@@ -121,13 +134,36 @@ class PcscWay(Way):
         self.service.start()
 
 
+class NfcWay(Way):
+    """Over nfcpy's UDP driver. The other process loses one frame in ten, in both directions."""
+
+    channel = "nfc"
+    exchange_s = 3.0
+
+    def open(self) -> None:
+        port = nfc_desk.free_port()
+        self.start_peer(port)
+        self.link = self._stack.enter_context(nfc.open(f"udp:{nfc_desk.HOST}:{port}"))
+
+
 def present_vpcd(far: Far, port: int, control: ControlServer, rng: Random) -> None:
     VpcdPresenter(lambda: far, port=port, control=control, load=lambda _: far, settle_s=0).run()  # type: ignore[arg-type,return-value]
 
 
-WAYS: Mapping[str, tuple[type[Way], tuple[str, ...]]] = MappingProxyType({"pcsc": (PcscWay, ("pcsc",))})
+def present_nfc(far: Far, port: int, control: ControlServer, rng: Random) -> None:
+    radio = UdpRadio(nfc_desk.HOST, port)
+    end = radio._end
+    send, read = end._send_data, end._read
+    end._send_data = lambda *args: None if rng.random() < LOSS else send(*args)  # type: ignore[method-assign,func-returns-value]
+    end._read = lambda: read() if rng.random() >= LOSS or read() is None else None  # type: ignore[method-assign]
+    NfcPresenter(lambda: far, radio, ByteStream("soak", os.getpid()), control, load=lambda _: far, fwi=7).run()  # type: ignore[arg-type,return-value]
+
+
+WAYS: Mapping[str, tuple[type[Way], tuple[str, ...]]] = MappingProxyType({"pcsc": (PcscWay, ("pcsc",)), "nfc": (NfcWay, ())})
 """Channel -> its way, and the tools that it needs."""
-PRESENTERS: Mapping[str, Callable[[Far, int, ControlServer, Random], None]] = MappingProxyType({"pcsc": present_vpcd})
+PRESENTERS: Mapping[str, Callable[[Far, int, ControlServer, Random], None]] = MappingProxyType({
+    "pcsc": present_vpcd, "nfc": present_nfc,
+})
 
 
 def main(channel: str, folder: str, port: str, seed: str) -> None:
