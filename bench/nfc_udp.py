@@ -233,4 +233,4 @@ def _drain(open_socket: socket.socket) -> None:
         return
 
 
-__all__ = ["CardEnd", "IDLE_S", "RATE", "ReaderEnd", "Woken", "nobody"]
+__all__ = ["CardEnd", "IDLE_S", "RATE", "SENSE_S", "ReaderEnd", "Woken", "nobody"]

@@ -18,8 +18,9 @@ from pathlib import Path
 from bench.drivers import nfc
 from bench.presenters.control import ControlServer
 from bench.presenters.nfc import FWI, NfcPresenter
-from bench.presenters.nfc_radio import Radio, UdpRadio
+from bench.presenters.nfc_radio import Radio, UdpRadio, open_radio
 from bench.presenters.serve import Persistent, Rows
+from bench.virtual_air import Air
 from virtual_devices.clock import Clock
 from virtual_devices.link import Device, Outcome
 from virtual_devices.randomness import ByteStream
@@ -49,10 +50,17 @@ def presented(
     """The device at a free UDP port, presented by a thread of this process."""
     radio = UdpRadio(HOST, 0)
     made = presenter(radio, device, control, rows, clock=clock, load=load, uid_bytes=uid_bytes, fwi=fwi)
+    with running(made):
+        yield Presented(made, radio.device, radio.port)
+
+
+@contextmanager
+def running(made: NfcPresenter) -> Iterator[None]:
+    """In a thread of this process."""
     thread = threading.Thread(target=made.run)
     thread.start()
     try:
-        yield Presented(made, radio.device, radio.port)
+        yield
     finally:
         made.stop()
         thread.join()
@@ -73,6 +81,16 @@ def free_port() -> int:
         there.bind((HOST, 0))
         port: int = there.getsockname()[1]
         return port
+
+
+@contextmanager
+def presented_by_a_chip(
+    device: Device | None, air: Air, rows: Rows = Rows(), *, clock: Clock | None = None, fwi: int = FWI,
+) -> Iterator[str]:
+    """The device presented by a virtual PN532, and the moniker of another one whose field it is in."""
+    reader, card = air.chip(), air.chip()
+    with running(presenter(open_radio(f"tty:{card.path}"), device, rows=rows, clock=clock, fwi=fwi)):
+        yield f"nfc:tty:{reader.path}"
 
 
 @contextmanager

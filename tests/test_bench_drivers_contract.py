@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.drivers import RealLink, driver, pcsc
+from bench.drivers import RealLink, driver, nfc, pcsc
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt, Outcome, Provenance
 
@@ -61,7 +61,8 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker may take long to start: a busy machine is not to be taken for a hung one."""
-    monkeypatch.setattr(pcsc, "CONNECT_SLACK_S", LIMIT_S)
+    for each in (pcsc, nfc):
+        monkeypatch.setattr(each, "CONNECT_SLACK_S", LIMIT_S)
 
 
 def connected(stand: Stand) -> RealLink:

@@ -20,7 +20,7 @@ import nfc.clf.device
 import nfc.clf.transport
 
 from bench.drivers.nfc import DEADLINE, RESULT, Op, What
-from bench.nfc_udp import RATE, ReaderEnd
+from bench.nfc_udp import RATE, SENSE_S, ReaderEnd
 from bench.worker import answer_calls
 from virtual_devices.iso_dep import FRAME_SIZES, Ats, MalformedIsoDep
 from virtual_devices.iso_dep_reader import Frame, Lost, Pcd, rats
@@ -117,7 +117,7 @@ class Reader:
         try:
             self._open(spec)
             if isinstance(self._clf.device, ReaderEnd):
-                self._clf.device.deadline_s = deadline_s
+                self._clf.device.deadline_s = max(deadline_s, time.monotonic() + SENSE_S)  # one look at least
             return self._select()
         except OSError as e:
             self._shut()

@@ -110,7 +110,7 @@ def is_path(spec: str) -> bool:
 
 
 def _check(spec: str, worker: Worker) -> None:
-    """LinkError when no such reader is attached."""
+    """LinkError when no such reader is attached. The worker runs afterwards: its start counts in no attempt."""
     if spec.startswith("usb"):
         found = _list(worker)
         if not any(f.moniker.startswith(f"nfc:{spec.lower()}") for f in found):
@@ -120,6 +120,9 @@ def _check(spec: str, worker: Worker) -> None:
         path = Path("/dev", spec[4:].partition(":")[0])
         if not path.exists():
             raise LinkError(f"'nfc:{spec}': there is no {path}; give the device file of the serial port")
+    reply = worker.call(Op.DISCONNECT, timeout_s=LIST_LIMIT_S)
+    if reply.ended is not Ended.ANSWERED:
+        raise LinkError(f"the NFC worker does not start: {reply.text or 'no answer'}; is nfcpy whole? pip install 'nfcpy>=1.0.4'")
 
 
 def _worker(env: Mapping[str, str] | None) -> Worker:
