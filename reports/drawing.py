@@ -61,7 +61,8 @@ def bin_width_ns(low_ns: int, high_ns: int) -> int:
 
 def duration_axis(run: Run, axes: Axes, longest_ns: float, most: int) -> None:
     """X in nanoseconds from 0, linear: at most ``most`` round ticks, each with its unit."""
-    steps = [n * NS for n in (1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 604_800)]
+    steps = [n * NS // 1000 for n in (1, 5, 10, 50, 100, 500)]
+    steps += [n * NS for n in (1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 604_800)]
     step = next((s for s in steps if longest_ns / s <= most), steps[-1])
     ticks = [i * step for i in range(int(longest_ns // step) + 1)]
     axes.set_xlim(0, max(longest_ns, 1))

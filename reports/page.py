@@ -27,6 +27,7 @@ from reports.sections import (
     prescriptions,
     provenance,
     requirements,
+    segments,
     settings,
     switches,
     uploads,
@@ -34,7 +35,8 @@ from reports.sections import (
 
 TEMPLATES = Path(__file__).parent / "templates"
 ORDER = (
-    headline, morning, prescriptions, latency, uploads, faults, switches, provenance, laws, codes, requirements, settings, method,
+    headline, morning, prescriptions, latency, segments, uploads, faults, switches, provenance, laws, codes, requirements,
+    settings, method,
 )
 
 
@@ -70,7 +72,7 @@ def _sections(run: Run, styles: Styles) -> list[Section]:
     sections = []
     for module in ORDER:
         made = module.make(run)
-        if module is prescriptions and not made.blocks:  # a situation without any
+        if module in (prescriptions, segments) and not made.blocks:  # a run without any
             continue
         own = [gallery.hang(f, run, styles) for f in figures if f.section == made.name]
         sections.append(Section(made.name, made.title, made.finding, [*own, *made.blocks], made.mood))

@@ -7,6 +7,7 @@ numbers in the same order; what comes back to Python is already small.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields
 from enum import Enum
 from functools import cached_property
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from reports.catalogue import Catalogue, ReportError
 from virtual_devices.trace import TABLES
@@ -124,6 +126,19 @@ class Run:
     def derive(self, name: str, query: str) -> str:
         """Keep a query's result under a name for later queries, made once."""
         self._db.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} AS {query}")
+        return name
+
+    def keep(self, name: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> str:
+        """Keep rows that were computed outside SQL under a name for later queries, made once. Integers and texts."""
+        kinds = {int: "BIGINT", str: "VARCHAR"}
+        first = rows[0] if rows else ("",) * len(columns)
+        typed = ", ".join(f"{column} {kinds[type(value)]}" for column, value in zip(columns, first, strict=True))
+        self._db.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} ({typed})")
+        if rows and not self.one(f"SELECT count(*) FROM {name}"):
+            arrays = pa.table({column: pa.array(values) for column, values in zip(columns, zip(*rows, strict=True), strict=True)})
+            self._db.register("kept_rows", arrays)
+            self._db.execute(f"INSERT INTO {name} SELECT * FROM kept_rows")
+            self._db.unregister("kept_rows")
         return name
 
     @cached_property
