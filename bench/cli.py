@@ -178,6 +178,11 @@ def present() -> None:
     """Put a reference device of ours in front of somebody else's: a card, a code, the data centre."""
 
 
+@main.group("map", cls=Commands, elsewhere={"qr": "bench.map_qr", "camera": "bench.map_camera"})
+def weaknesses() -> None:
+    """Map a medium's own weaknesses: where it works and where not, as tables, pictures, and input of a scenario's models."""
+
+
 @main.command()
 @click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
 @LANG

@@ -6,10 +6,12 @@ the virtual card, so every default is an assumption of the bench, and reports sa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any, Literal
 
-from virtual_devices.checks import bounded, check
+from virtual_devices.checks import Unfit, bounded, check
 from virtual_devices.clock import Clock, seconds
 from virtual_devices.link import Attempt, Device, Outcome, Work
 from virtual_devices.mdoc.ble_chunks import airtime_plan
@@ -90,16 +92,54 @@ class Bluetooth:
 
 
 @dataclass(frozen=True, slots=True)
+class Readability:
+    """How often codes up to a size cannot be read under one condition: a row of a map of weaknesses (``vhc-bench map qr``)."""
+
+    characters: int = bounded(754, ge=1)
+    """Of the code's text; the row is for codes up to this, from the next smaller row's on."""
+    failed: float = bounded(0.0, ge=0, le=1)
+    """Share of scans in which such a code is not read."""
+    weakness: str = ""
+    """The condition: blur, dim, tilt, perspective, glare, moire, cover, coarse or several, as the map names it."""
+    strength: float = 0.0
+    """How strong it is, in the weakness's own unit."""
+    level: Literal["L", "M", "Q", "H"] = "M"
+    """Error correction of the codes that were tried."""
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Camera:
     """A scanner before a phone's screen."""
 
     read: Delay = field(default_factory=lambda: Delay(1400.0, 4200.0))
     """From raising the phone to a code that was read."""
     failed: float = bounded(0.03, ge=0, le=1)
-    """Share of scans that come to nothing within the time."""
+    """Share of scans that come to nothing within the time, whatever the code."""
+    codes: tuple[Readability, ...] = ()
+    """What the condition at this place makes of codes of each size, beside that: rows of one weakness at one strength."""
 
     def __post_init__(self) -> None:
         check(self)
+
+    @staticmethod
+    def check_field(name: str, value: Any, before: Mapping[str, Any]) -> None:
+        """One condition, and one row a size. ``before`` is not looked at."""
+        del before
+        if name != "codes":
+            return
+        if len({(row.weakness, row.strength, row.level) for row in value}) > 1:
+            raise Unfit("codes must all have one weakness, one strength and one level: a place has one condition", name)
+        if len({row.characters for row in value}) < len(value):
+            raise Unfit("codes has two rows for the same number of characters", name)
+
+    def unreadable(self, characters: int) -> float:
+        """Share of scans in which a code of that size is not read; one larger than all rows is as the largest."""
+        rows = sorted(self.codes, key=lambda row: row.characters)
+        fitting = next((row for row in rows if row.characters >= characters), rows[-1] if rows else None)
+        return 0.0 if fitting is None else fitting.failed
 
 
 class FieldMedium:
@@ -194,6 +234,7 @@ class ScreenLink:
         self._inner = ModelledLink(screen, _Sight(model, rng), clock, name=name)
         self.device = name
         self.provenance = self._inner.provenance
+        self._model = model
         self._failed = model.failed
         self._rng = rng
 
@@ -202,6 +243,9 @@ class ScreenLink:
             return Attempt(Outcome.TIMED_OUT, seconds(timeout_s))
         attempt = self._inner.attempt(message, timeout_s)
         if attempt.reply == b"":  # nothing is shown
+            return Attempt(Outcome.TIMED_OUT, seconds(timeout_s))
+        unreadable = self._model.unreadable(len(attempt.reply)) if attempt.reply else 0.0
+        if unreadable and self._rng.random() < unreadable:
             return Attempt(Outcome.TIMED_OUT, seconds(timeout_s))
         return attempt
 
