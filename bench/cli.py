@@ -84,7 +84,7 @@ def _fail(text: str, code: int) -> NoReturn:
 @click.group(
     cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     elsewhere={
-        name: f"bench.{name}" for name in ("capture", "conform", "vectors", "audit", "fhir", "sign")
+        name: f"bench.{name}" for name in ("requirements", "capture", "conform", "vectors", "audit", "fhir", "sign")
     },
 )
 @click.version_option(package_name="vhc-bench")
@@ -216,27 +216,6 @@ def scenarios(schema: str | None, check: Path | None) -> None:
         ("file", "situation", "what it plays"),
         [(f"scenarios/{path.name}", s.situation, s.description or s.title) for path, s in there.items()],
     )
-
-
-@main.command()
-@click.option("--duty", type=click.Choice(["must", "should", "may"]), help="Only these.")
-@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
-@click.argument("ids", nargs=-1)
-def requirements(duty: str | None, as_json: bool, ids: tuple[str, ...]) -> None:
-    """What the virtual card must do: the requirements that the bench can show, by id, and which situations show them."""
-    from conformance import catalogue
-    from scenarios.files import situations
-
-    shown = {name: set(getattr(module, "SHOWS", ())) for name, module in situations().items()}
-    chosen = [catalogue.find(i) for i in ids] if ids else list(catalogue.requirements())
-    chosen = [r for r in chosen if duty is None or r.duty.value == duty]
-    by = {r.id: sorted(name for name, ids_ in shown.items() if r.id in ids_) for r in chosen}
-    if as_json:
-        listed = [{"id": r.id, "duty": r.duty.value, "says": r.says, "source": r.source, "situations": by[r.id]} for r in chosen]
-        click.echo(json.dumps(listed, ensure_ascii=False, indent=2))
-        return
-    rows = [(r.id, r.duty.value, r.says, ", ".join(by[r.id])) for r in chosen]
-    print_table(("id", "duty", "requirement", "shown by"), rows)
 
 
 if __name__ == "__main__":

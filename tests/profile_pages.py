@@ -12,7 +12,7 @@ from typing import Any
 from .places import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
-PAGES = (REFERENCE / "profile.md", *sorted((REFERENCE / "profile").glob("*.md")))
+PAGES = (REFERENCE / "profile.md", *sorted((REFERENCE / "profile").glob("*.md")), REFERENCE / "protocol-profile.md")
 CLAUSE = re.compile(r"^\*\*(P-([A-Z]+)-(\d\d))\*\* \((standard: [^)]+|public|profile|inferred)\) ", re.MULTILINE)
 ID = re.compile(r"P-[A-Z]+-\d\d")
 _EXAMPLE = re.compile(r"^### (\S+)\n(.*?)```(hex|text)\n(.*?)\n```$", re.MULTILINE | re.DOTALL)

@@ -37,7 +37,7 @@ def test_clause_that_is_referred_to_exists() -> None:
 def test_overview_lists_every_page_and_subject() -> None:
     overview = text_of("profile.md")
     for page in PAGES[1:]:
-        assert f"](profile/{page.name})" in overview
+        assert f"]({page.relative_to(PAGES[0].parent)})" in overview
         subjects = {subject for _, subject, _, _ in CLAUSE.findall(page.read_text(encoding="utf-8"))}
         assert all(f"P-{subject}" in overview for subject in subjects)
 
