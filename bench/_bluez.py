@@ -23,7 +23,8 @@ from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 from bench.air import Air, Weather
-from bench.bumble_stack import OPERATION_LIMIT_S, TROUBLE
+from bench.ble_end import StackTrouble
+from bench.bumble_stack import TROUBLE, quietly, tried
 
 BLUEZ = "org.bluez"
 ADAPTER, DEVICE, SERVICE = f"{BLUEZ}.Adapter1", f"{BLUEZ}.Device1", f"{BLUEZ}.GattService1"
@@ -123,7 +124,7 @@ class Bluez:
             reply = Message.new_error(message, e.name, str(e))
         except KeyError:
             reply = Message.new_error(message, "org.freedesktop.DBus.Error.UnknownObject", f"no object {message.path}")
-        except TROUBLE:
+        except (StackTrouble, asyncio.CancelledError, *TROUBLE):
             reply = Message.new_error(message, f"{BLUEZ}.Error.Failed", UNLIKELY)
         await self._bus.send(reply)
 
@@ -240,9 +241,8 @@ class Bluez:
         if scanning:  # most controllers cannot do both
             await self._device.stop_scanning()
         try:
-            async with asyncio.timeout(OPERATION_LIMIT_S):
-                connection = await self._device.connect(known.address)
-        except TROUBLE as e:
+            connection = await tried(self._device.connect(known.address))
+        except StackTrouble as e:
             raise Refused("Failed", "le-connection-abort-by-local") from e
         finally:
             if scanning and self._scanning:
@@ -254,7 +254,7 @@ class Bluez:
 
     async def _resolve(self, path: str, known: Known, connection: Connection) -> None:
         """Services, as BlueZ finds them by itself."""
-        with suppress(*TROUBLE):
+        with suppress(asyncio.CancelledError, *TROUBLE):
             peer = Peer(connection)
             mtu = await peer.request_mtu(WANTED_MTU)
             for service in await peer.discover_services():
@@ -278,10 +278,8 @@ class Bluez:
         connection = known.connection
         if connection is None:
             raise Refused("NotConnected", "Not Connected")
-        with suppress(*TROUBLE):
-            async with asyncio.timeout(OPERATION_LIMIT_S):
-                await connection.drain()
-                await connection.disconnect()
+        await quietly(connection.drain())
+        await quietly(connection.disconnect())
 
     def _lost(self, path: str, known: Known) -> None:
         known.connection = None
@@ -331,11 +329,11 @@ class Bluez:
     async def _client_gone(self, name: str) -> None:
         """A program that left takes its scans and its notifications with it; connections stay, as with BlueZ."""
         self._filters.pop(name, None)
-        with suppress(Refused, *TROUBLE):
+        with suppress(Refused, asyncio.CancelledError, *TROUBLE):
             await self._rest(name)
         for known in list(self._known.values()):
             for path in [p for p, listener in known.listeners.items() if listener == name]:
-                with suppress(Refused, KeyError, *TROUBLE):
+                with suppress(Refused, KeyError, asyncio.CancelledError, *TROUBLE):
                     await self._be_silent(path)
 
 

@@ -51,12 +51,14 @@ OPEN_LIMIT_S = 10.0
 """A controller that has not answered to its reset within this is none, or another program holds it."""
 OPERATION_LIMIT_S = 10.0
 """One operation of GATT; bumble's own limit is 30 s."""
+QUIET_LIMIT_S = 2.0
+"""What is done on leaving may take so long."""
 ADVERTISING_MS = 20.0
 """Between two advertisements, the shortest that a peripheral may choose (Core volume 6 part B 4.4.2.2)."""
 MAX_ADVERTISEMENT_BYTES = 31
 _ALL = tuple(Property)
 T = TypeVar("T")
-TROUBLE = (BaseBumbleError, TimeoutError, asyncio.CancelledError, OSError, ValueError)
+TROUBLE = (BaseBumbleError, TimeoutError, OSError, ValueError)
 
 
 class Radio:
@@ -100,8 +102,7 @@ class Radio:
         return gone
 
     async def close(self) -> None:
-        with suppress(*TROUBLE):
-            await asyncio.wait_for(self.device.power_off(), 1.0)
+        await quietly(self.device.power_off(), 1.0)
         await self._transport.close()
 
 
@@ -146,10 +147,8 @@ class _Stack:
         connection = self._connection
         if connection is None:
             return
-        with suppress(*TROUBLE):
-            async with asyncio.timeout(OPERATION_LIMIT_S):
-                await connection.drain()
-                await connection.disconnect()
+        await quietly(connection.drain())
+        await quietly(connection.disconnect())
 
     def _there(self) -> Connection:
         if self._connection is None:
@@ -168,7 +167,7 @@ class ServerStack(_Stack):
     async def do(self, action: Action) -> Event | None:
         match action:
             case Advertise():
-                await _tried(self._advertise(action))
+                await tried(self._advertise(action))
             case Notify():
                 connection, row = self._there(), self._served[action.characteristic.uuid]
                 await _queued(self._device.gatt_server.notify_subscriber(connection, row, action.value))
@@ -218,8 +217,7 @@ class ServerStack(_Stack):
     async def _stop(self) -> None:
         self._waiting = False
         self._device.remove_listener(self._device.EVENT_CONNECTION, self._came)
-        with suppress(*TROUBLE):
-            await self._device.stop_advertising()
+        await quietly(self._device.stop_advertising())
 
     async def close(self) -> None:
         if self._served:
@@ -239,15 +237,15 @@ class ClientStack(_Stack):
     async def do(self, action: Action) -> Event | None:
         match action:
             case Scan():
-                return await _tried(self._connect(action.service), limit_s=None)
+                return await tried(self._connect(action.service), limit_s=None)
             case RequestMtu():
-                return MtuAgreed(await _tried(self._there_peer().request_mtu(action.mtu)))
+                return MtuAgreed(await tried(self._there_peer().request_mtu(action.mtu)))
             case Discover():
-                return await _tried(self._discover(action.service))
+                return await tried(self._discover(action.service))
             case ReadIdent():
-                return IdentRead(bytes(await _tried(self._there_peer().read_value(self._found[action.characteristic.uuid]))))
+                return IdentRead(bytes(await tried(self._there_peer().read_value(self._found[action.characteristic.uuid]))))
             case Subscribe():
-                return await _tried(self._subscribe(action.characteristic))
+                return await tried(self._subscribe(action.characteristic))
             case Write():
                 self._there()
                 await _queued(self._found[action.characteristic.uuid].write_value(action.value))
@@ -277,8 +275,7 @@ class ClientStack(_Stack):
             address = await seen
         finally:
             self._device.remove_listener(self._device.EVENT_ADVERTISEMENT, look)
-            with suppress(*TROUBLE):
-                await self._device.stop_scanning()
+            await quietly(self._device.stop_scanning())
         connection = await asyncio.wait_for(self._device.connect(address), OPERATION_LIMIT_S)
         self._take(connection)
         self._peer = Peer(connection)
@@ -313,7 +310,13 @@ async def _queued(operation: Awaitable[None]) -> None:
         raise StackTrouble(f"{type(e).__name__}: {e}") from e
 
 
-async def _tried(operation: Coroutine[Any, Any, T], limit_s: float | None = OPERATION_LIMIT_S) -> T:
+async def quietly(operation: Coroutine[Any, Any, Any], limit_s: float = QUIET_LIMIT_S) -> None:
+    """For what is done on leaving: that it fails changes nothing any more."""
+    with suppress(StackTrouble):
+        await tried(operation, limit_s)
+
+
+async def tried(operation: Coroutine[Any, Any, T], limit_s: float | None = OPERATION_LIMIT_S) -> T:
     """Bumble cancels what waits for a peer that has gone: that is trouble too, unless it is we who are cancelled."""
     try:
         return await asyncio.wait_for(operation, limit_s)
@@ -334,4 +337,4 @@ def _plain(number: UUID) -> uuid.UUID:
     return uuid.UUID(bytes=bytes(number)[::-1]) if len(bytes(number)) == 16 else uuid.UUID(int=0)
 
 
-__all__ = ["ClientStack", "Radio", "ServerStack", "remedy"]
+__all__ = ["TROUBLE", "ClientStack", "Radio", "ServerStack", "quietly", "remedy", "tried"]

@@ -138,6 +138,8 @@ class Phone:
 
     async def _exchange(self, message: bytes, wait: bool) -> tuple[bytes, int]:
         end = self._there()
+        if end.ended is not None:
+            raise _as_outcome(end.ended)
         try:
             sent = await end.send(message)
         except BleUsageError as e:
@@ -296,12 +298,12 @@ async def _list(_: bytes) -> bytes:
 
 
 async def _watch(_: bytes) -> AsyncIterator[bytes]:
-    """Adapters that come and go, and the service. A look each LOOK_S: a bus that dies announces nothing."""
+    """Adapters that can be used, as they come and go, and the service. A look each LOOK_S: a bus that dies announces nothing."""
     there: dict[str, str] = {}
     up: bool | None = None
     while True:
         found, trouble = await _look()
-        now = {name: f"{address}{'' if powered else ', switched off'}" for name, address, powered in found}
+        now = {name: address for name, address, powered in found if powered}
         events = [["vanished", name, ""] for name in there if name not in now]
         serves = trouble in ("", NO_ADAPTER)
         if serves is not up:

@@ -52,6 +52,7 @@ class BleTransport:
         self._stopping = asyncio.Event()
         self._radio: Radio | None = None
         self._end: End | None = None
+        self._ends: list[End] = []  # all that have not been closed
 
     def open(self) -> None:
         """Raises LinkError when the controller cannot be used, with what to do."""
@@ -64,7 +65,7 @@ class BleTransport:
 
     def close(self) -> None:
         if not self._loop.is_closed():
-            self._loop.run_until_complete(self._let_go())
+            self._loop.run_until_complete(self._close_ends())
             if self._radio is not None:
                 self._loop.run_until_complete(self._radio.close())
             self._loop.close()
@@ -138,9 +139,7 @@ class BleTransport:
             return met
         finally:
             await _cancelled(*waits, lost)
-            for end in ends:
-                if end is not met:
-                    await end.close()
+            await self._close_ends(but=met)
 
     async def _there(self) -> Radio:
         """The controller, opened again where it had gone."""
@@ -155,12 +154,12 @@ class BleTransport:
                 await asyncio.sleep(RETRY_S)
         return self._radio
 
-    @staticmethod
-    def _make(radio: Radio, shown: Engagement, mode: Mode, options: BleOptions) -> End:
+    def _make(self, radio: Radio, shown: Engagement, mode: Mode, options: BleOptions) -> End:
         service = options.service(mode)
         assert service is not None
         machine = BleLink(mode, Side.MDOC, service, shown.key_bytes)
-        return End(machine, ServerStack(radio) if machine.role is GattRole.SERVER else ClientStack(radio))
+        self._ends.append(End(machine, ServerStack(radio) if machine.role is GattRole.SERVER else ClientStack(radio)))
+        return self._ends[-1]
 
     async def _let_go(self) -> None:
         end, self._end = self._end, None
@@ -168,7 +167,12 @@ class BleTransport:
             if end.machine.role is GattRole.SERVER:  # it is the client's to disconnect
                 with suppress(TimeoutError):
                     await asyncio.wait_for(end.gone.wait(), LINGER_S)
+            await self._close_ends()
+
+    async def _close_ends(self, but: End | None = None) -> None:
+        for end in [end for end in self._ends if end is not but]:
             await end.close()
+            self._ends.remove(end)
 
 
 def _offer(shown: Engagement) -> BleOptions:

@@ -1,0 +1,47 @@
+"""Bluetooth adapters and their service come and go, and the watcher says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+
+import pytest
+
+from bench.ble_watch import BleSource
+from bench.bluez import PrivateBluetooth
+from bench.watch import EventKind, Watcher
+
+from .ble_desk import LIMIT_S
+
+pytestmark = pytest.mark.needs("dbus")
+
+
+def test_adapter_service_and_watcher_come_and_go() -> None:
+    seen: list[tuple[EventKind, str]] = []
+
+    def until(*kinds: EventKind) -> None:
+        found: list[EventKind] = []
+        while not set(kinds) <= set(found):
+            events = watcher.poll(LIMIT_S)
+            assert events, (kinds, seen)
+            found += [event.kind for event in events]
+            seen.extend((event.kind, event.detail) for event in events)
+            assert {event.moniker for event in events} == {"ble:"}
+
+    with PrivateBluetooth() as bluetooth:
+        source = BleSource(env=bluetooth.env)
+        with Watcher([source]) as watcher:
+            until(EventKind.SERVICE_UP, EventKind.APPEARED)
+            for away, back in ((bluetooth.unplug, bluetooth.plug), (partial(bluetooth.power, False), partial(bluetooth.power, True))):
+                away()
+                until(EventKind.VANISHED)
+                back()
+                until(EventKind.APPEARED)
+            assert source.worker_pid is not None
+            os.kill(source.worker_pid, signal.SIGKILL)
+            until(EventKind.SERVICE_DOWN, EventKind.VANISHED)
+            until(EventKind.SERVICE_UP, EventKind.APPEARED)
+            bluetooth.bus.kill()
+            until(EventKind.SERVICE_DOWN, EventKind.VANISHED)
+            assert "D-Bus" in dict(seen[-3:])[EventKind.SERVICE_DOWN]
