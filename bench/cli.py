@@ -172,7 +172,7 @@ def devices(watch: bool, as_json: bool) -> None:
 
 @main.group(cls=Commands, elsewhere={
     "vpcd": "bench.present_vpcd", "qr": "bench.present_qr", "control-software": "bench.present_control_software",
-    "http": "bench.present_http", "nfc": "bench.present_nfc", "line": "bench.present_line",
+    "http": "bench.present_http", "nfc": "bench.present_nfc", "ble": "bench.present_ble", "line": "bench.present_line",
 })
 def present() -> None:
     """Put a reference device of ours in front of somebody else's: a card, a code, the data centre."""

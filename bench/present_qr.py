@@ -17,7 +17,7 @@ from virtual_devices.errors import UsageError
 
 NOBODY_ANSWERS = (
     "nothing answers behind this code: it offers BLE, and no radio of the bench is on the air. A reader reads it, looks for a "
-    "phone, finds none and has to give up; a whole presentation needs another phone."
+    "phone, finds none and has to give up. 'vhc-bench present ble' shows one behind which a phone answers."
 )
 CLEAR, WHITE_ON_BLACK, RESET = "\x1b[H\x1b[2J", "\x1b[97;40m", "\x1b[0m"
 
@@ -61,7 +61,7 @@ def show(
     from bench.presenters.qr import QrPresenter, Texts
 
     texts, period_s = _source(kind, challenge, trust, seed, clock())
-    put = {"text": _print_text, "terminal": _print_blocks}[form] if out is None else _saver(out)
+    put = shown_as(form, out)
     if kind == "engagement":
         put = partial(_say_too, NOBODY_ANSWERS, put)
     if once:
@@ -80,6 +80,11 @@ class _Given:
     """A clock made of the function that was handed in."""
 
     now_ns: Callable[[], int]
+
+
+def shown_as(form: str, out: Path | None) -> Callable[[list[str]], None]:
+    """How texts are put on the screen, or into a picture."""
+    return {"text": _print_text, "terminal": _print_blocks}[form] if out is None else _saver(out)
 
 
 def _source(

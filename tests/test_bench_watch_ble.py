@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
-from bench.ble_watch import BleSource
 from bench.bluez import PrivateBluetooth
 from bench.watch import EventKind, Watcher
+from bench.watch_ble import BleSource
 
 from .ble_desk import LIMIT_S
 
@@ -33,7 +33,8 @@ def test_adapter_service_and_watcher_come_and_go() -> None:
         source = BleSource(env=bluetooth.env)
         with Watcher([source]) as watcher:
             until(EventKind.SERVICE_UP, EventKind.APPEARED)
-            for away, back in ((bluetooth.unplug, bluetooth.plug), (partial(bluetooth.power, False), partial(bluetooth.power, True))):
+            switch_off, switch_on = partial(bluetooth.power, False), partial(bluetooth.power, True)
+            for away, back in ((bluetooth.unplug, bluetooth.plug), (switch_off, switch_on)):
                 away()
                 until(EventKind.VANISHED)
                 back()

@@ -1,0 +1,122 @@
+"""The command ``present ble``: our phone in front of somebody else's reader over Bluetooth LE, behind the code on its screen."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import click
+
+from bench.exits import PASS
+from virtual_devices.errors import UsageError
+
+TRANSPORT = "usb:0"
+BOTH, PERIPHERAL, CENTRAL = "both", "peripheral", "central"
+
+
+@click.command("ble")
+@click.option("--transport", default=TRANSPORT, show_default=True, metavar="TRANSPORT",
+              help="The Bluetooth controller, as bumble names it: usb:0, serial:/dev/ttyACM0,1000000, hci-socket:0, "
+                   "tcp-client:HOST:PORT.")
+@click.option("--private", is_flag=True, help="No radio: an emulated Bluetooth service of its own, for a reader that uses bleak; "
+                                              "prints what the reader needs in its environment.")
+@click.option("--modes", type=click.Choice([BOTH, PERIPHERAL, CENTRAL]), default=BOTH, show_default=True,
+              help="What the phone offers: peripheral (it advertises, the reader connects), central (the other way round), both.")
+@click.option("--engagement", "form", type=click.Choice(["terminal", "text", "png"]), default="terminal", show_default=True,
+              help="How its code is shown: half blocks, the code's text, or a picture.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where the picture goes.")
+@click.option("--trust", type=click.Path(path_type=Path), metavar="FILE", help="Write the certificates to trust there, in PEM.")
+@click.option("--readers", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Write there with what a reader may ask: keys and certificates of a SAM and a physician, for 3 days.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Whose card: another seed, another holder.")
+def command(
+    transport: str, private: bool, modes: str, form: str, out: Path | None, trust: Path | None, readers: Path | None, seed: int,
+) -> None:
+    """Present a phone over Bluetooth LE: show the code that a reader scans, and answer the reader that comes.
+
+    \b
+    Try it, with a Bluetooth dongle that nothing else uses (hciconfig hci0 down):
+      vhc-bench present ble --transport usb:0 --trust trust.pem --readers readers
+    With nothing attached, for a reader on this computer that uses bleak:
+      vhc-bench present ble --private --engagement text
+
+    The holder is invented and agrees to everything. Each session needs a code of its own: a new one is shown when one has ended.
+    What happens is said on standard error.
+    """
+    if (form == "png") != (out is not None):
+        raise UsageError("pictures go to a file: --engagement png --out FILE.png, both or neither")
+    sys.exit(show(None if private else transport, modes, form, out, trust=trust, readers=readers, seed=seed))
+
+
+def show(
+    transport: str | None, modes: str, form: str, out: Path | None, *, trust: Path | None, readers: Path | None, seed: int,
+) -> int:
+    """Present until Ctrl-C; without a transport on an air of its own. Returns the exit code. Raises LinkError, UsageError."""
+    import time
+
+    from bench.clock import WallClock
+    from bench.present_qr import shown_as
+    from bench.presenters.ble import BlePresenter
+    from bench.sample_phone import PIN, SamplePhone
+    from bench.sample_readers import write_readers
+    from bench.willing import Willing, WillingHolder
+    from virtual_devices.mdoc.ble_gatt import service_uuid
+    from virtual_devices.mdoc.ble_options import BleOptions
+    from virtual_devices.mdoc.engagement import Engagement
+    from virtual_devices.randomness import ByteStream
+    from virtual_devices.wallet.faces import MessageFace
+
+    now_ns = time.time_ns()
+    sample = SamplePhone(seed, now_ns)
+    fresh = ByteStream(seed, "BLE services", now_ns)  # never the same ones again
+    if trust is not None:
+        _write(trust, sample.trust())
+    if readers is not None:
+        write_readers(readers, sample.authority, now_ns)
+    put = shown_as(form, out)
+
+    def engage() -> Engagement:
+        options = BleOptions(
+            None if modes == CENTRAL else service_uuid(fresh), None if modes == PERIPHERAL else service_uuid(fresh),
+        )
+        made = sample.phone.engage([options.method()]).engagement
+        put([made.qr_text()])
+        return made
+
+    holder = WillingHolder(sample.phone, PIN, WallClock())
+    phone = Willing(MessageFace(sample.phone), holder, sample.holder.card_no)
+    with _controller(transport) as name, suppress(KeyboardInterrupt):
+        _say(f"presenting a phone with card {phone.card_no}, whose holder agrees to everything, at ble:{name}; Ctrl-C ends it")
+        BlePresenter(phone, name, engage, report=_say).run()
+    return PASS
+
+
+@contextmanager
+def _controller(transport: str | None) -> Iterator[str]:
+    if transport is not None:
+        yield transport
+        return
+    from bench.bluez import PrivateBluetooth
+
+    with PrivateBluetooth() as bluetooth:
+        for name, value in bluetooth.env.items():
+            _say(f"a reader that uses bleak finds it by: export {name}={value}")
+        _say(f"a reader with a Bluetooth host of its own finds it by bumble's transport {bluetooth.transport}")
+        yield bluetooth.transport
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"vhc-bench: {text}\n")
+    sys.stderr.flush()
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as e:
+        raise UsageError(f"{path} cannot be written: {e.strerror or e}") from e
+
+
+__all__ = ["command", "show"]
