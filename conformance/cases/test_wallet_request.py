@@ -55,9 +55,7 @@ def test_request_is_answered(wallet: WalletTester, name: str) -> None:
     before = wallet.meet(Use.REGISTRATION)
     issued = None
     if name.startswith("write-back"):  # a batch names the credential that was shown
-        first = wallet.request(before, wallet.asked(before, REGISTRATION), "what card it is")
-        wallet.need("the wallet shows its card first", len(first.documents) == 1)
-        issued = first.documents[0].issued
+        issued = wallet.shown_card(before, REGISTRATION)
     opened = wallet.meet(_use(model, name))
     suite = Suite()
     requests.add(suite, wallet.world if issued is None else wallet.holding(issued), wallet.live(opened, "live"),

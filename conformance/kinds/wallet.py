@@ -31,6 +31,7 @@ from virtual_devices.reader.presentation import Counter, Medium, open_at
 from virtual_devices.reader.proximity import ReaderSession
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet.consent import Use
+from virtual_devices.write_back import Batch, read_batch
 
 Names = Mapping[str, Collection[str]]
 """Elements by namespace."""
@@ -197,6 +198,17 @@ class WalletTester(Tester):
         found = self.believed(opened, document)
         return {space: {**found.values.get(space, {}), **found.device_values.get(space, {})}
                 for space in (*found.values, *found.device_values)}
+
+    def shown_card(self, opened: ReaderSession, items: ItemsRequest | None = None) -> IssuerSigned:
+        """The card as it was shown in this session, to the SAM and the physician or, of ``items``, to the SAM alone."""
+        plain = self.asked(opened, hpc=self.world.physician) if items is None else self.asked(opened, items)
+        answer = self.request(opened, plain, "what card it is")
+        self.need("the wallet shows its card first", len(answer.documents) == 1, answer.errors)
+        return answer.documents[0].issued
+
+    def batch(self, raw: bytes) -> Batch:
+        """One of the tester's own batches, read."""
+        return read_batch(raw)
 
     def live(self, opened: ReaderSession, name: str) -> InSession:
         """The session, as what makes vectors takes one."""

@@ -16,7 +16,7 @@ from virtual_devices.certificates import Content, Issuer, Profile
 from virtual_devices.clock import NS, to_datetime
 from virtual_devices.cloud.issuer import CardHolder, portrait
 from virtual_devices.cose import X5CHAIN, Sign1, make_sign1
-from virtual_devices.mdoc.mso import IssuerSigned, StatusReference, Validity, issue
+from virtual_devices.mdoc.mso import IssuerSigned, StatusReference, Validity, issue, read_mso
 from virtual_devices.mdoc.request import DeviceRequest, DocRequest, ItemsRequest, signed_by_reader
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.pki import DAY_NS, Authority, ChainVerifier, Identity, Role
@@ -157,10 +157,16 @@ class World:
     def issued(self) -> IssuerSigned:
         return self.credential()
 
+    @cached_property
+    def device_key(self) -> ec.EllipticCurvePublicKey:
+        """What the holder's credential is bound to."""
+        return self.device.public_key()
+
     def showing(self, issued: IssuerSigned) -> World:
-        """This world, with another credential in the holder's hands."""
+        """This world, with another credential in the holder's hands. Raises MalformedMdoc."""
         other = World(self.seed)
-        other.__dict__.update(self.__dict__, issued=issued)
+        device_key = read_mso(issued.auth.payload or b"").device_key
+        other.__dict__.update(self.__dict__, issued=issued, device_key=device_key)
         return other
 
     def es256(self, key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:

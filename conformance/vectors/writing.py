@@ -44,7 +44,7 @@ class Writer:
     def __init__(self, world: World, at_ns: int = NOW_NS) -> None:
         self.world = world
         self.at_ns = at_ns
-        self.mine = holder_of(world.device.public_key())
+        self.mine = holder_of(world.device_key)
 
     def record(self, kind: RecordKind, number_: int, *, holder: bytes = b"", amends: bytes | None = None) -> Record:
         fields: dict[int, Any] = {1: "W001", 2: "01",

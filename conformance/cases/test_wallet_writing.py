@@ -1,0 +1,135 @@
+"""Write-back to a wallet: the vectors' batches, made anew for the card that it has just shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from conformance.case import Each, Nature, case
+from conformance.kinds.wallet import REGISTRATION, WalletTester
+from conformance.vectors import writing
+from conformance.vectors.model import Input, Space, Value, Vector
+from conformance.vectors.suite import Suite
+from conformance.vectors.world import World, signed
+from conformance.vectors.writing import Writer
+from virtual_devices import vhc
+from virtual_devices.mdoc.mso import IssuerSigned
+from virtual_devices.mdoc.request import items_request
+from virtual_devices.mdoc.response import DeviceResponse
+from virtual_devices.mdoc.tagged import MalformedMdoc, embed
+from virtual_devices.reader.proximity import ReaderSession
+from virtual_devices.wallet.consent import Use
+from virtual_devices.write_back import Receipt, WriteOutcome, read_receipt, receipt_is_for
+
+_CAPACITY = "600"
+_ATTACKS = ("another-holder", "another-credential", "signature-bit", "another-professional", "same-id-other-bytes")
+
+
+@cache
+def _models() -> Mapping[str, Vector]:
+    """The vectors of batches that do not need a memory of another size."""
+    suite = Suite()
+    writing.add(suite, World(1))
+    found = {name.removeprefix("batch/"): v for name, v in suite.vectors.items() if name.startswith("batch/")}
+    return {name: vector for name, vector in found.items() if vector.values.get(Value.CAPACITY) == _CAPACITY}
+
+
+def _each() -> Mapping[str, Each]:
+    return {name: Each(name, vector.says.en, vector.says.zh, _clauses(vector), _nature(name, vector))
+            for name, vector in _models().items()}
+
+
+def _clauses(vector: Vector) -> tuple[str, ...]:
+    return ("P-WBK-01", "P-WBK-03") if vector.expected.code.space is Space.ERROR else ("P-WBK-04", "P-WBK-05")
+
+
+def _nature(name: str, vector: Vector) -> Nature:
+    if vector.expected.accepted:
+        return Nature.LIMIT if name == "sixty" else Nature.VALID
+    return Nature.ATTACK if name in _ATTACKS else Nature.LIMIT if name in ("sixty-one", "too-long") else Nature.INVALID
+
+
+@case(nature=Nature.VALID, zh="寫入一批紀錄", destructive=True, each=_each)
+def test_batch_is_settled(wallet: WalletTester, name: str) -> None:
+    """A batch is settled as its vector says, and a refused one leaves nothing."""
+    opened, issued = _shown(wallet)
+    suite = Suite()
+    writing.add(suite, wallet.holding(issued))
+    vector = suite.vectors[f"batch/{name}"]
+    stored = 0
+    if Input.BEFORE in vector.files:
+        before = _receipt(wallet, opened, suite.files[vector.files[Input.BEFORE]])
+        wallet.need("the batch before is stored", before.outcome is WriteOutcome.STORED, before.outcome)
+        stored = 1
+    raw = suite.files[vector.files[Input.BATCH]]
+    number = int(vector.expected.code.number)
+    if vector.expected.code.space is Space.ERROR:
+        answer = _written(wallet, opened, raw)
+        wallet.equal("documents in the answer to what is no batch", len(answer.documents), 0)
+        wallet.equal("error for the document", answer.errors.get(vhc.DOCTYPE), number)
+    else:
+        receipt = _receipt(wallet, opened, raw)
+        wallet.equal("outcome in the receipt", receipt.outcome, WriteOutcome(number))
+        wallet.expect("the receipt is for this batch", receipt_is_for(receipt, wallet.batch(raw)), "its id and hash", receipt)
+        stored += receipt.outcome is WriteOutcome.STORED
+    wallet.equal("batches stored afterwards", _generation(wallet, opened), stored)
+
+
+@case("P-WBK-06", nature=Nature.ATTACK, zh="醫師未出示即寫入就醫紀錄：拒絕", destructive=True)
+def test_visit_is_not_written_without_the_professional(wallet: WalletTester) -> None:
+    """A visit that nobody but the SAM vouches for in this session is not written."""
+    opened, issued = _shown(wallet, Use.REGISTRATION)
+    raw = Writer(wallet.holding(issued)).visit().to_bytes()
+    items = items_request(vhc.DOCTYPE, {vhc.WRITE: {vhc.RECEIPT: True}}, {vhc.WRITE_INFO: embed(raw)})
+    answer = wallet.request(opened, signed(items, opened.transcript, wallet.world.sam).to_bytes(), "write by the SAM alone")
+    if answer.documents:
+        receipt = _of(wallet, opened, answer)
+        wallet.equal("outcome in the receipt", receipt.outcome, WriteOutcome.BAD_SIGNATURE)
+    else:
+        wallet.expect("an error for the document", answer.errors.get(vhc.DOCTYPE, 0) != 0, "an error", answer.errors)
+
+
+@case("P-CON-01", nature=Nature.INVALID, zh="持卡人不同意寫入：不寫入", destructive=True)
+def test_nothing_is_written_without_consent(wallet: WalletTester) -> None:
+    """A holder who has agreed to showing and not to writing gets nothing written."""
+    opened = wallet.meet(write=False)
+    issued = wallet.shown_card(opened)
+    raw = Writer(wallet.holding(issued)).visit().to_bytes()
+    answer = _written(wallet, opened, raw)
+    wallet.equal("documents in the answer", len(answer.documents), 0)
+    wallet.expect("an error for the document", answer.errors.get(vhc.DOCTYPE, 0) in (-1, -2), "-1 or -2", answer.errors)
+
+
+def _shown(wallet: WalletTester, use: Use = Use.TREATMENT) -> tuple[ReaderSession, IssuerSigned]:
+    """A session, and the card that was shown in it."""
+    opened = wallet.meet(use)
+    return opened, wallet.shown_card(opened, REGISTRATION if use is Use.REGISTRATION else None)
+
+
+def _written(wallet: WalletTester, opened: ReaderSession, raw: bytes) -> DeviceResponse:
+    items = items_request(vhc.DOCTYPE, {vhc.WRITE: {vhc.RECEIPT: True}}, {vhc.WRITE_INFO: embed(raw)})
+    return wallet.request(opened, wallet.asked(opened, items, wallet.world.physician), "write back")
+
+
+def _receipt(wallet: WalletTester, opened: ReaderSession, raw: bytes) -> Receipt:
+    return _of(wallet, opened, _written(wallet, opened, raw))
+
+
+def _of(wallet: WalletTester, opened: ReaderSession, answer: DeviceResponse) -> Receipt:
+    """The receipt in an answer, signed by the device; that there is one is a check."""
+    value = wallet.shown(opened, answer).get(vhc.WRITE, {}).get(vhc.RECEIPT)
+    wallet.expect("a receipt in the answer", value is not None, "a receipt", answer.errors)
+    try:
+        return read_receipt(value)
+    except MalformedMdoc as e:
+        wallet.expect("the receipt can be read", False, "a receipt", e.what)
+        raise AssertionError("unreachable") from None
+
+
+def _generation(wallet: WalletTester, opened: ReaderSession) -> int:
+    items = items_request(vhc.DOCTYPE, {vhc.RECORDS: {"generation": False}})
+    answer = wallet.request(opened, wallet.asked(opened, items, wallet.world.physician), "how many batches")
+    found = wallet.shown(opened, answer).get(vhc.RECORDS, {}).get("generation")
+    wallet.expect("the wallet tells its generation", isinstance(found, int), "a number", found)
+    assert isinstance(found, int)
+    return found
