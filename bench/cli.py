@@ -26,6 +26,20 @@ out = Console(soft_wrap=True, emoji=False)  # a moniker such as usb:1234:5678 is
 err = Console(stderr=True, soft_wrap=True, emoji=False)
 
 
+OWN_MODULES = (
+    "requirements",
+    "capture",
+    "conform",
+    "verify",
+    "compare",
+    "vectors",
+    "audit",
+    "fhir",
+    "sign",
+)
+"""Commands that are a module of their own, in the order in which help shows them."""
+
+
 class Shelf(UserDict[str, Any]):
     """Commands by name. One that has a module of its own stands here as its module's name, which has it as ``command``, until
     somebody asks for it: the others need not wait for what it imports."""
@@ -83,9 +97,7 @@ def _fail(text: str, code: int) -> NoReturn:
 
 @click.group(
     cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    elsewhere={
-        name: f"bench.{name}" for name in ("requirements", "capture", "conform", "vectors", "audit", "fhir", "sign")
-    },
+    elsewhere={name: f"bench.{name}" for name in OWN_MODULES},
 )
 @click.version_option(package_name="vhc-bench")
 def main() -> None:

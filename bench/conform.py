@@ -7,15 +7,19 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
 
+from bench.conform_report import report_of, write
 from bench.duts import duts
-from bench.exits import ENVIRONMENT, INCONCLUSIVE, LAW_BROKEN, NOTHING_RAN, PASS
+from bench.exits import ENVIRONMENT, INCONCLUSIVE, LAW_BROKEN, NOTHING_RAN, PASS, UNEXPECTED_PASS
 from bench.tables import print_table
+from conformance.expected import read as read_expected
 from conformance.outcome import Outcome, read
+from conformance.report import Report, unexpected_passes, verdict_bytes
 from conformance.verdict import Verdict, roll_up
 from virtual_devices.errors import UsageError
 
@@ -30,14 +34,21 @@ _EXITS = {
               help="Device under test, such as wallet=virtual. Can be given again; every reference device when left out.")
 @click.option("--channel", "channels", multiple=True, metavar="CHANNEL", help="Over this channel only: nfc, ble, ...")
 @click.option("--only", multiple=True, metavar="CASE", help="Cases whose id begins so.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the results there, as JSON.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Write report.html, report.json, verdicts.json and junit.xml there.")
+@click.option("--sign", "key", type=click.Path(path_type=Path), metavar="FILE",
+              help="The laboratory's private key in PEM: report.json is signed with it (report.json.jws).")
+@click.option("--laboratory", default="", metavar="NAME", help="Who tried it, for the report.")
+@click.option("--expected", "expected_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Failures that are known (TOML). One that passes is an error: exit 7.")
+@click.option("--lang", type=click.Choice(["en", "zh-TW"]), default="en", show_default=True, help="Language of report.html.")
 @click.option("--processes", "-n", default=2, show_default=True, type=click.IntRange(1, 64), help="Virtual devices at a time.")
 @click.option("--list", "listing", is_flag=True, help="Only list the cases.")
 @click.option("--self-check", is_flag=True, help="Try the suite: one fault after the other in the reference devices.")
 @click.option("--json", "as_json", is_flag=True, help="Results, list or self-check as JSON on standard output.")
 def command(
-    given: tuple[str, ...], channels: tuple[str, ...], only: tuple[str, ...], out: Path | None, processes: int, listing: bool,
-    self_check: bool, as_json: bool,
+    given: tuple[str, ...], channels: tuple[str, ...], only: tuple[str, ...], out: Path | None, key: Path | None,
+    laboratory: str, expected_file: Path | None, lang: str, processes: int, listing: bool, self_check: bool, as_json: bool,
 ) -> None:
     """Try a device against the clauses of the profile, case by case, and give a verdict.
 
@@ -46,23 +57,47 @@ def command(
       vhc-bench conform                                   every reference device, over every channel
       vhc-bench conform --dut wallet=virtual --channel ble
       vhc-bench conform --only wallet.session             the cases of one subject
+      vhc-bench conform --out certified --sign lab.pem    a signed report; 'vhc-bench verify certified/report.json'
       vhc-bench conform --list                            what each case tries, and which clause it shows
       vhc-bench conform --self-check --json               how well the suite finds faults
 
     \b
     Verdicts: pass, fail, inconclusive, error (the bench's own), not applicable, review (a person has to look).
-    Exit codes: 0 pass, 1 fail, 3 error, 5 nothing ran, 6 inconclusive or review only.
+    Exit codes: 0 pass, 1 fail, 3 error, 5 nothing ran, 6 inconclusive or review only, 7 an expected failure passed.
     """
     if listing:
         _list(only, as_json)
         return
     if self_check:
         sys.exit(_check_itself(only, processes, as_json))
+    if key is not None and out is None:
+        raise UsageError("--sign signs the report that --out DIR writes: give both")
     duts(given, channels)  # wrong use is told before anything starts
+    expected = _expected(expected_file)
     results = _run(given, channels, only, processes, quiet=as_json)
+    asked = {"dut": list(given), "channel": list(channels), "only": list(only)}
+    report = report_of(results, asked, expected, laboratory)
+    _tell(report, as_json)
     if out is not None:
-        out.write_text(json.dumps([r.plain() for r in results], ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    sys.exit(_told(results, as_json))
+        click.echo(write(report, out, key=key, language=lang), err=as_json)
+    late = unexpected_passes(report)
+    for judged in late:
+        click.echo(f"EXPECTED TO FAIL, AND PASSED  {judged.case} over {judged.channel}: {judged.wanted}", err=True)
+    sys.exit(UNEXPECTED_PASS if late else _EXITS[report.verdict])
+
+
+def _expected(file: Path | None) -> Mapping[tuple[str, str], str]:
+    if file is None:
+        return {}
+    from conformance.case import cases
+    from conformance.kinds import suites
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as e:
+        raise UsageError(f"--expected {file}: {e}") from None
+    channels = {channel for suite in suites().values() for channel in suite.channels}
+    return read_expected(text, str(file), {case.id for case in cases()}, channels)
 
 
 def _run(
@@ -84,22 +119,22 @@ def _run(
         return [read(plain) for plain in json.loads(results.read_text(encoding="utf-8"))]
 
 
-def _told(results: list[Outcome], as_json: bool) -> int:
-    """Print what became of them; the exit code."""
+def _tell(report: Report, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([r.plain() for r in results], ensure_ascii=False))
-        return _EXITS[roll_up(r.judged for r in results)]
-    for result in results:
-        if result.judged not in (Verdict.PASS, Verdict.NOT_APPLICABLE):
-            click.echo(f"{result.verdict.upper()}  {result.case} over {result.channel} ({', '.join(result.clauses)})")
-            click.echo(f"      {result.says}\n      {result.why}\n      again: {result.command}")
+        click.echo(verdict_bytes(report))
+        return
+    for one in report.verdicts:
+        if one.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE):
+            known = f"  (expected: {one.wanted})" if one.wanted else ""
+            click.echo(f"{one.verdict.value.upper()}  {one.case} over {one.channel} ({', '.join(one.clauses)}){known}")
+            click.echo(f"      {one.says}\n      {one.why}\n      again: {one.command}")
     rows = []
-    for kind, device, channel in sorted({(r.kind, r.device, r.channel) for r in results}):
-        mine = [r for r in results if (r.kind, r.device, r.channel) == (kind, device, channel)]
-        counts = Counter(r.judged for r in mine)
-        rows.append((kind, device, channel, roll_up(counts).value, *(str(counts[v]) for v in Verdict)))
+    for device in report.devices:
+        for channel in device.channels:
+            place = (device.kind, device.device, channel)
+            counts = Counter(v.verdict for v in report.verdicts if (v.kind, v.device, v.channel) == place)
+            rows.append((*place, roll_up(counts).value, *(str(counts[v]) for v in Verdict)))
     print_table(("kind", "device", "channel", "verdict", *(v.value for v in Verdict)), rows)
-    return _EXITS[roll_up(r.judged for r in results)]
 
 
 def _list(only: tuple[str, ...], as_json: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import dataclass
 from functools import cache
 from html import unescape
 from pathlib import Path
@@ -14,6 +15,7 @@ from markupsafe import Markup
 
 from reports import fonts, gallery, palette
 from reports.blocks import Section
+from reports.catalogue import Catalogue
 from reports.picture import Styles
 from reports.run import Run
 from reports.sections import (
@@ -48,20 +50,38 @@ def environment() -> Environment:
     )
 
 
+@dataclass(frozen=True)
+class Head:
+    """What stands above the sections. ``title`` and ``description`` are of what is reported on, not texts of ours."""
+
+    kicker: str
+    title: str
+    description: str
+    disclaimer: str
+
+
 def render(run: Run) -> str:
-    """The whole page as HTML."""
+    """The whole page of a run as HTML."""
     styles = Styles()
-    sections = _sections(run, styles)
-    body = environment().get_template("body.html.jinja").render(run=run, sections=sections, say=run.say, markup=Markup)
+    real = run.say("Real devices took part; their rows are marked.") if run.real else run.say("No real device took part.")
+    made_by = run.say("Made by a test bench. Not the insurance administration's specification, and not its certificate.")
+    head = Head(
+        run.say("Virtual NHI card bench, report of a run"), str(run.manifest.get("title", "")),
+        str(run.manifest.get("description", "")), run.words.sentences(made_by, real),
+    )
+    return document(head, _sections(run, styles), run.words, styles)
+
+
+def document(head: Head, sections: list[Section], words: Catalogue, styles: Styles) -> str:
+    """A page of these sections as HTML, with the fonts that it needs."""
+    body = environment().get_template("body.html.jinja").render(head=head, sections=sections, say=words.say, markup=Markup)
     css = _css(body, styles)
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode("ascii")
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; font-src data:; base-uri 'none'; form-action 'none'"
     return (
         environment()
         .get_template("page.html.jinja")
-        .render(
-            language=run.words.language, title=run.manifest.get("title", ""), policy=policy, css=Markup(css), body=Markup(body)
-        )
+        .render(language=words.language, title=head.title, policy=policy, css=Markup(css), body=Markup(body))
         + "\n"
     )
 

@@ -1,0 +1,48 @@
+"""Failures that are known: a TOML file that a project keeps, so that its pipeline tells a new failure from an old one.
+
+    [[expected]]
+    case = "wallet.session.altered-message-ends-the-session[bit-0-of-byte-0]"
+    channel = "ble"                      # left out: over every channel
+    why = "reported to the maker on 2026-11-28"
+
+An expected failure that passes is an error: the file is out of date.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+
+from virtual_devices.errors import UsageError
+
+
+def read(text: str, where: str, cases: Collection[str], channels: Collection[str]) -> Mapping[tuple[str, str], str]:
+    """(case, channel or "") -> why. Raises UsageError for what is no such file, names no case, or gives no reason."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise UsageError(f"{where}: {e}") from None
+    rows = table.pop("expected", [])
+    if table or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UsageError(f"{where}: there must be [[expected]] rows and nothing else")
+    found: dict[tuple[str, str], str] = {}
+    for number, row in enumerate(rows, 1):
+        place = f"{where}: expected failure {number}"
+        if not {"case", "why"} <= row.keys() <= {"case", "why", "channel"} or not all(isinstance(v, str) for v in row.values()):
+            raise UsageError(f"{place}: it has case, why and, where it is of one channel alone, channel, each a text")
+        case, channel, why = row["case"], row.get("channel", ""), row["why"].strip()
+        if case not in cases:
+            near = get_close_matches(case, cases, n=1, cutoff=0.6)
+            raise UsageError(f"{place}: there is no case {case!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        if channel and channel not in channels:
+            raise UsageError(f"{place}: there is no channel {channel!r}; there are {', '.join(sorted(channels))}")
+        if not why:
+            raise UsageError(f"{place}: say why it fails")
+        if (case, channel) in found:
+            raise UsageError(f"{place}: {case!r} is there twice")
+        found[case, channel] = why
+    return found
+
+
+__all__ = ["read"]

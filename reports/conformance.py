@@ -1,0 +1,159 @@
+"""The report of a conformance run as a page: the verdict, what failed and why, every case by subject.
+
+It is made from the report's own JSON (a mapping), which is what is signed; the page is for people.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from reports.blocks import Block, Cell, Column, Section, Table, Tile, Tiles, data, number, text
+from reports.catalogue import N_, Catalogue
+from reports.page import Head, document
+from reports.picture import Styles
+
+Judged = Mapping[str, Any]
+_VERDICTS = {
+    "pass": (N_("pass"), "good", "✓"), "fail": (N_("fail"), "bad", "✗"), "inconclusive": (N_("inconclusive"), "soft", "?"),
+    "error": (N_("error of the bench"), "bad", "!"), "not-applicable": (N_("not applicable"), "soft", "–"),
+    "review": (N_("to be looked at by a person"), "soft", "…"),
+}
+_FINDINGS = {
+    "pass": N_("Every case that applies passed."), "fail": N_("The device did something else than its clauses ask."),
+    "inconclusive": N_("Some cases decided nothing."),
+    "error": N_("The bench or its surroundings failed: this says nothing yet."),
+    "not-applicable": N_("No case applies: nothing ran."), "review": N_("A person has to look before there is a verdict."),
+}
+_NATURES = {
+    "valid": N_("valid"), "invalid": N_("invalid"), "inopportune": N_("inopportune"), "limit": N_("limit"), "timer": N_("timer"),
+    "medium": N_("medium"), "attack": N_("attack"),
+}
+
+
+def page(report: Mapping[str, Any], words: Catalogue) -> str:
+    """The page as HTML, in the words of a catalogue."""
+    devices = words.join([f"{d['kind']} {d['device']}" for d in report["devices"]]) or "–"
+    real = any(d["real"] for d in report["devices"])
+    head = Head(
+        words.say("Virtual NHI card bench, conformance report"), devices,
+        f"{report['bench']}, {report['made']['laboratory'] or '–'}",
+        words.sentences(
+            words.say("Made by a test bench. Not the insurance administration's specification, and not its certificate."),
+            words.say("Real devices took part; their rows are marked.") if real else words.say("No real device took part."),
+        ),
+    )
+    sections = [_summary(report, words), _against(report, words), *_subjects(report, words), _clauses(report, words),
+                _method(report, words)]
+    return document(head, sections, words, Styles())
+
+
+def _summary(report: Mapping[str, Any], words: Catalogue) -> Section:
+    counts = Counter(v["verdict"] for v in report["verdicts"])
+    tiles = [Tile(words.say(name), f"{counts[key]:,}", "", style if counts[key] and style != "soft" else "")
+             for key, (name, style, _) in _VERDICTS.items()]
+    rows: list[list[Cell]] = []
+    for kind, device, channel in _of(report["verdicts"]):
+        mine = [v for v in report["verdicts"] if (v["kind"], v["device"], v["channel"]) == (kind, device, channel)]
+        counted = Counter(v["verdict"] for v in mine)
+        rows.append([data(kind), data(device), data(channel), *(number(f"{counted[key]:,}") for key in _VERDICTS)])
+    columns = (Column(words.say("Kind")), Column(words.say("Device")), Column(words.say("Channel")),
+               *(Column(words.say(name), True) for name, _, _ in _VERDICTS.values()))
+    table = Table(words.say("Verdicts by device and channel"), columns, rows)
+    mood = "bad" if report["verdict"] in ("fail", "error") else ""
+    return Section("summary", words.say("Summary"), words.say(_FINDINGS[report["verdict"]]), [Tiles(tiles), table], mood)
+
+
+def _of(verdicts: Iterable[Judged]) -> list[tuple[str, str, str]]:
+    return sorted({(v["kind"], v["device"], v["channel"]) for v in verdicts})
+
+
+def _against(report: Mapping[str, Any], words: Catalogue) -> Section:
+    """What is not PASS, each with what decided and how to see it again."""
+    there = [v for v in report["verdicts"] if v["verdict"] not in ("pass", "not-applicable")]
+    rows = [
+        [_verdict(v["verdict"], words), data(v["case"], "code"), data(v["channel"]), _purpose(v, words), data(v["why"]),
+         data(", ".join(v["clauses"]), "code"), data(v["wanted"] or "–"), data(v["command"], "code")]
+        for v in there
+    ]
+    columns = tuple(Column(words.say(name)) for name in (
+        N_("Verdict"), N_("Case"), N_("Channel"), N_("What it shows"), N_("Why"), N_("Clauses"), N_("Known"),
+        N_("To see it again"),
+    ))
+    blocks: list[Block] = [Table(words.say("What did not pass"), columns, rows)] if rows else []
+    finding = words.say("Nothing failed.")
+    if there:
+        finding = words.say_n("{n} case did not pass.", "{n} cases did not pass.", len(there))
+    return Section("against", words.say("What did not pass"), finding, blocks)
+
+
+def _subjects(report: Mapping[str, Any], words: Catalogue) -> list[Section]:
+    by: dict[str, list[Judged]] = {}
+    for judged in report["verdicts"]:
+        by.setdefault(".".join(judged["case"].split(".")[:2]), []).append(judged)
+    titles = [words.say(title) for title in (N_("Case"), N_("What it shows"), N_("Nature"), N_("Clauses"))]
+    sections = []
+    for subject, judged in sorted(by.items()):
+        places = sorted({(v["device"], v["channel"]) for v in judged})
+        one = len({device for device, _ in places}) == 1
+        columns = tuple(Column(title) for title in (*titles, *(c if one else f"{d} {c}" for d, c in places)))
+        rows = [_case(each, subject, places, words) for each in _by_case(judged)]
+        passed = sum(v["verdict"] == "pass" for v in judged)
+        finding = words.say("{passed} of {n} passed.", passed=f"{passed:,}", n=f"{len(judged):,}")
+        table = Table(words.say("Cases of {subject}", subject=subject), columns, rows)
+        sections.append(Section(subject.replace(".", "-"), subject, finding, [table]))
+    return sections
+
+
+def _by_case(judged: Iterable[Judged]) -> list[list[Judged]]:
+    by: dict[str, list[Judged]] = {}
+    for each in judged:
+        by.setdefault(each["case"], []).append(each)
+    return list(by.values())
+
+
+def _case(judged: Sequence[Judged], subject: str, places: Iterable[tuple[str, str]], words: Catalogue) -> list[Cell]:
+    """One case: what it shows, and its verdict on each device over each channel."""
+    first = judged[0]
+    there = {(v["device"], v["channel"]): v["verdict"] for v in judged}
+    verdicts = [_verdict(there[place], words) if place in there else text("") for place in places]
+    return [data(first["case"].removeprefix(f"{subject}."), "code"), _purpose(first, words),
+            text(words.say(_NATURES[first["nature"]])), data(", ".join(first["clauses"]), "code"), *verdicts]
+
+
+def _clauses(report: Mapping[str, Any], words: Catalogue) -> Section:
+    rows = [[data(c["id"], "code"), _verdict(c["verdict"], words), number(str(c["cases"]))] for c in report["clauses"]]
+    columns = (Column(words.say("Clause")), Column(words.say("Verdict")), Column(words.say("Cases"), True))
+    finding = words.say_n("{n} clause was tried.", "{n} clauses were tried.", len(rows))
+    return Section("clauses", words.say("Clauses"), finding, [Table(words.say("Verdict by clause"), columns, rows)])
+
+
+def _method(report: Mapping[str, Any], words: Catalogue) -> Section:
+    made: Mapping[str, str] = report["made"]
+    rows: Sequence[tuple[str, str]] = (
+        (N_("Made at"), made["at"]), (N_("Laboratory"), made["laboratory"] or "–"), (N_("Bench"), report["bench"]),
+        (N_("Python"), made["python"]), (N_("Machine"), made["machine"]), (N_("Seed"), str(report["seed"])),
+        (N_("Configuration, SHA-256"), report["configuration"]),
+    )
+    table = Table(words.say("What was asked for, and where"), (Column(words.say("What")), Column(words.say("Value"))),
+                  [[text(words.say(name)), data(value, "code")] for name, value in rows])
+    finding = words.say(
+        "The worst verdict decides: fail, error, inconclusive, review, pass. What is not applicable does not count, and an "
+        "expected failure does not decide."
+    )
+    return Section("method", words.say("How it was made"), finding, [table])
+
+
+def _purpose(judged: Judged, words: Catalogue) -> Cell:
+    if words.chinese:
+        return Cell(judged["zh"], data=True, lang="zh-Hant")
+    return Cell(judged["says"], data=True, lang="en")
+
+
+def _verdict(key: str, words: Catalogue) -> Cell:
+    name, style, sign = _VERDICTS[key]
+    return Cell(words.say(name), style=style, sign=sign)
+
+
+__all__ = ["page"]
