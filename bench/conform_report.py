@@ -41,7 +41,15 @@ def report_of(
 
 
 def write(report: Report, folder: Path, *, key: Path | None = None, language: str = "en") -> Path:
-    """All files; the path of the page. ``key``: the laboratory's, in PEM. Raises UsageError."""
+    """All files; the path of the page. Raises UsageError."""
+    write_data(report, folder, key=key)
+    path = folder / PAGE
+    path.write_text(page(report.model_dump(mode="json"), catalogue(language)), encoding="utf-8", newline="\n")
+    return path
+
+
+def write_data(report: Report, folder: Path, *, key: Path | None = None) -> None:
+    """All files but the page. ``key``: the laboratory's, in PEM. Raises UsageError."""
     raw = canonical(report)
     signature = sign(raw, key) if key is not None else ""
     try:
@@ -53,11 +61,8 @@ def write(report: Report, folder: Path, *, key: Path | None = None, language: st
             (folder / SIGNATURE).write_text(signature + "\n", encoding="ascii")
         else:
             (folder / SIGNATURE).unlink(missing_ok=True)
-        path = folder / PAGE
-        path.write_text(page(report.model_dump(mode="json"), catalogue(language)), encoding="utf-8", newline="\n")
     except OSError as e:
         raise UsageError(f"--out {folder}: cannot be written: {e.strerror or e}") from None
-    return path
 
 
 def junit(report: Report) -> bytes:
@@ -97,4 +102,4 @@ def _junit_case(suite: ElementTree.Element, judged: Judged) -> None:
         found.text = "\n".join([*lines, f"again: {judged.command}"])
 
 
-__all__ = ["JUNIT", "PAGE", "REPORT", "SIGNATURE", "VERDICTS", "junit", "report_of", "write"]
+__all__ = ["JUNIT", "PAGE", "REPORT", "SIGNATURE", "VERDICTS", "junit", "report_of", "write", "write_data"]

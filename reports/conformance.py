@@ -61,8 +61,9 @@ def _summary(report: Mapping[str, Any], words: Catalogue) -> Section:
     columns = (Column(words.say("Kind")), Column(words.say("Device")), Column(words.say("Channel")),
                *(Column(words.say(name), True) for name, _, _ in _VERDICTS.values()))
     table = Table(words.say("Verdicts by device and channel"), columns, rows)
-    mood = "bad" if report["verdict"] in ("fail", "error") else ""
-    return Section("summary", words.say("Summary"), words.say(_FINDINGS[report["verdict"]]), [Tiles(tiles), table], mood)
+    verdict = report["verdict"]
+    finding, mood = _FINDINGS[verdict], "bad" if verdict in ("fail", "error") else ""
+    return Section("summary", words.say("Summary"), words.say(finding), [Tiles(tiles), table], mood)
 
 
 def _of(verdicts: Iterable[Judged]) -> list[tuple[str, str, str]]:
@@ -118,8 +119,9 @@ def _case(judged: Sequence[Judged], subject: str, places: Iterable[tuple[str, st
     first = judged[0]
     there = {(v["device"], v["channel"]): v["verdict"] for v in judged}
     verdicts = [_verdict(there[place], words) if place in there else text("") for place in places]
-    return [data(first["case"].removeprefix(f"{subject}."), "code"), _purpose(first, words),
-            text(words.say(_NATURES[first["nature"]])), data(", ".join(first["clauses"]), "code"), *verdicts]
+    nature = _NATURES[first["nature"]]
+    name, clauses = first["case"].removeprefix(f"{subject}."), ", ".join(first["clauses"])
+    return [data(name, "code"), _purpose(first, words), text(words.say(nature)), data(clauses, "code"), *verdicts]
 
 
 def _clauses(report: Mapping[str, Any], words: Catalogue) -> Section:

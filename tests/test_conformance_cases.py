@@ -63,7 +63,8 @@ def test_command_tries_the_reference_device() -> None:
     done = conform("--only", "wallet.session.first", "--json", "-n", "1")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert [(r["verdict"], r["channel"]) for r in found] == [("pass", "ble"), ("pass", "nfc")]
+    assert [(r["verdict"], r["channel"]) for r in found["verdicts"]] == [("pass", "ble"), ("pass", "nfc")]
+    assert found["verdict"] == "pass"
 
 
 def test_command_says_that_nothing_ran() -> None:

@@ -1,0 +1,162 @@
+"""The report of a conformance run: its schema, its roll-ups, its signature, what it is compared with, and the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import rfc8785
+from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from bench import compare, verify
+from bench.conform_report import JUNIT, PAGE, REPORT, SIGNATURE, VERDICTS, junit, write, write_data
+from conformance import expected
+from conformance.outcome import Outcome
+from conformance.report import Made, Report, Tried, build, canonical, read, unexpected_passes, verdict_bytes
+from conformance.verdict import Verdict
+from reports.catalogue import catalogue
+from reports.conformance import page
+from virtual_devices.errors import UsageError
+
+CASES = ("wallet.session.one", "wallet.session.two")
+MADE = Made(at="2026-03-02T00:00:00Z", laboratory="laboratory", python="3.11.2", machine="Linux x86_64")
+
+
+def outcome(case: str, verdict: Verdict, why: str = "", channel: str = "nfc") -> Outcome:
+    return Outcome(
+        case, "wallet", "It does this.", "它這麼做。", ("P-SES-01",), "valid", "virtual", channel, verdict.value, "ran", why,
+        f"vhc-bench conform --only '{case}'", (("one", verdict is Verdict.PASS, "1", "2"),), 3,
+    )
+
+
+def report(first: Verdict = Verdict.PASS, second: Verdict = Verdict.PASS, known: str = "") -> Report:
+    outcomes = [outcome(CASES[1], second, "expected 1, received 2"), outcome(CASES[0], first)]
+    return build(
+        outcomes, made=MADE, bench="vhc-bench 0", seed=1, asked={"dut": []}, expected={(CASES[1], ""): known} if known else {},
+        devices=[Tried(kind="wallet", device="virtual", channels=("nfc",), real=False)],
+    )
+
+
+def key_files(folder: Path, private: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> tuple[Path, Path]:
+    files = folder / "private.pem", folder / "public.pem"
+    files[0].write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    files[1].write_bytes(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return files
+
+
+KEYS = [ec.derive_private_key(7, ec.SECP256R1()), ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))]
+
+
+def test_report_is_the_same_whatever_the_order_and_reads_back() -> None:
+    made = report()
+    assert [v.case for v in made.verdicts] == list(CASES)
+    assert read(canonical(made), "report.json") == made
+    later = MADE.model_copy(update={"at": "2027-01-01T00:00:00Z"})
+    assert verdict_bytes(made.model_copy(update={"made": later})) == verdict_bytes(made)
+    assert canonical(made.model_copy(update={"made": later})) != canonical(made)
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    ({"verdict": "pass"}, "roll-up does not follow"), ({"more": 1}, "more"), ({"seed": "x"}, "seed"),
+    ({"clauses": []}, "roll-up"),
+])
+def test_report_that_is_not_in_order_is_refused(change: dict[str, object], says: str) -> None:
+    plain = report(second=Verdict.FAIL).model_dump(mode="json") | change
+    with pytest.raises(UsageError, match=says):
+        read(rfc8785.dumps(plain), "report.json")
+
+
+def test_expected_failure_does_not_decide_and_one_that_passes_is_told() -> None:
+    assert report(second=Verdict.FAIL).verdict is Verdict.FAIL
+    assert report(second=Verdict.FAIL, known="known").verdict is Verdict.PASS
+    assert [v.case for v in unexpected_passes(report(known="known"))] == [CASES[1]]
+    assert report(second=Verdict.ERROR, known="known").verdict is Verdict.ERROR
+
+
+GOOD = f'[[expected]]\ncase = "{CASES[0]}"\nchannel = "nfc"\nwhy = "old"\n'
+
+
+def test_file_of_expected_failures_is_read() -> None:
+    assert expected.read(GOOD, "known.toml", CASES, ["nfc"]) == {(CASES[0], "nfc"): "old"}
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("x = 1", "nothing else"), ("[[expected]", "known.toml"), (GOOD + GOOD, "twice"), (GOOD.replace("old", " "), "why it fails"),
+    (GOOD.replace("session.one", "session.ones"), "did you mean 'wallet.session.one'"), (GOOD.replace('"nfc"', '"usb"'), "nfc"),
+    (GOOD.replace("why", "because"), "it has case, why"),
+])
+def test_file_of_expected_failures_that_is_wrong_is_told(text: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        expected.read(text, "known.toml", CASES, ["nfc"])
+
+
+@pytest.mark.parametrize("key", KEYS, ids=["P-256", "Ed25519"])
+def test_signed_report_holds_until_a_byte_is_changed(key: ec.EllipticCurvePrivateKey, tmp_path: Path) -> None:
+    private, public = key_files(tmp_path, key)
+    folder = tmp_path / "out"
+    write_data(report(second=Verdict.FAIL), folder, key=private)
+    assert {p.name for p in folder.iterdir()} == {REPORT, SIGNATURE, VERDICTS, JUNIT}
+    holds = CliRunner().invoke(verify.command, [str(folder), "--key", str(public)])
+    assert (holds.exit_code, "verdict fail" in holds.output) == (0, True), holds.output
+    raw = (folder / REPORT).read_bytes()
+    (folder / REPORT).write_bytes(raw.replace(b"expected 1, received 2", b"expected 1, received 3", 1))
+    altered = CliRunner().invoke(verify.command, [str(folder / REPORT)])
+    assert (altered.exit_code, "does not hold" in altered.output) == (1, True), altered.output
+
+
+def test_report_signed_by_another_key_is_refused(tmp_path: Path) -> None:
+    private, _ = key_files(tmp_path, KEYS[0])  # type: ignore[arg-type]
+    write_data(report(), tmp_path / "out", key=private)
+    (tmp_path / "other").mkdir()
+    _, other = key_files(tmp_path / "other", ec.derive_private_key(8, ec.SECP256R1()))
+    done = CliRunner().invoke(verify.command, [str(tmp_path / "out"), "--key", str(other)])
+    assert (done.exit_code, "another key" in done.output) == (1, True)
+
+
+def test_report_without_a_signature_is_not_verified(tmp_path: Path) -> None:
+    write_data(report(), tmp_path / "out")
+    done = CliRunner().invoke(verify.command, [str(tmp_path / "out")])
+    assert done.exit_code != 0
+    assert isinstance(done.exception, UsageError)
+
+
+@pytest.mark.parametrize(("after", "code"), [(Verdict.FAIL, 1), (Verdict.PASS, 0)])
+def test_comparison_tells_what_got_worse(after: Verdict, code: int, tmp_path: Path) -> None:
+    write_data(report(), tmp_path / "a")
+    write_data(report(second=after), tmp_path / "b")
+    done = CliRunner().invoke(compare.command, [str(tmp_path / "a"), str(tmp_path / "b")])
+    assert done.exit_code == code
+    assert ("wallet.session.two" in done.output) is (code == 1)
+    better = CliRunner().invoke(compare.command, [str(tmp_path / "b"), str(tmp_path / "a")])
+    assert better.exit_code == 0
+
+
+def test_junit_counts_and_keeps_expected_failures_apart() -> None:
+    found = ElementTree.fromstring(junit(report(second=Verdict.FAIL)))
+    assert found.find("testsuite[@failures='1'][@tests='2']") is not None
+    assert [f.get("message") for f in found.iter("failure")] == ["fail: expected 1, received 2"]
+    known = ElementTree.fromstring(junit(report(second=Verdict.FAIL, known="known")))
+    assert list(known.iter("failure")) == []
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "The device did something else"), ("zh-TW", "受測裝置的行為不符條文")])
+def test_page_says_what_failed_and_how_to_see_it_again(language: str, words: str) -> None:
+    made = page(report(second=Verdict.FAIL).model_dump(mode="json"), catalogue(language))
+    assert words in made
+    assert "expected 1, received 2" in made
+    assert "vhc-bench conform --only" in made
+    assert ("它這麼做。" in made) is (language == "zh-TW")
+
+
+def test_page_lies_beside_the_data(tmp_path: Path) -> None:
+    assert write(report(), tmp_path / "out", language="zh-TW") == tmp_path / "out" / PAGE
+    assert "適用的案例全部通過。" in (tmp_path / "out" / PAGE).read_text(encoding="utf-8")
+
+
+def test_page_escapes_what_a_device_says() -> None:
+    plain = report(second=Verdict.FAIL).model_dump(mode="json")
+    plain["verdicts"][1]["why"] = "<script>alert(1)</script>"
+    assert "<script>" not in page(plain, catalogue())
