@@ -12,7 +12,7 @@ from conformance.vectors.certificates import sam_certificates
 from conformance.vectors.engagements import InSession
 from conformance.vectors.model import Input, Kind, Reason, Space, Value
 from conformance.vectors.suite import Suite, flipped, moment, number
-from conformance.vectors.world import DOCTOR_ID, INSTITUTION, NOW_NS, SAM_ID, UNTIL_NS, Reader, World, signed
+from conformance.vectors.world import DOCTOR_ID, INSTITUTION, SAM_ID, Reader, World, signed
 from conformance.vectors.writing import Writer
 from virtual_devices import vhc
 from virtual_devices.clock import NS
@@ -62,8 +62,8 @@ def add(suite: Suite, world: World, opened: InSession, other: InSession) -> None
 def _also_right(suite: Suite, world: World, opened: InSession, everything: tuple[str, ...]) -> None:
     """What is taken though it is not as usual; then a card on its last day, and past it."""
     at = opened.transcript
-    late = world.reader(Role.SAM, SAM_ID, organisation=INSTITUTION, from_ns=UNTIL_NS - 3600 * NS)
-    ended = world.reader(Role.SAM, SAM_ID, organisation=INSTITUTION, from_ns=NOW_NS - (72 * 3600 + 30) * NS)
+    late = world.reader(Role.SAM, SAM_ID, organisation=INSTITUTION, from_ns=world.until_ns - 3600 * NS)
+    ended = world.reader(Role.SAM, SAM_ID, organisation=INSTITUTION, from_ns=world.now_ns - (72 * 3600 + 30) * NS)
     newer = cbor2.loads(signed(REGISTRATION, at, world.sam, version="1.7").to_bytes()) | {"more": 1}
     both = signed(OTHER_USE, at, world.other_use, (world.sam, world.physician)).to_bytes()
     other_use = tuple(f"{vhc.BASIC}/{n}" for n in sorted(vhc.OTHER_USE[vhc.BASIC]))
@@ -75,12 +75,12 @@ def _also_right(suite: Suite, world: World, opened: InSession, everything: tuple
          "the reader certificate ended 30 s ago, which is within the skew"),
         ("other-use-all", both, other_use, {}, "非醫療用途的讀取者另附 readerAuthAll：不予理會",
          "a reader outside medical care, with a readerAuthAll beside it: it is not looked at"),
-        ("last-second", signed(REGISTRATION, at, late).to_bytes(), everything, {Value.AT: moment(UNTIL_NS + 30 * NS)},
+        ("last-second", signed(REGISTRATION, at, late).to_bytes(), everything, {Value.AT: moment(world.until_ns + 30 * NS)},
          "卡片到期後 30 秒（時差容許）", "30 s past the card's end, which is within the skew"),
     ):
         inputs: dict[Any, bytes | str] = {Input.REQUEST: raw, Value.SESSION: opened.name, **more}
         model = suite.good(Kind.REQUEST, name, inputs, zh, en, shown=shown)
-    suite.bad(model, "past-its-end", {Value.AT: moment(UNTIL_NS + 31 * NS)}, Reason.NOT_IN_FORCE, number(Space.ERROR, -4),
+    suite.bad(model, "past-its-end", {Value.AT: moment(world.until_ns + 31 * NS)}, Reason.NOT_IN_FORCE, number(Space.ERROR, -4),
               "卡片到期後 31 秒", "31 s past the card's end")
 
 
@@ -143,17 +143,17 @@ def _sam(suite: Suite, world: World, opened: InSession, other: InSession) -> Non
          "憑證鏈少了簽發者的憑證", "without the certificate of the SAM's authority"),
         ("sam-chain-is-text", whole.with_auth(0, replace(auth, unprotected={X5CHAIN: "leaf"})), Reason.MISSING, "x5chain 是文字",
          "x5chain is a text"),
-        ("sam-ended-31-s", signed(REGISTRATION, at, sam(from_ns=NOW_NS - (72 * 3600 + 31) * NS)), Reason.EXPIRED,
+        ("sam-ended-31-s", signed(REGISTRATION, at, sam(from_ns=world.now_ns - (72 * 3600 + 31) * NS)), Reason.EXPIRED,
          "讀取者憑證 31 秒前到期", "the reader certificate ended 31 s ago"),
         ("sam-expired-and-spoilt", signed(OTHER_USE, at, world.sam).with_auth(
-            0, sam(from_ns=NOW_NS - 4 * day_ns).sign(b"something else")), Reason.EXPIRED,
+            0, sam(from_ns=world.now_ns - 4 * day_ns).sign(b"something else")), Reason.EXPIRED,
          "憑證到期，簽章也不符：先看憑證",
          "the certificate ended, and the signature is of something else: the certificate decides"),
-        ("sam-expired", signed(REGISTRATION, at, sam(from_ns=NOW_NS - 4 * day_ns)), Reason.EXPIRED,
+        ("sam-expired", signed(REGISTRATION, at, sam(from_ns=world.now_ns - 4 * day_ns)), Reason.EXPIRED,
          "安全模組的讀取者憑證昨天到期", "the SAM's reader certificate ended yesterday"),
         ("sam-too-long", signed(REGISTRATION, at, sam(hours=73)), Reason.EXPIRED,
          "讀取者憑證效期超過 72 小時", "a reader certificate of more than 72 hours"),
-        ("sam-too-early", signed(REGISTRATION, at, sam(from_ns=NOW_NS + day_ns)), Reason.NOT_YET_VALID,
+        ("sam-too-early", signed(REGISTRATION, at, sam(from_ns=world.now_ns + day_ns)), Reason.NOT_YET_VALID,
          "讀取者憑證明天才生效", "the reader certificate begins tomorrow"),
         ("sam-wrong-role", signed(REGISTRATION, at, world.physician), Reason.WRONG_ROLE,
          "由醫師卡代替安全模組簽章", "signed by a physician's card in place of the SAM"),
@@ -200,9 +200,9 @@ def _professional(suite: Suite, world: World, opened: InSession, other: InSessio
          "readerAuthAll 有三個簽章", "three signatures in readerAuthAll"),
         ("all-in-1-0", signed(CONSULTATION, at, world.sam, (world.sam, world.physician), version="1.0"), Reason.MISSING,
          "1.0 版附 readerAuthAll：不予理會", 'readerAuthAll in version "1.0": it is not looked at'),
-        ("hpc-expired", asked(physician(from_ns=NOW_NS - 4 * day_ns)), Reason.EXPIRED, "醫師卡憑證昨天到期",
+        ("hpc-expired", asked(physician(from_ns=world.now_ns - 4 * day_ns)), Reason.EXPIRED, "醫師卡憑證昨天到期",
          "the physician's certificate ended yesterday"),
-        ("hpc-too-early", asked(physician(from_ns=NOW_NS + day_ns)), Reason.NOT_YET_VALID, "醫師卡憑證明天才生效",
+        ("hpc-too-early", asked(physician(from_ns=world.now_ns + day_ns)), Reason.NOT_YET_VALID, "醫師卡憑證明天才生效",
          "the physician's certificate begins tomorrow"),
         ("hpc-wrong-role", asked(world.other_use), Reason.WRONG_ROLE, "第二個簽章者不是醫事人員",
          "the second signer is no professional"),

@@ -29,7 +29,8 @@ CARD_NO, GUARDIAN_NO = "000012345678", "000087654321"
 STATUS_URI = "https://status.bench.example/cards/07"
 GRANTS_URI = "https://status.bench.example/authorizations/01"
 PLACE, REVOKED_PLACE, SUSPENDED_PLACE, RESERVED_PLACE = (StatusReference(STATUS_URI, i) for i in (4711, 4712, 4713, 4714))
-UNTIL_NS = NOW_NS + 365 * DAY_NS
+LIFE_NS = 365 * DAY_NS
+UNTIL_NS = NOW_NS + LIFE_NS
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,17 @@ class Reader:
 
 @dataclass(frozen=True)
 class World:
-    """Everything follows from ``seed``."""
+    """Everything follows from ``seed`` and the moment: the vectors' own, or that of a case on a real device. ``epoch_ns``: since
+    when the authorities exist."""
 
     seed: int
+    now_ns: int = NOW_NS
+    epoch_ns: int = NOW_NS
+
+    @property
+    def until_ns(self) -> int:
+        """The end of the holder's card."""
+        return self.now_ns + LIFE_NS
 
     def private(self, *names: object) -> ec.EllipticCurvePrivateKey:
         return private_key(self.seed, "vectors", *names)
@@ -57,12 +66,12 @@ class World:
 
     @cached_property
     def authority(self) -> Authority:
-        return Authority(f"vectors {self.seed}", NOW_NS)
+        return Authority(f"vectors {self.seed}", self.epoch_ns)
 
     @cached_property
     def stranger(self) -> Authority:
         """An authority of the same shape that nobody trusts."""
-        return Authority(f"vectors {self.seed} stranger", NOW_NS)
+        return Authority(f"vectors {self.seed} stranger", self.epoch_ns)
 
     @cached_property
     def root(self) -> ChainVerifier:
@@ -81,13 +90,13 @@ class World:
     # -- who reads
 
     def reader(
-        self, role: Role, subject: str, *, organisation: str = "", from_ns: int = NOW_NS - 3600 * NS, hours: float = 72,
+        self, role: Role, subject: str, *, organisation: str = "", from_ns: int | None = None, hours: float = 72,
         authority: Authority | None = None,
     ) -> Reader:
         """A reader certificate for the key of that party: the same key, whatever the certificate says."""
         key = self.private("reader", subject)
-        issuer = authority or self.authority
-        return Reader(key, issuer.renew(role, subject, key.public_key(), from_ns, organisation=organisation, hours=hours))
+        issuer, begin_ns = authority or self.authority, self.now_ns - 3600 * NS if from_ns is None else from_ns
+        return Reader(key, issuer.renew(role, subject, key.public_key(), begin_ns, organisation=organisation, hours=hours))
 
     @cached_property
     def sam(self) -> Reader:
@@ -112,7 +121,7 @@ class World:
         """A certificate as nobody should issue it, for 72 hours, directly under one of the two roots."""
         mine = self.authority
         root_key, root = (mine.iaca_key, mine.iaca_der) if by_iaca else (mine.root_key, mine.root_der)
-        window = to_datetime(NOW_NS - 3600 * NS), to_datetime(NOW_NS + 71 * 3600 * NS)
+        window = to_datetime(self.now_ns - 3600 * NS), to_datetime(self.now_ns + 71 * 3600 * NS)
         number = int.from_bytes(self.fresh("serial", subject, *map(str, policies), by_iaca)(15), "big")
         content = Content(certificates.name(subject, INSTITUTION), key, number, window, policies, purposes)
         made = certificates.make(profile, content, Issuer(root_key, x509.load_der_x509_certificate(root)))
@@ -143,11 +152,12 @@ class World:
 
     def credential(
         self, *, signer: Identity | None = None, device: ec.EllipticCurvePrivateKey | None = None, doctype: str = vhc.DOCTYPE,
-        from_ns: int = NOW_NS - 30 * DAY_NS, until_ns: int = UNTIL_NS, place: StatusReference = PLACE,
+        from_ns: int | None = None, until_ns: int | None = None, place: StatusReference = PLACE,
         authorised: dict[str, None] | None = None, held_under: bytes = b"", former: Sequence[bytes] = (),
     ) -> IssuerSigned:
         """The holder's credential: the same salts, whatever is changed."""
-        validity = Validity(from_ns, from_ns, until_ns)
+        begin_ns = self.now_ns - 30 * DAY_NS if from_ns is None else from_ns
+        validity = Validity(begin_ns, begin_ns, self.until_ns if until_ns is None else until_ns)
         return issue(
             doctype, self.holder.elements(held_under, former), (device or self.device).public_key(), signer or self.signer,
             validity, self.fresh("credential"), status=place, authorised=vhc.AUTHORISED if authorised is None else authorised,
@@ -164,7 +174,7 @@ class World:
 
     def showing(self, issued: IssuerSigned) -> World:
         """This world, with another credential in the holder's hands. Raises MalformedMdoc."""
-        other = World(self.seed)
+        other = World(self.seed, self.now_ns, self.epoch_ns)
         device_key = read_mso(issued.auth.payload or b"").device_key
         other.__dict__.update(self.__dict__, issued=issued, device_key=device_key)
         return other

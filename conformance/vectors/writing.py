@@ -15,7 +15,7 @@ import cbor2
 
 from conformance.vectors.model import Code, Input, Kind, Reason, Space, Value
 from conformance.vectors.suite import Suite, flipped, number, signature_spoilt
-from conformance.vectors.world import INSTITUTION, NOW_NS, Reader, World
+from conformance.vectors.world import INSTITUTION, Reader, World
 from virtual_devices.cose import PROTECTED_ES256, Signature, decode_sign, signer_structure
 from virtual_devices.mdoc.tagged import dumps, embed, tdate
 from virtual_devices.write_back import (
@@ -41,9 +41,9 @@ _REASONS = {
 class Writer:
     """Makes records and batches for the vectors' holder."""
 
-    def __init__(self, world: World, at_ns: int = NOW_NS) -> None:
+    def __init__(self, world: World, at_ns: int = 0) -> None:
         self.world = world
-        self.at_ns = at_ns
+        self.at_ns = at_ns or world.now_ns
         self.mine = holder_of(world.device_key)
 
     def record(self, kind: RecordKind, number_: int, *, holder: bytes = b"", amends: bytes | None = None) -> Record:
@@ -166,7 +166,7 @@ def _structure(suite: Suite, writer: Writer, visit: Batch, full: list[bytes]) ->
     def other(change: Callable[[dict[int, Any]], object]) -> bytes:
         """The first record with another content, signed as it should be."""
         body = cbor2.loads(writer.record(RecordKind.VISIT, 1).to_bytes())
-        body[4] = tdate(NOW_NS)
+        body[4] = tdate(writer.at_ns)
         change(body)
         message = replace(decode_sign(visit.records[0]), payload=dumps(body), signatures=())
         for signer in (writer.world.physician, writer.world.sam):
@@ -211,7 +211,7 @@ def _structure(suite: Suite, writer: Writer, visit: Batch, full: list[bytes]) ->
 
 def _receipts(suite: Suite, writer: Writer, visit: Batch) -> None:
     digest = hashlib.sha256(visit.to_bytes()).digest()
-    stored = Receipt(visit.id, digest, WriteOutcome.STORED, 1, NOW_NS)
+    stored = Receipt(visit.id, digest, WriteOutcome.STORED, 1, writer.at_ns)
     batch = suite.vectors[MODEL].files[Input.BATCH]
     model = suite.good(Kind.RECEIPT, "stored", {Input.BATCH: batch, Input.RECEIPT: dumps(stored.value())}, "回條：已寫入",
                        "a receipt: stored", code=number(Space.CSHIS, "0"))
