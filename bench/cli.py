@@ -174,11 +174,18 @@ def run(
 
 @main.command()
 @click.option("--watch", is_flag=True, help="Go on, and print what appears and vanishes, until Ctrl-C.")
+@click.option("--lab", "laboratory", type=click.Path(path_type=Path), metavar="FILE",
+              help="Say which devices of this laboratory file are there.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def devices(watch: bool, as_json: bool) -> None:
-    """List the readers attached to this computer, with the moniker that --card takes, and our presenters."""
+def devices(watch: bool, laboratory: Path | None, as_json: bool) -> None:
+    """List what is attached to this computer over every medium, with the moniker that a role takes, and our presenters.
+
+    A medium that is missing is told with its remedy, and the others are listed all the same.
+    """
     from bench import looking
 
+    if laboratory is not None:
+        sys.exit(looking.laboratory(laboratory, as_json))
     sys.exit(looking.watch(as_json) if watch else looking.listing(as_json))
 
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import cbor2
 
+from bench.drivers import MEDIA, driver
 from bench.drivers.pcsc import NO_PYSCARD, WORKER, Op
 from bench.worker import Ended, Worker
 from virtual_devices.errors import LinkError
 
+T = TypeVar("T")
 SERVICE_LIMIT_S = 0.5
 """A service that starts or ends is reported within this (it is tried every 25 ms; more only on an overloaded machine)."""
 TAKE_LIMIT_S = 2.0
@@ -31,7 +33,7 @@ class EventKind(Enum):
     VANISHED = "vanished"
     CARD_IN = "card-in"
     CARD_OUT = "card-out"
-    SERVICE_UP = "service-up"  # the medium's own service: pcscd
+    SERVICE_UP = "service-up"  # the medium's own service: pcscd, BlueZ
     SERVICE_DOWN = "service-down"  # its devices are reported as vanished right after
 
 
@@ -64,11 +66,16 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-class PcscSource:
-    """Readers and cards of the PC/SC service, through its stops and starts. ``env`` as in :func:`bench.drivers.pcsc.open`."""
+class WorkerSource:
+    """The changes that a medium's worker reports, through its deaths: all that a lost one had reported is gone, and a new one
+    reports what is there from the beginning. ``read`` makes an event of one report."""
 
-    def __init__(self, *, env: Mapping[str, str] | None = None) -> None:
-        self._worker = Worker(WORKER, env=env)
+    def __init__(self, medium: str, worker: Worker, op: int, read: Callable[[bytes], Event], payload: bytes = b"") -> None:
+        self.medium = medium
+        self._worker = worker
+        self._op = op
+        self._read = read
+        self._payload = payload
         self._present: dict[str, bool] = {}  # moniker -> holds a card
         self._reported = False
 
@@ -77,9 +84,7 @@ class PcscSource:
         return self._worker.pid
 
     def start(self) -> None:
-        if find_spec("smartcard") is None:
-            raise LinkError(NO_PYSCARD)
-        self._worker.post(Op.WATCH)
+        self._worker.post(self._op, self._payload)
 
     def fileno(self) -> int:
         return self._worker.fileno()
@@ -91,8 +96,7 @@ class PcscSource:
             if reply.ended is not Ended.ANSWERED:
                 return [*events, *self._worker_lost(reply.text)]
             self._reported = True
-            kind, name, *rest = cbor2.loads(reply.payload)
-            event = Event(EventKind(kind), f"pcsc:{name}", *rest)
+            event = self._read(reply.payload)
             self._note(event)
             events.append(event)
             if not self._worker.buffered:
@@ -108,36 +112,82 @@ class PcscSource:
                 self._present.pop(event.moniker, None)
 
     def _worker_lost(self, why: str) -> Sequence[Event]:
-        """All that it reported is gone; a new worker reports what is there from the beginning."""
         if not self._reported:
-            raise LinkError(f"PC/SC cannot be watched: {why or 'the worker does not answer'}")
+            raise LinkError(f"{self.medium} cannot be watched: {why or 'the worker does not answer'}")
         at_ns = time.time_ns()
-        events = [Event(EventKind.SERVICE_DOWN, "pcsc:", at_ns, f"the watching process ended: {why}")]
+        down = f"the watching process ended: {why}"
+        events = [Event(EventKind.SERVICE_DOWN, f"{self.medium}:", at_ns, down)]
         for moniker, card in self._present.items():
             events += [Event(EventKind.CARD_OUT, moniker, at_ns)] * card + [Event(EventKind.VANISHED, moniker, at_ns)]
         self._present.clear()
         self._reported = False
-        self._worker.post(Op.WATCH)
+        self._worker.post(self._op, self._payload)
         return events
 
     def close(self) -> None:
         self._worker.kill()
 
 
-class Watcher:
-    """Several sources at once. Use it as a context manager; then :meth:`poll`, or iterate for ever."""
+class PcscSource(WorkerSource):
+    """Readers and cards of the PC/SC service, through its stops and starts. ``env`` as in :func:`bench.drivers.pcsc.open`."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, *, env: Mapping[str, str] | None = None) -> None:
+        super().__init__("pcsc", Worker(WORKER, env=env), Op.WATCH, _pcsc_event)
+
+    def start(self) -> None:
+        if find_spec("smartcard") is None:
+            raise LinkError(NO_PYSCARD)
+        super().start()
+
+
+def _pcsc_event(report: bytes) -> Event:
+    kind, name, *rest = cbor2.loads(report)
+    return Event(EventKind(kind), f"pcsc:{name}", *rest)
+
+
+def sources(env: Mapping[str, str] | None = None) -> tuple[list[Source], dict[str, str]]:
+    """A source of each medium that can be watched, and of the others why not. A driver offers its own by ``source(env=)``."""
+    found: list[Source] = []
+    missing: dict[str, str] = {}
+    for medium in MEDIA:
+        offered = getattr(driver(medium), "source", None)
+        try:
+            if offered is not None:
+                found.append(offered(env=env))
+        except LinkError as e:
+            missing[medium] = str(e)
+    return found, missing
+
+
+class Watcher:
+    """Several sources at once. Use it as a context manager; then :meth:`poll`, or iterate for ever.
+
+    A source that cannot be watched is a LinkError; with ``told``, the others go on without it, and it is told why.
+    """
+
+    def __init__(self, sources: Sequence[Source], told: Callable[[str], None] | None = None) -> None:
         self._sources = tuple(sources)
+        self._told = told
 
     def __enter__(self) -> Watcher:
         try:
             for source in self._sources:
-                source.start()
+                self._do(source, source.start)
         except BaseException:
             self.close()
             raise
         return self
+
+    def _do(self, source: Source, act: Callable[[], T]) -> T | None:
+        try:
+            return act()
+        except LinkError as e:
+            if self._told is None:
+                raise
+            self._sources = tuple(other for other in self._sources if other is not source)
+            source.close()
+            self._told(str(e))
+            return None
 
     def __exit__(self, *exc: object) -> None:
         self.close()
@@ -149,7 +199,8 @@ class Watcher:
         for fd in by_fd:
             ready.register(fd, select.POLLIN)
         timeout_ms = None if timeout_s is None else timeout_s * 1000
-        return [event for fd, _ in ready.poll(timeout_ms) for event in by_fd[fd].take()]
+        awake = [by_fd[fd] for fd, _ in ready.poll(timeout_ms)]
+        return [event for source in awake for event in self._do(source, source.take) or ()]
 
     def __iter__(self) -> Iterator[Event]:
         while True:
@@ -160,10 +211,10 @@ class Watcher:
             source.close()
 
 
-def watch(sources: Sequence[Source]) -> Iterator[Event]:
-    """Yield every change until the caller stops: first what is there already, then what happens."""
-    with Watcher(sources) as watcher:
+def watch(sources: Sequence[Source], told: Callable[[str], None] | None = None) -> Iterator[Event]:
+    """Yield every change until the caller stops: first what is there already, then what happens. ``told`` as of a Watcher."""
+    with Watcher(sources, told) as watcher:
         yield from watcher
 
 
-__all__ = ["Event", "EventKind", "PcscSource", "Source", "Watcher", "watch"]
+__all__ = ["Event", "EventKind", "PcscSource", "Source", "Watcher", "WorkerSource", "sources", "watch"]

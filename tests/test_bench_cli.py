@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli import main
-from bench.drivers import pcsc
+from bench.drivers import ble, nfc, pcsc
 from bench.record import State, state
 
 from . import report_pages
@@ -177,6 +177,8 @@ def test_devices_stand_in_one_line_each_where_no_terminal_is(tmp_path: Path, mon
     atr = "3B 9F 95 81 31 FE 9F 00 66 46 53 05 10 00 11 71 DF 00 00 00 00 00 00"
     name = "pcsc:ACS ACR39U ICC Reader [CCID Smart Card Reader] 00 00"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(nfc, "discover", list)
+    monkeypatch.setattr(ble, "discover", list)
     monkeypatch.setattr(pcsc, "discover", lambda: [pcsc.Found(name, f"contact reader, card, ATR {atr}", True)])
     header, line = call("devices").output.splitlines()
     assert header.split("  ")[0] == "moniker"

@@ -4,7 +4,8 @@ A driver module is named after its scheme: ``pcsc:ACS*`` is opened by :mod:`benc
 
 - ``open(spec, *, env=None) -> RealLink``: ``spec`` is the moniker without its scheme; UsageError when the choice is not clear,
   LinkError when nothing fits, with what was found instead and what to do. ``env`` is laid over the environment of the worker;
-- ``discover(*, env=None) -> list[Found]``: what could be opened now. LinkError when the medium itself is missing.
+- ``discover(*, env=None) -> list[Found]``: what could be opened now. LinkError when the medium itself is missing;
+- where things come and go, ``source(*, env=None) -> bench.watch.Source``: what does. LinkError as ``discover``.
 
 The medium's library runs in a worker process of its own (:mod:`bench.worker`): what hangs in it costs that process. Nothing here
 imports a driver, because each needs its own library and a worker process must start fast: :func:`driver` does, on demand.

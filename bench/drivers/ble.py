@@ -19,7 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cbor2
 
@@ -27,6 +27,9 @@ from bench.drivers import Found
 from bench.worker import Ended, Reply, Worker
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt, Outcome, Provenance
+
+if TYPE_CHECKING:
+    from bench.watch import Source
 
 WORKER = "bench.drivers._ble_worker"
 LIST_LIMIT_S = 15.0
@@ -109,6 +112,17 @@ def _worker(env: Mapping[str, str] | None) -> Worker:
     if find_spec("bleak") is None or find_spec("bumble") is None:
         raise LinkError(NOT_INSTALLED)
     return Worker(WORKER, env=env)
+
+
+def source(*, env: Mapping[str, str] | None = None) -> Source:
+    """What comes and goes: the service and its adapters. LinkError when the libraries are missing."""
+    from bench.watch import Event, EventKind, WorkerSource  # here: a worker process must start fast
+
+    def event(report: bytes) -> Event:
+        kind, name, at_ns, detail = cbor2.loads(report)
+        return Event(EventKind(kind), f"ble:{name}", at_ns, detail)
+
+    return WorkerSource("ble", _worker(env), Op.WATCH, event)
 
 
 class BleLink:
@@ -220,4 +234,4 @@ class BleLink:
         return Attempt(Outcome.GONE, duration_ns)
 
 
-__all__ = ["BleLink", "Op", "discover", "open"]
+__all__ = ["BleLink", "Op", "discover", "open", "source"]

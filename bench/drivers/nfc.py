@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cbor2
 
@@ -24,6 +24,9 @@ from virtual_devices import atr
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.iso_dep import Ats
 from virtual_devices.link import Attempt, Outcome, Provenance
+
+if TYPE_CHECKING:
+    from bench.watch import Source
 
 WORKER = "bench.drivers._nfc_worker"
 LIST_LIMIT_S = 5.0
@@ -138,6 +141,17 @@ def _list(worker: Worker) -> list[Found]:
     return [Found(f"nfc:{spec}", detail, False) for spec, detail in cbor2.loads(reply.payload)]
 
 
+def source(*, env: Mapping[str, str] | None = None) -> Source:
+    """What comes and goes: USB readers, as :func:`discover` finds them. LinkError when nfcpy is missing."""
+    from bench.watch import Event, EventKind, WorkerSource  # here: a worker process must start fast
+
+    def event(report: bytes) -> Event:
+        came, spec, at_ns, detail = cbor2.loads(report)
+        return Event(EventKind.APPEARED if came else EventKind.VANISHED, f"nfc:{spec}", at_ns, detail)
+
+    return WorkerSource("nfc", _worker(env), Op.WATCH, event)
+
+
 class NfcLink:
     """One try at a time towards the card in one reader's field (:class:`bench.drivers.RealLink`).
 
@@ -232,4 +246,4 @@ def _lost(reply: Reply) -> tuple[Outcome, str]:
     return Outcome.GONE, f"the NFC worker failed: {reply.text}; connect again"
 
 
-__all__ = ["NfcLink", "Op", "What", "discover", "is_path", "open"]
+__all__ = ["NfcLink", "Op", "What", "discover", "is_path", "open", "source"]

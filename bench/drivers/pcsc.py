@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cbor2
 
@@ -25,6 +25,9 @@ from bench.drivers import Found
 from bench.worker import Ended, Reply, Worker
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt, Outcome, Provenance
+
+if TYPE_CHECKING:
+    from bench.watch import Source
 
 WORKER = "bench.drivers._pcsc_worker"
 LIST_LIMIT_S = 5.0
@@ -180,6 +183,13 @@ def _channel(name: str) -> str:
 def _meaning(code: int) -> tuple[Outcome, str]:
     outcome, text = _MEANING.get(code, (Outcome.GONE, "PC/SC error without an entry in the bench's table; connect again"))
     return outcome, f"{text} [0x{code:08X}]"
+
+
+def source(*, env: Mapping[str, str] | None = None) -> Source:
+    """What comes and goes: readers, cards, the service."""
+    from bench.watch import PcscSource  # it needs this module
+
+    return PcscSource(env=env)
 
 
 class PcscLink:
