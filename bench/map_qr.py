@@ -45,7 +45,7 @@ def command(
     DIR gets the table (qr-map.json after schema.json, qr-map.csv), the map as a picture (map-M.en.svg, map-M.zh-TW.svg, and PNG)
     and samples of every weakness (samples.en.png). The same seed gives the same pictures; times are this machine's. A text
     that nobody showed (a misread) is the worst that a reader can do: it is shown, its picture kept, and the exit code is 1.
-    Ten trials take about two minutes.
+    When DIR is a run's directory, the run's report shows the map. Ten trials take about two minutes.
     """
     sys.exit(make(directory, trials, seed, kinds or KINDS, weaknesses or WEAKNESSES, tuple(dict.fromkeys(levels))))
 

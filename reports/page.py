@@ -28,6 +28,7 @@ from reports.sections import (
     morning,
     prescriptions,
     provenance,
+    qr_map,
     requirements,
     segments,
     settings,
@@ -37,8 +38,8 @@ from reports.sections import (
 
 TEMPLATES = Path(__file__).parent / "templates"
 ORDER = (
-    headline, morning, prescriptions, latency, segments, uploads, faults, switches, provenance, laws, codes, requirements,
-    settings, method,
+    headline, morning, prescriptions, latency, segments, qr_map, uploads, faults, switches, provenance, laws, codes,
+    requirements, settings, method,
 )
 
 
@@ -92,7 +93,7 @@ def _sections(run: Run, styles: Styles) -> list[Section]:
     sections = []
     for module in ORDER:
         made = module.make(run)
-        if module in (prescriptions, segments) and not made.blocks:  # a run without any
+        if module in (prescriptions, segments, qr_map) and not made.blocks:  # a run without any
             continue
         own = [gallery.hang(f, run, styles) for f in figures if f.section == made.name]
         sections.append(Section(made.name, made.title, made.finding, [*own, *made.blocks], made.mood))

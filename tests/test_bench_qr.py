@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import segno
 from PIL import Image
 
 from bench.drivers import RealLink, qr
@@ -201,6 +202,13 @@ def test_codes_of_others_are_seen_and_not_answered(worker: Worker, tmp_path: Pat
     side_by_side(foreign).save(path)
     outcome, why = refused(link)
     assert outcome is Outcome.TIMED_OUT and "codes of others" in why and "shop" not in why
+
+
+def test_micro_codes_are_not_read_because_they_are_seen_in_ruins_of_others(worker: Worker, tmp_path: Path) -> None:
+    path = tmp_path / "micro.png"
+    segno.make_micro("8330").save(str(path), scale=6)
+    outcome, why = refused(linked(worker, path))
+    assert outcome is Outcome.TIMED_OUT and "no code could be read" in why
 
 
 def test_codes_of_two_people_in_one_picture_are_nobodys(worker: Worker, tmp_path: Path) -> None:
