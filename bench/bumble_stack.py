@@ -20,6 +20,7 @@ from bumble.device import AdvertisingType, Connection, Device, DeviceConfigurati
 from bumble.gatt_client import CharacteristicProxy
 from bumble.gatt_server import Server
 from bumble.transport import open_transport
+from bumble.transport.common import BaseSource, Transport
 
 from bench.ble_end import StackTrouble
 from virtual_devices.errors import LinkError
@@ -75,11 +76,7 @@ class Radio:
         try:
             async with asyncio.timeout(OPEN_LIMIT_S):
                 transport = await open_transport(name)
-                config = DeviceConfiguration(
-                    name=local_name or "mdoc", address=hci.Address.generate_static_address(), le_privacy_enabled=False,
-                    advertising_interval_min=ADVERTISING_MS, advertising_interval_max=ADVERTISING_MS,
-                )
-                device = Device.from_config_with_hci(config, transport.source, transport.sink)
+                device = Device.from_config_with_hci(_config(local_name or "mdoc"), transport.source, transport.sink)
                 await device.power_on()
         except Exception as error:  # what transports raise is as various as they are
             if transport is not None:
@@ -87,6 +84,16 @@ class Radio:
             what = "it does not answer" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
             raise LinkError(f"the controller {name!r} cannot be used: {what}. {remedy(name)}") from error
         radio = cls(transport, device)
+        radio.clear()
+        return radio
+
+    @classmethod
+    async def upon(cls, controller: Any) -> Radio:
+        """A host upon a controller in this very process (``bench.air``)."""
+        device = Device.from_config_with_hci(_config("mdoc"), controller, controller)
+        controller.host = device.host
+        await device.power_on()
+        radio = cls(Transport(BaseSource(), controller), device)
         radio.clear()
         return radio
 
@@ -104,6 +111,14 @@ class Radio:
     async def close(self) -> None:
         await quietly(self.device.power_off(), 1.0)
         await self._transport.close()
+
+
+def _config(name: str) -> DeviceConfiguration:
+    """An address of the moment, advertisements as often as may be."""
+    return DeviceConfiguration(
+        name=name, address=hci.Address.generate_static_address(), le_privacy_enabled=False,
+        advertising_interval_min=ADVERTISING_MS, advertising_interval_max=ADVERTISING_MS,
+    )
 
 
 def remedy(name: str) -> str:

@@ -197,7 +197,9 @@ def present() -> None:
     """Put a reference device of ours in front of somebody else's: a card, a code, the data centre."""
 
 
-@main.group("map", cls=Commands, elsewhere={"qr": "bench.map_qr", "camera": "bench.map_camera"})
+@main.group("map", cls=Commands, elsewhere={
+    "qr": "bench.map_qr", "camera": "bench.map_camera", "ble": "bench.map_ble", "bluetooth": "bench.map_bluetooth",
+})
 def weaknesses() -> None:
     """Map a medium's own weaknesses: where it works and where not, as tables, pictures, and input of a scenario's models."""
 
