@@ -9,8 +9,10 @@ its point, whether a point lies on the curve, agreement, derivation, setting up 
 ciphers of the phone's memory. Everything else is outside: CBOR, frames, APDUs, consent, what may be shown, the holder's log, the
 commits of two memories with their journals and checksums, and the runner between the two.
 
-Stopwatches round fifty calls would cost what they measure, so presentations are timed in turns: whole ones without any, then ones
-with stopwatches round cryptography alone, whose own cost is measured and taken off. Outside is the difference of the two medians.
+Stopwatches round fifty calls would cost what they measure, so a few presentations are timed whole, then a few with stopwatches
+round cryptography alone, whose own cost is measured and taken off, and so on in many turns: a machine that slows down slows down
+both. Outside is the difference of the two medians. Beside it, in the same turns, the *floor* (``_floor.py``): the least that a
+registration over BLE would take if nothing were checked, refused or kept but by cryptography.
 
 What the two keep between presentations is what real ones keep: keys, the desk's own certificates as bytes, and the phone's card,
 read once as long as its record is the same; of the other side nothing.
@@ -22,21 +24,24 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
+from benchmarks._floor import Floor
 from benchmarks._presentation import MEDIA, USES, DeskAndPhone, operations
 from benchmarks._sizes import sizes
 from benchmarks._table import Figure, options, show
 from benchmarks.played_visit import CRYPTOGRAPHY, Stopwatch, watched
 from virtual_devices import pki
+from virtual_devices.flow import Flow
 from virtual_devices.mdoc import cose_key, session
 from virtual_devices.wallet import phone, vault
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "presentation.json"
-TURNS, TIMES, WARM = 5, 40, 8
-SAMPLE = (1, 10)
+TURNS, TIMES, WARM = 16, 10, 4
+SAMPLE = (1, 4)
 INSIDE = (
     *CRYPTOGRAPHY, (pki, "hashed"), (session, "ephemeral_key"), (phone, "ephemeral_key"), (cose_key, "point"),
     (cose_key, "from_point"), (session, "agree"), (session.Transcript, "key"), *((session.Cipher, name) for name in (
@@ -46,57 +51,79 @@ INSIDE = (
 """What counts as cryptography, outermost call only."""
 
 
-def seconds_each(place: DeskAndPhone, name: str, times: int, spent_s: Callable[[float], float]) -> float:
-    """The median presentation. ``spent_s``: what of its seconds counts."""
-    spent = []
-    for number in range(WARM + times):
-        place.consent(name)
-        presentation = place.present(name)
-        began = time.thread_time()
-        place.run(presentation)
-        spent.append(spent_s(time.thread_time() - began))
-        if number < WARM:  # other code has run meanwhile, and the interpreter is still specialising this
-            spent.clear()
-    return median(spent)
+class Place(Protocol):
+    """A desk and a phone."""
+
+    def consent(self, name: str) -> None: ...
+
+    def present(self, name: str) -> Flow[Any]: ...
+
+    def run(self, flow: Flow[Any]) -> Any: ...
 
 
-def inside_s(place: DeskAndPhone, name: str, times: int) -> float:
-    """Inside cryptography, without what the stopwatches themselves take."""
-    crypto, empty, calls = Stopwatch(time.thread_time), Stopwatch(time.thread_time), 1000
+@dataclass(slots=True)
+class Timed:
+    """What one use takes at one place, in us of the processor: whole presentations, and what of others is cryptography."""
+
+    place: Place
+    use: str
+    whole: list[float] = field(default_factory=list)
+    inside: list[float] = field(default_factory=list)
+
+    def measure(self, times: int, crypto: Stopwatch, each_us: float) -> None:
+        """Some more of each. ``each_us``: what one start and stop of a stopwatch takes."""
+        self.whole += self._presented(times, lambda took_us: took_us)
+        with watched(crypto, *INSIDE):
+            self.inside += self._presented(times, lambda _: crypto.spent_s * 1e6 - crypto.calls * each_us, crypto.reset)
+
+    def _presented(
+        self, times: int, spent_us: Callable[[float], float], begin: Callable[[], None] = lambda: None,
+    ) -> list[float]:
+        spent = []
+        for _ in range(WARM + times):
+            self.place.consent(self.use)
+            presentation = self.place.present(self.use)
+            begin()
+            began = time.thread_time()
+            self.place.run(presentation)
+            spent.append(spent_us((time.thread_time() - began) * 1e6))
+        return spent[WARM:]  # other code has run before, and the interpreter was still specialising this
+
+    @property
+    def inside_us(self) -> float:
+        return median(self.inside)
+
+    @property
+    def outside_us(self) -> float:
+        return median(self.whole) - self.inside_us
+
+
+def stopwatch_us(calls: int = 2000) -> float:
+    """What one start and stop takes of what is measured."""
+    empty = Stopwatch(time.thread_time)
     nothing = empty.timed(lambda: None)
     for _ in range(calls):
         nothing()
-
-    def taken(_: float) -> float:
-        spent = crypto.spent_s - crypto.calls * empty.spent_s / calls
-        crypto.reset()
-        return spent
-
-    with watched(crypto, *INSIDE):
-        return seconds_each(place, name, times, taken)
-
-
-def microseconds(medium: str, name: str, turns: int, times: int) -> tuple[float, float]:
-    """Medians of one presentation: inside cryptography, and outside."""
-    place, inside, outside = DeskAndPhone(medium), [], []
-    for _ in range(turns):
-        whole, crypto = seconds_each(place, name, times, lambda took: took), inside_s(place, name, times)
-        inside.append(crypto * 1e6)
-        outside.append((whole - crypto) * 1e6)
-    return median(inside), median(outside)
+    return empty.spent_s * 1e6 / calls
 
 
 def measure(turns: int = TURNS, times: int = TIMES) -> list[Figure]:
-    """Each use over each medium."""
+    """Each use over each medium, and the floor."""
+    timed = {f"{use}, {medium}": Timed(DeskAndPhone(medium), use) for medium in MEDIA for use in USES}
+    floor, crypto, each_us = Timed(Floor(), ""), Stopwatch(time.thread_time), stopwatch_us()
+    for _ in range(turns):
+        for each in (floor, *timed.values()):
+            each.measure(times, crypto, each_us)
     figures = []
-    for medium in MEDIA:
-        for name in USES:
-            inside, outside = microseconds(medium, name, turns, times)
-            figures += [
-                Figure(f"{name}, {medium}: outside cryptography", outside, "us", "inside cryptography", outside / inside),
-                Figure(f"{name}, {medium}: inside cryptography", inside, "us"),
-            ]
-    return figures
+    for name, found in timed.items():
+        against = "inside cryptography", found.outside_us / found.inside_us
+        figures += [
+            Figure(f"{name}: outside cryptography", found.outside_us, "us", *against),
+            Figure(f"{name}: inside cryptography", found.inside_us, "us"),
+        ]
+    name = "registration, ble"
+    ratio = floor.outside_us / timed[name].outside_us
+    return [*figures, Figure(f"{name}: the floor, outside cryptography", floor.outside_us, "us", "what it takes", ratio)]
 
 
 def counted() -> dict[str, Any]:
