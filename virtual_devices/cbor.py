@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate
 from typing import Any
 
 import cbor2
@@ -53,36 +52,67 @@ class MalformedCbor(PeerError, ValueError):
         super().__init__(what, clause="RFC 8949 5.3")
 
 
+_Decoder = tuple[io.BytesIO, cbor2.CBORDecoder]
+_IDLE: list[_Decoder] = []
+"""Decoders that have read what they were given, and hold nothing of it. Making one costs more than reading most items does."""
+
+
 def decode(raw: bytes) -> Any:
     """The item that ``raw`` is. Raises MalformedCbor, nothing else, whatever the bytes are."""
-    stream = io.BytesIO(raw)
-    decoder = cbor2.CBORDecoder(stream, semantic_decoders=_TAGS, max_depth=MAX_DEPTH, allow_duplicate_keys=False)
+    idle = _idle()
+    stream, decoder = idle
+    stream.write(raw)
+    stream.seek(0)
     try:
-        return _one(decoder, stream, len(raw))
-    except MalformedCbor:
-        raise
+        item = decoder.decode()
     except _TROUBLE as e:
         raise MalformedCbor(f"not CBOR: {type(e).__name__}") from None
+    if stream.tell() != len(raw):
+        raise _wrong_end(stream.tell(), len(raw))
+    _let_go(idle)
+    return item
 
 
 def decode_all(raws: Sequence[bytes]) -> list[Any]:
-    """The items that ``raws`` are, each of them one. Raises MalformedCbor. Making a decoder costs most: one reads them all."""
-    stream = io.BytesIO(b"".join(raws))
-    decoder = cbor2.CBORDecoder(stream, semantic_decoders=_TAGS, max_depth=MAX_DEPTH, allow_duplicate_keys=False)
+    """The items that ``raws`` are, each of them one. Raises MalformedCbor."""
+    idle = _idle()
+    stream, decoder = idle
+    stream.write(b"".join(raws))
+    stream.seek(0)
+    items, end, one, tell = [], 0, decoder.decode, stream.tell
     try:
-        return [_one(decoder, stream, end) for end in accumulate(map(len, raws))]
+        for raw in raws:
+            items.append(one())
+            end += len(raw)
+            if tell() != end:
+                raise _wrong_end(tell(), end)
     except MalformedCbor:
         raise
     except _TROUBLE as e:
         raise MalformedCbor(f"not CBOR: {type(e).__name__}") from None
+    _let_go(idle)
+    return items
 
 
-def _one(decoder: cbor2.CBORDecoder, stream: io.BytesIO, end: int) -> Any:
-    """The next item, which ends there."""
-    item, at = decoder.decode(), stream.tell()
-    if at != end:
-        raise MalformedCbor(f"{end - at} bytes after the item" if at < end else f"{at - end} bytes too few for the item")
-    return item
+def _idle() -> _Decoder:
+    """A decoder of an empty stream, that nobody else has (also in another thread: taking one off a list is one step)."""
+    try:
+        return _IDLE.pop()
+    except IndexError:
+        stream = io.BytesIO()
+        return stream, cbor2.CBORDecoder(stream, semantic_decoders=_TAGS, max_depth=MAX_DEPTH, allow_duplicate_keys=False)
+
+
+def _let_go(idle: _Decoder) -> None:
+    """It has read well. One that has not is left to itself: what it remembers of that is its own affair."""
+    idle[0].seek(0)
+    idle[0].truncate()
+    _IDLE.append(idle)
+
+
+def _wrong_end(at: int, end: int) -> MalformedCbor:
+    """The item ends at ``at``, the bytes that it was to be at ``end``."""
+    return MalformedCbor(f"{end - at} bytes after the item" if at < end else f"{at - end} bytes too few for the item")
 
 
 def part(raw: bytes, *path: int | str) -> bytes:
@@ -175,13 +205,13 @@ def number(value: int) -> bytes:
 
 def array(items: Sequence[bytes]) -> bytes:
     """An array of items that are encoded."""
-    return head(ARRAY, len(items)) + b"".join(items)
+    return b"".join((head(ARRAY, len(items)), *items))
 
 
 def map_of(entries: list[bytes]) -> bytes:
     """A map of entries, each a text as key and its value, both encoded; put into the deterministic order, which is theirs."""
     entries.sort()
-    return head(MAP, len(entries)) + b"".join(entries)
+    return b"".join((head(MAP, len(entries)), *entries))
 
 
 __all__ = [

@@ -33,11 +33,11 @@ from virtual_devices.mdoc.tagged import (
     read_tdate,
     some_bytes,
     tdate,
-    unembed,
+    unembed_all,
     unembedded,
 )
 from virtual_devices.pki import HASHES, ChainVerifier, Identity, Refused, Role, Trouble, Verified
-from virtual_devices.quick import quick
+from virtual_devices.quick import quick, unchecked
 
 SALT_BYTES = 32
 _ISSUER_AUTH, _NAME_SPACES = cbor.name("issuerAuth"), cbor.name("nameSpaces")
@@ -65,6 +65,9 @@ class Item:
     def raw(self) -> bytes:
         """Its bytes, inside #6.24."""
         return unembedded(self.embedded, "an IssuerSignedItem")
+
+
+_made_item = unchecked(Item)  # a dozen in each response
 
 
 @quick
@@ -120,10 +123,17 @@ class IssuerSigned:
         return {**body, "issuerAuth": self.auth.item()}
 
     def to_bytes(self) -> bytes:
+        return b"".join(self.parts())
+
+    def parts(self) -> list[bytes]:
+        """The same, to be put together with what stands round it: items are long."""
         if not self.items:
-            return b"\xa1" + _ISSUER_AUTH + self.auth.encoded()
-        spaces = [cbor.name(space) + cbor.array([i.embedded for i in items]) for space, items in self.items.items()]
-        return b"".join((b"\xa2", _ISSUER_AUTH, self.auth.encoded(), _NAME_SPACES, cbor.map_of(spaces)))
+            return [b"\xa1", _ISSUER_AUTH, self.auth.encoded()]
+        parts = [b"\xa2", _ISSUER_AUTH, self.auth.encoded(), _NAME_SPACES, cbor.head(cbor.MAP, len(self.items))]
+        for space in sorted(self.items, key=cbor.name):
+            items = self.items[space]
+            parts += [cbor.name(space), cbor.head(cbor.ARRAY, len(items)), *[i.embedded for i in items]]
+        return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,23 +197,25 @@ def read_item(raw: bytes) -> Item:
 
 def _item_of(raw: bytes, decoded: object) -> Item:
     body = a_map(decoded, "an IssuerSignedItem")
-    number, name = a_number(body.get("digestID"), "digestID"), a_text(body.get("elementIdentifier"), "elementIdentifier")
-    if len(some_bytes(body.get("random"), "random")) < 16:
+    number, name, salt = body.get("digestID"), body.get("elementIdentifier"), body.get("random")
+    if type(number) is not int or type(name) is not str or type(salt) is not bytes:  # one of these says what is wrong
+        a_number(number, "digestID"), a_text(name, "elementIdentifier"), some_bytes(salt, "random")
+    if len(salt) < 16:
         raise MalformedMdoc("an item's random of less than 16 bytes", "9.1.2.5")
     if "elementValue" not in body:
         raise MalformedMdoc("an item without a value", "8.3.2.1.2.2")
-    return Item(embedded(raw), number, name, body["elementValue"])
+    return _made_item(embedded(raw), number, name, body["elementValue"])
 
 
 def read_issuer_signed(value: object, source: tuple[Any, ...] = ()) -> IssuerSigned:
     """``source``: where it stands, see :class:`IssuerSigned`. Raises MalformedMdoc."""
     body = a_map(value, "issuerSigned")
     raws = {
-        a_text(space, "a namespace"): [unembed(v, "an IssuerSignedItem") for v in an_array(found, "a namespace's items")]
+        a_text(space, "a namespace"): unembed_all(an_array(found, "a namespace's items"), "an IssuerSignedItem")
         for space, found in a_map(body.get("nameSpaces", {}), "nameSpaces").items()
     }
     decoded = iter(read_all([raw for some in raws.values() for raw in some], "an IssuerSignedItem"))
-    items = {space: tuple([_item_of(raw, next(decoded)) for raw in some]) for space, some in raws.items()}
+    items = {space: tuple(list(map(_item_of, some, decoded))) for space, some in raws.items()}
     try:
         return IssuerSigned(items, read_sign1(body.get("issuerAuth")), source)
     except MalformedCose as e:

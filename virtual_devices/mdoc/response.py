@@ -78,14 +78,15 @@ class Document:
     device: DeviceSigned
     errors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
-    def encoded(self) -> bytes:
+    def parts(self) -> list[bytes]:
+        """Encoded, in parts."""
         errors = b""
         if self.errors:
             errors = _ERRORS + cbor.map_of([cbor.text(space) + _codes(codes) for space, codes in self.errors.items()])
-        return b"".join((
+        return [
             b"\xa4" if errors else b"\xa3", errors, _DOC_TYPE, cbor.name(self.doctype), _DEVICE_SIGNED, self.device.encoded(),
-            _ISSUER_SIGNED, self.issued.to_bytes(),
-        ))
+            _ISSUER_SIGNED, *self.issued.parts(),
+        ]
 
 
 @quick
@@ -97,12 +98,15 @@ class DeviceResponse:
     status: ResponseStatus = ResponseStatus.OK
 
     def to_bytes(self) -> bytes:
-        parts = [_STATUS + cbor.number(self.status.value), _VERSION + cbor.name("1.0")]
+        count = 2 + bool(self.documents) + bool(self.errors)
+        parts = [cbor.head(cbor.MAP, count), _STATUS, cbor.number(self.status.value), _VERSION, cbor.name("1.0")]
         if self.documents:
-            parts.append(_DOCUMENTS + cbor.array([d.encoded() for d in self.documents]))
+            parts += [_DOCUMENTS, cbor.head(cbor.ARRAY, len(self.documents))]
+            for document in self.documents:
+                parts += document.parts()
         if self.errors:
-            parts.append(_DOCUMENT_ERRORS + cbor.array([_codes({doctype: code}) for doctype, code in self.errors.items()]))
-        return cbor.map_of(parts)
+            parts += [_DOCUMENT_ERRORS, cbor.array([_codes({doctype: code}) for doctype, code in self.errors.items()])]
+        return b"".join(parts)
 
 
 def _codes(codes: Mapping[str, int]) -> bytes:

@@ -138,12 +138,16 @@ class SessionData:
     status: SessionStatus | None = None
 
     def to_bytes(self) -> bytes:
-        data = b"" if self.data is None else _DATA + byte_string(self.data)
-        status = b"" if self.status is None else _STATUS + cbor.number(self.status.value)
-        return cbor.head(cbor.MAP, bool(data) + bool(status)) + data + status
+        parts = []
+        if self.data is not None:
+            parts += [_DATA, cbor.head(cbor.BYTES, len(self.data)), self.data]
+        if self.status is not None:
+            parts += [_STATUS, cbor.number(self.status.value)]
+        return b"".join((cbor.head(cbor.MAP, (self.data is not None) + (self.status is not None)), *parts))
 
 
-TERMINATION = SessionData(status=SessionStatus.TERMINATION).to_bytes()
+_TERMINATED = SessionData(status=SessionStatus.TERMINATION)
+TERMINATION = _TERMINATED.to_bytes()
 
 
 def key_bytes(key: ec.EllipticCurvePublicKey) -> bytes:
@@ -153,7 +157,7 @@ def key_bytes(key: ec.EllipticCurvePublicKey) -> bytes:
 
 def establishment(reader_key_bytes: bytes, data: bytes) -> bytes:
     """A SessionEstablishment; the key stands in it byte for byte as it is hashed."""
-    return b"\xa2\x6aeReaderKey" + reader_key_bytes + b"\x64data" + byte_string(data)
+    return b"".join((b"\xa2\x6aeReaderKey", reader_key_bytes, _DATA, cbor.head(cbor.BYTES, len(data)), data))
 
 
 def read_establishment(raw: bytes) -> Establishment:
@@ -172,8 +176,11 @@ def read_establishment(raw: bytes) -> Establishment:
 
 def read_data(raw: bytes) -> SessionData:
     """Raises MalformedMdoc."""
-    if raw[:1] == b"\xa1" and (only := _data(raw, 1)) is not None:  # as nearly everybody writes it
-        return SessionData(only)
+    if raw[:1] == b"\xa1":  # as nearly everybody writes it
+        if raw == TERMINATION:
+            return _TERMINATED
+        if (only := _data(raw, 1)) is not None:
+            return SessionData(only)
     body = _read(raw)
     data, number = body.get("data"), body.get("status")
     if data is None and number is None:

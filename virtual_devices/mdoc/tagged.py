@@ -54,6 +54,14 @@ def unembed(value: object, what: str) -> bytes:
     return value.value
 
 
+def unembed_all(values: Sequence[object], what: str) -> list[bytes]:
+    """The bytes inside each #6.24. Raises MalformedMdoc."""
+    found = [v.value for v in values if type(v) is cbor2.CBORTag and v.tag == EMBEDDED]
+    if len(found) != len(values) or not set(map(type, found)) <= {bytes}:
+        raise MalformedMdoc(f"{what} is not an embedded item (#6.24)")
+    return found
+
+
 def unembedded(raw: bytes, what: str) -> bytes:
     """The bytes inside #6.24, of one whole encoded item. Raises MalformedMdoc."""
     if raw[:2] == b"\xd8\x18" and len(raw) > 2:
@@ -85,12 +93,14 @@ def read_map(raw: bytes, what: str) -> Mapping[Any, Any]:
 
 
 def a_map(value: object, what: str) -> Mapping[Any, Any]:
-    if not isinstance(value, A_MAP):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise MalformedMdoc(f"{what} is not a map")
     return value
 
 
 def an_array(value: object, what: str) -> list[Any]:
+    if type(value) is list:
+        return value
     if not isinstance(value, (list, tuple)):
         raise MalformedMdoc(f"{what} is not an array")
     return list(value)
