@@ -52,7 +52,14 @@ class Store:
             raise UsageError("the journal is not a cell to be written")
         self.generation += 1  # memory differs from here on, also when power goes in between
         body: bytes = cbor2.dumps(dict(changes))
-        self._write(JOURNAL, hashlib.sha256(body).digest()[:_SEAL_BYTES] + body)
+        journal = hashlib.sha256(body).digest()[:_SEAL_BYTES] + body
+        if not self._pointed():
+            self._cells[JOURNAL] = journal
+            self._cells.update(changes)
+            self._cells[JOURNAL] = b""
+            self._work.written_bytes += len(journal) + sum(map(len, changes.values()))
+            return
+        self._write(JOURNAL, journal)
         for cell, value in changes.items():
             self._write(cell, value)
         self._write(JOURNAL, b"")
