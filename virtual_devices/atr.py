@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from virtual_devices.errors import UsageError
+from virtual_devices.quick import quick
 
 CARD_CAPABILITIES = 0x7
 GLOBAL = 15  # in TD: interface bytes of no protocol
@@ -18,6 +20,7 @@ class Transport(Enum):
     T1 = 1
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Atr:
     """What a reader learns from an ATR. ``chaining`` and ``extended`` come from the card capabilities, when it states them."""
@@ -52,8 +55,12 @@ def contactless(historical: bytes) -> bytes:
     return b"\x3b" + body + bytes([check])
 
 
+@lru_cache(32)
 def parse(raw: bytes) -> Atr:
-    """Read an ATR; one that is cut short gives what could be read. Never raises: a foreign card may send anything."""
+    """Read an ATR; one that is cut short gives what could be read. Never raises: a foreign card may send anything.
+
+    The last few are remembered, as reader drivers do: an ATR says which kind of chip it is, and nothing of whose.
+    """
     transports: list[int] = []
     at, more = 1, raw[1] >> 4 if len(raw) > 1 else 0
     count = raw[1] & 0x0F if len(raw) > 1 else 0

@@ -284,7 +284,7 @@ def _four(item: object) -> tuple[Any, Any, Any, Any]:
 
 
 def _typed(item: object) -> tuple[bytes, Mapping[Any, Any], bytes | None, bytes]:
-    protected, unprotected, payload, proof = _four(item)
+    protected, unprotected, payload, proof = item if type(item) is list and len(item) == 4 else _four(item)
     if not (isinstance(protected, bytes) and isinstance(unprotected, _A_MAP)
             and (payload is None or isinstance(payload, bytes)) and isinstance(proof, bytes)):
         raise MalformedCose("header, payload or signature of the wrong type")

@@ -53,6 +53,7 @@ class Receive:
     step: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Connect:
     """Reach the device that an engagement names. Answer: :class:`Attempt`, with an empty reply when the link stands.
@@ -282,7 +283,7 @@ class _BlockingRunner:
     def _resume(self, strand: _Strand, answer: Any) -> None:
         try:
             effect: Effect = strand.flow.send(answer)
-            while isinstance(effect, Exchange) and not self.ready:  # nobody's turn lies between this and the next
+            while isinstance(effect, (Exchange, Connect)) and not self.ready:  # nobody's turn lies between this and the next
                 now_ns = self.clock.now_ns()
                 attempt = do_exchange(effect, self.session)
                 if attempt.duration_ns:

@@ -180,7 +180,8 @@ RESET = b""
 
 def connect(link: Link, address: bytes, timeout_s: float) -> Attempt:
     """Reach the device that a DeviceEngagement names: over a link that leads to one device only, by RESET."""
-    return link.connect_to(address, timeout_s) if isinstance(link, AddressedLink) else link.attempt(RESET, timeout_s)
+    reach: Callable[[bytes, float], Attempt] | None = getattr(link, "connect_to", None)  # a Protocol is slow to ask
+    return link.attempt(RESET, timeout_s) if reach is None else reach(address, timeout_s)
 
 
 class DirectLink:

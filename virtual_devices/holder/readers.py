@@ -60,6 +60,7 @@ class Readers:
         return [r for r in (self.sam, self.hpc, self.other_use) if r is not None]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ReaderCheck:
     """By what the signatures are judged. ``clockless``: the time is only the latest date seen, as on a chip."""

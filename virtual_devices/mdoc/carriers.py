@@ -19,6 +19,7 @@ from uuid import UUID
 
 from virtual_devices.errors import PeerError, UsageError
 from virtual_devices.mdoc.ndef import Record, Tnf
+from virtual_devices.quick import quick
 
 NFC_TYPE = b"iso.org:18013:nfc"
 BLE_TYPE = b"application/vnd.bluetooth.le.oob"
@@ -65,6 +66,7 @@ class LeRole(IntEnum):
         return self is not LeRole.PERIPHERAL
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class NfcCarrier:
     """Retrieval over NFC. Longest data field of a command (255 to 65535 bytes) and of a response (256 to 65536 bytes), both

@@ -25,6 +25,7 @@ from virtual_devices.mdoc import ndef, tnep
 from virtual_devices.mdoc.carriers import BleCarrier, Carrier, MalformedHandover, alternative, read_alternative, read_carrier
 from virtual_devices.mdoc.ndef import Record, Tnf
 from virtual_devices.mdoc.type4 import MAX_MESSAGE_BYTES, Fixed
+from virtual_devices.quick import quick
 
 VERSION = 0x15
 """Connection Handover 1.5; any minor version of 1 is taken (its clause on versions)."""
@@ -36,6 +37,7 @@ READER_ENGAGEMENT = bytes.fromhex("A10063312E30")
 _SELECT, _REQUEST, _COLLISION, _ALTERNATIVE = b"Hs", b"Hr", b"cr", b"ac"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Handover:
     """A handover that came about. ``hs`` and ``hr``: the messages as they went over the air; ``hr`` None when static.

@@ -33,6 +33,7 @@ from virtual_devices.mdoc.tagged import (
     read_tdate,
     some_bytes,
     tdate,
+    texts,
     unembed_all,
     unembedded,
 )
@@ -41,6 +42,7 @@ from virtual_devices.quick import quick, unchecked
 
 SALT_BYTES = 32
 _ISSUER_AUTH, _NAME_SPACES = cbor.name("issuerAuth"), cbor.name("nameSpaces")
+_INT, _BYTES = frozenset({int}), frozenset({bytes})
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +200,8 @@ def read_item(raw: bytes) -> Item:
 def _item_of(raw: bytes, decoded: object) -> Item:
     body = a_map(decoded, "an IssuerSignedItem")
     number, name, salt = body.get("digestID"), body.get("elementIdentifier"), body.get("random")
-    if type(number) is not int or type(name) is not str or type(salt) is not bytes:  # one of these says what is wrong
-        a_number(number, "digestID"), a_text(name, "elementIdentifier"), some_bytes(salt, "random")
+    if type(number) is not int or type(name) is not str or type(salt) is not bytes:
+        number, name, salt = a_number(number, "digestID"), a_text(name, "elementIdentifier"), some_bytes(salt, "random")
     if len(salt) < 16:
         raise MalformedMdoc("an item's random of less than 16 bytes", "9.1.2.5")
     if "elementValue" not in body:
@@ -215,7 +217,7 @@ def read_issuer_signed(value: object, source: tuple[Any, ...] = ()) -> IssuerSig
         for space, found in a_map(body.get("nameSpaces", {}), "nameSpaces").items()
     }
     decoded = iter(read_all([raw for some in raws.values() for raw in some], "an IssuerSignedItem"))
-    items = {space: tuple(list(map(_item_of, some, decoded))) for space, some in raws.items()}
+    items = {space: tuple(map(_item_of, some, decoded)) for space, some in raws.items()}
     try:
         return IssuerSigned(items, read_sign1(body.get("issuerAuth")), source)
     except MalformedCose as e:
@@ -231,10 +233,10 @@ def read_mso(payload: bytes) -> Mso:
     if algorithm not in HASHES:
         raise MalformedMdoc(f"digest algorithm {algorithm}", "9.1.2.5")
     digests: dict[str, Mapping[int, bytes]] = {}
-    for space, found in a_map(body.get("valueDigests"), "valueDigests").items():
-        if not (set(map(type, a_map(found, "valueDigests"))) <= {int} and set(map(type, found.values())) <= {bytes}):
+    for space, found in texts(a_map(body.get("valueDigests"), "valueDigests"), "a namespace").items():
+        if not (set(map(type, a_map(found, "valueDigests"))) <= _INT and set(map(type, found.values())) <= _BYTES):
             raise MalformedMdoc("valueDigests that are not byte strings by number", "9.1.2.4")
-        digests[a_text(space, "a namespace")] = found
+        digests[space] = found
     info = a_map(body.get("deviceKeyInfo"), "deviceKeyInfo")
     validity = a_map(body.get("validityInfo"), "validityInfo")
     return Mso(
@@ -248,8 +250,9 @@ def read_mso(payload: bytes) -> Mso:
 def _authorised(value: object) -> dict[str, frozenset[str] | None]:
     body = a_map(value, "keyAuthorizations")
     found: dict[str, frozenset[str] | None] = {}
-    for space, names in a_map(body.get("dataElements", {}), "dataElements").items():
-        found[a_text(space, "a namespace")] = frozenset(a_text(n, "an element") for n in an_array(names, "dataElements"))
+    if "dataElements" in body:
+        for space, names in a_map(body["dataElements"], "dataElements").items():
+            found[a_text(space, "a namespace")] = frozenset(a_text(n, "an element") for n in an_array(names, "dataElements"))
     for space in an_array(body.get("nameSpaces", []), "nameSpaces"):
         found[a_text(space, "a namespace")] = None
     return found

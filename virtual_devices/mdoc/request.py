@@ -82,16 +82,17 @@ class DeviceRequest:
         return replace(self, auth_all=(*self.auth_all, auth))
 
     def to_bytes(self) -> bytes:
-        documents = []
+        count = 2 + bool(self.auth_all) + (self.info is not None)
+        parts = [cbor.head(cbor.MAP, count), _VERSION, cbor.name(self.version), _DOC_REQUESTS]
+        parts.append(cbor.head(cbor.ARRAY, len(self.documents)))
         for document in self.documents:
-            auth = b"" if document.auth is None else _READER_AUTH + document.auth.encoded()
-            documents.append(b"".join((b"\xa2" if auth else b"\xa1", auth, _ITEMS_REQUEST, embedded(document.items.raw))))
-        parts = [_VERSION + cbor.name(self.version), _DOC_REQUESTS + cbor.array(documents)]
+            parts += [b"\xa1"] if document.auth is None else [b"\xa2", _READER_AUTH, document.auth.encoded()]
+            parts += [_ITEMS_REQUEST, embedded(document.items.raw)]
         if self.auth_all:
-            parts.append(_READER_AUTH_ALL + cbor.array([auth.encoded() for auth in self.auth_all]))
+            parts += [_READER_AUTH_ALL, cbor.array([auth.encoded() for auth in self.auth_all])]
         if self.info is not None:
-            parts.append(_INFO + embedded(self.info))
-        return cbor.map_of(parts)
+            parts += [_INFO, embedded(self.info)]
+        return b"".join(parts)
 
     def signed_by_all(self, transcript: Transcript) -> bytes:
         """ReaderAuthenticationAllBytes: what each of ``readerAuthAll`` signs."""
@@ -102,7 +103,7 @@ class DeviceRequest:
 
 def signed_by_reader(items: ItemsRequest, transcript: Transcript) -> bytes:
     """ReaderAuthenticationBytes: what ``readerAuth`` signs (clause 9.1.4.4)."""
-    return embedded(b"\x83\x74ReaderAuthentication" + transcript.encoded + embedded(items.raw))
+    return embedded(b"".join((b"\x83\x74ReaderAuthentication", transcript.encoded, embedded(items.raw))))
 
 
 def items_request(doctype: str, wanted: Mapping[str, Mapping[str, bool]], info: Mapping[str, Any] | None = None) -> ItemsRequest:
@@ -111,7 +112,7 @@ def items_request(doctype: str, wanted: Mapping[str, Mapping[str, bool]], info: 
     parts = [_DOC_TYPE + cbor.name(doctype), _NAME_SPACES + spaces]
     if info:
         parts.append(_REQUEST_INFO + dumps(dict(info)))
-    return ItemsRequest(cbor.map_of(parts), doctype, {space: dict(names) for space, names in wanted.items()}, dict(info or {}))
+    return ItemsRequest(cbor.map_of(parts), doctype, wanted, info or {})
 
 
 @lru_cache(32)
@@ -126,18 +127,16 @@ def _name_spaces(wanted: tuple[tuple[str, tuple[tuple[str, bool], ...]], ...]) -
 def read_items_request(raw: bytes) -> ItemsRequest:
     """Raises MalformedMdoc."""
     body = read_map(raw, "ItemsRequest")
-    wanted: dict[str, dict[str, bool]] = {}
+    wanted: dict[str, Mapping[str, bool]] = {}
     for space, names in a_map(body.get("nameSpaces"), "nameSpaces").items():
         found = a_map(names, "a namespace's elements")
         if set(map(type, found.values())) != {bool}:
             raise MalformedMdoc("elements without intent to retain", "8.3.2.1.2.1")
-        wanted[a_text(space, "a namespace")] = dict(texts(found, "an element"))
+        wanted[a_text(space, "a namespace")] = texts(found, "an element")
     if not wanted:
         raise MalformedMdoc("a request for nothing", "8.3.2.1.2.1")
     info = a_map(body.get("requestInfo", {}), "requestInfo")
-    return ItemsRequest(
-        raw, a_text(body.get("docType"), "docType"), wanted, {a_text(k, "a key of requestInfo"): v for k, v in info.items()}
-    )
+    return ItemsRequest(raw, a_text(body.get("docType"), "docType"), wanted, texts(info, "a key of requestInfo"))
 
 
 def read(raw: bytes) -> DeviceRequest:
@@ -149,15 +148,15 @@ def read(raw: bytes) -> DeviceRequest:
     found = an_array(body.get("docRequests"), "docRequests")
     if not 1 <= len(found) <= MAX_DOC_REQUESTS:
         raise MalformedMdoc(f"{len(found)} document requests, 1 to {MAX_DOC_REQUESTS}", "8.3.2.1.2.1")
-    documents = tuple(_doc_request(d) for d in found)
-    if len({d.items.doctype for d in documents}) != len(documents):
+    documents = tuple([_doc_request(d) for d in found])
+    if len(documents) > 1 and len({d.items.doctype for d in documents}) != len(documents):
         raise MalformedMdoc("a document type asked for twice", "8.3.2.1.2.1")
     signatures = an_array(body.get("readerAuthAll", []), "readerAuthAll")
     if len(signatures) > MAX_READERS:
         raise MalformedMdoc(f"{len(signatures)} readers, at most {MAX_READERS}", "9.1.4")
     info = body.get("deviceRequestInfo")
     return DeviceRequest(
-        version, documents, tuple(_detached(s, "readerAuthAll") for s in signatures),
+        version, documents, tuple([_detached(s, "readerAuthAll") for s in signatures]),
         None if info is None else some_bytes(unembed(info, "deviceRequestInfo"), "deviceRequestInfo"),
     )
 

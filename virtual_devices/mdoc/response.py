@@ -41,7 +41,7 @@ DATA_NOT_RETURNED = 0
 MAX_DOCUMENTS = 8
 _ERRORS, _DOC_TYPE, _DEVICE_SIGNED, _ISSUER_SIGNED = map(cbor.name, ("errors", "docType", "deviceSigned", "issuerSigned"))
 _STATUS, _VERSION, _DOCUMENTS, _DOCUMENT_ERRORS = map(cbor.name, ("status", "version", "documents", "documentErrors"))
-_DEVICE_AUTH, _NAME_SPACES = map(cbor.name, ("deviceAuth", "nameSpaces"))
+_DEVICE_AUTH, _NAME_SPACES, _SIGNATURE, _MAC = map(cbor.name, ("deviceAuth", "nameSpaces", "deviceSignature", "deviceMac"))
 
 
 class ResponseStatus(Enum):
@@ -51,6 +51,9 @@ class ResponseStatus(Enum):
     GENERAL_ERROR = 10
     DECODING_ERROR = 11
     VALIDATION_ERROR = 12
+
+
+_STATUSES = {status.value: status for status in ResponseStatus}
 
 
 @quick
@@ -63,9 +66,8 @@ class DeviceSigned:
     auth: Sign1 | Mac0
 
     def encoded(self) -> bytes:
-        kind = "deviceSignature" if isinstance(self.auth, Sign1) else "deviceMac"
-        proof = b"\xa1" + cbor.name(kind) + self.auth.encoded()
-        return b"".join((b"\xa2", _DEVICE_AUTH, proof, _NAME_SPACES, embedded(self.raw)))
+        kind = _SIGNATURE if isinstance(self.auth, Sign1) else _MAC
+        return b"".join((b"\xa2", _DEVICE_AUTH, b"\xa1", kind, self.auth.encoded(), _NAME_SPACES, embedded(self.raw)))
 
 
 @quick
@@ -120,7 +122,7 @@ def authenticated(transcript: Transcript, doctype: str, device_spaces: bytes) ->
 
 def authenticated_in(transcript: bytes, doctype: str, device_spaces: bytes) -> bytes:
     """The same, of an encoded SessionTranscript: for who was not in the session."""
-    return embedded(b"\x84\x74DeviceAuthentication" + transcript + cbor.text(doctype) + embedded(device_spaces))
+    return embedded(b"".join((b"\x84\x74DeviceAuthentication", transcript, cbor.text(doctype), embedded(device_spaces))))
 
 
 def sign_device(
@@ -128,7 +130,7 @@ def sign_device(
 ) -> DeviceSigned:
     """Device authentication by signature. ``sign``: the device key's ES256, 64 bytes, wherever the key lives."""
     spaces = values or {}
-    raw = dumps(spaces)
+    raw = dumps(spaces) if spaces else b"\xa0"
     signature = sign(sig_structure(PROTECTED_ES256, authenticated(transcript, doctype, raw)))
     return DeviceSigned(raw, spaces, Sign1(PROTECTED_ES256, {}, None, signature))
 
@@ -151,10 +153,9 @@ def read(raw: bytes) -> DeviceResponse:
     version = a_text(body.get("version"), "the version")
     if version.split(".")[0] != "1":
         raise MalformedMdoc(f"DeviceResponse version {version}", "8.3.2.1.2.2")
-    try:
-        status = ResponseStatus(a_number(body.get("status"), "the status"))
-    except ValueError:
-        raise MalformedMdoc(f"response status {brief(body.get('status'))}", "8.3.2.1.2.3") from None
+    status = _STATUSES.get(a_number(body.get("status"), "the status"))
+    if status is None:
+        raise MalformedMdoc(f"response status {brief(body.get('status'))}", "8.3.2.1.2.3")
     found = an_array(body.get("documents", []), "documents")
     if len(found) > MAX_DOCUMENTS:
         raise MalformedMdoc(f"{len(found)} documents, at most {MAX_DOCUMENTS}")
@@ -162,7 +163,7 @@ def read(raw: bytes) -> DeviceResponse:
     for entry in an_array(body.get("documentErrors", []), "documentErrors"):
         for doctype, code in a_map(entry, "a document error").items():
             errors[a_text(doctype, "a document type")] = a_number(code, "an error code")
-    return DeviceResponse(tuple(_document(d, raw, number) for number, d in enumerate(found)), errors, status)
+    return DeviceResponse(tuple([_document(d, raw, number) for number, d in enumerate(found)]), errors, status)
 
 
 def _document(value: object, message: bytes, number: int) -> Document:
@@ -181,8 +182,10 @@ def _document(value: object, message: bytes, number: int) -> Document:
 
 def _device_signed(body: Mapping[Any, Any]) -> DeviceSigned:
     raw = unembed(body.get("nameSpaces"), "DeviceNameSpacesBytes")
-    spaces = texts(read_map(raw, "DeviceNameSpaces"), "a namespace")
-    values = {space: texts(a_map(found, "elements"), "an element") for space, found in spaces.items()}
+    values: dict[str, Mapping[str, Any]] = {}
+    if raw != b"\xa0":  # as of most devices that say nothing themselves
+        spaces = texts(read_map(raw, "DeviceNameSpaces"), "a namespace")
+        values = {space: texts(a_map(found, "elements"), "an element") for space, found in spaces.items()}
     auth = a_map(body.get("deviceAuth"), "deviceAuth")
     if len(auth) != 1:
         raise MalformedMdoc("deviceAuth is not one of signature and MAC", "9.1.3")

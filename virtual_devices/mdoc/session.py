@@ -74,7 +74,7 @@ class Transcript:
         if self.handover is not None:
             select, request = self.handover
             handover = b"\x82" + byte_string(select) + (b"\xf6" if request is None else byte_string(request))
-        encoded = b"\x83" + embedded(self.engagement) + self.reader_key_bytes + handover
+        encoded = b"".join((b"\x83", embedded(self.engagement), self.reader_key_bytes, handover))
         object.__setattr__(self, "encoded", encoded)
         object.__setattr__(self, "hash", pki.hashed(embedded(encoded)))
 

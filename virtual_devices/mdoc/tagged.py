@@ -19,6 +19,7 @@ T = TypeVar("T")
 A_MAP = (dict, Mapping)
 """For isinstance: what decoders give is nearly always a dict, and an abstract class is slow to ask."""
 EMBEDDED, DATE_TIME, FULL_DATE = 24, 0, 1004
+_TEXT, _BYTES = frozenset({str}), frozenset({bytes})
 
 
 class MalformedMdoc(PeerError, ValueError):
@@ -57,7 +58,7 @@ def unembed(value: object, what: str) -> bytes:
 def unembed_all(values: Sequence[object], what: str) -> list[bytes]:
     """The bytes inside each #6.24. Raises MalformedMdoc."""
     found = [v.value for v in values if type(v) is cbor2.CBORTag and v.tag == EMBEDDED]
-    if len(found) != len(values) or not set(map(type, found)) <= {bytes}:
+    if len(found) != len(values) or not set(map(type, found)) <= _BYTES:
         raise MalformedMdoc(f"{what} is not an embedded item (#6.24)")
     return found
 
@@ -114,7 +115,7 @@ def a_text(value: object, what: str) -> str:
 
 def texts(value: Mapping[Any, T], what: str) -> Mapping[str, T]:
     """A map whose keys are texts. Raises MalformedMdoc."""
-    if not set(map(type, value)) <= {str}:
+    if value and set(map(type, value)) != _TEXT:
         raise MalformedMdoc(f"{what} is not text")
     return value
 

@@ -15,6 +15,7 @@ from virtual_devices.link import Attempt, Outcome
 from virtual_devices.mdoc import ndef, nfc_retrieval, tnep, type4
 from virtual_devices.mdoc.carriers import Carrier, MalformedHandover
 from virtual_devices.mdoc.handover import SERVICE, Handover, make_request, read_select
+from virtual_devices.quick import quick
 from virtual_devices.reader.transmit import (
     ABSENT,
     CARD_TIMEOUT_S,
@@ -29,6 +30,7 @@ STEP_HANDOVER, STEP_RETRIEVAL = "engage by NFC", "retrieve over NFC"
 _SHORT_DATA = 255
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Container:
     """What a capability container says. Lengths in bytes."""
@@ -42,14 +44,14 @@ class Container:
 
 def read_container(raw: bytes) -> Container:
     """Raises MalformedHandover."""
-    if len(raw) < 15 or int.from_bytes(raw[:2], "big") < 15:
+    if len(raw) < 15 or (raw[0] << 8 | raw[1]) < 15:
         raise MalformedHandover(f"a capability container of {len(raw)} bytes", "Type 4 Tag 2.0, 5.1")
     if raw[2] >> 4 not in (1, 2, 3) or raw[7:9] != b"\x04\x06":
         raise MalformedHandover(f"mapping version {raw[2]:02x}, file control {raw[7:9].hex()}", "Type 4 Tag 2.0, 5.1")
-    read, write, size = (int.from_bytes(raw[at : at + 2], "big") for at in (3, 5, 11))
+    read, write, size = raw[3] << 8 | raw[4], raw[5] << 8 | raw[6], raw[11] << 8 | raw[12]
     if read < 15 or not write or size < 5 or raw[13]:
         raise MalformedHandover("a tag that cannot be read", "Type 4 Tag 2.0, 5.1")
-    return Container(int.from_bytes(raw[9:11], "big"), read, write, size - 2, raw[14] == 0)
+    return Container(raw[9] << 8 | raw[10], read, write, size - 2, raw[14] == 0)
 
 
 def handover(

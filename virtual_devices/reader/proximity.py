@@ -36,6 +36,7 @@ from virtual_devices.mdoc.response import Believed, ResponseStatus
 from virtual_devices.mdoc.session import Cipher, SessionData, Side, Transcript
 from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.pki import Refused, Trouble
+from virtual_devices.quick import quick
 from virtual_devices.reader import nfc
 from virtual_devices.reader.authenticate import refused
 from virtual_devices.reader.desk import Desk
@@ -106,6 +107,7 @@ def _answered(attempt: Attempt) -> bytes:
             raise Ended("the phone does not answer", READER_TIMEOUT, ROLE, outcome=attempt.outcome)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Engaged:
     """A device engagement, and the handover by which it came (None: a QR code). ``carriers``: what the handover offers."""
@@ -147,6 +149,7 @@ class ReaderSession:
         return V1_1 if self.engaged.engagement.reader_auth_all and self.newest == V1_1 else V1_0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What the holder's device has shown, believed. ``errors``: namespace -> element -> why it is not there."""

@@ -15,6 +15,7 @@ from virtual_devices.errors import PeerError
 from virtual_devices.flow import Exchange, Flow
 from virtual_devices.link import RESET, Attempt, Outcome
 from virtual_devices.pki import Trouble
+from virtual_devices.quick import quick
 
 MAX_PIECES = 512  # of one answer: twice what the longest takes, at 256 bytes each
 CARD_TIMEOUT_S = 10.0  # one vendor's client waits so long for the local component
@@ -50,6 +51,7 @@ class Ended(PeerError):
         return self.outcome is not None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Handle:
     """A chip that has been powered on."""

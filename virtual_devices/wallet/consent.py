@@ -133,6 +133,11 @@ class Scope:
     def of_use(self, use: Use) -> Names:
         return {space: names for (for_use, space), names in self.names.items() if for_use is use}
 
+    def meets(self, other: Scope) -> bool:
+        """Whether the two have anything in common."""
+        mine = self.names
+        return any(key in mine and not mine[key].isdisjoint(some) for key, some in other.names.items())
+
     def __and__(self, other: Scope) -> Scope:
         mine = self.names
         return Scope({key: both for key, some in other.names.items() if (both := mine.get(key, _NOTHING) & some)})
@@ -290,7 +295,7 @@ class Consent:
         armed, self._armed = self._armed, None
         self._session, self._since_ns, self._asked, self._given = session, steady_ns, wanted, None
         self._settled = Scope()
-        if self._state is State.ARMED and armed is not None and armed.scope & wanted:
+        if self._state is State.ARMED and armed is not None and armed.scope.meets(wanted):
             self._given, self._settled = armed, armed.scope  # for the whole of this session
             self._step(Event.TAP)
             return Answer.GIVEN

@@ -13,7 +13,7 @@ the true time; consent and delays count on the steady clock, certificates are ju
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -339,32 +339,32 @@ class _Home:
         return Allowed(given, rest, not write or vhc.RECEIPT in given.get(vhc.WRITE, ()))
 
     def device_values(self, names: Names, transcript: Transcript, room_bytes: int) -> dict[str, dict[str, Any]]:
-        records, held = self._phone.records(self._card), self._held()
+        held = self._held()
         assert held is not None
-        shown, chains = records.newest(min(SHOWN_BYTES, room_bytes)) if vhc.RECORDS in names else ([], {})
-        mine = held.holders  # any other record was another card's
+        found: dict[str, dict[str, Any]] = {}
+        if wanted := names.get(vhc.RECORDS):
+            found[vhc.RECORDS] = self._recorded(wanted, held, min(SHOWN_BYTES, room_bytes))
+        if (wanted := names.get(vhc.DELEGATION)) and held.authorization is not None:
+            said = {"authorization": held.authorization, "proof": self._proof(held, transcript) if "proof" in wanted else None}
+            found[vhc.DELEGATION] = {name: said[name] for name in sorted(wanted) if said.get(name) is not None}
+        return {space: values for space, values in found.items() if values}
 
-        own = [(raw, record) for raw in shown if (record := read_record(raw)[0]).holder in mine]
-        prescribed = of_prescriptions(record for _, record in own)
-
-        def of(prescriptions: bool) -> list[bytes] | None:
-            return [raw for raw, record in own if (record.id in prescribed) is prescriptions] or None
-
-        makers: dict[Element, Callable[[], Any]] = {
-            (vhc.RECORDS, "generation"): lambda: records.generation,
-            (vhc.RECORDS, "visits"): lambda: of(False),
-            (vhc.RECORDS, "prescriptions"): lambda: of(True),
-            (vhc.RECORDS, "certificates"): lambda: chains or None,
-            (vhc.DELEGATION, "authorization"): lambda: held.authorization,
-            (vhc.DELEGATION, "proof"): lambda: self._proof(held, transcript),
-        }
-        values: dict[str, dict[str, Any]] = {}
-        for space, some in names.items():
-            for name in sorted(some):
-                value = makers[space, name]() if (space, name) in makers else None
-                if value is not None:
-                    values.setdefault(space, {})[name] = value
-        return values
+    def _recorded(self, names: Collection[str], held: Held, room_bytes: int) -> dict[str, Any]:
+        """What was written back, of these elements."""
+        records = self._phone.records(self._card)
+        found: dict[str, Any] = {"generation": records.generation} if "generation" in names else {}
+        shown, chains = records.newest(room_bytes)
+        if shown:
+            mine = held.holders  # any other record was another card's
+            own = [(raw, record) for raw in shown if (record := read_record(raw)[0]).holder in mine]
+            prescribed = of_prescriptions(record for _, record in own)
+            said: dict[str, Any] = {
+                "visits": [raw for raw, record in own if record.id not in prescribed],
+                "prescriptions": [raw for raw, record in own if record.id in prescribed],
+                "certificates": chains,
+            }
+            found |= {name: said[name] for name in sorted(names) if said.get(name)}
+        return found
 
     def _proof(self, held: Held, transcript: Transcript) -> Any:
         if held.authorization is None:
