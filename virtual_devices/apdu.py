@@ -159,18 +159,17 @@ class Command:
         cla, ins, p1, p2, data, le = self.cla, self.ins, self.p1, self.p2, self.data, self.le
         lc = len(data)
         if extended or self.extended or lc > MAX_SHORT_DATA_BYTES or (le is not None and le > MAX_SHORT_LE):
-            return b"%c%c%c%c%b" % (cla, ins, p1, p2, self._extended_body(lc))
+            return b"".join((bytes((cla, ins, p1, p2)), *self._extended_body(lc)))
         if not lc:
-            return bytes((cla, ins, p1, p2)) if le is None else b"%c%c%c%c%c" % (cla, ins, p1, p2, le & 0xFF)
-        if le is None:
-            return b"%c%c%c%c%c%b" % (cla, ins, p1, p2, lc, data)
-        return b"%c%c%c%c%c%b%c" % (cla, ins, p1, p2, lc, data, le & 0xFF)
+            return bytes((cla, ins, p1, p2) if le is None else (cla, ins, p1, p2, le & 0xFF))
+        head = bytes((cla, ins, p1, p2, lc))
+        return head + data if le is None else b"".join((head, data, bytes((le & 0xFF,))))
 
-    def _extended_body(self, lc: int) -> bytes:
-        le = b"" if self.le is None else (self.le & 0xFFFF).to_bytes(2, "big")
+    def _extended_body(self, lc: int) -> tuple[bytes, ...]:
+        le = () if self.le is None else (self.le >> 8 & 0xFF, self.le & 0xFF)
         if lc:
-            return b"\0" + lc.to_bytes(2, "big") + self.data + le
-        return b"\0" + le if le else b""
+            return bytes((0, lc >> 8, lc & 0xFF)), self.data, bytes(le)
+        return (bytes((0, *le)),) if le else ()
 
     @classmethod
     def parse(cls, raw: bytes) -> Command:
@@ -231,7 +230,7 @@ class Response:
             raise UsageError(f"a status word has 16 bits, {self.sw:#x} does not")
 
     def to_bytes(self) -> bytes:
-        return self.data + self.sw.to_bytes(2, "big")
+        return self.data + bytes((self.sw >> 8, self.sw & 0xFF))
 
     @classmethod
     def parse(cls, raw: bytes) -> Response:

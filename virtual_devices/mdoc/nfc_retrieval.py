@@ -44,7 +44,7 @@ def wrap(message: bytes) -> bytes:
     if length < 0x80:
         return bytes((_TAG, length)) + message
     size = (length.bit_length() + 7) // 8
-    return bytes((_TAG, 0x80 | size)) + length.to_bytes(size, "big") + message
+    return b"".join((bytes((_TAG, 0x80 | size)), length.to_bytes(size, "big"), message))
 
 
 def unwrap(raw: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> bytes:
@@ -167,17 +167,20 @@ class Retrieval:
         sw = self._refused(command)
         if sw:
             return self._refuse(sw)
-        self._incoming += command.data
+        incoming: bytes | bytearray = command.data  # most readers send a message whole
+        if self._links or command.chaining:
+            self._incoming += command.data
+            incoming = self._incoming
         self._links += 1
         try:
-            extent = announced(bytes(self._incoming[:_LONGEST_HEADER]))
+            extent = announced(bytes(incoming[:_LONGEST_HEADER]))
             if extent is not None and extent[1] > self._max_message_bytes:
                 return self._refuse(SW.WRONG_LENGTH)
-            if extent is not None and len(self._incoming) > sum(extent):
+            if extent is not None and len(incoming) > sum(extent):
                 return self._refuse(SW.WRONG_DATA)
             if command.chaining:
                 return OK
-            message = unwrap(bytes(self._incoming), self._max_message_bytes)
+            message = unwrap(bytes(incoming), self._max_message_bytes)
         except MalformedEnvelope:
             return self._refuse(SW.WRONG_DATA)
         self._drop()

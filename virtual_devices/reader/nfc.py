@@ -171,8 +171,8 @@ class _Tag:
             yield from self._do(type4.update_binary(offset, data), "the tag does not take a message")
 
     def _do(self, command: Command, what: str) -> Flow[bytes]:
-        response = yield from _once(self._role, command, STEP_HANDOVER, self._timeout_s)
-        return need_ok(response, self._role, f"the {self._role}: {what}")
+        attempt: Attempt = yield Exchange(self._role, command.to_bytes(), self._timeout_s, STEP_HANDOVER)
+        return need_ok(_response(attempt, self._role), self._role, f"the {self._role}: {what}")
 
 
 def _refusal(response: Response, role: str, what: str) -> Ended:
@@ -181,6 +181,10 @@ def _refusal(response: Response, role: str, what: str) -> Ended:
 
 def _once(role: str, command: Command, step: str, timeout_s: float) -> Flow[Response]:
     attempt: Attempt = yield Exchange(role, command.to_bytes(), timeout_s, step)
+    return _response(attempt, role)
+
+
+def _response(attempt: Attempt, role: str) -> Response:
     if attempt.reply is None:
         raise _silence(attempt.outcome, role)
     try:

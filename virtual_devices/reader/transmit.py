@@ -131,7 +131,7 @@ def _need_reply(attempt: Attempt, role: str) -> bytes:
 def need_ok(response: Response, role: str, what: str, code: str = "") -> bytes:
     """The data of a good answer. Raises Ended with the field's code: the chip's own reason, else ``code``, else by the
     status word."""
-    if response.ok:
+    if response.sw == 0x9000:
         return response.data
     raise Ended(f"{what}: {response}", code_of_sw(response.sw) or code or _code(response.sw, role), role, sw=response.sw)
 
