@@ -84,7 +84,7 @@ def two_messages() -> list[bytes]:
             yield from ask(bench.desk, opened, ALLERGIES, sam, hpc=bench.doctor)
 
     presented(bench, body, wallet=link)
-    return link.messages[:2]
+    return [message for message in link.messages if message][:2]  # without what only makes the connection
 
 
 def twin() -> WalletBench:

@@ -121,14 +121,14 @@ CHANGES: dict[str, Callable[[bytes], bytes]] = {
 
 
 class ChangedRequest(Through):
-    """The n-th message goes changed to the phone."""
+    """Every message goes changed to the phone; what only makes the connection is none."""
 
     def __init__(self, inner: Any, change: Callable[[bytes], bytes]) -> None:
         super().__init__(inner)
         self._change = change
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
-        return super().attempt(self._change(message), timeout_s)
+        return super().attempt(self._change(message) if message else message, timeout_s)
 
 
 def _request_changed(change: Callable[[bytes], bytes]) -> Result:
@@ -138,7 +138,7 @@ def _request_changed(change: Callable[[bytes], bytes]) -> Result:
 
 def _answer_changed(change: Callable[[bytes], bytes]) -> Result:
     bench = desk_for(medium=Medium.QR_BLE)
-    link = Changed(DirectLink(MessageFace(bench.phone), bench.clock), lambda _, raw: change(raw))
+    link = Changed(DirectLink(MessageFace(bench.phone), bench.clock), lambda _, raw: change(raw) if raw else raw)
     return refused_unless_medical(bench, wallet=link)
 
 
