@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from functools import lru_cache
 from typing import Any, Protocol
 
 import cbor2
@@ -68,7 +69,7 @@ class Entry:
     holder: str = ""
 
     def to_bytes(self) -> bytes:
-        elements = [b"\x82" + cbor.name(space) + cbor.name(name) for space, name in self.elements]
+        elements = [_encoded(element) for element in self.elements]
         return cbor.array((
             cbor.number(self.at_ns), cbor.number(self.deed), cbor.name(self.channel), cbor.name(self.use.value),
             cbor.array(elements), cbor.text(self.institution), cbor.text(self.professional),
@@ -84,6 +85,13 @@ class Entry:
             at_ns, Deed(deed), channel, Use(use), tuple((space, name) for space, name in elements), institution, professional,
             None if role is None else Role(role), None if means is None else Means(means), armed, by, holder,
         )
+
+
+@lru_cache(512)
+def _encoded(element: Element) -> bytes:
+    """An element in an entry: few there are, and each is noted again and again."""
+    space, name = element
+    return b"\x82" + cbor.text(space) + cbor.text(name)
 
 
 class Records(Protocol):

@@ -154,6 +154,7 @@ class Scope:
         return bool(self.names)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Given:
     """A consent in force: what the access log says about it."""

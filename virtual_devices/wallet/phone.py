@@ -388,10 +388,14 @@ class _Home:
         return
 
     def note(self, act: Act) -> None:
-        Folder(self._phone.vault, self._card).commit(self.noted(act))
+        self._phone.vault.commit(self._logged(act))
 
     def noted(self, act: Act, channel: str = "") -> dict[str, bytes | None]:
-        """The log's entry, as part of the commit that it tells of."""
+        """The log's entry, as part of the commit to the card's folder that it tells of."""
+        return {f"/{name}": value for name, value in self._logged(act, channel).items()}
+
+    def _logged(self, act: Act, channel: str = "") -> Mapping[str, bytes | None]:
+        """The log's entry, for the vault."""
         phone, held, readers = self._phone, self._held(), act.readers
         given = None if channel == NETWORK else phone.consent.given  # the holder was not asked, whatever they allow just now
         guardian = None if held is None or held.authorization is None else read(held.authorization)[1]
@@ -405,7 +409,7 @@ class _Home:
             means=None if given is None else given.means, armed=given is not None and given.armed,
             by="" if guardian is None else guardian.guardian_name, holder="" if guardian is None else guardian.ward,
         )
-        return {f"/{name}": value for name, value in phone.log.changes(entry).items()}
+        return phone.log.changes(entry)
 
 
 __all__ = ["CAPACITY", "Phone", "elements", "use_of"]
