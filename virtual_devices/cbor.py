@@ -54,7 +54,7 @@ class MalformedCbor(PeerError, ValueError):
 
 _Decoder = tuple[io.BytesIO, cbor2.CBORDecoder]
 _IDLE: list[_Decoder] = []
-"""Decoders that have read what they were given, and hold nothing of it. Making one costs more than reading most items does."""
+"""Decoders that have read what they were given, each with its stream emptied. Making one costs more than reading most items."""
 
 
 def decode(raw: bytes) -> Any:
