@@ -199,6 +199,7 @@ def present() -> None:
 
 @main.group("map", cls=Commands, elsewhere={
     "qr": "bench.map_qr", "camera": "bench.map_camera", "ble": "bench.map_ble", "bluetooth": "bench.map_bluetooth",
+    "nfc": "bench.map_nfc",
 })
 def weaknesses() -> None:
     """Map a medium's own weaknesses: where it works and where not, as tables, pictures, and input of a scenario's models."""

@@ -25,6 +25,7 @@ import nfc.clf
 import nfc.clf.udp
 
 from virtual_devices.errors import LinkError
+from virtual_devices.sensing import Passage, Way, whole
 
 IDLE_S = 0.25
 """A reader that has said nothing for so long may be gone: another one that begins is then heard."""
@@ -99,6 +100,8 @@ class CardEnd(nfc.clf.udp.Device):  # type: ignore[misc]
         self._air = select.poll()  # the socket alone
         self._ear = self.poll
         self.woken: Callable[[int], object] = nobody
+        self.passes: Callable[[Way, bytes], Passage] = whole
+        """What becomes of each frame: for trying how losses are met."""
         self.reader: Address | None = None
         """Who is in session with the card."""
         self._heard_s = 0.0
@@ -143,8 +146,14 @@ class CardEnd(nfc.clf.udp.Device):  # type: ignore[misc]
     def _send_data(self, rate: str, data: Any, addr: Address) -> None:
         if self._in_session:
             self._overhear()
+        passage = self.passes(Way.TO_READER, bytes(data))
+        if passage is Passage.LOST:
+            return
         try:
-            super()._send_data(rate, data, addr)
+            if passage is Passage.DAMAGED:
+                self.socket.sendto(rate.encode(), addr)  # a frame without bytes: nfcpy calls it a transmission error
+            else:
+                super()._send_data(rate, data, addr)
         except OSError as e:
             raise nfc.clf.TransmissionError(str(e)) from None
 
@@ -205,6 +214,8 @@ class CardEnd(nfc.clf.udp.Device):  # type: ignore[misc]
         except (IndexError, ValueError):
             if ours and self._in_session and raw:
                 raise nfc.clf.TransmissionError("a damaged frame") from None
+            return None
+        if self.passes(Way.TO_CARD, bytes(data)) is not Passage.WHOLE:  # damaged or lost: the card keeps silent
             return None
         frame = (rate, data, addr)
         if not self._in_session:

@@ -15,16 +15,11 @@ from collections.abc import Callable
 from os import close, eventfd, eventfd_read, eventfd_write
 
 from bench.virtual_pn532 import Chip
-from virtual_devices.sensing import Passage, Way
+from virtual_devices.sensing import Passage, Way, whole
 
 Passes = Callable[[Way, bytes], Passage]
 _SELECTION = (b"\x26", b"\x04\x00", b"\x93\x20", bytes(5), b"\x93\x70" + bytes(7), b"\x20\xfc\x70")
 """The frames of anticollision and selection with a UID of four bytes, for what becomes of them."""
-
-
-def whole(way: Way, frame: bytes) -> Passage:
-    """Nothing is ever lost."""
-    return Passage.WHOLE
 
 
 class Air:

@@ -18,6 +18,7 @@ from bench.presenters.control import Control, ControlServer
 from bench.presenters.nfc_radio import UdpRadio
 from bench.presenters.serve import Rows
 from bench.reader_link import ReaderLink
+from bench.watch import EventKind, Watcher
 from benchmarks._presentation import DeskAndPhone
 from virtual_devices import atr
 from virtual_devices.errors import LinkError, UsageError
@@ -25,7 +26,7 @@ from virtual_devices.link import Outcome
 from virtual_devices.trace import ExchangeRow, Row
 from virtual_devices.wallet.faces import NfcFace
 
-from .nfc_desk import HOST, LIMIT_S, Presented, connected, presented, presented_by_a_process
+from .nfc_desk import HOST, LIMIT_S, Presented, connected, free_port, presented, presented_by_a_process
 from .processes import open_files, wait_until
 from .toy_card import READ, SILENCE, ToyCard, hang, update
 
@@ -245,3 +246,22 @@ def test_nothing_is_left_open() -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     assert (threading.active_count(), open_files()) == (threads, files)
+
+
+def test_watcher_sees_a_presented_card_come_and_go_and_does_not_disturb_it(tmp_path: Path) -> None:
+    port = free_port()
+    with (
+        presented_by_a_process(tmp_path, port) as (process, moniker), connected(moniker) as link,
+        Watcher([driver.source(named=["tty:ttyNONE9", f"udp:{HOST}:{port}"])]) as watcher,
+    ):
+        (came,) = watcher.poll(LIMIT_S)
+        assert (came.kind, came.moniker) == (EventKind.APPEARED, moniker)
+        assert link.attempt(READ, LIMIT_S).outcome is Outcome.REPLIED
+        process.kill()
+        (gone,) = watcher.poll(LIMIT_S)
+        assert (gone.kind, gone.moniker) == (EventKind.VANISHED, moniker)
+
+
+def test_watcher_refuses_what_it_cannot_look_for() -> None:
+    with pytest.raises(UsageError, match="give nfc:tty:DEVICE or nfc:udp:HOST:PORT"):
+        driver.source(named=["usb"])

@@ -11,12 +11,12 @@ import pytest
 from bench.drivers import nfc as driver
 from bench.presenters.nfc_radio import open_radio
 from bench.presenters.serve import Rows
-from bench.virtual_air import Air, whole
+from bench.virtual_air import Air
 from bench.virtual_pn532 import ACK
 from benchmarks._presentation import DeskAndPhone
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome
-from virtual_devices.sensing import Passage, Way
+from virtual_devices.sensing import Passage, Way, whole
 from virtual_devices.wallet.faces import NfcFace
 
 from .nfc_desk import LIMIT_S, connected, presented_by_a_chip

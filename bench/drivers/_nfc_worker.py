@@ -215,12 +215,12 @@ def _result(what: What, began_ns: int, detail: bytes = b"") -> bytes:
 
 
 def main() -> None:
-    from bench.drivers import _nfc_usb
+    from bench.drivers import _nfc_watch
 
     reader = Reader()
     answer_calls({
-        Op.LIST: _nfc_usb.listing, Op.CONNECT: reader.connect, Op.TRANSMIT: reader.transmit, Op.RESET: reader.reset,
-        Op.DISCONNECT: reader.disconnect, Op.WATCH: _nfc_usb.changes,
+        Op.LIST: _nfc_watch.listing, Op.CONNECT: reader.connect, Op.TRANSMIT: reader.transmit, Op.RESET: reader.reset,
+        Op.DISCONNECT: reader.disconnect, Op.WATCH: _nfc_watch.changes,
     })
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from bench.watch import Source
 
 WORKER = "bench.drivers._nfc_worker"
-LIST_LIMIT_S = 5.0
-"""Longest wait for the list of USB readers, start of the worker included (0.3 s when nothing is wrong)."""
+LIST_LIMIT_S = 20.0
+"""Longest wait for the worker's start and the list of USB readers: 0.5 s when nothing is wrong; more on a busy machine, because
+nfcpy's import is work."""
 CONNECT_SLACK_S = 1.5
 """A worker that has not reported this long after the limit of a connect or reset is stuck and is killed. It covers the worker's
 start and one look for a card by a chip, which takes up to 1 s and cannot be cut short."""
@@ -46,7 +47,7 @@ class Op(IntEnum):
     TRANSMIT = 3  # command APDU -> RESULT, response
     RESET = 4  # as CONNECT
     DISCONNECT = 5  # nothing -> nothing
-    WATCH = 6  # nothing -> for ever, an answer for each change: cbor [came, moniker's part, at_ns, detail]
+    WATCH = 6  # cbor [moniker's part] of the named -> for ever, an answer a change: cbor [came, moniker's part, at_ns, detail]
 
 
 class What(IntEnum):
@@ -141,15 +142,21 @@ def _list(worker: Worker) -> list[Found]:
     return [Found(f"nfc:{spec}", detail, False) for spec, detail in cbor2.loads(reply.payload)]
 
 
-def source(*, env: Mapping[str, str] | None = None) -> Source:
-    """What comes and goes: USB readers, as :func:`discover` finds them. LinkError when nfcpy is missing."""
+def source(*, named: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Source:
+    """What comes and goes: USB readers, as :func:`discover` finds them, and what is ``named``: serial ports and UDP addresses, by the
+    moniker's part after ``nfc:``. A card is no event: looking for it would be a tap. LinkError when nfcpy is missing, UsageError
+    for a name that is none."""
     from bench.watch import Event, EventKind, WorkerSource  # here: a worker process must start fast
+
+    for spec in named:
+        if not is_path(spec) or spec.startswith("usb"):
+            raise UsageError(f"'nfc:{spec}' is none to look for: give nfc:tty:DEVICE or nfc:udp:HOST:PORT")
 
     def event(report: bytes) -> Event:
         came, spec, at_ns, detail = cbor2.loads(report)
         return Event(EventKind.APPEARED if came else EventKind.VANISHED, f"nfc:{spec}", at_ns, detail)
 
-    return WorkerSource("nfc", _worker(env), Op.WATCH, event)
+    return WorkerSource("nfc", _worker(env), Op.WATCH, event, cbor2.dumps(list(named)))
 
 
 class NfcLink:

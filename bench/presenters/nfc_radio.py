@@ -18,6 +18,7 @@ import nfc.clf
 
 from bench.nfc_udp import RATE, CardEnd, nobody
 from virtual_devices.errors import LinkError
+from virtual_devices.sensing import Passage, Way
 
 LOOK_S = 0.5
 TRIES = 3
@@ -88,6 +89,10 @@ class UdpRadio:
     @property
     def poll(self) -> select.poll:
         return self._end.poll
+
+    def spoil(self, passes: Callable[[Way, bytes], Passage]) -> None:
+        """From now on this says what becomes of each frame."""
+        self._end.passes = passes
 
     @property
     def woken(self) -> Callable[[int], object]:

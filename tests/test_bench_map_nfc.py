@@ -1,0 +1,34 @@
+"""``vhc-bench map nfc``: the table follows from the seed, and the real stack under the same faults agrees with it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from bench.cli import main
+from bench.nfcmap.table import line, to_json
+from bench.nfcmap.trials import STRENGTHS, measured, modelled
+from virtual_devices.sensing import Holding
+
+
+def test_map_follows_from_its_seed(tmp_path: Path) -> None:
+    options = ("--presentations", "2", "--holding", "wrong-place", "--seed", "5")
+    done = CliRunner().invoke(main, ["map", "nfc", "--out", str(tmp_path), *options])
+    assert done.exit_code == 0 and "nfc-map.json: 12 presentations" in done.output, done.output
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {"nfc-map.json", "nfc-map.csv", "map.en.svg", "map.en.png", "map.zh-TW.svg", "map.zh-TW.png"}
+    again = [line(cell) for cell in modelled([Holding.WRONG_PLACE], 2, 5)]
+    assert (tmp_path / "nfc-map.json").read_bytes() == to_json(again, 5)
+    rows = list(csv.DictReader((tmp_path / "nfc-map.csv").open()))
+    assert [each.strength for each in again] == list(STRENGTHS) == [float(row["strength"]) for row in rows]
+    assert again[0].failed == 0.0 and again[-1].taps > again[0].taps
+
+
+def test_real_stack_under_the_same_faults_takes_taps_as_the_model_does() -> None:
+    calm, bad, _, weak = (line(cell) for cell in measured([Holding.WRONG_PLACE, Holding.WEAK_FIELD], 3, 5, (0.0, 0.6)))
+    assert (calm.how, calm.done, calm.taps) == ("measured", 3, 3)
+    assert calm.device_ms_p50 > 1000  # what the frames would take on the air, at least
+    assert bad.taps > 3
+    assert (weak.done, weak.taps) == (3, 3) and weak.device_ms_p50 > calm.device_ms_p50  # frames were lost, and sent again
