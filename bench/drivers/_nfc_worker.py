@@ -33,6 +33,8 @@ FIELD_OFF_S = 0.006
 RATS_S = 0.1
 """Longest wait for the answer to select. The standard asks for 4.8 ms; a phone's processor, and a bench's, may be late."""
 ISO_DEP = 0x20  # in SAK
+ACKNOWLEDGED_MS, _NFCPYS_MS = 1000, 100
+"""How long a chip at a serial port may take to acknowledge a command, in place of nfcpy's own limit."""
 
 
 class Reader:
@@ -190,13 +192,20 @@ def open_reader(spec: str) -> Any:
     return device
 
 
+class PatientTty(nfc.clf.transport.TTY):  # type: ignore[misc]
+    """A serial port whose chip has longer to acknowledge: nfcpy gives it 0.1 s, which a busy computer may need for itself."""
+
+    def read(self, timeout: int) -> Any:
+        return super().read(ACKNOWLEDGED_MS if timeout == _NFCPYS_MS else timeout)
+
+
 def open_tty(rest: str) -> Any:
     """A serial reader: ``DEVICE`` or ``DEVICE:DRIVER``; the device by its path, or without ``/dev/``. Raises OSError."""
     from importlib import import_module
 
     path, _, driver = rest.partition(":")
     path = path if path.startswith("/") else f"/dev/{path}"
-    tty = nfc.clf.transport.TTY(path)
+    tty = PatientTty(path)
     try:
         device = import_module(f"nfc.clf.{driver or 'pn532'}").init(tty)
     except (OSError, nfc.clf.pn53x.Chipset.Error, IndexError, AttributeError) as e:  # what is no PN532 answers anything

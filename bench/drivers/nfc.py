@@ -143,9 +143,9 @@ def _list(worker: Worker) -> list[Found]:
 
 
 def source(*, named: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Source:
-    """What comes and goes: USB readers, as :func:`discover` finds them, and what is ``named``: serial ports and UDP addresses, by the
-    moniker's part after ``nfc:``. A card is no event: looking for it would be a tap. LinkError when nfcpy is missing, UsageError
-    for a name that is none."""
+    """What comes and goes: USB readers, as :func:`discover` finds them, and what is ``named``: serial ports and UDP addresses, by
+    the moniker's part after ``nfc:``. A card is no event: looking for it would be a tap. LinkError when nfcpy is missing,
+    UsageError for a name that is none."""
     from bench.watch import Event, EventKind, WorkerSource  # here: a worker process must start fast
 
     for spec in named:

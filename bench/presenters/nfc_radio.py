@@ -182,7 +182,7 @@ class ChipRadio:
         return heard
 
     def _failed(self, error: OSError) -> None:
-        """The line to the chip: nfcpy gives it 0.1 s for an acknowledgement, which a busy computer may miss now and then."""
+        """The line to the chip: one failure is none, for a frame may be damaged or late."""
         self._failures += 1
         if error.errno == errno.ENODEV or self._failures >= TRIES:
             raise LinkError(f"{self.device} is lost: {error.strerror or error}; plug it in and start again") from error
