@@ -30,6 +30,7 @@ OWN_MODULES = (
     "requirements",
     "capture",
     "conform",
+    "pics",
     "verify",
     "compare",
     "vectors",

@@ -33,6 +33,10 @@ _EXITS = {
 @click.option("--dut", "given", multiple=True, metavar="KIND=MONIKER",
               help="Device under test, such as wallet=virtual. Can be given again; every reference device when left out.")
 @click.option("--channel", "channels", multiple=True, metavar="CHANNEL", help="Over this channel only: nfc, ble, ...")
+@click.option("--pics", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="What the device can, as its maker declares (vhc-bench pics): other cases are not applicable.")
+@click.option("--pixit", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="How the device is reached, in place of --dut.")
 @click.option("--only", multiple=True, metavar="CASE", help="Cases whose id begins so.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Write report.html, report.json, verdicts.json and junit.xml there.")
@@ -47,7 +51,8 @@ _EXITS = {
 @click.option("--self-check", is_flag=True, help="Try the suite: one fault after the other in the reference devices.")
 @click.option("--json", "as_json", is_flag=True, help="Results, list or self-check as JSON on standard output.")
 def command(
-    given: tuple[str, ...], channels: tuple[str, ...], only: tuple[str, ...], out: Path | None, key: Path | None,
+    given: tuple[str, ...], channels: tuple[str, ...], pics: tuple[Path, ...], pixit: tuple[Path, ...], only: tuple[str, ...],
+    out: Path | None, key: Path | None,
     laboratory: str, expected_file: Path | None, lang: str, processes: int, listing: bool, self_check: bool, as_json: bool,
 ) -> None:
     """Try a device against the clauses of the profile, case by case, and give a verdict.
@@ -57,6 +62,7 @@ def command(
       vhc-bench conform                                   every reference device, over every channel
       vhc-bench conform --dut wallet=virtual --channel ble
       vhc-bench conform --only wallet.session             the cases of one subject
+      vhc-bench conform --pics wallet.pics.toml           only what its maker declares
       vhc-bench conform --out certified --sign lab.pem    a signed report; 'vhc-bench verify certified/report.json'
       vhc-bench conform --list                            what each case tries, and which clause it shows
       vhc-bench conform --self-check --json               how well the suite finds faults
@@ -72,9 +78,11 @@ def command(
         sys.exit(_check_itself(only, processes, as_json))
     if key is not None and out is None:
         raise UsageError("--sign signs the report that --out DIR writes: give both")
-    duts(given, channels)  # wrong use is told before anything starts
+    papers = {"pics": [str(path.absolute()) for path in pics], "pixit": [str(path.absolute()) for path in pixit]}
+    duts(given, channels, **papers)  # wrong use is told before anything starts
     expected = _expected(expected_file)
-    results = _run(given, channels, only, processes, quiet=as_json)
+    declared = [f"--{option}={path}" for option, paths in papers.items() for path in paths]
+    results = _run(given, channels, only, processes, declared, quiet=as_json)
     asked = {"dut": list(given), "channel": list(channels), "only": list(only)}
     report = report_of(results, asked, expected, laboratory)
     _tell(report, as_json)
@@ -101,13 +109,13 @@ def _expected(file: Path | None) -> Mapping[tuple[str, str], str]:
 
 
 def _run(
-    given: tuple[str, ...], channels: tuple[str, ...], only: tuple[str, ...], processes: int, *, quiet: bool,
+    given: tuple[str, ...], channels: tuple[str, ...], only: tuple[str, ...], processes: int, declared: list[str], *, quiet: bool,
 ) -> list[Outcome]:
     """The suite in pytest, away from the settings of whatever project lies around. Raises UsageError."""
     with TemporaryDirectory() as folder:
         results = Path(folder, "results.json")
         options = [f"--dut={text}" for text in given] + [f"--dut-channel={c}" for c in channels]
-        options += [f"--conformance-only={text}" for text in only]
+        options += [*declared, *(f"--conformance-only={text}" for text in only)]
         run = subprocess.run(
             [sys.executable, "-m", "pytest", "--disable-plugin-autoload", "-p", "xdist", "-p", "bench.pytest_plugin",
              "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}", "-q", "-n", str(processes), "--pyargs",

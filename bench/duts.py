@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from bench.declaration import Declaration, load
 from conformance.case import Case, Kind
+from conformance.form import Paper
 from conformance.kinds import Suite, suites
 from conformance.tester import Tester
 from conformance.vectors.world import World
@@ -16,11 +19,12 @@ VIRTUAL = "virtual"
 
 @dataclass(frozen=True)
 class Dut:
-    """One device under test, over one channel."""
+    """One device under test, over one channel. ``declared``: what its maker says that it can; None: it is held to everything."""
 
     suite: Suite
     moniker: str
     channel: str
+    declared: Declaration | None = None
 
     @property
     def real(self) -> bool:
@@ -34,24 +38,57 @@ class Dut:
         """Why the case is nothing for this device; empty when it is."""
         if case.channels and self.channel not in case.channels:
             return f"not over {self.channel}: {', '.join(sorted(case.channels))} only"
+        if self.declared is not None:
+            return self.declared.form.rules_out(case, self.channel, self.declared.answers)
         return ""
 
 
-def duts(given: Iterable[str], channels: Iterable[str] = ()) -> Mapping[Kind, list[Dut]]:
-    """From ``KIND=MONIKER`` texts; none at all: every kind's reference device. A virtual one is tried over every channel that it
-    has, or those of ``channels``. Raises UsageError."""
-    wanted = dict(_pair(text) for text in given) or dict.fromkeys(suites(), VIRTUAL)
+def duts(
+    given: Iterable[str], channels: Iterable[str] = (), *, pics: Iterable[str] = (), pixit: Iterable[str] = (),
+) -> Mapping[Kind, list[Dut]]:
+    """From ``KIND=MONIKER`` texts and files of declarations; none at all: every kind's reference device. A virtual one is tried
+    over every channel that it has, or those of ``channels``. Raises UsageError; ScenarioFaults for a declaration out of order."""
+    declared = _papers(pics, Paper.PICS)
+    reached = _papers(pixit, Paper.PIXIT)
+    wanted = {kind: str(paper.answers["moniker"]) for kind, paper in reached.items()} | dict(_pair(text) for text in given)
+    wanted = wanted or dict.fromkeys(declared or suites(), VIRTUAL)
+    for kind, paper in declared.items():
+        if kind not in wanted:
+            raise UsageError(f"--pics {paper.path}: it is of a {kind.value}, and none is tried")
     found: dict[Kind, list[Dut]] = {}
-    only = set(channels)
     for kind, moniker in wanted.items():
-        suite = suites()[kind]
+        suite = _suite(kind)
+        only = set(channels) or _channels(reached.get(kind))
         if moniker != VIRTUAL:
             raise UsageError(f"--dut {kind.value}={moniker}: no real {kind.value} can be tried yet; there is {VIRTUAL}")
         there = [channel for channel in suite.channels if not only or channel in only]
         if not there:
             raise UsageError(f"--channel: a {kind.value} is tried over {', '.join(suite.channels)}")
-        found[kind] = [Dut(suite, moniker, channel) for channel in there]
+        found[kind] = [Dut(suite, moniker, channel, declared.get(kind)) for channel in there]
     return found
+
+
+def _papers(files: Iterable[str], paper: Paper) -> Mapping[Kind, Declaration]:
+    """The declarations by kind of device, one for each."""
+    found: dict[Kind, Declaration] = {}
+    for declaration in (load(Path(file), paper) for file in files):
+        if declaration.kind in found:
+            first, kind = found[declaration.kind].path, declaration.kind.value
+            raise UsageError(f"--{paper.value}: {first} and {declaration.path} are both of a {kind}")
+        found[declaration.kind] = declaration
+    return found
+
+
+def _channels(paper: Declaration | None) -> set[str]:
+    channels = () if paper is None else paper.answers["channels"]
+    return set(channels) if isinstance(channels, tuple) else set()
+
+
+def _suite(kind: Kind) -> Suite:
+    if kind not in suites():
+        kinds = ", ".join(sorted(k.value for k in suites()))
+        raise UsageError(f"no {kind.value} can be tried yet; there are {kinds}")
+    return suites()[kind]
 
 
 def _pair(text: str) -> tuple[Kind, str]:

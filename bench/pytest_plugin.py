@@ -28,6 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--dut", action="append", default=[], metavar="KIND=MONIKER",
                     help="device under test, such as wallet=virtual; every reference device when left out")
     group.addoption("--dut-channel", action="append", default=[], metavar="CHANNEL", help="over this channel only: nfc, ble, ...")
+    group.addoption("--pics", action="append", default=[], metavar="FILE", help="what the device can, as its maker declares")
+    group.addoption("--pixit", action="append", default=[], metavar="FILE", help="how the device is reached")
     group.addoption("--conformance-only", action="append", default=[], metavar="CASE", help="cases whose id begins so")
     group.addoption("--conformance-results", metavar="FILE", help="write what became of each case there, as JSON")
 
@@ -50,7 +52,7 @@ def _items(collector: pytest.Collector, function: Any) -> Iterator[pytest.Item]:
 
     option = collector.config.getoption
     try:
-        devices = duts(option("--dut"), option("--dut-channel"))
+        devices = duts(option("--dut"), option("--dut-channel"), pics=option("--pics"), pixit=option("--pixit"))
     except UsageError as e:
         raise pytest.UsageError(str(e)) from None
     only = tuple(option("--conformance-only"))

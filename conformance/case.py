@@ -109,9 +109,9 @@ def case(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function a case.
 
-    ``when``: a condition on the declaration, as in :mod:`conformance.pics`. ``channels``: where it makes sense, empty:
-    everywhere. ``destructive``: a real device would not be the same afterwards. ``hands``: a real device needs a person besides
-    the usual acts of its holder.
+    ``when``: a condition on the declaration (:mod:`conformance.condition`, the questions of :mod:`conformance.form`).
+    ``channels``: where it makes sense, empty: everywhere. ``destructive``: a real device would not be the same afterwards.
+    ``hands``: a real device needs a person besides the usual acts of its holder.
     """
     marked = Marked(clauses, nature, zh, when, frozenset(channels), destructive, hands, each)
 
@@ -123,7 +123,7 @@ def case(
 
 
 def cases_of(function: Callable[..., None], module: str) -> list[Case]:
-    """The cases of one marked function. Raises UsageError for one that is not as it should be."""
+    """The cases of one marked function. Raises UsageError for one that is not as it should be, its condition included."""
     marked: Marked = function.marked  # type: ignore[attr-defined]
     name, parameters = function.__name__, list(inspect.signature(function).parameters)
     kind = next((k for k in Kind if parameters[:1] == [k.value.replace("-", "_")]), None)
@@ -134,6 +134,8 @@ def cases_of(function: Callable[..., None], module: str) -> list[Case]:
     subject = module.rpartition(".")[2].removeprefix(f"test_{kind.value.replace('-', '_')}_")
     base = f"{kind.value}.{subject}.{name.removeprefix('test_')}".replace("_", "-")
     first = says.partition("\n\n")[0].replace("\n", " ")
+    if marked.when:
+        _check(marked.when, kind, f"{module}.{name}")
     rest = (marked.when, marked.channels, marked.destructive, marked.hands)
     if marked.each is None:
         return [Case(base, kind, marked.clauses, marked.nature, first, marked.zh, function, *rest)]
@@ -142,6 +144,16 @@ def cases_of(function: Callable[..., None], module: str) -> list[Case]:
              function, *rest, value=(value, each.value))
         for value, each in marked.each().items()
     ]
+
+
+def _check(when: str, kind: Kind, name: str) -> None:
+    from conformance.condition import ConditionError, condition
+    from conformance.form import form
+
+    try:
+        condition(when).check(form(kind).known)
+    except ConditionError as e:
+        raise UsageError(f"{name}: {e}") from None
 
 
 @cache

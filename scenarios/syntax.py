@@ -27,14 +27,20 @@ _HINTS = {
 
 
 def read(path: Path, situations: Iterable[str]) -> str:
-    """The file's text. ScenarioFaults when there is none: no file, a directory, not UTF-8, nothing in it."""
+    """A scenario file's text. Raises ScenarioFaults as :func:`text_of` does."""
+    return text_of(path, "scenario file", f'situation = "{next(iter(situations), "name")}"')
+
+
+def text_of(path: Path, what: str, begin: str) -> str:
+    """The text of a file that people write. ``what`` it is; ``begin``: its first line. ScenarioFaults when there is none: no
+    file, a directory, not UTF-8, nothing in it."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         near = nearest(path.stem, [p.stem for p in path.parent.glob("*.toml")]) if path.parent.is_dir() else ""
         raise _whole(path, "there is no such file", f"did you mean {path.parent / near}.toml?" if near else "") from None
     except IsADirectoryError:
-        raise _whole(path, "is a directory, not a scenario file", "name a .toml file in it") from None
+        raise _whole(path, f"is a directory, not a {what}", "name a .toml file in it") from None
     except (OSError, ValueError) as error:
         raise _whole(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
     try:
@@ -46,7 +52,7 @@ def read(path: Path, situations: Iterable[str]) -> str:
         raise ScenarioFaults(path, (bad,)) from None
     text = text.removeprefix("\ufeff")
     if not text.strip():
-        raise _whole(path, "is empty", f'begin with: situation = "{next(iter(situations), "name")}"')
+        raise _whole(path, "is empty", f"begin with: {begin}")
     return text
 
 
