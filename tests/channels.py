@@ -8,20 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from bench.drivers import RealLink, pcsc
+from bench.bluez import PrivateBluetooth
+from bench.drivers import RealLink, ble, pcsc
 from bench.pcscd import PrivatePcscd
 from bench.presenters.vpcd import VpcdPresenter
 from virtual_devices.link import RESET, Attempt, Device, Link, Outcome
-from virtual_devices.reader.presentation import Counter, Medium
-from virtual_devices.wallet.faces import NFC_ATR, NfcFace
+from virtual_devices.mdoc.ble_gatt import service_uuid
+from virtual_devices.mdoc.ble_options import BleOptions
+from virtual_devices.mdoc.engagement import Engagement
+from virtual_devices.randomness import ByteStream
+from virtual_devices.reader.presentation import OPEN_APP, Counter, Medium
+from virtual_devices.wallet.faces import NFC_ATR, MessageFace, NfcFace
 
-from . import nfc_desk
+from . import ble_desk, nfc_desk
 from .media import running
-from .wallets import WalletBench
+from .wallets import HolderOf, WalletBench
 
 LIMIT_S = 60.0
 
@@ -68,9 +73,67 @@ class Timeless:
         return replace(attempt, duration_ns=0, sent_ns=-1)
 
 
+class TimelessBle(Timeless):
+    """Over Bluetooth a phone is reached by what its engagement says."""
+
+    def __init__(self, inner: ble.BleLink) -> None:
+        super().__init__(inner)
+        self._ble = inner
+
+    def connect_to(self, address: bytes, timeout_s: float) -> Attempt:
+        attempt = self._ble.connect_to(address, LIMIT_S)
+        assert attempt.outcome is Outcome.REPLIED, self._ble.last_error
+        return replace(attempt, duration_ns=0, sent_ns=-1)
+
+
+class ShowsCode(HolderOf):
+    """A holder whose phone shows the code of its next engagement, which offers Bluetooth, before they agree."""
+
+    code: Callable[[], Engagement]
+
+    def ask(self, person: str, act: str) -> tuple[int, str]:
+        if act == OPEN_APP:
+            self.bench.screen.text = self.code().qr_text()
+        return super().ask(person, act)
+
+
+def engaging(bench: WalletBench) -> Callable[[], Engagement]:
+    """The phone's next engagement; the services' names are alike each time the story is told."""
+    fresh = ByteStream("channels", "services")
+
+    def engage() -> Engagement:
+        options = BleOptions(service_uuid(fresh), service_uuid(fresh))
+        return bench.phone.engage([options.method()]).engagement
+
+    return engage
+
+
+def showing(bench: WalletBench, code: Callable[[], Engagement]) -> None:
+    holder = bench.people = ShowsCode(bench)
+    holder.code = code
+    bench.counter = replace(bench.counter, medium=Medium.NFC)  # HolderOf would engage once more
+
+
 @contextmanager
 def in_process(bench: WalletBench, folder: Path) -> Iterator[Mapping[str, Link]]:
     yield {}
+
+
+@contextmanager
+def in_process_ble(bench: WalletBench, folder: Path) -> Iterator[Mapping[str, Link]]:
+    links = {"wallet": bench.links()["wallet"]}
+    showing(bench, engaging(bench))
+    yield links
+
+
+@contextmanager
+def over_ble(bench: WalletBench, folder: Path) -> Iterator[Mapping[str, Link]]:
+    with PrivateBluetooth() as bluetooth:
+        phone = ble_desk.Presented(MessageFace(bench.phone), bluetooth.transport, engaging(bench))
+        phone.clock = bench.clock
+        showing(bench, phone.next)
+        with phone, ble.open("", env=bluetooth.env) as link:
+            yield {"wallet": TimelessBle(link)}
 
 
 @contextmanager
@@ -90,9 +153,22 @@ def over_nfc(bench: WalletBench, folder: Path) -> Iterator[Mapping[str, Link]]:
         yield {"wallet": Timeless(link)}
 
 
-Channel = Callable[[WalletBench, Path], AbstractContextManager[Mapping[str, Link]]]
-CHANNELS: Mapping[str, tuple[Counter, tuple[str, ...], Channel]] = MappingProxyType({
-    "pcsc": (Counter(), ("pcsc",), over_pcsc), "nfc": (Counter(), (), over_nfc),
+Way = Callable[[WalletBench, Path], AbstractContextManager[Mapping[str, Link]]]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """How the phone is met there, the real way to it, the same within this process, and the tools that the real one needs."""
+
+    over: Way
+    counter: Counter = field(default_factory=Counter)
+    model: Way = in_process
+    tools: tuple[str, ...] = ()
+
+
+CHANNELS: Mapping[str, Channel] = MappingProxyType({
+    "pcsc": Channel(over_pcsc, tools=("pcsc",)),
+    "nfc": Channel(over_nfc),
+    "ble": Channel(over_ble, Counter(Medium.QR_BLE), in_process_ble, ("dbus",)),
 })
-"""Channel -> how the phone is met there, the tools that it needs, and the way."""
-__all__ = ["CHANNELS", "Channel", "FirstCommand", "Medium", "Timeless", "in_process"]
+__all__ = ["CHANNELS", "Channel", "FirstCommand", "ShowsCode", "Timeless", "TimelessBle", "Way"]
