@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bumble import hci
+from bumble.controller import Controller
 from bumble.core import AdvertisingData
 from bumble.device import Connection, Device, DeviceConfiguration, Peer
 from bumble.gatt_client import CharacteristicProxy
@@ -366,12 +367,12 @@ async def main(socket: str, seed: str, weather: str) -> None:
         line = reading.result() if reading.done() else b""
         if not line:
             break
-        _order(json.loads(line), air, bluez)
+        _order(json.loads(line), air, bluez, controller)
         _say({"done": True})
     server.close()
 
 
-def _order(order: dict[str, Any], air: Air, bluez: Bluez) -> None:
+def _order(order: dict[str, Any], air: Air, bluez: Bluez, controller: Controller) -> None:
     match order["do"]:
         case "weather":
             air.weather = Weather(**order["weather"])
@@ -380,8 +381,11 @@ def _order(order: dict[str, Any], air: Air, bluez: Bluez) -> None:
         case "plug":
             bluez.add_adapter()
         case "unplug":
+            air.cut_all(controller)
             bluez.remove_adapter()
         case "power":
+            if not order["on"]:
+                air.cut_all(controller)
             bluez.power(order["on"])
 
 

@@ -118,8 +118,9 @@ class Air(LocalLink):
         if connection is not None:
             self._end(connection)
 
-    def cut_all(self) -> None:
-        for controller in self.controllers:
+    def cut_all(self, of: Controller | None = None) -> None:
+        """Every connection is no longer there, or every one of that controller; the other ends notice."""
+        for controller in list(self.controllers) if of is None else (of,):
             for connection in list(controller.le_connections.values()):
                 self._end(connection)
 
@@ -133,8 +134,7 @@ class Air(LocalLink):
     def leave(self, controller: Controller) -> None:
         """A controller was unplugged, or its host died."""
         if controller in self.controllers:
-            for connection in list(controller.le_connections.values()):
-                self._end(connection)
+            self.cut_all(controller)
             controller.le_legacy_advertiser.stop()
             for each in controller.advertising_sets.values():
                 each.stop()

@@ -70,6 +70,8 @@ class Timeless:
         else:
             attempt = self.inner.attempt(message, LIMIT_S)
         assert attempt.outcome is Outcome.REPLIED, self.inner.last_error
+        if message and not attempt.reply:  # the good-bye: a phone waits for the reader to let it go
+            self.inner.disconnect()
         return replace(attempt, duration_ns=0, sent_ns=-1)
 
 

@@ -7,6 +7,7 @@ byte (:class:`Op`) and its payload, and has one answer.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
 from multiprocessing.connection import Client, Connection, Listener
@@ -14,12 +15,15 @@ from pathlib import Path
 
 from virtual_devices.clock import Clock
 from virtual_devices.link import Device
+from virtual_devices.mdoc import engagement
+from virtual_devices.mdoc.engagement import Engagement
 
 
 class Op(IntEnum):
     POWER_ON = 1
     POWER_OFF = 2
     HANDLE = 3
+    ENGAGE = 4  # nothing -> the text of the next engagement's code
 
 
 class Home:
@@ -27,6 +31,7 @@ class Home:
 
     def __init__(self, device: Device, path: Path, clock: Clock) -> None:
         self.device, self.clock = device, clock
+        self.engage: Callable[[], str] = lambda: ""
         self.lock = threading.Lock()
         self._listener = Listener(str(path), family="AF_UNIX", backlog=8)
         self._connection: Connection | None = None
@@ -72,6 +77,8 @@ class Home:
                     return b""
                 case Op.HANDLE:
                     return self.device.handle(payload, self.clock.now_ns())
+                case Op.ENGAGE:
+                    return self.engage().encode()
 
 
 class Far:
@@ -89,6 +96,10 @@ class Far:
 
     def handle(self, request: bytes, now_ns: int) -> bytes:
         return self._ask(Op.HANDLE, request)
+
+    def engage(self) -> Engagement:
+        """The device's next engagement, over a medium on which it is met by one."""
+        return engagement.read_qr(self._ask(Op.ENGAGE).decode())
 
     def _ask(self, op: Op, payload: bytes = b"") -> bytes:
         self._connection.send_bytes(bytes([op]) + payload)

@@ -26,11 +26,11 @@ from unittest.mock import patch
 from bench.exits import ENVIRONMENT, INTERRUPTED, PASS
 from virtual_devices.cloud.issuer import CardIssuer
 from virtual_devices.errors import LinkError
-from virtual_devices.link import Attempt, Link, Outcome
+from virtual_devices.link import RESET, AddressedLink, Attempt, Link, Outcome
 from virtual_devices.randomness import stream
+from virtual_devices.reader.presentation import Counter
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.reader.wallet_visit import VirtualRegistered, register_wallet, write_wallet
-from virtual_devices.wallet.faces import NfcFace
 from virtual_devices.write_back import Kind, Receipt, Record, read_record
 
 from . import wallets
@@ -38,8 +38,8 @@ from .conftest import TOOLS
 from .desk import AUTHORITY, INSTITUTION, NOW_NS
 from .far_device import Home
 from .soak_figures import Figures, Left
-from .soak_ways import CONNECT_S, WAYS, Way
-from .wallets import WalletBench
+from .soak_ways import WAYS, Way
+from .wallets import HolderOf, WalletBench
 
 VISITS = 25
 """So many visits make a day: then the books are closed, and another holder comes with another phone."""
@@ -47,8 +47,6 @@ TRIES = 40
 """Of one presentation. People give up sooner; here nothing may be lost."""
 PORTRAIT_BYTES = 1000
 """Less than a photograph has: here many presentations count, not long ones."""
-SPREAD = 20
-"""Something goes wrong at one of so many exchanges, counted from the beginning of a presentation; it may come in the next one."""
 LATE_S = 2.0
 """How much later than its limit an exchange may end: a killed process has to be waited for, on a machine that others use too."""
 
@@ -76,17 +74,34 @@ class Troubled:
         if self._failure is not None:
             raise self._failure
 
-    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+    def _next(self) -> None:
         if self._at == 0 and self._thread is None:
             self._thread = threading.Thread(target=self._trouble, name=self._what)
             self._thread.start()
         self._at -= 1
-        limit_s, began = self._way.exchange_s if message else CONNECT_S, time.monotonic()
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        self._next()
         if message:
-            attempt = self.inner.attempt(message, limit_s)
-        else:
-            self.inner.disconnect()
-            attempt = self.inner.connect(limit_s)
+            attempt = self._timed(lambda limit_s: self.inner.attempt(message, limit_s), self._way.exchange_s)
+            if attempt.reply == b"":  # the good-bye: a phone waits for the reader to let it go
+                self.inner.disconnect()
+            return attempt
+        self.inner.disconnect()
+        return self._timed(self.inner.connect, self._way.connect_s)
+
+    def connect_to(self, address: bytes, timeout_s: float) -> Attempt:
+        """Over a medium on which the phone is found by its engagement."""
+        self._next()
+        inner = self.inner
+        if not isinstance(inner, AddressedLink):
+            return self.attempt(RESET, timeout_s)
+        inner.disconnect()
+        return self._timed(lambda limit_s: inner.connect_to(address, limit_s), self._way.connect_s)
+
+    def _timed(self, act: Callable[[float], Attempt], limit_s: float) -> Attempt:
+        began = time.monotonic()
+        attempt = act(limit_s)
         self._note(attempt, time.monotonic() - began - limit_s)
         return attempt
 
@@ -114,14 +129,13 @@ class Troubled:
 class Day:
     """One holder with a phone, one data centre, and the visits of a day."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, counter: Counter) -> None:
         self.number = number
         issuer = CardIssuer(AUTHORITY, f"soak {number}")
         with patch.object(wallets, "ISSUER", issuer), patch.object(wallets, "portrait", lambda *_: bytes(PORTRAIT_BYTES)):
-            self.bench = WalletBench()
+            self.bench = WalletBench(counter=counter)
         self.bench.rows = _Nothing()
         self.bench.ready()
-        self.face = NfcFace(self.bench.phone)
         self.written: dict[bytes, tuple[VirtualRegistered, Receipt]] = {}
 
     def visit(self, number: int, present: Callable[[Callable[[], Any]], Any], link: Link) -> None:
@@ -175,11 +189,17 @@ class Soak:
     def run(self, presentations: int, say: Callable[[str], None] = lambda _: None) -> Figures:
         """Raises LinkError when the channel cannot be made here, AssertionError when a presentation cannot be had."""
         figures, before, began = self.figures, Left.now(), time.monotonic()
-        day = Day(0)
-        home = Home(day.face, self._folder / "home", day.bench.clock)
+        make = WAYS[figures.channel][0]
+        day, way = Day(0, make.counter), make(self._folder, figures.seed)
+        home = Home(way.face(day.bench.phone), self._folder / "home", day.bench.clock)
         try:
-            with WAYS[figures.channel][0](self._folder, figures.seed) as way:
-                self._days(way, home, day, presentations, say)
+            way.begin(day.bench.phone, home)
+            with way:
+                link = Troubled(way, figures)
+                try:
+                    self._days(way, home, day, presentations, link, say)
+                finally:
+                    link.settle()
         except KeyboardInterrupt:
             figures.interrupted = True
         finally:
@@ -192,14 +212,16 @@ class Soak:
         figures.judge_heap()
         return figures
 
-    def _days(self, way: Way, home: Home, day: Day, presentations: int, say: Callable[[str], None]) -> None:
-        figures, link = self.figures, Troubled(way, self.figures)
+    def _days(
+        self, way: Way, home: Home, day: Day, presentations: int, link: Troubled, say: Callable[[str], None],
+    ) -> None:
+        figures = self.figures
 
         def present(flow: Callable[[], Any]) -> Any:
             return self._present(flow, way, link)
 
         while True:
-            day.bench.people = _Locked(home, day.bench.people)  # type: ignore[assignment]
+            day.bench.people = _Holder(way, home, day.bench)  # type: ignore[assignment]
             for number in range(min(VISITS, (presentations - figures.presentations + 1) // 2)):
                 day.visit(number, present, link)
                 figures.visits += 1
@@ -208,8 +230,9 @@ class Soak:
             say(figures.progress())
             if figures.presentations >= presentations:
                 return
-            day = Day(day.number + 1)
-            home.exchange(day.face, day.bench.clock)
+            day = Day(day.number + 1, way.counter)
+            home.exchange(way.face(day.bench.phone), day.bench.clock)
+            way.begin(day.bench.phone, home)
 
     def _present(self, flow: Callable[[], Any], way: Way, link: Troubled) -> Any:
         """One presentation, in which something may go wrong, tried until it is had."""
@@ -217,7 +240,7 @@ class Soak:
         if rng.random() < self._trouble:
             what = rng.choice(sorted(way.troubles))
             figures.troubles[what] += 1
-            link.arm(rng.randrange(SPREAD), what, Random(rng.random()))
+            link.arm(rng.randrange(way.spread), what, Random(rng.random()))
         for _ in range(TRIES):
             figures.tries += 1
             try:
@@ -231,16 +254,17 @@ class Soak:
         raise AssertionError(f"{TRIES} tries of one presentation failed; the last one: {link.inner.last_error}")
 
 
-class _Locked:
+class _Holder(HolderOf):
     """The holder's hand and the reader's field are not at the phone at once."""
 
-    def __init__(self, home: Home, people: Any) -> None:
-        self._home, self._people = home, people
+    def __init__(self, way: Way, home: Home, bench: WalletBench) -> None:
+        super().__init__(bench)
+        self._way, self._home = way, home
 
     def ask(self, person: str, act: str) -> tuple[int, str]:
-        with self._home.lock:
-            answer: tuple[int, str] = self._people.ask(person, act)
-            return answer
+        self._way.holder_is_asked(self.bench.phone, self._home, self.bench.screen, act)
+        with self._home.lock, patch.object(self.bench, "counter", Counter()):  # a code is on the screen already
+            return super().ask(person, act)
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """Channels that a soak runs over: a phone behind a presenter in another process, a link to it, and what can go wrong on the way.
 
-    python -m tests.soak_ways CHANNEL FOLDER PORT SEED         the presenter's process: it presents what is at FOLDER/home
+    python -m tests.soak_ways CHANNEL FOLDER PLACE SEED        the presenter's process: it presents what is at FOLDER/home
 """
 
 from __future__ import annotations
@@ -15,24 +15,33 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
+from typing import Any
 
-from bench.drivers import RealLink, nfc, pcsc
+from bench.air import Weather
+from bench.bluez import PrivateBluetooth
+from bench.drivers import RealLink, ble, nfc, pcsc
 from bench.pcscd import PrivatePcscd
+from bench.presenters.ble import BlePresenter
 from bench.presenters.control import Control, ControlServer
 from bench.presenters.nfc import NfcPresenter
 from bench.presenters.nfc_radio import UdpRadio
 from bench.presenters.vpcd import VpcdPresenter
 from virtual_devices.errors import LinkError, PeerError
+from virtual_devices.link import Device
+from virtual_devices.mdoc.ble_gatt import service_uuid
+from virtual_devices.mdoc.ble_options import BleOptions
 from virtual_devices.randomness import ByteStream
-from virtual_devices.wallet.faces import NFC_ATR
+from virtual_devices.reader.presentation import OPEN_APP, Counter, Medium
+from virtual_devices.wallet.faces import NFC_ATR, MessageFace, NfcFace, Screen
+from virtual_devices.wallet.phone import Phone
 
 from . import nfc_desk
-from .far_device import Far
+from .far_device import Far, Home
 from .places import ROOT
 from .virtual_readers import ready
 
-CONNECT_S = 6.0
-"""Limit of a connection: a reader looks for a card again and again, and a process may have to start."""
+CODE_S = 30.0
+"""Longest wait for the code of a phone whose presenter may have to start first."""
 LOSS = 0.1
 """Of the frames on the air, each way."""
 Act = Callable[[Random], None]
@@ -41,8 +50,11 @@ Act = Callable[[Random], None]
 class Way:
     """One channel, whole. ``troubles``: name -> how it happens, in a thread of its own; then everything is in place again."""
 
-    exchange_s = 1.0
-    """Limit of one exchange."""
+    exchange_s, connect_s = 1.0, 6.0
+    """Limits of one exchange, and of one connection: a reader looks again and again, and a process may have to start."""
+    spread = 20
+    """Something goes wrong at one of so many exchanges from the beginning of a presentation on; the last ones are the next's."""
+    counter = Counter()
 
     channel = ""
 
@@ -70,19 +82,32 @@ class Way:
             self._peer.kill()
             self._peer.wait()
             self._peer = None
-        with suppress(FileNotFoundError):
-            (self.folder / "peer.sock").unlink()
+        for name in ("peer.sock", "peer.log"):  # of one that was killed; what it said last
+            (self.folder / name).unlink(missing_ok=True)
 
     def open(self) -> None:
         """Start what the channel is made of, the presenter, and the link."""
         raise NotImplementedError
 
-    def start_peer(self, port: int, *, wait: bool = True) -> None:
-        self._port = port
-        command = [sys.executable, "-m", "tests.soak_ways", self.channel, str(self.folder), str(port), str(self._seed)]
-        self._peer = subprocess.Popen(command, cwd=ROOT)
-        if wait:
-            ready(self.folder, "peer")
+    def start_peer(self, place: object) -> None:
+        """``place``: where the presenter presents, a port or a transport."""
+        self._place = place
+        command = [sys.executable, "-m", "tests.soak_ways", self.channel, str(self.folder), str(place), str(self._seed)]
+        with (self.folder / "peer.log").open("ab") as log:
+            self._peer = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        self.wait_for_peer()
+
+    def wait_for_peer(self) -> None:
+        ready(self.folder, "peer")
+
+    def face(self, phone: Phone) -> Device:
+        return NfcFace(phone)
+
+    def begin(self, phone: Phone, home: Home) -> None:
+        """A day with another phone begins."""
+
+    def holder_is_asked(self, phone: Phone, home: Home, screen: Screen, act: str) -> None:
+        """Before the holder does it."""
 
     # -- troubles
 
@@ -97,7 +122,7 @@ class Way:
         self._peer.kill()
         self._peer.wait()
         time.sleep(rng.uniform(0, 0.3))
-        self.start_peer(self._port)
+        self.start_peer(self._place)
 
     def _freeze_peer(self, rng: Random) -> None:
         """Longer than an exchange may take, or shorter."""
@@ -146,29 +171,107 @@ class NfcWay(Way):
         self.link = self._stack.enter_context(nfc.open(f"udp:{nfc_desk.HOST}:{port}"))
 
 
-def present_vpcd(far: Far, port: int, control: ControlServer, rng: Random) -> None:
-    VpcdPresenter(lambda: far, port=port, control=control, load=lambda _: far, settle_s=0).run()  # type: ignore[arg-type,return-value]
+class BleWay(Way):
+    """Bleak upon an emulated BlueZ; one packet of the link layer in ten is lost."""
+
+    channel = "ble"
+    exchange_s, connect_s, spread = 5.0, 10.0, 6
+    counter = Counter(Medium.QR_BLE)
+
+    def open(self) -> None:
+        weather = Weather(interval_ms=7.5, lost=LOSS)
+        self.bluetooth = self._stack.enter_context(PrivateBluetooth(weather, self._seed))
+        self.start_peer(self.bluetooth.transport)
+        self.link = self._stack.enter_context(ble.open("", env=self.bluetooth.env))
+        self.troubles = {
+            "worker killed": self._kill_worker, "peer killed": self._kill_peer, "peer frozen": self._freeze_peer,
+            "connection cut": lambda _: self.bluetooth.cut(), "adapter unplugged": self._unplug,
+            "service killed": self._kill_service,
+        }
+
+    def wait_for_peer(self) -> None:
+        """The presenter shows a code as soon as it can be met."""
+
+    def face(self, phone: Phone) -> Device:
+        return MessageFace(phone)
+
+    def begin(self, phone: Phone, home: Home) -> None:
+        fresh = ByteStream("soak", self._seed, phone.name, id(phone))
+
+        def engage() -> str:
+            options = BleOptions(service_uuid(fresh), service_uuid(fresh))
+            return phone.engage([options.method()]).engagement.qr_text()
+
+        with home.lock:
+            home.engage = engage
+        if self._peer is not None:  # its code is another phone's
+            self._peer.kill()
+            self._peer.wait()
+            self.start_peer(self._place)
+
+    def holder_is_asked(self, phone: Phone, home: Home, screen: Screen, act: str) -> None:
+        """A code that no reader has used yet is waited for, and is on the screen then."""
+        if act != OPEN_APP:
+            return
+        deadline = time.monotonic() + CODE_S
+        while time.monotonic() < deadline:
+            with home.lock:
+                session = phone.session
+                if session is not None and session.transcript is None:
+                    screen.text = session.engagement.qr_text()
+                    return
+            time.sleep(0.01)
+        raise AssertionError(f"no code of a new presentation on the phone within {CODE_S:g} s")
+
+    def _unplug(self, rng: Random) -> None:
+        self.bluetooth.unplug()
+        time.sleep(rng.uniform(0, 0.3))
+        self.bluetooth.plug()
+
+    def _kill_service(self, rng: Random) -> None:
+        self.bluetooth.kill()
+        time.sleep(rng.uniform(0, 0.3))
+        self.bluetooth.start()
 
 
-def present_nfc(far: Far, port: int, control: ControlServer, rng: Random) -> None:
-    radio = UdpRadio(nfc_desk.HOST, port)
+def present_vpcd(far: Far, place: str, folder: Path, rng: Random) -> None:
+    control = ControlServer("peer", folder)
+    VpcdPresenter(lambda: far, port=int(place), control=control, load=lambda _: far, settle_s=0).run()  # type: ignore[arg-type,return-value]
+
+
+def present_nfc(far: Far, place: str, folder: Path, rng: Random) -> None:
+    radio = UdpRadio(nfc_desk.HOST, int(place))
     end = radio._end
     send, read = end._send_data, end._read
-    end._send_data = lambda *args: None if rng.random() < LOSS else send(*args)  # type: ignore[method-assign,func-returns-value]
-    end._read = lambda: read() if rng.random() >= LOSS or read() is None else None  # type: ignore[method-assign]
+
+    def lossy_send(*args: Any) -> None:
+        if rng.random() >= LOSS:
+            send(*args)
+
+    def lossy_read() -> Any:
+        heard = read()
+        return heard if rng.random() >= LOSS else None
+
+    end._send_data, end._read = lossy_send, lossy_read  # type: ignore[method-assign]
+    control = ControlServer("peer", folder)
     NfcPresenter(lambda: far, radio, ByteStream("soak", os.getpid()), control, load=lambda _: far, fwi=7).run()  # type: ignore[arg-type,return-value]
 
 
-WAYS: Mapping[str, tuple[type[Way], tuple[str, ...]]] = MappingProxyType({"pcsc": (PcscWay, ("pcsc",)), "nfc": (NfcWay, ())})
+def present_ble(far: Far, place: str, folder: Path, rng: Random) -> None:
+    BlePresenter(far, place, far.engage).run()
+
+
+WAYS: Mapping[str, tuple[type[Way], tuple[str, ...]]] = MappingProxyType({
+    "pcsc": (PcscWay, ("pcsc",)), "nfc": (NfcWay, ()), "ble": (BleWay, ("dbus",)),
+})
 """Channel -> its way, and the tools that it needs."""
-PRESENTERS: Mapping[str, Callable[[Far, int, ControlServer, Random], None]] = MappingProxyType({
-    "pcsc": present_vpcd, "nfc": present_nfc,
+PRESENTERS: Mapping[str, Callable[[Far, str, Path, Random], None]] = MappingProxyType({
+    "pcsc": present_vpcd, "nfc": present_nfc, "ble": present_ble,
 })
 
 
-def main(channel: str, folder: str, port: str, seed: str) -> None:
-    far = Far(str(Path(folder, "home")), NFC_ATR)
-    PRESENTERS[channel](far, int(port), ControlServer("peer", Path(folder)), Random(seed))
+def main(channel: str, folder: str, place: str, seed: str) -> None:
+    PRESENTERS[channel](Far(str(Path(folder, "home")), NFC_ATR), place, Path(folder), Random(seed))
 
 
 if __name__ == "__main__":

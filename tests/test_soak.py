@@ -10,7 +10,7 @@ from .soak import LATE_S, Soak
 from .soak_figures import Figures, Left
 from .soak_ways import WAYS
 
-SAMPLE = {"pcsc": (20, 0.15), "nfc": (6, 0.3)}
+SAMPLE = {"pcsc": (20, 0.15), "nfc": (6, 0.3), "ble": (6, 0.3)}
 """Presentations, few, and the share in which something goes wrong: that takes a second each time."""
 SEED = 3
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 from typing import Any
+from weakref import ref
 
 import cbor2
 import pytest
@@ -23,6 +25,7 @@ from virtual_devices.wallet.keystore import Anchor, Denied, KeyDenied, Keystore,
 from virtual_devices.wallet.power import Power
 from virtual_devices.write_back import holder_of
 
+from . import wallets
 from .phones import BATCH, MAKER, NOW_NS, cut, keystore, points_of
 
 CHALLENGE = b"enrolment 17, a fresh challenge"
@@ -87,6 +90,15 @@ def test_key_behind_consent_works_only_while_the_gate_says_so() -> None:
     assert phone.work.signatures == 1  # a refusal signs nothing
     phone.power_on()
     denied(Denied.CONSENT, phone.sign, "card", b"x")  # and a restart forgets the gate
+
+
+def test_phone_that_nobody_has_any_more_goes_with_its_keystore() -> None:
+    """Its consent is the keystore's gate and holds the phone: once, every phone that was ever made stayed."""
+    made = wallets.phone()
+    keystore, consent = ref(made.keystore), ref(made.consent)
+    del made
+    gc.collect()
+    assert keystore() is None and consent() is None
 
 
 def test_sealing_never_repeats_a_nonce_and_refuses_what_is_not_its_own() -> None:

@@ -17,8 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from types import MethodType
 from typing import NoReturn
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakMethod
 
 import cbor2
 from cryptography.exceptions import InvalidTag
@@ -98,7 +99,7 @@ class _Silicon:
     phone: str
     memory: Memory
     batch: Identity | None
-    gate: Callable[[str], bool] | None = None
+    gate: Callable[[], Callable[[str], bool] | None] | None = None
     made: dict[tuple[str, int], ec.EllipticCurvePrivateKey] = field(default_factory=dict)
     read: dict[str, tuple[bytes, _Entry]] = field(default_factory=dict)
 
@@ -117,7 +118,8 @@ class _Silicon:
         entry = self.entry(name)
         if entry.purpose is not purpose:
             raise KeyDenied(name, Denied.PURPOSE)
-        if entry.policy is Policy.HOLDER and not (self.gate is not None and self.gate(name)):
+        gate = None if self.gate is None else self.gate()
+        if entry.policy is Policy.HOLDER and not (gate is not None and gate(name)):
             raise KeyDenied(name, Denied.CONSENT)
         return entry
 
@@ -173,7 +175,8 @@ class Keystore:
         silicon = _SILICON[self]
         if silicon.gate is not None:
             raise UsageError("the gate is set; it can be set again after a power-on")
-        silicon.gate = gate
+        # A gate of the phone's own holds the phone, and so this keystore: held firmly here, no phone would ever go.
+        silicon.gate = WeakMethod(gate) if isinstance(gate, MethodType) else lambda: gate
 
     # -- keys
 
