@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import segno
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from bench.drivers import RealLink, qr
@@ -26,6 +28,7 @@ from virtual_devices.randomness import ByteStream
 from virtual_devices.wallet.faces import SCAN
 
 TEXT, OTHER = pack(CARD, b"one card"), pack(CARD, b"another card")
+SMALL = pictures.png(TEXT)
 NEVER_S = 0.12
 
 
@@ -172,6 +175,22 @@ def test_hostile_picture_is_refused_before_it_is_unpacked(worker: Worker, tmp_pa
     path.write_bytes(content)
     outcome, said = refused(linked(worker, path), 5.0)
     assert outcome is Outcome.GARBLED and why in said
+
+
+@given(st.data())
+def test_spoiled_picture_is_a_picture_or_unreadable_and_never_another_code(data: st.DataObject) -> None:
+    """In this process: what raises here would end the scan of a stranger's picture with a worker's failure."""
+    from bench.drivers import _qr_worker
+
+    content = bytearray(SMALL)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    try:
+        texts = _qr_worker.codes(_qr_worker.unpacked(bytes(content)))
+    except _qr_worker.Unreadable:
+        return
+    assert set(texts) <= {TEXT}
 
 
 def test_picture_that_is_too_long_is_not_read(worker: Worker, tmp_path: Path) -> None:

@@ -106,6 +106,11 @@ def opened(path: Path, mark: Mark) -> Image.Image:
         content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise Unreadable(f"the file has more than {MAX_FILE_BYTES} bytes")
+    return unpacked(content)
+
+
+def unpacked(content: bytes) -> Image.Image:
+    """The picture of a file in shades of grey. Raises Unreadable, nothing else."""
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             width, height = picture.size
