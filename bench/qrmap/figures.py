@@ -19,6 +19,7 @@ from bench.qrmap.codes import KINDS
 from bench.qrmap.table import Cell, Table
 from bench.qrmap.weaknesses import BY_NAME, SEVERAL, Weakness
 from reports import fonts
+from reports.drawing import beside
 from reports.palette import LIGHT, category
 
 LANGUAGES = ("en", "zh-TW")
@@ -133,9 +134,9 @@ def samples_figure(
                 axes.imshow(_thumb(samples[name, strength], whole=name == SEVERAL), cmap="gray", vmin=0, vmax=255)
                 share = f"{shares[name, strength]:.0%}"
                 axes.set_title(f"{strength:g} ({share})", fontsize=9, pad=3)
-            at = {"transform": row[0].transAxes, "ha": "right"}
-            row[0].text(-0.08, 0.55, named(weakness, language), va="center", fontsize=10.5, **at)
-            row[0].text(-0.08, 0.42, unit(weakness, language), va="center", fontsize=8, color=LIGHT["soft"], **at)
+            beside(row[0], named(weakness, language), 0, 0.5, dx=-6, dy=6, ha="right", fontsize=10.5, xycoords="axes fraction")
+            beside(row[0], unit(weakness, language), 0, 0.5, dx=-6, dy=-7, ha="right", fontsize=8, color=LIGHT["soft"],
+                   xycoords="axes fraction")
         height = figure.get_figheight()
         shown = KINDS[kind].zh if language == "zh-TW" else KINDS[kind].en
         figure.text(0.01, 1 - 0.28 / height, words.samples_title, fontsize=15, va="center")
