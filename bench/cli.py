@@ -200,7 +200,7 @@ def present() -> None:
 
 @main.group("map", cls=Commands, elsewhere={
     "qr": "bench.map_qr", "camera": "bench.map_camera", "ble": "bench.map_ble", "bluetooth": "bench.map_bluetooth",
-    "nfc": "bench.map_nfc",
+    "nfc": "bench.map_nfc", "field": "bench.map_field",
 })
 def weaknesses() -> None:
     """Map a medium's own weaknesses: where it works and where not, as tables, pictures, and input of a scenario's models."""

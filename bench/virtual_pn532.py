@@ -11,6 +11,7 @@ import pty
 import time
 import tty
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
 from typing import Protocol
 
@@ -20,6 +21,8 @@ _START = b"\x00\xff"
 _TO_CHIP, _TO_HOST = 0xD4, 0xD5
 FIRMWARE = bytes.fromhex("32010607")
 """IC 32, version 1.6, ISO/IEC 14443 A and B, ISO/IEC 18092."""
+MAX_FRAME_BYTES = 265
+"""Of one frame from the host (6.2.1.2)."""
 FIFO_DATA = 0x6339
 REQA = 0x26
 _CARD_106A = 0x00
@@ -96,9 +99,13 @@ class Chip:
     def readable(self) -> None:
         """The host has written something."""
         try:
-            self._data += os.read(self.master, 4096)
-        except OSError:
+            self.take(os.read(self.master, 4096))
+        except BlockingIOError:
             return
+
+    def take(self, data: bytes) -> None:
+        """What the host has written, in pieces of any size."""
+        self._data += data
         while self._frame():
             pass
 
@@ -116,11 +123,14 @@ class Chip:
             del data[: at + 3]
             self._abort()
             return True
-        length, at = data[at], at + 2
-        if data[at - 2 : at] == b"\xff\xff":  # an extended frame
-            if len(data) < at + 3:
-                return False
-            length, at = data[at] << 8 | data[at + 1], at + 3
+        head = 2 if data[at : at + 2] != b"\xff\xff" else 5  # of an extended frame
+        if len(data) < at + head:
+            return False
+        length = data[at] if head == 2 else data[at + 2] << 8 | data[at + 3]
+        if sum(data[at : at + head]) - (0x1FE if head == 5 else 0) & 0xFF or length > MAX_FRAME_BYTES:
+            del data[:at]  # no frame after all
+            return True
+        at += head
         if len(data) < at + length + 1:
             return False
         body, check = bytes(data[at : at + length]), data[at + length]
@@ -131,7 +141,8 @@ class Chip:
         return True
 
     def _write(self, frame: bytes) -> None:
-        os.write(self.master, self.spoil(frame))
+        with suppress(BlockingIOError):  # a host that does not read loses what the line cannot hold
+            os.write(self.master, self.spoil(frame))
 
     def answer(self, command: Command, data: bytes = b"") -> None:
         """The response to a command, now or later."""

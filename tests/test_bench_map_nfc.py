@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tomllib
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from bench.cli import main
 from bench.nfcmap.table import line, to_json
 from bench.nfcmap.trials import STRENGTHS, measured, modelled
+from virtual_devices.radio import Field
 from virtual_devices.sensing import Holding
 
 
@@ -24,6 +26,20 @@ def test_map_follows_from_its_seed(tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "nfc-map.csv").open()))
     assert [each.strength for each in again] == list(STRENGTHS) == [float(row["strength"]) for row in rows]
     assert again[0].failed == 0.0 and again[-1].taps > again[0].taps
+
+
+def test_row_goes_into_a_scenario(tmp_path: Path) -> None:
+    table = tmp_path / "nfc-map.json"
+    lines = [line(cell) for cell in modelled([Holding.WRONG_PLACE], 2, 5)]
+    table.write_bytes(to_json(lines, 5))
+    asked = ["map", "field", str(table), "--holding", "wrong-place", "--strength"]
+    said = CliRunner().invoke(main, [*asked, "1.0"]).output
+    field = Field(**tomllib.loads(said)["params"]["field"])
+    assert field.taken_away == lines[-1].failed and "done at the first tap" in said
+    refused = CliRunner().invoke(main, [*asked, "0.3"])
+    assert refused.exit_code == 2 and "it has wrong-place 0, wrong-place 0.2" in " ".join(refused.output.split())
+    table.write_text("{}")
+    assert "is no table of 'vhc-bench map nfc'" in " ".join(CliRunner().invoke(main, [*asked, "1.0"]).output.split())
 
 
 def test_real_stack_under_the_same_faults_takes_taps_as_the_model_does() -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import select
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 
 import nfc.clf
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.drivers import nfc as driver
 from bench.presenters.nfc_radio import open_radio
 from bench.presenters.serve import Rows
 from bench.virtual_air import Air
-from bench.virtual_pn532 import ACK
+from bench.virtual_pn532 import ACK, Chip
 from benchmarks._presentation import DeskAndPhone
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome
@@ -77,6 +82,40 @@ def test_lost_and_damaged_frames_are_repeated_and_every_answer_is_right(field: t
     for length in (0, 700, 1, 300, 2, 253):
         assert link.attempt(big(length), LIMIT_S).reply == bytes(length) + b"\x90\x00", link.last_error
     assert next(number) > 22  # both struck, each way
+
+
+def host_frame(body: bytes) -> bytes:
+    """A frame that is right, whatever it says."""
+    body = b"\xd4" + body[:250]
+    return bytes((0, 0, 0xFF, len(body), -len(body) & 0xFF)) + body + bytes((-sum(body) & 0xFF, 0))
+
+
+class Nobody:
+    """An air with nobody else in it."""
+
+    def find(self, reader: Chip) -> None:
+        return None
+
+    def to_card(self, reader: Chip, frame: bytes) -> None:
+        return
+
+    def to_reader(self, card: Chip, frame: bytes) -> bool:
+        return False
+
+    def field_off(self, reader: Chip) -> None:
+        return
+
+
+@contextmanager
+def silent_chip() -> Iterator[tuple[Chip, int]]:
+    """A chip alone, without a thread, and the host's end of its line."""
+    chip = Chip(Nobody())
+    host = os.open(chip.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        yield chip, host
+    finally:
+        os.close(host)
+        chip.close()
 
 
 @pytest.mark.parametrize(("fate", "outcome", "says"), [
@@ -145,6 +184,20 @@ def test_chip_that_says_nothing_is_no_reader() -> None:
             assert "no pn532 answers" in link.last_error and "close other programs" in link.last_error
         with pytest.raises(LinkError, match="no reader that could be a card answers"):
             open_radio(f"tty:{chip.path}")
+
+
+FRAME = bytes.fromhex("0000FF02FED4022A00")  # GetFirmwareVersion
+
+
+@given(st.lists(st.one_of(st.binary(max_size=40), st.binary(max_size=300).map(host_frame), st.just(ACK)), max_size=6))
+def test_chip_answers_a_right_frame_after_whatever_came_before(noise: list[bytes]) -> None:
+    with silent_chip() as (chip, host):
+        for raw in [*noise, bytes(600) + FRAME]:  # a frame that had begun ends somewhere in the zeros
+            chip.take(raw)
+        said = bytearray()
+        while not said.endswith(bytes.fromhex("0000FF06FAD50332010607E800")):
+            assert select.select([host], [], [], LIMIT_S)[0], said.hex()  # a pseudo-terminal may hand it over in pieces
+            said += os.read(host, 65536)
 
 
 def test_nfcpys_reader_finds_nothing_in_an_empty_field() -> None:

@@ -1,0 +1,44 @@
+"""The command ``map field``: one row of a map of bad holding, as a scenario's field takes it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from virtual_devices.errors import UsageError
+
+
+@click.command()
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--holding", required=True, help="As in the table: weak-field, case, ...")
+@click.option("--strength", required=True, type=float, help="One that the table has.")
+@click.option("--how", type=click.Choice(["modelled", "measured"]), default="modelled", show_default=True,
+              help="Which part of it.")
+@click.option("--at", default="params.field", show_default=True, metavar="TABLE", help="Where the field stands in the file.")
+def command(table: Path, holding: str, strength: float, how: str, at: str) -> None:
+    """Print the row of TABLE (nfc-map.json) for one way of holding at one strength, for a scenario file.
+
+    \b
+    Example:
+      vhc-bench map field runs/nfc-map/nfc-map.json --holding taken-away --strength 0.4 >> my_morning.toml
+
+    A tap that came to nothing, for whatever reason, is one that ends too early there.
+    """
+    try:
+        lines = json.loads(table.read_bytes())["lines"]
+        own = [line for line in lines if line["how"] == how]
+        found = next((line for line in own if (line["holding"], line["strength"]) == (holding, strength)), None)
+        there = sorted({f"{line['holding']} {line['strength']:g}" for line in own})
+        text = "" if found is None else f"{found['at_first_tap']} of {found['presentations']} done at the first tap"
+        failed = None if found is None else float(found["failed"])
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise UsageError(f"{table} is no table of 'vhc-bench map nfc': {e}") from e
+    if failed is None:
+        raise UsageError(f"{table} has no {holding} {strength:g} that is {how}; it has {', '.join(there) or 'nothing'}")
+    click.echo(f"[{at}]  # {holding} {strength:g}: {text}")
+    click.echo(f"taken_away = {failed}")
+
+
+__all__ = ["command"]
