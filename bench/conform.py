@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -83,7 +84,7 @@ def command(
     expected = _expected(expected_file)
     declared = [f"--{option}={path}" for option, paths in papers.items() for path in paths]
     results = _run(given, channels, only, processes, declared, quiet=as_json)
-    asked = {"dut": list(given), "channel": list(channels), "only": list(only)}
+    asked = {"dut": list(given), "channel": list(channels), "only": list(only)} | _digests(papers)
     report = report_of(results, asked, expected, laboratory)
     _tell(report, as_json)
     if out is not None:
@@ -92,6 +93,12 @@ def command(
     for judged in late:
         click.echo(f"EXPECTED TO FAIL, AND PASSED  {judged.case} over {judged.channel}: {judged.wanted}", err=True)
     sys.exit(UNEXPECTED_PASS if late else _EXITS[report.verdict])
+
+
+def _digests(papers: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """SHA-256 of each declaration, hex: which cases applied depends on them."""
+    return {name: [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths]
+            for name, paths in papers.items() if paths}
 
 
 def _expected(file: Path | None) -> Mapping[tuple[str, str], str]:

@@ -116,6 +116,36 @@ def template(asked: Form) -> str:
     return "\n".join(lines) + "\n"
 
 
+def schema(asked: Form) -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of such a file, for editors. Closed; what depends on other answers is left to the review."""
+    always = [id for id, question in asked.questions.items() if not question.when.text]
+    answers = {
+        "type": "object", "additionalProperties": False, "required": always,
+        "properties": {id: _schema(question) for id, question in asked.questions.items()},
+    }
+    top = {"form": {"const": asked.paper.value}, "kind": {"const": asked.kind.value}, "answers": answers}
+    title = f"{asked.paper.value.upper()} of a {asked.kind.value}"
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, "type": "object",
+        "additionalProperties": False, "required": list(top), "properties": top,
+    }
+
+
+def _schema(question: Question) -> dict[str, Any]:
+    said = {"description": f"{question.en}\n{question.zh}"}
+    match question.known.sort:
+        case Sort.YES_NO:
+            return said | ({"const": True} if question.mandatory else {"type": "boolean"})
+        case Sort.WHOLE:
+            return {**said, "type": "integer", "minimum": question.low, "maximum": question.high}
+        case Sort.TEXT:
+            return {**said, "type": "string", "pattern": r"\S"}
+        case Sort.CHOICE:
+            return {**said, "enum": list(question.known.choices)}
+        case Sort.LIST:
+            return {**said, "type": "array", "uniqueItems": True, "items": {"enum": list(question.known.choices)}}
+
+
 def _asked(question: Question) -> list[str]:
     clauses = f" ({', '.join(question.clauses)})" if question.clauses else ""
     lines = [f"# {question.en}{clauses}", f"# {question.zh}", f"#   {question.form()}"]
@@ -140,4 +170,4 @@ def _example(question: Question) -> str:
             return json.dumps(list(question.known.choices))
 
 
-__all__ = ["Declaration", "load", "template"]
+__all__ = ["Declaration", "load", "schema", "template"]

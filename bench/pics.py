@@ -29,13 +29,15 @@ def command() -> None:
 @command.command()
 @click.option("--kind", required=True, type=click.Choice([kind.value for kind in Kind]), help="Kind of device.")
 @click.option("--pixit", is_flag=True, help="The paper that says how the bench reaches it.")
+@click.option("--schema", "as_schema", is_flag=True, help="The JSON schema of such a file, for editors.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write it there; a file that is there stays.")
-def new(kind: str, pixit: bool, out: Path | None) -> None:
+def new(kind: str, pixit: bool, as_schema: bool, out: Path | None) -> None:
     """Write the questions, in English and Chinese, as a file to be filled in."""
-    from bench.declaration import template
+    from bench.declaration import schema, template
     from conformance.form import form
 
-    text = template(form(Kind(kind), Paper.PIXIT if pixit else Paper.PICS))
+    asked = form(Kind(kind), Paper.PIXIT if pixit else Paper.PICS)
+    text = json.dumps(schema(asked), ensure_ascii=False, indent=1) + "\n" if as_schema else template(asked)
     if out is None:
         click.echo(text, nl=False)
         return

@@ -8,18 +8,20 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from click.testing import CliRunner
 
 from bench.cli import main
-from bench.declaration import load, template
+from bench.declaration import load, schema, template
 from bench.duts import duts
 from conformance.case import Kind, cases
 from conformance.form import Paper, form
 from scenarios.listing import ScenarioFaults
 from virtual_devices.errors import UsageError
 
-from .declared import written
+from .declared import answers, written
+from .places import ROOT
 
 
 def call(*words: str) -> Any:
@@ -53,6 +55,25 @@ def test_new_writes_the_template_and_keeps_what_is_there(tmp_path: Path) -> None
     assert call("pics", "new", "--kind", "card", "--out", str(path)).exit_code == 2
     assert 'kind = "wallet"' in path.read_text(encoding="utf-8")
     assert 'form = "pixit"' in call("pics", "new", "--kind", "wallet", "--pixit").output
+
+
+@pytest.mark.parametrize("kind", [kind.value for kind in Kind])
+@pytest.mark.parametrize("paper", Paper)
+def test_schema_takes_what_the_review_takes(kind: str, paper: Paper) -> None:
+    made = schema(form(Kind(kind), paper))
+    whole = {"form": paper.value, "kind": kind, "answers": answers(kind, paper)}
+    assert jsonschema_rs.is_valid(made, whole)
+    assert not jsonschema_rs.is_valid(made, {**whole, "kind": "cart"})
+    assert not jsonschema_rs.is_valid(made, {**whole, "more": 1})
+    for key, value in (("wrds", 3), (next(iter(whole["answers"])), {})):
+        assert not jsonschema_rs.is_valid(made, {**whole, "answers": {**whole["answers"], key: value}})
+
+
+def test_schema_wants_what_every_such_device_must() -> None:
+    printed = json.loads(call("pics", "new", "--kind", "wallet", "--schema").output)
+    assert printed == schema(form(Kind.WALLET))
+    for otherwise in ({"key_in_hardware": False}, {"maker": None}, {"records": 0}, {"media": ["nfc", "nfc"]}, {"model": " "}):
+        assert not jsonschema_rs.is_valid(printed, {"form": "pics", "kind": "wallet", "answers": answers("wallet", **otherwise)})
 
 
 def test_check_says_that_nothing_is_wrong(tmp_path: Path) -> None:
@@ -97,6 +118,14 @@ def test_fault_is_told_with_its_place_and_remedy(old: str, new: str, line: int, 
         load(path)
     told = [str(fault) for fault in caught.value.faults]
     assert any(one.startswith(f"{path}:{line}:{column}: ") and says in one for one in told), told
+
+
+def test_example_of_the_page_is_in_order(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "reference" / "pics.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "example.toml"
+    path.write_text(example, encoding="utf-8")
+    assert load(path).answers["transport"] == ("T=1",)
 
 
 @pytest.mark.parametrize(("content", "says"), [
