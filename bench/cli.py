@@ -29,6 +29,7 @@ err = Console(stderr=True, soft_wrap=True, emoji=False)
 OWN_MODULES = (
     "requirements",
     "capture",
+    "calibrate",
     "conform",
     "pics",
     "verify",
@@ -218,16 +219,17 @@ def report(run_directory: Path, language: str) -> None:
 
 @main.command()
 @click.option("--schema", metavar="SITUATION",
-              help="Print the JSON schema of that situation's files, for editors; 'laboratory': of laboratory files.")
+              help="Print the JSON schema of that situation's files, for editors; 'laboratory', 'profile': of those files.")
 @click.argument("check", required=False, type=click.Path(path_type=Path))
 def scenarios(schema: str | None, check: Path | None) -> None:
     """List the situations and scenario files that come with the bench, or check one file."""
     import scenarios as package
     from bench import laboratory
-    from scenarios import files
+    from scenarios import files, profiles
 
     if schema:
-        made = laboratory.schema() if schema == "laboratory" else files.schema(schema)
+        other = {"laboratory": laboratory.schema, "profile": profiles.schema}.get(schema)
+        made = other() if other is not None else files.schema(schema)
         click.echo(json.dumps(made, ensure_ascii=False, indent=2))
         return
     if check:

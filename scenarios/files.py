@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import cache
@@ -22,8 +22,9 @@ import pydantic
 from pydantic import AwareDatetime, BaseModel
 
 import scenarios
-from scenarios import checking
+from scenarios import checking, profiles
 from scenarios.listing import Fault, ScenarioFaults
+from scenarios.meant import get
 from scenarios.mirror import CONFIG, mirrored
 from scenarios.syntax import parse, read
 from scenarios.wording import unit_of
@@ -63,6 +64,8 @@ class _File(BaseModel):
     """A short name, for reports."""
     description: str = ""
     """What the scenario is about, in a sentence or two."""
+    profiles: tuple[str, ...] = ()
+    """Latency profiles of devices, files beside this one: each stands for the tables of its kind that are not written here."""
     run: Run = pydantic.Field(default_factory=Run)
     """How often it is played, and from which moment on."""
     network: mirrored(Network) = pydantic.Field(default_factory=Network)  # type: ignore[valid-type]
@@ -82,6 +85,7 @@ class Scenario:
     network: Network
     fault: tuple[faults.Fault, ...]
     params: Any
+    profiles: tuple[str, ...] = ()
 
 
 def situations() -> Mapping[str, ModuleType]:
@@ -124,8 +128,27 @@ def load(path: Path, overrides: Mapping[str, str] = NO_OVERRIDES) -> Scenario:
         name, guessed = values.situation(situations(), file_model("", None))
         checked = values.check(file_model(name, situations()[name].Params if name else None, guessed=guessed))
         if checked is not None and not parsed.found:
-            return from_model(checked)
+            return _with_profiles(from_model(checked), path.parent, parsed.data, overrides)
     raise parsed.refusal()
+
+
+def _with_profiles(scenario: Scenario, folder: Path, data: Mapping[str, Any], overrides: Mapping[str, str]) -> Scenario:
+    """The scenario with its profiles' models in place of the tables that nobody wrote. Raises ScenarioFaults for a profile that
+    is wrong, UsageError for one that has no place here."""
+
+    def written(place: tuple[str, ...]) -> bool:
+        name = ".".join(("params", *place))
+        return get(data, ("params", *place)) is not None or any(key == name or key.startswith(f"{name}.") for key in overrides)
+
+    params = scenario.params
+    for name in scenario.profiles:
+        profile = profiles.load(folder / name)
+        params, places = profiles.applied(params, profile, written)
+        if not places:
+            kinds = ", ".join(type(model).__name__.lower() for model in profile.models().values())
+            what = f"{name} is of {kinds or 'nothing'}"
+            raise UsageError(f"profiles: {what}; this scenario has no such table that it does not write itself")
+    return replace(scenario, params=params)
 
 
 def schema(situation: str) -> dict[str, Any]:

@@ -1,0 +1,254 @@
+"""Calibration: sessions with one device, again and again, and the latency profile that follows from them.
+
+Wallet: engagement, one registration's request by the reference SAM, its answer, the good-bye. The phone has to trust the SAM's
+authority, which follows from the seed as in ``present``: a phone that refuses is measured up to its refusal. Card: public data.
+Rows stay in memory: what a stranger's device says is kept nowhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from statistics import fmean
+from typing import Any
+
+from bench import fitting
+from bench.clock import WallClock
+from bench.drivers.replay import open as open_replay
+from bench.monikers import Kind, Moniker
+from bench.presenting import sample_card
+from bench.probe import open_device, open_wallet
+from bench.reader_link import DeviceLink
+from bench.sample_phone import PIN, SamplePhone
+from bench.willing import Willing, WillingHolder
+from scenarios.profiles import FORMAT
+from scenarios.world import read_status
+from virtual_devices import vhc
+from virtual_devices.clock import TAIWAN, Clock, VirtualClock, to_datetime
+from virtual_devices.errors import LinkError, UsageError
+from virtual_devices.flow import Ask, Flow, People, Session
+from virtual_devices.flow import run as run_flow
+from virtual_devices.link import DirectLink, Link, Work
+from virtual_devices.network import Contact, ContactMedium, ModelledLink
+from virtual_devices.pki import Role
+from virtual_devices.radio import Field, FieldLink
+from virtual_devices.randomness import ByteStream, digest, stream
+from virtual_devices.reader.authenticate import open_sam
+from virtual_devices.reader.desk import Desk, Institution
+from virtual_devices.reader.presentation import Counter as DeskCounter
+from virtual_devices.reader.presentation import Medium, open_at
+from virtual_devices.reader.proximity import ROLE, SCREEN, ask, end
+from virtual_devices.reader.transmit import Ended, Handle
+from virtual_devices.reader.visit import read_public
+from virtual_devices.sam.sam import Sam, SamImage
+from virtual_devices.segments import Segment, presentations, seen
+from virtual_devices.trace import ActRow, ExchangeRow, Row
+from virtual_devices.wallet.faces import NfcFace
+
+SAM_ID, INSTITUTION = "SAM000000001", "9901180014"
+HOLD = "hold the device to the reader"
+LOST_IN_A_ROW = 10
+"""So many sessions that break off, one after the other, end a calibration."""
+Told = Callable[[int, int, str], None]
+"""Told of each session that ended: how many so far, of how many, how it ended."""
+
+
+@dataclass
+class Samples:
+    """What was seen. ``ended``: how the sessions ended: whole, refused, broken off."""
+
+    rows: list[ExchangeRow | ActRow] = field(default_factory=list)
+    ended: Counter[str] = field(default_factory=Counter)
+    provenance: str = "measured"
+
+    def record(self, row: Row) -> None:
+        if isinstance(row, ExchangeRow | ActRow):
+            self.rows.append(row)
+
+    @property
+    def exchanges(self) -> list[ExchangeRow]:
+        return [row for row in self.rows if isinstance(row, ExchangeRow)]
+
+
+def sample(
+    role: str, monikers: Sequence[Moniker], count: int, *, seed: int = 1, env: Mapping[str, str] | None = None,
+    people: People, told: Told = lambda *_: None,
+) -> Samples:
+    """Sessions with the device, ``count`` of them. Raises LinkError when it is not there, or ten in a row break off."""
+    clock: Clock = VirtualClock(WallClock().now_ns()) if monikers[0].kind is Kind.VIRTUAL else WallClock()
+    with ExitStack() as stack:
+        desk = WalletDesk(seed, clock) if role == "wallet" else None
+        links = _links(role, monikers, env, clock, stack, desk)
+        links |= desk.links if desk is not None else {}
+        samples = Samples(provenance=links[role].provenance.value)
+        lost = 0
+        for number in range(count):
+            flow = desk.present(scanned=SCREEN in links) if desk is not None else _public()
+            session = Session(
+                links, clock, people, samples.record, name=f"calibrate/{number}", flow="calibrate", status=read_status,
+            )
+            how = held(flow, session)
+            samples.ended[how] += 1
+            told(number + 1, count, how)
+            lost = lost + 1 if how == "broken off" else 0
+            if lost == LOST_IN_A_ROW:
+                why = getattr(getattr(links[role], "inner", None), "last_error", "")
+                raise LinkError(f"{lost} sessions in a row broke off: {why or 'the device does not answer'}")
+    return samples
+
+
+def held(flow: Flow[Any], session: Session) -> str:
+    """Hold one session: how it ended."""
+    try:
+        run_flow(flow, session)
+    except Ended as e:
+        return "broken off" if e.torn else "refused"
+    return "whole"
+
+
+def _public() -> Flow[Any]:
+    yield Ask("holder", HOLD)
+    return (yield from read_public())
+
+
+def _links(
+    role: str, monikers: Sequence[Moniker], env: Mapping[str, str] | None, clock: Clock, stack: ExitStack,
+    desk: WalletDesk | None,
+) -> dict[str, Link]:
+    match monikers[0].kind:
+        case Kind.VIRTUAL if desk is not None:
+            return {ROLE: FieldLink(desk.willing(), Field(), stream("calibrate", desk.seed), clock)}
+        case Kind.VIRTUAL:
+            return {role: ModelledLink(sample_card(1), ContactMedium(Contact(), stream("calibrate", role)), clock)}
+        case Kind.REPLAY:
+            return {role: DeviceLink(open_replay(f"{monikers[0].where.partition('#')[0]}#{role}"))}
+        case _ if role == "wallet":
+            return open_wallet(monikers, env, stack)
+        case _:
+            link = open_device(monikers[0], env)
+            stack.callback(link.close)
+            return {role: DeviceLink(link)}
+
+
+class WalletDesk:
+    """A desk with its SAM, of the authority of the sample phones with this seed."""
+
+    def __init__(self, seed: int, clock: Clock) -> None:
+        now_ns = clock.now_ns()
+        self.seed = seed
+        self.clock = clock
+        self._phone = SamplePhone(seed, now_ns)
+        authority = self._phone.authority
+        identity = authority.issue(Role.SAM, SAM_ID, organisation=INSTITUTION)
+        sam = Sam(SamImage(SAM_ID, INSTITUTION, identity, authority.root_der, digest(seed, "calibrate")))
+        self.links: dict[str, Link] = {"sam": DirectLink(sam, clock)}
+        fresh = ByteStream(seed, "calibrate", now_ns)
+        self.desk = Desk("calibrate", Institution(INSTITUTION), authority.verifier(), clock, fresh)
+        self.desk.reader_chain = authority.renew(
+            Role.SAM, SAM_ID, identity.key.public_key(), now_ns, organisation=INSTITUTION
+        )
+        self.sam: Handle = run_flow(open_sam(self.desk), Session(self.links, clock))
+
+    def willing(self) -> Willing:
+        """The sample phone itself, its holder agreeing to everything."""
+        return Willing(NfcFace(self._phone.phone), WillingHolder(self._phone.phone, PIN, self.clock))
+
+    def work(self) -> Work:
+        """What the reference phone does for one presentation."""
+        clock = VirtualClock(self.clock.now_ns())
+        other = WalletDesk(self.seed, clock)
+        phone = other._phone.phone
+        links = other.links | {ROLE: DirectLink(other.willing(), clock, channel="nfc")}
+        before = phone.work.copy()
+        run_flow(other.present(scanned=False), Session(links, clock))
+        return phone.work.since(before)
+
+    def present(self, *, scanned: bool) -> Flow[Any]:
+        """One presentation, from the holder's act to the good-bye."""
+        medium = Medium.QR_BLE if scanned else Medium.NFC
+        yield Ask("holder", HOLD)
+        opened = yield from open_at(self.desk, DeskCounter(medium))
+        try:
+            yield from ask(self.desk, opened, vhc.REGISTRATION, self.sam)
+        except Ended as e:
+            if not e.torn:
+                yield from end(opened)
+            raise
+        yield from end(opened)
+
+
+def profile(
+    role: str, moniker: str, samples: Samples, *, seed: int = 1, described: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The profile's values, ready for :func:`scenarios.profiles.to_toml`. Raises UsageError when there were too few sessions."""
+    rows, total = samples.exchanges, sum(samples.ended.values())
+    broken = samples.ended["broken off"]
+    try:
+        models, measured, modelled = _fitted(role, rows, broken / max(1, total), seed)
+    except fitting.TooFew as e:
+        raise UsageError(f"too few sessions for a profile: {e}; ended: {dict(samples.ended)}") from e
+    origin = {
+        "role": role, "moniker": moniker, "provenance": samples.provenance, **(described or {}), "measured_on": _today(),
+        "samples": samples.ended["whole"], "broken_off": broken, "refused": samples.ended["refused"],
+    }
+    return {
+        "format": FORMAT, "measured": measured, "modelled": modelled, "origin": origin, "segments": _segments(role, samples),
+        **{name: asdict(model) for name, model in models.items()},
+    }
+
+
+def _fitted(role: str, rows: Sequence[ExchangeRow], share: float, seed: int) -> tuple[dict[str, Any], list[str], list[str]]:
+    if role == "card":
+        return (
+            {"contact": fitting.contact(rows)}, ["contact.byte_us", "contact.command", "contact.reset_ms"],
+            ["contact: signature, verification, chain, mac and write are assumed: the public data need none of them"],
+        )
+    work = WalletDesk(seed, WallClock()).work()
+    whose = "phone.signature_ms is all of an answer's work beside the medium; the other prices of phone are assumed"
+    if any(row.step == "connect" for row in rows):
+        return (
+            {"bluetooth": fitting.bluetooth(rows, work, share), "camera": fitting.camera(rows)},
+            ["bluetooth.connected", "bluetooth.lost", "bluetooth.phone.signature_ms", "camera.read", "camera.failed"],
+            ["bluetooth.interval_ms, packets_per_interval and mtu are assumed", f"bluetooth.{whose}"],
+        )
+    return (
+        {"field": fitting.field(rows, work, share)},
+        ["field.found", "field.command", "field.kbit_s", "field.taken_away", "field.phone.signature_ms"],
+        ["field.block_ms is 0: it is in field.command and field.kbit_s", "field.held_ms is assumed", f"field.{whose}",
+         "field.kbit_s is told from short commands; what it is wrong by in a long answer is in field.phone.signature_ms"],
+    )
+
+
+def _segments(role: str, samples: Samples) -> dict[str, Any]:
+    """What was seen, segment by segment; of a card, its power-on and its answers."""
+    times: dict[str, list[float]] = {}
+    if role == "card":
+        for row in samples.exchanges:
+            name = Segment.RESPONSE if row.request_bytes else Segment.FOUND
+            times.setdefault(name.value, []).append(row.duration_ns / fitting.MS)
+    else:
+        for one in presentations(map(seen, samples.rows)):
+            for segment, ns in one.ns.items() if one.whole else ():
+                if ns and segment is not Segment.HUMAN:
+                    times.setdefault(segment.value, []).append(ns / fitting.MS)
+    return {name: _summary(sorted(values)) for name, values in times.items()}
+
+
+def _summary(values: Sequence[float]) -> dict[str, Any]:
+    def at(share: float) -> float:
+        return values[min(len(values) - 1, int(share * len(values)))]
+
+    return {
+        "n": len(values), "mean_ms": fmean(values), "median_ms": at(0.5), "p95_ms": at(0.95), "least_ms": values[0],
+        "most_ms": values[-1],
+    }
+
+
+def _today() -> date:
+    return to_datetime(WallClock().now_ns()).astimezone(TAIWAN).date()
+
+
+__all__ = ["HOLD", "Samples", "WalletDesk", "held", "profile", "sample"]

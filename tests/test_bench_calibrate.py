@@ -1,0 +1,133 @@
+"""Calibration end to end: over the model, through nfcpy's UDP, through pcscd; the profile is read by a scenario file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.calibrating import Samples, WalletDesk, held, profile, sample
+from bench.clock import WallClock
+from bench.drivers import nfc
+from bench.monikers import for_role
+from bench.pcscd import PrivatePcscd
+from bench.presenting import sample_card
+from bench.sample_phone import PIN, SamplePhone
+from bench.willing import Willing, WillingHolder
+from scenarios import files, profiles
+from scenarios.listing import ScenarioFaults
+from virtual_devices.errors import LinkError, UsageError
+from virtual_devices.flow import PromptPeople, Session
+from virtual_devices.link import Attempt, DirectLink, Outcome, Provenance
+from virtual_devices.wallet.faces import NfcFace
+
+from . import nfc_desk, virtual_readers
+from .virtual_readers import presented
+
+daemon, patient = virtual_readers.own_pcscd, virtual_readers.patient
+
+
+def taken(role: str, moniker: str, count: int, **more: object) -> Samples:
+    return sample(role, for_role(role, moniker), count, people=PromptPeople(), **more)  # type: ignore[arg-type]
+
+
+def kept(folder: Path, values: dict[str, object]) -> profiles.Profile:
+    path = folder / "device.toml"
+    path.write_text(profiles.to_toml(values), encoding="utf-8")
+    return profiles.load(path)
+
+
+@pytest.fixture(scope="module")
+def modelled() -> Samples:
+    return taken("wallet", "virtual", 12)
+
+
+def test_profile_of_the_model_is_written_and_read_back(modelled: Samples, tmp_path: Path) -> None:
+    made = kept(tmp_path, profile("wallet", "virtual", modelled, described={"make": 'M "x"', "firmware": "1.0"}))
+    assert (made.origin.provenance, made.origin.make, made.origin.firmware) == ("modelled", 'M "x"', "1.0")
+    assert made.origin.samples == modelled.ended["whole"] and made.origin.samples + made.origin.broken_off == 12
+    assert {"found", "engaged", "response", "closed"} <= made.segments.keys()
+    assert made.field is not None and made.field.found.median_ms > 100
+    assert any(text.startswith("field.found") for text in made.measured)
+
+
+def test_scenario_takes_the_profile_where_it_writes_nothing_itself(modelled: Samples, tmp_path: Path) -> None:
+    made = kept(tmp_path, profile("wallet", "virtual", modelled))
+    path = tmp_path / "scenario.toml"
+    path.write_text('situation = "clinic_morning"\ntitle = "t"\nprofiles = ["device.toml"]\n')
+    scenario = files.load(path)
+    assert scenario.params.field == made.field
+    assert files.restore(files.dump(scenario)) == scenario
+    with pytest.raises(UsageError, match="no such table"):
+        files.load(path, {"params.field.kbit_s": "212"})
+    path.write_text(path.read_text() + "[params.field]\nkbit_s = 212\n")
+    with pytest.raises(UsageError, match=r"device\.toml is of field"):
+        files.load(path)
+
+
+def test_profile_with_a_wrong_key_is_refused_at_its_place(modelled: Samples, tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(profiles.to_toml(profile("wallet", "virtual", modelled)).replace("kbit_s", "kbits"))
+    with pytest.raises(ScenarioFaults, match=r"field\.kbits: unknown key"):
+        profiles.load(path)
+
+
+def test_contact_card_of_the_model_has_its_profile(tmp_path: Path) -> None:
+    made = kept(tmp_path, profile("card", "virtual", taken("card", "virtual", 40)))
+    assert made.contact is not None and made.contact.reset_ms == pytest.approx(45, rel=0.1)
+    assert set(made.segments) == {"found", "response"}
+
+
+def test_phone_through_nfcpy_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("LIST_LIMIT_S", "CONNECT_SLACK_S"):  # a busy machine is not to be taken for a hung one
+        monkeypatch.setattr(nfc, limit, nfc_desk.LIMIT_S)
+    phone, clock = SamplePhone(1, WallClock().now_ns()).phone, WallClock()
+    device = Willing(NfcFace(phone), WillingHolder(phone, PIN, clock))
+    with nfc_desk.presented(device, clock=clock) as there:
+        samples = taken("wallet", there.moniker, 3)
+    assert samples.ended == {"whole": 3}
+    made = kept(tmp_path, profile("wallet", there.moniker, samples))
+    assert made.origin.provenance == "measured" and made.segments["verified"].n == 3
+
+
+@pytest.mark.needs("pcsc")
+@pytest.mark.usefixtures("patient")
+def test_card_through_pcscd_is_measured(daemon: PrivatePcscd, tmp_path: Path) -> None:
+    with presented(sample_card(1), daemon.ports[0]):
+        samples = taken("card", "pcsc:Virtual PCD 00 00", 3, env=daemon.env)
+    assert samples.ended == {"whole": 3}
+    made = kept(tmp_path, profile("card", "pcsc:x", samples))
+    assert made.contact is not None and made.segments["response"].n == 6
+
+
+def test_phone_of_another_authority_is_measured_up_to_its_refusal() -> None:
+    desk, foreign, samples = WalletDesk(2, WallClock()), WalletDesk(3, WallClock()), Samples()
+    links = {**desk.links, "wallet": DirectLink(foreign.willing(), desk.clock, channel="nfc")}
+    assert held(desk.present(scanned=False), Session(links, desk.clock, PromptPeople(), samples.record)) == "refused"
+    assert {row.step for row in samples.exchanges} >= {"find phone", "engage by NFC", "present virtual card"}
+
+
+class Gone:
+    """A link behind which nobody is."""
+
+    channel, device, provenance = "nfc", "nfc:usb", Provenance.MEASURED
+    last_error, worker_pid = "no phone in the field: hold it to the reader", None
+
+    def connect(self, timeout_s: float) -> Attempt:
+        return Attempt(Outcome.GONE, 1)
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        return Attempt(Outcome.GONE, 1)
+
+    def close(self) -> None: ...
+
+
+def test_device_that_is_not_there_ends_it_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.probe.open_device", lambda *_: Gone())
+    with pytest.raises(LinkError, match="10 sessions in a row broke off: no phone in the field"):
+        taken("wallet", "nfc:usb", 50)
+
+
+def test_too_few_sessions_make_no_profile() -> None:
+    with pytest.raises(UsageError, match="too few"):
+        profile("wallet", "virtual", Samples())
