@@ -8,6 +8,7 @@ has it, against the time that its worker measured round bleak, bumble and the ai
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -309,6 +310,7 @@ def over_ble(rounds: int, block: int, presentations: int) -> list[Figure]:
 def main() -> int:
     """``./bench.sh bench channels [--json] [--sample]``. Exit code 3, and why, where a channel cannot be had."""
     asked = options(__doc__).parse_args()
+    logging.getLogger("bumble").setLevel(logging.CRITICAL)  # it is loud when its transport ends
     work = SAMPLE if asked.sample else (ROUNDS, BLOCK, PRESENTATIONS)
     try:
         found = [*over_pcsc(*work), *over_nfc(*work), *over_ble(*work)]

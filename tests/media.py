@@ -157,7 +157,7 @@ MEDIA: Mapping[str, Medium] = {
 NOT_HERE: Mapping[str, str] = {
     "http": "carries requests to a service, not messages to a device: tests/test_bench_http.py",
     "qr": "reads a picture, and no device hears a question: tests/test_bench_qr.py",
-    "ble": "has landed alone so far",
+    "ble": "a phone is met there by what its engagement says, not by its name: tests/test_bench_ble*.py, tests/test_channels.py",
     "replay": "answers what was recorded and nothing else: tests/test_bench_drivers_replay.py",
 }
 """Drivers whose contract is another one -> why, and what holds them."""

@@ -26,7 +26,7 @@ def test_presentation_takes_the_operations_and_lengths_that_it_always_took() -> 
 
 
 @pytest.mark.sample
-@pytest.mark.needs("pcsc")
+@pytest.mark.needs("pcsc", "dbus")
 @pytest.mark.parametrize("name", NAMES)
 def test_benchmark_prints_figures_that_programs_can_read(name: str) -> None:
     command = [sys.executable, "-m", f"benchmarks.{name}", "--json", "--sample"]

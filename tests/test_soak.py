@@ -15,6 +15,7 @@ SAMPLE = {"pcsc": (20, 0.15), "nfc": (6, 0.3), "ble": (6, 0.3)}
 SEED = 3
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("channel", [pytest.param(name, marks=pytest.mark.needs(*tools) if tools else [])
                                      for name, (_, tools) in WAYS.items()])
 def test_nothing_is_lost_doubled_or_left_behind_when_things_go_wrong(channel: str, tmp_path: Path) -> None:
