@@ -127,7 +127,7 @@ class Form:
         if not found:
             for rule in self.rules:
                 if not rule.must.holds(answers):
-                    found.append(Finding(rule.at, rule.en, _by(rule.clauses), value=True))
+                    found.append(Finding(rule.at, f"{rule.en} ({rule.zh})", _by(rule.clauses), value=True))
         return found
 
     def answers(self, given: Mapping[str, Any]) -> Answers:
@@ -174,10 +174,10 @@ class Form:
                 yield Finding(question.id, f"contradicts {said}: it is asked only when {question.when.text}",
                               "take one of the two back")
         elif question.id not in given:
-            yield Finding(question.id, f"is missing: {question.en}", f"answer with {question.form()}", missing=True)
+            yield Finding(question.id, f"is missing: {question.en} ({question.zh})", f"answer with {question.form()}", missing=True)
         elif question.mandatory and answers.get(question.id) is False:
-            yield Finding(question.id, f"is declared unsupported, and every {self.kind.value} must: {question.en}",
-                          _by(question.clauses), value=True)
+            said = f"is declared unsupported, and every {self.kind.value} must: {question.en} ({question.zh})"
+            yield Finding(question.id, said, _by(question.clauses), value=True)
 
 
 def _by(ids: tuple[str, ...]) -> str:

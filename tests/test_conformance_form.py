@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.case import Case, Kind, Nature, case, cases_of
+from conformance.case import Case, Kind, Nature, case, cases, cases_of
 from conformance.catalogue import CatalogueError
 from conformance.clause import Proof, clauses
 from conformance.condition import Sort
@@ -138,6 +138,13 @@ def a_case(*ids: str, when: str = "") -> Case:
 def test_case_is_ruled_out_with_the_reason(made: Case, channel: str, otherwise: dict[str, Any], why: str) -> None:
     asked = form(Kind.WALLET)
     assert asked.rules_out(made, channel, asked.answers(answers("wallet", **otherwise))) == why
+
+
+def test_device_that_declares_everything_is_spared_nothing_but_the_other_kind_of_wallet() -> None:
+    for made in cases():
+        asked = form(made.kind)
+        why = asked.rules_out(made, "", asked.answers(answers(made.kind.value)))
+        assert not why or "body" in why, f"{made.id}: {why}"
 
 
 def test_condition_of_a_case_is_checked_when_it_is_loaded() -> None:
