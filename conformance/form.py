@@ -174,7 +174,8 @@ class Form:
                 yield Finding(question.id, f"contradicts {said}: it is asked only when {question.when.text}",
                               "take one of the two back")
         elif question.id not in given:
-            yield Finding(question.id, f"is missing: {question.en} ({question.zh})", f"answer with {question.form()}", missing=True)
+            said = f"is missing: {question.en} ({question.zh})"
+            yield Finding(question.id, said, f"answer with {question.form()}", missing=True)
         elif question.mandatory and answers.get(question.id) is False:
             said = f"is declared unsupported, and every {self.kind.value} must: {question.en} ({question.zh})"
             yield Finding(question.id, said, _by(question.clauses), value=True)
