@@ -18,7 +18,8 @@ from importlib import import_module
 from types import CodeType
 from typing import Any
 
-from conformance.mutants.places import Place, functions, live
+from conformance.mutants.places import REFUSE_UNLESS, Place, Statement, called, functions, is_word, live
+from virtual_devices.chip import Refusal
 
 _OFF_BY_ONE: Mapping[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
 
@@ -98,15 +99,15 @@ def _conditions(place: Place) -> Iterator[Mutant]:
     found = next(((n, branch) for n, branch in _guards(place.path)), None)
     if found is None:
         return
-    guard, taken = found
-    at = _at(guard.test)
-    yield _mutant(place, Family.LEFT_OUT, "", f"never: {ast.unparse(guard.test)}", at, ast.Constant(not taken))
-    if isinstance(guard.test, ast.BoolOp) and isinstance(guard.test.op, ast.Or if taken else ast.And):
-        for number, part in enumerate(guard.test.values):
-            rest = [v for v in guard.test.values if v is not part]
-            less = rest[0] if len(rest) == 1 else ast.BoolOp(guard.test.op, rest)
+    test, taken = found
+    at = _at(test)
+    yield _mutant(place, Family.LEFT_OUT, "", f"{'never' if taken else 'always'}: {ast.unparse(test)}", at, ast.Constant(not taken))
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or if taken else ast.And):
+        for number, part in enumerate(test.values):
+            rest = [v for v in test.values if v is not part]
+            less = rest[0] if len(rest) == 1 else ast.BoolOp(test.op, rest)
             yield _mutant(place, Family.HALF_LEFT_OUT, f"-{number}", f"without: {ast.unparse(part)}", at, less)
-    for number, node in enumerate(n for n in ast.walk(guard.test) if isinstance(n, ast.Compare)):
+    for number, node in enumerate(n for n in ast.walk(test) if isinstance(n, ast.Compare)):
         for which, op in enumerate(node.ops):
             if type(op) in _OFF_BY_ONE:
                 ops = [_OFF_BY_ONE[type(o)]() if i == which else o for i, o in enumerate(node.ops)]
@@ -115,17 +116,20 @@ def _conditions(place: Place) -> Iterator[Mutant]:
                               _at(node), other)
 
 
-def _guards(path: tuple[ast.AST, ...]) -> Iterator[tuple[ast.If | ast.IfExp, bool]]:
-    """Conditions around the last node, innermost first, and whether it stands where they hold."""
+def _guards(path: tuple[ast.AST, ...]) -> Iterator[tuple[ast.expr, bool]]:
+    """Conditions around the last node, innermost first, and whether it stands where they hold. ``refuse_unless`` has its own."""
+    if called(path[-1]) == REFUSE_UNLESS:
+        assert isinstance(path[-1], ast.Expr) and isinstance(path[-1].value, ast.Call)
+        yield path[-1].value.args[0], False
     for outer, inner in zip(reversed(path[:-1]), reversed(path[1:]), strict=True):
         if isinstance(outer, ast.If):
-            yield outer, inner in outer.body
+            yield outer.test, inner in outer.body
         elif isinstance(outer, ast.ExceptHandler | ast.FunctionDef | ast.Lambda):
             return
 
 
 def _codes(place: Place, names: Mapping[str, Any]) -> Iterator[Mutant]:
-    """Another member of the enumeration in place of the one that is told."""
+    """Another member of the enumeration, or another status word, in place of the one that is told."""
     for number, node in enumerate(n for n in ast.walk(place.statement) if isinstance(n, ast.Attribute)):
         if not isinstance(node.value, ast.Name):
             continue
@@ -135,6 +139,23 @@ def _codes(place: Place, names: Mapping[str, Any]) -> Iterator[Mutant]:
             other = members[(members.index(node.attr) + 1) % len(members)]
             new = ast.Attribute(ast.Name(node.value.id, ast.Load()), other, ast.Load())
             yield _mutant(place, Family.WRONG_CODE, f"-{number}", f"{kind.__name__}.{other} for {node.attr}", _at(node), new)
+    for number, word in enumerate(_words(place.statement)):
+        if not isinstance(word, ast.Attribute):
+            spoilt = ast.BinOp(word, ast.BitXor(), ast.Constant(0x0100))
+            yield _mutant(place, Family.WRONG_CODE, f"-word-{number}", ast.unparse(spoilt), _at(word), spoilt)
+
+
+def _words(statement: Statement) -> Iterator[ast.expr]:
+    """What a chip's refusal tells as its status word."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield from (keyword.value for keyword in node.keywords if keyword.arg == "sw")
+            if node.func.id == REFUSE_UNLESS:
+                yield node.args[1]
+            if node.func.id == Refusal.__name__:
+                yield node.args[0]
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and node.value.elts and is_word(node.value.elts[-1]):
+            yield node.value.elts[-1]
 
 
 def _fall(place: Place) -> Mutant:

@@ -1,7 +1,8 @@
 """Where a reference device refuses: found by reading its code, so that a new refusal cannot be forgotten.
 
 A refusal is a ``raise`` of an error of the peer's (:class:`~virtual_devices.errors.PeerError`), or a ``return`` of a value
-that says no: a :class:`~virtual_devices.pki.Refused`, a member of one of :data:`NOES`.
+that says no: a :class:`~virtual_devices.pki.Refused`, a member of one of :data:`NOES`. A chip refuses by its status word: it
+raises :class:`~virtual_devices.chip.Refusal`, calls ``refuse_unless``, returns ``Answer(sw=...)``, or returns or keeps a word.
 """
 
 from __future__ import annotations
@@ -15,12 +16,17 @@ from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any
 
+from virtual_devices.chip import Refusal, refuse_unless
 from virtual_devices.errors import PeerError
 
-NOES = frozenset({"Refused", "No", "SessionStatus", "ResponseStatus", "WriteOutcome", "Trouble"})
+NOES = frozenset({"Refused", "No", "SessionStatus", "ResponseStatus", "WriteOutcome", "Trouble", "SW"})
 """Names of classes whose values, in what is returned, are a refusal."""
 _YES = frozenset({"OK", "STORED", "ALREADY"})
 """But not these members of theirs."""
+REFUSE_UNLESS = refuse_unless.__name__
+_STATUS_WORDS = range(0x6200, 0xA000)
+"""Numbers that are the status word of a refusal, in what a function returns: 61xx says that data wait."""
+Statement = ast.Raise | ast.Return | ast.Expr | ast.Assign
 
 
 @dataclass(frozen=True)
@@ -38,21 +44,23 @@ class Place:
         return f"{self.module.removeprefix('virtual_devices.')}:{self.line}"
 
     @property
-    def statement(self) -> ast.Raise | ast.Return:
+    def statement(self) -> Statement:
         found = self.path[-1]
-        assert isinstance(found, ast.Raise | ast.Return)
+        assert isinstance(found, Statement)
         return found
 
 
 def places(modules: Iterable[str]) -> list[Place]:
-    """Every refusal in these modules, in the order of their text."""
-    return [place for name in modules for place in _of_module(import_module(name))]
+    """Every refusal in these modules, in the order of their text. ``MODULE:NAME``: in this function or class of it alone."""
+    return [place for name in modules for place in _of_module(import_module(name.partition(":")[0]), name.partition(":")[2])]
 
 
-def _of_module(module: ModuleType) -> Iterator[Place]:
+def _of_module(module: ModuleType, only: str) -> Iterator[Place]:
     source = inspect.getsource(module)
     lines = source.splitlines()
     for name, function in functions(ast.parse(source)):
+        if only and only not in (name, name.partition(".")[0]):
+            continue
         for path in _refusals(function, vars(module)):
             line = path[-1].lineno  # type: ignore[attr-defined]
             yield Place(module.__name__, name, line, lines[line - 1].strip(), path)
@@ -69,19 +77,27 @@ def functions(tree: ast.AST, inside: str = "") -> Iterator[tuple[str, ast.Functi
 
 def _refusals(node: ast.AST, names: Mapping[str, Any], path: tuple[ast.AST, ...] = ()) -> Iterator[tuple[ast.AST, ...]]:
     path = (*path, node)
-    if isinstance(node, ast.Raise | ast.Return) and _says_no(node, names):
+    if isinstance(node, Statement) and _says_no(node, names):
         yield path
         return
     for child in ast.iter_child_nodes(node):
         yield from _refusals(child, names, path)
 
 
-def _says_no(node: ast.Raise | ast.Return, names: Mapping[str, Any]) -> bool:
+def _says_no(node: Statement, names: Mapping[str, Any]) -> bool:
     if isinstance(node, ast.Raise):
         raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         found = names.get(raised.id) if isinstance(raised, ast.Name) else None
-        return isinstance(found, type) and issubclass(found, PeerError)
+        return isinstance(found, type) and issubclass(found, PeerError | Refusal)
+    if isinstance(node, ast.Expr):
+        return called(node) == REFUSE_UNLESS
+    if isinstance(node, ast.Assign) and not isinstance(node.value, ast.Attribute):
+        return False
+    if isinstance(node.value, ast.Tuple) and node.value.elts and is_word(node.value.elts[-1]):
+        return True
     for inner in ast.walk(node):
+        if isinstance(inner, ast.Call) and any(keyword.arg == "sw" for keyword in inner.keywords):
+            return True
         if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id in NOES:
             return True
         if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id in NOES:
@@ -89,6 +105,17 @@ def _says_no(node: ast.Raise | ast.Return, names: Mapping[str, Any]) -> bool:
             if isinstance(owner, type) and issubclass(owner, Enum) and inner.attr in owner.__members__:
                 return inner.attr not in _YES
     return False
+
+
+def is_word(node: ast.expr) -> bool:
+    """It makes the status word of a refusal from a number."""
+    return any(isinstance(n, ast.Constant) and type(n.value) is int and n.value in _STATUS_WORDS for n in ast.walk(node))
+
+
+def called(node: ast.AST) -> str:
+    """The name of the function that a statement of nothing else calls."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    return value.func.id if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else ""
 
 
 def live(module: str, function: str) -> FunctionType:
@@ -106,4 +133,4 @@ def live(module: str, function: str) -> FunctionType:
     return found
 
 
-__all__ = ["NOES", "Place", "functions", "live", "places"]
+__all__ = ["NOES", "REFUSE_UNLESS", "Place", "Statement", "called", "functions", "is_word", "live", "places"]
