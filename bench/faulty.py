@@ -99,10 +99,10 @@ class _Way:
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
         try:
-            reply = self._far.ask("attempt", self._role, message, timeout_s)
+            outcome, reply = self._far.ask("attempt", self._role, message, timeout_s)
         except TimeoutError:
             return Attempt(Outcome.TIMED_OUT, seconds(timeout_s))
-        return Attempt(Outcome.REPLIED, 0, reply)
+        return Attempt(Outcome(outcome), 0, reply)
 
 
 def _live(near: Connection, suite: Suite, world: World, channel: str, mutant: Mutant | None, watched: bool) -> None:
@@ -152,9 +152,9 @@ class _Far:
             return "links", {role: link.channel for role, link in answer.items()}
         return "value", answer
 
-    def attempt(self, role: str, message: bytes, timeout_s: float) -> bytes | None:
-        reply: bytes | None = self._links[role].attempt(message, timeout_s).reply
-        return reply
+    def attempt(self, role: str, message: bytes, timeout_s: float) -> tuple[str, bytes | None]:
+        attempt = self._links[role].attempt(message, timeout_s)
+        return attempt.outcome.value, attempt.reply
 
 
 class _Watch:
