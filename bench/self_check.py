@@ -87,11 +87,15 @@ def all_mutants(suite: Suite) -> list[Mutant]:
 def self_check(
     only: Sequence[str] = (), *, processes: int = 2, progress: Callable[[Kill, int], None] | None = None,
 ) -> list[Kill]:
-    """Every mutant of every kind, over one channel after the other until it is found. ``only``: beginnings of mutants' names.
-    Raises Unsound."""
+    """Every mutant of every kind, over one channel after the other until it is found. ``only``: kinds of device, and beginnings of
+    mutants' names. Raises Unsound."""
     found: list[Kill] = []
-    for suite in suites().values():
-        chosen = [m for m in all_mutants(suite) if not only or m.id.startswith(tuple(only))]
+    kinds = {kind for kind in suites() if kind.value in only}
+    begin = tuple(text for text in only if text not in {kind.value for kind in kinds})
+    for kind, suite in suites().items():
+        if kinds and kind not in kinds:
+            continue
+        chosen = [m for m in all_mutants(suite) if not begin or m.id.startswith(begin)]
         found += _of_kind(suite, chosen, processes, progress)
     return found
 

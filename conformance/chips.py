@@ -58,11 +58,13 @@ class ChipUnderTest(Protocol):
 
 class ChipTester(Tester):
     """The reader's side of one chip. ``who``, ``own_id``: what it is in three-card authentication, and its identifier there;
-    ``takes``: a party that can prove itself to it, ``opened``: a command that it answers 9000 after that and 6982 before."""
+    ``takes``: a party that can prove itself to it, ``opened``: a command that it answers 9000 after that and 6982 before;
+    ``probe``: what it gives to everybody."""
 
     who: Party
     own_id: str
     takes: Party
+    probe: str
 
     @property
     def opened(self) -> Command:

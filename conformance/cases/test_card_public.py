@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from conformance import command_loop
 from conformance.case import Each, Nature, case
+from conformance.chips import MadeUp
 from conformance.kinds.card import CARD_NUMBER, PUBLIC, PUBLIC_BYTES, PUBLIC_LE, SELECT, CardTester
 from virtual_devices.apdu import Command
 from virtual_devices.authentication import Party
@@ -31,11 +33,6 @@ _WRONG = {
     "up-to-this-record": ("00B2011E00", 0x6A86), "read-record-with-data": ("00B2011C0100", 0x6700),
     "challenge-p1": ("0084010008", 0x6A86), "challenge-p2": ("0084000108", 0x6A86), "challenge-with-data": ("008400000100", 0x6A86),
     "challenge-of-7": ("0084000007", 0x6700), "challenge-of-33": ("0084000021", 0x6700),
-}
-_NO_COMMANDS = {
-    "empty": "", "one-byte": "00", "three-bytes": "00CA11", "lc-too-long": "00CA1100030000", "lc-too-short": "00CA1100010000000000",
-    "lc-00-and-one-byte": "00CA11000000", "extended-lc-too-long": "00CA11000000030000", "extended-lc-too-short": "00CA110000000100000000",
-    "extended-lc-0-and-data": "00CA1100000000000000",
 }
 
 
@@ -90,10 +87,10 @@ def test_application_is_selected(card: CardTester, raw: str) -> None:
     _goes_on(card)
 
 
-@case("P-ICC-13", nature=Nature.VALID, zh="不支援選取之卡：一律 6D00，資料照給", channels=("contact-2025",))
+@case("P-ICC-13", nature=Nature.VALID, zh="不支援選取之卡：一律 6D00，資料照給")
 def test_card_without_select_says_so(card: CardTester) -> None:
     """A card of the kind that knows no SELECT answers the right one and a foreign one by 6D00, and gives the public data."""
-    card.insert()
+    card.insert(MadeUp(personal={"profile": "y2025"}))
     for raw in (SELECT, _FOREIGN_SELECTS["payment"], _FOREIGN_SELECTS["master-file"]):
         card.word(card.send(raw, "select"), 0x6D00, "select")
     _goes_on(card)
@@ -117,44 +114,27 @@ def _without_select(card: CardTester) -> bool:
       each=lambda: {name: Each(wrong) for name, wrong in _WRONG.items()})
 def test_wrong_command_is_refused(card: CardTester, wrong: tuple[str, int]) -> None:
     """A command of a wrong class, instruction, parameter or length is refused by its status word, and the card goes on."""
-    card.insert()
-    raw, word = wrong
-    card.word(card.send(raw, "wrong command"), word, "wrong command")
-    _goes_on(card)
+    command_loop.refused_and_goes_on(card, *wrong)
 
 
 @case("P-COS-04", nature=Nature.INVALID, zh="不成指令之位元組：6700，卡片照常",
-      each=lambda: {name: Each(raw) for name, raw in _NO_COMMANDS.items() if raw})
+      each=command_loop.no_commands)
 def test_what_is_no_command_is_refused(card: CardTester, raw: str) -> None:
     """Bytes that are no command are refused by 6700, and the card goes on."""
-    card.insert()
-    card.word(card.send(raw, "no command"), 0x6700, "no command")
-    _goes_on(card)
+    command_loop.refused_and_goes_on(card, raw, 0x6700)
 
 
 @case("P-COS-04", nature=Nature.LIMIT, zh="最短之指令：4 位元組；延伸 Le：7 位元組")
 def test_shortest_commands_are_commands(card: CardTester) -> None:
     """Four bytes are a command, and over T=1 seven with an extended Le alone."""
-    card.insert()
-    short = card.send("00840000", "four bytes")
-    card.word(short, 0x6C10 if card.handle.t0 else 0x9000, "four bytes")
-    if not card.handle.t0:
-        card.equal("bytes of the challenge", len(card.says("00840000000000", 0x9000, "seven bytes")), 16)
+    command_loop.shortest_commands_are_commands(card)
 
 
 @case("P-COS-06", nature=Nature.LIMIT, zh="隨機數 8 至 32 位元組，且每次不同",
-      each=lambda: {"8": Each((8, 8)), "16": Each((16, 16)), "32": Each((32, 32)), "le-00": Each((256, 16))})
+      each=command_loop.challenges)
 def test_challenge_is_fresh(card: CardTester, lengths: tuple[int, int]) -> None:
     """Challenges are as long as asked for, and never the same, not after a reset either."""
-    card.insert()
-    le, length = lengths
-    seen = set()
-    for _ in range(3):
-        found = [card.says(Command(0, 0x84, 0, 0, le=le), 0x9000, "challenge") for _ in range(2)]
-        card.equal("bytes of the challenges", [len(challenge) for challenge in found], [length, length])
-        seen.update(found)
-        card.reset()
-    card.equal("different challenges of six", len(seen), 6)
+    command_loop.challenge_is_fresh(card, lengths)
 
 
 @case("P-ICC-05", nature=Nature.VALID, zh="憑證鏈：通往主管機關，且所載卡號相符")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from conformance import command_loop
 from conformance.case import Each, Nature, case
+from conformance.command_loop import CHAIN_LIMIT, GET_RESPONSE
 from conformance.kinds.card import PUBLIC, PUBLIC_BYTES, CardTester
 from virtual_devices.apdu import Command
 
-_GET_RESPONSE = "00C0000000"
-_CHAIN_LIMIT = 8192
 
 
 def _t1(card: CardTester) -> None:
@@ -40,7 +40,7 @@ def test_t0_data_are_announced_and_fetched(card: CardTester) -> None:
     _t0(card)
     for raw in (PUBLIC, PUBLIC + "00"):
         card.equal("answer", card.send(raw, "public data").to_bytes(), bytes.fromhex("6139"))
-        card.word(card.send(_GET_RESPONSE, "wrong Le"), 0x6C39, "wrong Le")
+        card.word(card.send(GET_RESPONSE, "wrong Le"), 0x6C39, "wrong Le")
         answer = card.send("00C0000039", "fetched")
         card.word(answer, 0x9000, "fetched")
         card.equal("bytes", len(answer.data), PUBLIC_BYTES)
@@ -73,16 +73,10 @@ def test_t0_wrong_le_is_told(card: CardTester, wrong: tuple[str, int]) -> None:
     card.word(card.send(raw, "read"), word, "read")
 
 
-@case("P-COS-01", "P-COS-02", nature=Nature.INOPPORTUNE, zh="取回資料：無資料 6985、參數 6A86、附資料 6700", each=lambda: {
-    "nothing-waits": Each((_GET_RESPONSE, 0x6985)), "class-80": Each(("80C0000000", 0x6985)), "p1": Each(("00C0010000", 0x6A86)),
-    "p2": Each(("00C0000100", 0x6A86)), "with-data": Each(("00C00000010000", 0x6700)), "class-10": Each(("10C0000000", 0x6D00)),
-})
+@case("P-COS-01", "P-COS-02", nature=Nature.INOPPORTUNE, zh="取回資料：無資料 6985、參數 6A86、附資料 6700", each=command_loop.get_responses)
 def test_get_response_without_need_is_refused(card: CardTester, wrong: tuple[str, int]) -> None:
     """GET RESPONSE when nothing waits, with parameters or with data is refused."""
-    card.insert()
-    raw, word = wrong
-    card.word(card.send(raw, "get response"), word, "get response")
-    card.says(PUBLIC, 0x9000, "public data afterwards")
+    command_loop.refused_and_goes_on(card, *wrong)
 
 
 @case("P-COS-01", "P-COS-02", "P-COS-05", nature=Nature.INOPPORTUNE, zh="等待取回之資料：別的指令或重置後即消失", destructive=True)
@@ -129,7 +123,7 @@ def test_command_in_links_is_one(card: CardTester) -> None:
 
 @case("P-COS-03", nature=Nature.INOPPORTUNE, zh="串接中插入別的指令：6883，串接作廢", each=lambda: {
     "other-data": Each(("00CA00000100", 0x6883)), "other-instruction": Each(("0084000008", 0x6883)),
-    "get-response": Each((_GET_RESPONSE, 0x6883)), "unknown-instruction": Each(("0099000000", 0x6D00)),
+    "get-response": Each((GET_RESPONSE, 0x6883)), "unknown-instruction": Each(("0099000000", 0x6D00)),
     "unknown-class": Each(("C0CA110000", 0x6E00)),
 })
 def test_command_in_between_ends_a_chain(card: CardTester, between: tuple[str, int]) -> None:
@@ -158,9 +152,9 @@ def test_chain_has_a_limit(card: CardTester) -> None:
     """A chain of 8192 bytes is taken; one byte more is refused by 6700, and the chain is forgotten."""
     card.insert()
     link = Command(0x10, 0xCA, 0x11, 0x00, b"x" * 255)
-    for number in range(_CHAIN_LIMIT // 255):
+    for number in range(CHAIN_LIMIT // 255):
         card.word(card.send(link, f"link {number}"), 0x9000, f"link {number}")
-    rest = _CHAIN_LIMIT % 255
+    rest = CHAIN_LIMIT % 255
     card.word(card.send(Command(0x10, 0xCA, 0x11, 0x00, b"x" * rest), "up to the limit"), 0x9000, "up to the limit")
     card.word(card.send(Command(0x10, 0xCA, 0x11, 0x00, b"x"), "beyond it"), 0x6700, "beyond it")
     card.says(PUBLIC, 0x9000, "public data afterwards")

@@ -43,6 +43,7 @@ class CardTester(ChipTester):
     who = Party.CARD
     own_id = CARD_NO
     takes = Party.SAM
+    probe = PUBLIC
 
     @property
     def opened(self) -> Command:

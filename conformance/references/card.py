@@ -15,8 +15,8 @@ from virtual_devices.clock import VirtualClock, roc_date7
 from virtual_devices.pki import DAY_NS
 from virtual_devices.randomness import digest
 
-PROFILES: Mapping[str, str] = {"contact": "t1", "contact-t0": "t0", "contact-2025": "y2025"}
-"""Kinds of card in the field, as channels: T=1, T=0, and T=1 without SELECT."""
+PROFILES: Mapping[str, str] = {"contact": "t1", "contact-t0": "t0"}
+"""Kinds of card in the field, as channels: T=1 and T=0."""
 
 
 def reference_card(world: World, channel: str, name: str) -> VirtualChip:
