@@ -39,6 +39,8 @@ _EXITS = {
 @click.option("--pixit", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
               help="How the device is reached, in place of --dut.")
 @click.option("--only", multiple=True, metavar="CASE", help="Cases whose id begins so.")
+@click.option("--destructive", is_flag=True,
+              help="On a real device: also cases that change it, or spend a try of its PIN or keys.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Write report.html, report.json, verdicts.json and junit.xml there.")
 @click.option("--sign", "key", type=click.Path(path_type=Path), metavar="FILE",
@@ -53,8 +55,8 @@ _EXITS = {
 @click.option("--json", "as_json", is_flag=True, help="Results, list or self-check as JSON on standard output.")
 def command(
     given: tuple[str, ...], channels: tuple[str, ...], pics: tuple[Path, ...], pixit: tuple[Path, ...], only: tuple[str, ...],
-    out: Path | None, key: Path | None,
-    laboratory: str, expected_file: Path | None, lang: str, processes: int, listing: bool, self_check: bool, as_json: bool,
+    destructive: bool, out: Path | None, key: Path | None, laboratory: str, expected_file: Path | None, lang: str, processes: int,
+    listing: bool, self_check: bool, as_json: bool,
 ) -> None:
     """Try a device against the clauses of the profile, case by case, and give a verdict.
 
@@ -82,7 +84,7 @@ def command(
     papers = {"pics": [str(path.absolute()) for path in pics], "pixit": [str(path.absolute()) for path in pixit]}
     duts(given, channels, **papers)  # wrong use is told before anything starts
     expected = _expected(expected_file)
-    declared = [f"--{option}={path}" for option, paths in papers.items() for path in paths]
+    declared = [f"--{option}={path}" for option, paths in papers.items() for path in paths] + ["--destructive"] * destructive
     results = _run(given, channels, only, processes, declared, quiet=as_json)
     asked = {"dut": list(given), "channel": list(channels), "only": list(only)} | _digests(papers)
     report = report_of(results, asked, expected, laboratory)

@@ -25,6 +25,7 @@ class Dut:
     moniker: str
     channel: str
     declared: Declaration | None = None
+    destructive: bool = False  # its holder or maker has agreed to what changes it
 
     @property
     def real(self) -> bool:
@@ -38,6 +39,8 @@ class Dut:
         """Why the case is nothing for this device; empty when it is."""
         if case.channels and self.channel not in case.channels:
             return f"not over {self.channel}: {', '.join(sorted(case.channels))} only"
+        if self.real and case.destructive and not self.destructive:
+            return "it would change a real device, or spend a try of its PIN or keys: --destructive allows it"
         if self.declared is not None:
             return self.declared.form.rules_out(case, self.channel, self.declared.answers)
         return ""
@@ -45,9 +48,11 @@ class Dut:
 
 def duts(
     given: Iterable[str], channels: Iterable[str] = (), *, pics: Iterable[str] = (), pixit: Iterable[str] = (),
+    destructive: bool = False,
 ) -> Mapping[Kind, list[Dut]]:
     """From ``KIND=MONIKER`` texts and files of declarations; none at all: every kind's reference device. A virtual one is tried
-    over every channel that it has, or those of ``channels``. Raises UsageError; ScenarioFaults for a declaration out of order."""
+    over every channel that it has, or those of ``channels``. ``destructive``: cases that change a real device, or spend its
+    tries, are allowed. Raises UsageError; ScenarioFaults for a declaration out of order."""
     declared = _papers(pics, Paper.PICS)
     reached = _papers(pixit, Paper.PIXIT)
     wanted = {kind: str(paper.answers["moniker"]) for kind, paper in reached.items()} | dict(_pair(text) for text in given)
@@ -64,7 +69,7 @@ def duts(
         there = [channel for channel in suite.channels if not only or channel in only]
         if not there:
             raise UsageError(f"--channel: a {kind.value} is tried over {', '.join(suite.channels)}")
-        found[kind] = [Dut(suite, moniker, channel, declared.get(kind)) for channel in there]
+        found[kind] = [Dut(suite, moniker, channel, declared.get(kind), destructive) for channel in there]
     return found
 
 

@@ -31,6 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--pics", action="append", default=[], metavar="FILE", help="what the device can, as its maker declares")
     group.addoption("--pixit", action="append", default=[], metavar="FILE", help="how the device is reached")
     group.addoption("--conformance-only", action="append", default=[], metavar="CASE", help="cases whose id begins so")
+    group.addoption("--destructive", action="store_true",
+                    help="also cases that change a real device, or spend a try of its PIN or keys")
     group.addoption("--conformance-results", metavar="FILE", help="write what became of each case there, as JSON")
 
 
@@ -52,7 +54,8 @@ def _items(collector: pytest.Collector, function: Any) -> Iterator[pytest.Item]:
 
     option = collector.config.getoption
     try:
-        devices = duts(option("--dut"), option("--dut-channel"), pics=option("--pics"), pixit=option("--pixit"))
+        devices = duts(option("--dut"), option("--dut-channel"), pics=option("--pics"), pixit=option("--pixit"),
+                       destructive=option("--destructive"))
     except UsageError as e:
         raise pytest.UsageError(str(e)) from None
     only = tuple(option("--conformance-only"))

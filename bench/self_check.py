@@ -44,8 +44,7 @@ class Trial:
         self.cost_s: dict[str, float] = {}
 
     def sound(self) -> list[Result]:
-        """Every case on the device without a fault; learns what each calls. The results that are not PASS,
-        nor what the device says is not for it."""
+        """Every case on the device without a fault; learns what each calls. Results other than PASS and NOT APPLICABLE."""
         device = Faulty(self.suite, self.world, self.channel, None, watched=True)
         wrong = []
         for case in self.cases:
@@ -87,8 +86,8 @@ def all_mutants(suite: Suite) -> list[Mutant]:
 def self_check(
     only: Sequence[str] = (), *, processes: int = 2, progress: Callable[[Kill, int], None] | None = None,
 ) -> list[Kill]:
-    """Every mutant of every kind, over one channel after the other until it is found. ``only``: kinds of device, and beginnings of
-    mutants' names. Raises Unsound."""
+    """Every mutant of every kind, over one channel after the other until it is found. ``only``: kinds of device, and
+    beginnings of mutants' names. Raises Unsound."""
     found: list[Kill] = []
     kinds = {kind for kind in suites() if kind.value in only}
     begin = tuple(text for text in only if text not in {kind.value for kind in kinds})

@@ -287,6 +287,7 @@ class _Slot:
 
 
 __all__ = [
-    "PIN_OFF", "PIN_ON", "PIN_REFERENCE", "PIN_STATE", "USUAL", "ChipTester", "ChipUnderTest", "MadeUp", "VirtualChip", "identity",
+    "PIN_OFF", "PIN_ON", "PIN_REFERENCE", "PIN_STATE", "USUAL", "ChipTester", "ChipUnderTest", "MadeUp", "VirtualChip",
+    "identity",
     "identity_of",
 ]

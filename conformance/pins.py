@@ -14,8 +14,10 @@ from virtual_devices.apdu import Command
 PIN, WRONG = "246810", "000000"
 NO_PINS: Mapping[str, str] = {
     "one-digit": "31FFFFFFFFFFFFFF", "three-digits": "313233FFFFFFFFFF", "seven-digits": "31323334353637FF",
-    "eight-digits": "3132333435363738", "letters": "41424344FFFFFFFF", "filler-within": "31FF3334FFFFFFFF", "filler-alone": "FF" * 8,
-    "seven-bytes": "32343638313000", "four-bytes": "31323334", "nine-bytes": "323436383130FFFFFF", "nul-as-filler": "3234363831300000",
+    "eight-digits": "3132333435363738", "letters": "41424344FFFFFFFF", "filler-within": "31FF3334FFFFFFFF",
+    "filler-alone": "FF" * 8,
+    "seven-bytes": "32343638313000", "four-bytes": "31323334", "nine-bytes": "323436383130FFFFFF",
+    "nul-as-filler": "3234363831300000",
 }
 """Blocks that could never be a PIN."""
 
@@ -100,7 +102,8 @@ def no_try_is_won_by_pulling(chip: ChipTester, begin: Callable[[], None]) -> Non
             if not chip.torn(chip.pin(WRONG), point, f"wrong PIN, torn at {point}"):
                 answers += 1
         left = chip.ask(PIN_STATE, "how it stands").sw
-        chip.expect(f"torn at {point}: the tries are all there or used up", left in (0x63C3, 0x63C0), "63C3 or 63C0", f"{left:04X}")
+        chip.expect(f"torn at {point}: the tries are all there or used up", left in (0x63C3, 0x63C0), "63C3 or 63C0",
+                    f"{left:04X}")
         if point >= 2:
             chip.equal(f"torn at {point}: tries left", f"{left:04X}", "63C0")
 

@@ -51,7 +51,8 @@ FOR_READERS: Mapping[str, tuple[int, str, str]] = {
 def certificates(*, readers: bool) -> Mapping[str, Each]:
     """For ``each=`` of a kind's case. ``readers``: the party's certificates are a reader's."""
     table = {**CERTIFICATES, **(FOR_READERS if readers else {})}
-    return {name: Each(name, f"Refused by {word:04X}: {says}.", f"憑證遭拒（{word:04X}）：{zh}") for name, (word, says, zh) in table.items()}
+    return {name: Each(name, f"Refused by {word:04X}: {says}.", f"憑證遭拒（{word:04X}）：{zh}")
+            for name, (word, says, zh) in table.items()}
 
 
 def wrong_certificate_is_refused(chip: ChipTester, name: str) -> None:
@@ -73,7 +74,8 @@ def _chain(world: World, party: Party, name: str) -> bytes:
     usual = identity_of(world, party)
     role, subject, organisation = _who(party)
     raw: Mapping[str, Callable[[], bytes]] = {
-        "no-cbor": lambda: b"\xff", "no-array": lambda: cbor2.dumps(usual.chain[0]), "array-of-numbers": lambda: cbor2.dumps([1, 2]),
+        "no-cbor": lambda: b"\xff", "no-array": lambda: cbor2.dumps(usual.chain[0]),
+        "array-of-numbers": lambda: cbor2.dumps([1, 2]),
         "empty-array": lambda: cbor2.dumps([]), "no-certificate": lambda: cbor2.dumps([b"\x30\x00", usual.chain[1]]),
         "five-certificates": lambda: cbor2.dumps([usual.chain[0], *[usual.chain[1]] * 4]),
         "leaf-alone": lambda: cbor2.dumps([usual.chain[0]]),
@@ -254,7 +256,8 @@ def malformed_steps() -> Mapping[str, Each]:
         "name-other-tag": ("002281A403840102", 0x6A80), "name-other-length": ("002281A403830202", 0x6A80),
         "name-party-0": ("002281A403830100", 0x6A88), "name-party-5": ("002281A403830105", 0x6A88),
         "certificate-p1": ("002A01BE0180", 0x6A86), "certificate-p2": ("002A00BF0180", 0x6A86),
-        "proof-p1": ("0082010001FF", 0x6A86), "proof-p2": ("0082000101FF", 0x6A86), "proof-of-the-field": ("0082111220" + "5A" * 32 + "10", 0x6A86),
+        "proof-p1": ("0082010001FF", 0x6A86), "proof-p2": ("0082000101FF", 0x6A86),
+        "proof-of-the-field": ("0082111220" + "5A" * 32 + "10", 0x6A86),
         "answer-p1": ("008801001C" + "5A" * 28, 0x6A86), "answer-p2": ("008800011C" + "5A" * 28, 0x6A86),
         "answer-to-27-bytes": ("008800001B" + "5A" * 27, 0x6700), "answer-to-29-bytes": ("008800001D" + "5A" * 29, 0x6700),
         "answer-to-nothing": ("0088000000", 0x6700),
@@ -276,8 +279,8 @@ def proof_of_another_length_is_refused(chip: ChipTester) -> None:
     chip.ready()
     usual = identity_of(chip.world, chip.takes)
     chip.begin(chip.takes, usual)
-    for proof in (lambda p: p[:-1], lambda p: p + b"\0", lambda p: b""):
-        spoilt = proof(chip.proof(usual, chip.takes, chip.challenge()))
+    for length in (63, 65, 0):
+        spoilt = (chip.proof(usual, chip.takes, chip.challenge()) + b"\0")[:length]
         chip.says(chip.authenticate(spoilt), 0x6700, f"a proof of {len(spoilt)} bytes")
     chip.says(chip.opened, 0x6982, "what a proof opens")
 
@@ -294,7 +297,10 @@ def own_proof_is_right(chip: ChipTester, chain: bytes) -> None:
 
 
 __all__ = [
-    "CERTIFICATES", "FOR_READERS", "PROOFS", "certificates", "date_is_learnt", "longest_chain_is_taken", "malformed_step_is_refused",
-    "malformed_steps", "new_certificate_takes_the_proof_back", "own_proof_is_right", "proof_of_another_length_is_refused", "proofs",
-    "right_proof_opens", "steps_too_early_are_refused", "tries_are_limited", "wrong_certificate_is_refused", "wrong_proof_is_refused",
+    "CERTIFICATES", "FOR_READERS", "PROOFS", "certificates", "date_is_learnt", "longest_chain_is_taken",
+    "malformed_step_is_refused",
+    "malformed_steps", "new_certificate_takes_the_proof_back", "own_proof_is_right", "proof_of_another_length_is_refused",
+    "proofs",
+    "right_proof_opens", "steps_too_early_are_refused", "tries_are_limited", "wrong_certificate_is_refused",
+    "wrong_proof_is_refused",
 ]

@@ -22,7 +22,7 @@ from scenarios.files import situations
 from . import profile_pages
 from .places import ROOT
 
-WITHOUT_A_CASE = 461
+WITHOUT_A_CASE = 382
 """Pairs of clause and kind of device for which a case is missing: never more. Lower it with the list."""
 SITUATIONS = {name: frozenset(getattr(module, "SHOWS", ())) for name, module in situations().items()}
 

@@ -14,7 +14,8 @@ from virtual_devices.records import RECORDS
 
 _MEDICAL = ("diagnosis", "outpatient_rx", "long_term_rx", "key_order")
 _NO_FEES = {
-    "space-within": b"1 2" + b" " * 35, "tabs": b"\t" * 38, "negative": b"-0000001" + b"0" * 30, "digits-of-another-script": b"\xb2" * 38,
+    "space-within": b"1 2" + b" " * 35, "tabs": b"\t" * 38, "negative": b"-0000001" + b"0" * 30,
+    "digits-of-another-script": b"\xb2" * 38,
     "hexadecimal": b"0x" + b"1" * 36, "last-field": b"0" * 37 + b"x", "third-field": b"0" * 16 + b"x" * 8 + b"0" * 14,
 }
 
@@ -88,7 +89,8 @@ def test_year_without_room_is_refused(card: CardTester) -> None:
     _at_visit(card, records={"cumulative_year": (RECORDS["cumulative_year"].pack(row),)})
     card.refuses(card.fee(raw=fees(0, 10)), 0x9428, "copay")
     card.says(card.put(card.fee(raw=fees(0, 9))), 0x9000, "what just fits")
-    card.at_desk(MadeUp(personal={"records": {"cumulative_year": (RECORDS["cumulative_year"].pack({**row, "visit_count": "9999"}),)}}))
+    full = RECORDS["cumulative_year"].pack({**row, "visit_count": "9999"})
+    card.at_desk(MadeUp(personal={"records": {"cumulative_year": (full,)}}))
     card.refuses(card.issue(), 0x9407, "visit 10000 of the year")
 
 
@@ -117,7 +119,8 @@ def test_blank_totals_count_as_nothing(card: CardTester) -> None:
 @case("P-ACT-06", nature=Nature.ATTACK, zh="寫給他人：9420；無此就醫：9422", destructive=True,
       each=lambda: {name: Each(name) for name in ("diagnosis", "fee", "prescription")})
 def test_write_to_another_person_or_no_visit_is_refused(card: CardTester, what: str) -> None:
-    """What names another person is refused by 9420; a visit that there is not, another institution's, or one taken back by 9422."""
+    """What names another person is refused by 9420; no visit that stands,
+    or another institution's, by 9422."""
     _at_visit(card)
     make, own = getattr(card, what), card.identity()
     card.refuses(make(at(1)), 0x9422, "no such visit", *_MEDICAL)
@@ -148,7 +151,8 @@ def test_number_of_entries_has_limits(card: CardTester) -> None:
 
 
 @case("P-ACT-06", nature=Nature.LIMIT, zh="各區滿後取代最早者", destructive=True,
-      each=lambda: {area: Each((area, kind)) for area, kind in (("outpatient_rx", "1"), ("long_term_rx", "2"), ("key_order", "5"))})
+      each=lambda: {"outpatient_rx": Each(("outpatient_rx", "1")), "long_term_rx": Each(("long_term_rx", "2")),
+                    "key_order": Each(("key_order", "5"))})
 def test_full_area_takes_the_oldest_place(card: CardTester, tried: tuple[str, str]) -> None:
     """An area of prescriptions holds what the layout says, and the next entry takes the oldest one's place."""
     area, kind = tried

@@ -15,13 +15,28 @@ from virtual_devices import pki, tlv
 from virtual_devices.authentication import Party
 from virtual_devices.card import writes
 from virtual_devices.card.entries import (
-    ALLERGY, CLEAR_PRENATAL, DONATION, EXAM, MARK_BYTES, NEWBORN_ENTRY, ORGAN, PHONE, PRENATAL, PREVENTIVE, SERVICE, SLOT, TELEPHONE,
-    VACCINATION, VACCINE,
+    ALLERGY,
+    CLEAR_PRENATAL,
+    DONATION,
+    EXAM,
+    MARK_BYTES,
+    NEWBORN_ENTRY,
+    ORGAN,
+    PHONE,
+    PRENATAL,
+    PREVENTIVE,
+    SERVICE,
+    SLOT,
+    TELEPHONE,
+    VACCINATION,
+    VACCINE,
 )
 from virtual_devices.card.holder import Holder
 from virtual_devices.card.writes import HOSPITAL, NOW
 from virtual_devices.pki import DAY_NS, Role
 
+_Entry = tuple[int, tuple[tuple[int, bytes | str], ...]]
+"""Tag and contents of an act, without the holder."""
 _AREAS = ("register", "allergy", "organ_donation", "preventive", "prenatal", "emergency_tel", "inoculation")
 _OTHER = "8888888888"
 _HERE, _AT = (HOSPITAL, INSTITUTION), (NOW, WHEN)
@@ -64,7 +79,7 @@ def test_entries_are_written_and_read(card: CardTester) -> None:
     card.holds("inoculation", f"FLU001{WHEN[:7]}{INSTITUTION}LOT000000001".encode())
 
 
-def _every_entry() -> Mapping[str, tuple[int, tuple[tuple[int, bytes | str], ...]]]:
+def _every_entry() -> Mapping[str, _Entry]:
     return {
         "newborn": (NEWBORN_ENTRY, ((MARK_BYTES, f"{WHEN[:7]}1"),)), "allergy": (ALLERGY, ((SLOT, b"\x01" + _DRUG),)),
         "organ-donation": (ORGAN, ((DONATION, "A"),)), "preventive": (PREVENTIVE, ((SERVICE, "0121"), _HERE, _AT)),
@@ -75,7 +90,7 @@ def _every_entry() -> Mapping[str, tuple[int, tuple[tuple[int, bytes | str], ...
 
 @case("P-ACT-10", nature=Nature.ATTACK, zh="寫給他人：9420", destructive=True,
       each=lambda: {name: Each(value) for name, value in _every_entry().items()})
-def test_entry_of_another_person_is_refused(card: CardTester, entry: tuple[int, tuple[tuple[int, bytes | str], ...]]) -> None:
+def test_entry_of_another_person_is_refused(card: CardTester, entry: _Entry) -> None:
     """An entry that names another person is refused, the right one taken."""
     _with_visit(card)
     tag, contents = entry
@@ -87,7 +102,7 @@ def test_entry_of_another_person_is_refused(card: CardTester, entry: tuple[int, 
 
 @case("P-ACT-01", "P-ACT-10", nature=Nature.INVALID, zh="缺少欄位之註記：6A80", destructive=True,
       each=lambda: {name: Each(value) for name, value in _every_entry().items() if name != "clear-prenatal"})
-def test_entry_without_its_fields_is_refused(card: CardTester, entry: tuple[int, tuple[tuple[int, bytes | str], ...]]) -> None:
+def test_entry_without_its_fields_is_refused(card: CardTester, entry: _Entry) -> None:
     """An entry that lacks any of its fields is refused."""
     _with_visit(card)
     tag, contents = entry
@@ -109,11 +124,12 @@ _DATED = ("preventive", "telephone", "prenatal", "vaccination")
 
 @case("P-ACT-10", nature=Nature.LIMIT, zh="註銷 9402、逾期 9403；到期日當日仍可", destructive=True,
       each=lambda: {name: Each(_every_entry()[name]) for name in _DATED})
-def test_entry_on_a_card_not_in_force_is_refused(card: CardTester, entry: tuple[int, tuple[tuple[int, bytes | str], ...]]) -> None:
+def test_entry_on_a_card_not_in_force_is_refused(card: CardTester, entry: _Entry) -> None:
     """An entry with a date-time is refused on a card cancelled or expired, not on its last day; and at no moment."""
     tag, contents = entry
     visit = (f"AC {WHEN}10000{INSTITUTION}".encode() + b" " * 38,)
-    for personal, word in (({"cancelled": True}, 0x9402), ({"expiry_date": at(-86_400)[:7]}, 0x9403), ({"expiry_date": at(0)[:7]}, 0x9000)):
+    for personal, word in (({"cancelled": True}, 0x9402), ({"expiry_date": at(-86_400)[:7]}, 0x9403),
+                           ({"expiry_date": at(0)[:7]}, 0x9000)):
         _at_desk(card, records={"visit": visit}, **personal)
         card.says(card.put(card.other(tag, *contents)), word, f"on a card {personal}")
     wrong = [(NOW, "1150230080000") if each[0] == NOW else each for each in contents]
@@ -122,7 +138,7 @@ def test_entry_on_a_card_not_in_force_is_refused(card: CardTester, entry: tuple[
 
 @case("P-ACT-03", nature=Nature.ATTACK, zh="不得以他院名義註記：6982", destructive=True,
       each=lambda: {name: Each(_every_entry()[name]) for name in ("preventive", "prenatal", "vaccination")})
-def test_entry_in_anothers_name_is_refused(card: CardTester, entry: tuple[int, tuple[tuple[int, bytes | str], ...]]) -> None:
+def test_entry_in_anothers_name_is_refused(card: CardTester, entry: _Entry) -> None:
     """An entry in another institution's name is refused."""
     _with_visit(card)
     tag, contents = entry
@@ -148,7 +164,8 @@ def test_allergies_are_a_physicians(card: CardTester) -> None:
 
 
 @case("P-ACT-10", nature=Nature.LIMIT, zh="過敏藥物：一至三筆，欄次 1 至 3", destructive=True, each=lambda: {
-    "none": Each(((), 0x6A80)), "four": Each(((1, 2, 3, 3), 0x6A80)), "slot-0": Each(((0,), 0x6A80)), "slot-4": Each(((4,), 0x6A80)),
+    "none": Each(((), 0x6A80)), "four": Each(((1, 2, 3, 3), 0x6A80)), "slot-0": Each(((0,), 0x6A80)),
+    "slot-4": Each(((4,), 0x6A80)),
     "slot-1": Each(((1,), 0x9000)), "slot-3": Each(((3,), 0x9000)), "three": Each(((1, 2, 3), 0x9000)),
 })
 def test_allergies_have_three_places(card: CardTester, tried: tuple[tuple[int, ...], int]) -> None:
@@ -270,7 +287,8 @@ def test_update_tells_the_date(card: CardTester) -> None:
 
 def _wrong_updates() -> Mapping[str, Each]:
     words = {
-        "other-card": 0x9605, "old-challenge": 0x9605, "no-challenge": 0x9605, "short-challenge": 0x9605, "altered-content": 0x9605,
+        "other-card": 0x9605, "old-challenge": 0x9605, "no-challenge": 0x9605, "short-challenge": 0x9605,
+        "altered-content": 0x9605,
         "altered-signature": 0x9605, "sams-signature": 0x9604, "strangers": 0x9605, "expired": 0x9601, "no-chain": 0x6A80,
         "visits-no-number": 0x6A80, "as-a-proof": 0x9605,
     }

@@ -23,7 +23,8 @@ _FOREIGN_SELECTS = {
 }
 _WRONG = {
     "read-binary": ("00B0000000", 0x6D00), "data-object-006e": ("00CA006E00", 0x6A88), "data-object-9f7f": ("80CA9F7F00", 0x6A88),
-    "data-object-2400": ("00CA240002000000", 0x6A88), "instruction-00": ("0000000000", 0x6D00), "class-c0": ("C0A4000002", 0x6E00),
+    "data-object-2400": ("00CA240002000000", 0x6A88), "instruction-00": ("0000000000", 0x6D00),
+    "class-c0": ("C0A4000002", 0x6E00),
     "class-ff": ("FFCA000000", 0x6E00), "class-a0": ("A0A40000023F00", 0x6E00), "class-of-a-channel": ("01CA1100020000", 0x6E00),
     "public-data-without-data": ("00CA1100", 0x6700), "public-data-with-le-alone": ("00CA110000", 0x6700),
     "public-data-one-byte": ("00CA11000100", 0x6700), "public-data-three-bytes": ("00CA110003000000", 0x6700),
@@ -31,7 +32,8 @@ _WRONG = {
     "no-area": ("00B201FC00", 0x6A82), "area-18-bits": ("00B2010400", 0x6A82), "record-0": ("00B2001C00", 0x6A83),
     "record-2-of-1": ("00B2021C00", 0x6A83), "next-record": ("00B2011A00", 0x6A86), "first-record": ("00B2011800", 0x6A86),
     "up-to-this-record": ("00B2011E00", 0x6A86), "read-record-with-data": ("00B2011C0100", 0x6700),
-    "challenge-p1": ("0084010008", 0x6A86), "challenge-p2": ("0084000108", 0x6A86), "challenge-with-data": ("008400000100", 0x6A86),
+    "challenge-p1": ("0084010008", 0x6A86), "challenge-p2": ("0084000108", 0x6A86),
+    "challenge-with-data": ("008400000100", 0x6A86),
     "challenge-of-7": ("0084000007", 0x6700), "challenge-of-33": ("0084000021", 0x6700),
 }
 

@@ -26,7 +26,7 @@ def _visit_and_fee(card: CardTester) -> None:
 
 
 _ACTS: Mapping[str, tuple[Callable[[CardTester], None], Callable[[CardTester], bytes]]] = {
-    "visit": (lambda card: None, lambda card: card.issue()),
+    "visit": (lambda _: None, lambda card: card.issue()),
     "consultation": (
         _visit, lambda card: card.diagnosis() + card.fee() + card.prescription(entries=[entry(WHEN, kind) for kind in "125"]),
     ),
@@ -57,7 +57,8 @@ def test_torn_act_is_old_or_new_and_ends_new(card: CardTester, name: str) -> Non
         card.prove(card.takes)
         card.prove(Party.HPC, card.professional(Role.PHYSICIAN))
         state = card.memory(*_MEDICAL)
-        card.expect(f"torn at {point}: old or new", state in (old, new), "the state before or after", _difference(state, old, new))
+        found = _difference(state, old, new)
+        card.expect(f"torn at {point}: old or new", state in (old, new), "the state before or after", found)
         seen.add(state == new)
         card.says(command, 0x9000, f"again after {point}", answer)
         card.equal(f"after {point}, done again", card.memory(*_MEDICAL), new)

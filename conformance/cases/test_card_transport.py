@@ -9,7 +9,6 @@ from conformance.kinds.card import PUBLIC, PUBLIC_BYTES, CardTester
 from virtual_devices.apdu import Command
 
 
-
 def _t1(card: CardTester) -> None:
     if card.handle.t0:
         card.not_applicable("the card speaks T=0")
@@ -21,7 +20,8 @@ def _t0(card: CardTester) -> None:
 
 
 @case("P-COS-01", nature=Nature.LIMIT, zh="T=1：Le 過短即告知正確長度，恰好則給", each=lambda: {
-    "1": Each((1, 0x6C39)), "56": Each((56, 0x6C39)), "57": Each((57, 0x9000)), "58": Each((58, 0x9000)), "255": Each((255, 0x9000)),
+    "1": Each((1, 0x6C39)), "56": Each((56, 0x6C39)), "57": Each((57, 0x9000)), "58": Each((58, 0x9000)),
+    "255": Each((255, 0x9000)),
 })
 def test_wrong_le_is_told(card: CardTester, lengths: tuple[int, int]) -> None:
     """Over T=1 an Le that is too short for the public data is answered with the right one; one that will do with the data."""
@@ -63,7 +63,8 @@ def test_t0_data_are_fetched_in_pieces(card: CardTester) -> None:
 
 @case("P-COS-02", nature=Nature.INVALID, zh="T=0：Le 不符即 6Cxx；延伸長度 6700", each=lambda: {
     "shorter": Each(("00B2011C08", 0x6C09)), "longer": Each(("00B2011C0A", 0x6C09)), "le-00": Each(("00B2011C00", 0x6C09)),
-    "right": Each(("00B2011C09", 0x9000)), "extended-le": Each(("00B2011C000009", 0x6700)), "extended-data": Each(("00CA11000000020000", 0x6700)),
+    "right": Each(("00B2011C09", 0x9000)), "extended-le": Each(("00B2011C000009", 0x6700)),
+    "extended-data": Each(("00CA11000000020000", 0x6700)),
 })
 def test_t0_wrong_le_is_told(card: CardTester, wrong: tuple[str, int]) -> None:
     """Over T=0 an area is read with the right Le only; extended length is refused."""
@@ -73,13 +74,15 @@ def test_t0_wrong_le_is_told(card: CardTester, wrong: tuple[str, int]) -> None:
     card.word(card.send(raw, "read"), word, "read")
 
 
-@case("P-COS-01", "P-COS-02", nature=Nature.INOPPORTUNE, zh="取回資料：無資料 6985、參數 6A86、附資料 6700", each=command_loop.get_responses)
+@case("P-COS-01", "P-COS-02", nature=Nature.INOPPORTUNE, zh="取回資料：無資料 6985、參數 6A86、附資料 6700",
+      each=command_loop.get_responses)
 def test_get_response_without_need_is_refused(card: CardTester, wrong: tuple[str, int]) -> None:
     """GET RESPONSE when nothing waits, with parameters or with data is refused."""
     command_loop.refused_and_goes_on(card, *wrong)
 
 
-@case("P-COS-01", "P-COS-02", "P-COS-05", nature=Nature.INOPPORTUNE, zh="等待取回之資料：別的指令或重置後即消失", destructive=True)
+@case("P-COS-01", "P-COS-02", "P-COS-05", nature=Nature.INOPPORTUNE, zh="等待取回之資料：別的指令或重置後即消失",
+      destructive=True)
 def test_what_waits_is_dropped(card: CardTester) -> None:
     """Data that wait to be fetched are gone after another command, and after a reset."""
     for between in ("another command", "a reset"):

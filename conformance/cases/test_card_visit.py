@@ -56,7 +56,8 @@ def test_numbers_end_at_their_limit(card: CardTester) -> None:
     card.at_desk(_personal(last_sequence=f"{THIS_YEAR}{writes.SEQUENCE_MAX - 1:04d}"))
     card.equal("number", card.says(card.put(card.issue(at(0))), 0x9000, "the last")[:4], b"%04d" % writes.SEQUENCE_MAX)
     card.refuses(card.issue(at(1)), 0x9407, "one beyond")
-    card.equal("number", card.says(card.put(card.issue(at(2), kind="AC")), 0x9000, "not counted")[:4], b"%04d" % writes.SEQUENCE_MAX)
+    card.equal("number", card.says(card.put(card.issue(at(2), kind="AC")), 0x9000, "not counted")[:4],
+               b"%04d" % writes.SEQUENCE_MAX)
 
 
 _STATES: Mapping[str, tuple[MadeUp, int]] = {
@@ -99,7 +100,8 @@ def test_newborn_without_a_birth_date_is_refused(card: CardTester) -> None:
 
 
 @case("P-ACT-04", nature=Nature.LIMIT, zh="取消就醫：24 小時內須有本院之就醫", destructive=True, each=lambda: {
-    "none": Each((None, "ZA", 0x9481)), "24-hours": Each((86_400, "ZA", 0x9000)), "24-hours-and-1-s": Each((86_401, "ZA", 0x9481)),
+    "none": Each((None, "ZA", 0x9481)), "24-hours": Each((86_400, "ZA", 0x9000)),
+    "24-hours-and-1-s": Each((86_401, "ZA", 0x9481)),
     "same-second": Each((1, "ZB", 0x9000)), "later": Each((-1, "ZB", 0x9481)), "other-type": Each((86_401, "AC", 0x9000)),
 })
 def test_cancelling_needs_a_visit_of_that_day(card: CardTester, tried: tuple[int | None, str, int]) -> None:
@@ -237,7 +239,8 @@ def _malformed() -> Mapping[str, Each]:
         "unknown-field": _HEAD + tlv.encode(0xE1, b"\x5f\x20\x01x"),
         "short-field": _HEAD + tlv.encode(0xE1, b"\x84\x01\x31"), "no-tlv-within": _HEAD + tlv.encode(0xE1, b"\xff\xff"),
         "no-such-month": _HEAD + visit(when="1151332000000"), "letters-in-the-date": _HEAD + visit(when="11503020800xx"),
-        "type-with-a-space": _HEAD + visit(kind="0 "), "type-of-signs": _HEAD + visit(kind="--"), "recard-letter": _HEAD + visit(recard="x"),
+        "type-with-a-space": _HEAD + visit(kind="0 "), "type-of-signs": _HEAD + visit(kind="--"),
+        "recard-letter": _HEAD + visit(recard="x"),
         "mark-digit": _HEAD + visit(mark="1"), "signs-as-a-mark": _HEAD + visit(mark="-"),
         **{f"without-{tag:02x}": _HEAD + without(tag) for tag in range(0x81, 0x86)},
         **{f"twice-{tag:02x}": _HEAD + without(tag, twice=True) for tag in range(0x81, 0x86)},

@@ -31,7 +31,8 @@ def test_card_is_the_professionals(hpc: HpcTester) -> None:
     """The card in the slot is the one of this professional; too short an Le is told."""
     hpc.insert()
     values = {
-        "00CA005A": DOCTOR_ID.encode(), "00CA5F20": NAME.encode(BIG5), "00CA0051": SERIAL.encode(), "00CA5F51": ENGLISH_NAME.encode(),
+        "00CA005A": DOCTOR_ID.encode(), "00CA5F20": NAME.encode(BIG5), "00CA0051": SERIAL.encode(),
+        "00CA5F51": ENGLISH_NAME.encode(),
     }
     for raw, value in values.items():
         hpc.says(f"{raw}00", 0x9000, raw, value)
@@ -162,7 +163,8 @@ def test_new_certificate_takes_the_proof_back(hpc: HpcTester) -> None:
     three_cards.new_certificate_takes_the_proof_back(hpc)
 
 
-@case("P-TCA-01", "P-TCA-05", nature=Nature.INVALID, zh="參數或資料錯誤之步驟遭拒", destructive=True, each=three_cards.malformed_steps)
+@case("P-TCA-01", "P-TCA-05", nature=Nature.INVALID, zh="參數或資料錯誤之步驟遭拒", destructive=True,
+      each=three_cards.malformed_steps)
 def test_malformed_step_is_refused(hpc: HpcTester, wrong: tuple[str, int]) -> None:
     """A step with wrong parameters or data is refused by its word, and the right ones go on."""
     three_cards.malformed_step_is_refused(hpc, wrong)

@@ -122,7 +122,8 @@ class CardTester(ChipTester):
         return self._of_visit(writes.FEE, when, who, [(writes.FEES, fees() if raw is None else raw)])
 
     def prescription(self, when: str = WHEN, who: bytes | None = None, entries: Iterable[bytes] | None = None) -> bytes:
-        return self._of_visit(writes.PRESCRIPTION, when, who, [(writes.RX, e) for e in (entries if entries is not None else [entry(when)])])
+        given = [entry(when)] if entries is None else entries
+        return self._of_visit(writes.PRESCRIPTION, when, who, [(writes.RX, one) for one in given])
 
     def _of_visit(self, tag: int, when: str, who: bytes | None, contents: Iterable[tuple[int, bytes]]) -> bytes:
         return _act(tag, [(writes.IDENTITY, self.identity() if who is None else who), (writes.DATETIME, when), *contents])
@@ -171,7 +172,8 @@ CODES = _codes()
 SUITE = Suite(
     Kind.CARD, tuple(PROFILES), reference_card, CardTester,
     (
-        "virtual_devices.card.ic_card", "virtual_devices.card.writes", "virtual_devices.card.entries", "virtual_devices.card.draft",
+        "virtual_devices.card.ic_card", "virtual_devices.card.writes", "virtual_devices.card.entries",
+        "virtual_devices.card.draft",
         "virtual_devices.card.plausible", "virtual_devices.chip", "virtual_devices.authentication", "virtual_devices.pin",
         "virtual_devices.apdu:Command", "virtual_devices.apdu:Chainer", "virtual_devices.pki:ChainVerifier",
     ),

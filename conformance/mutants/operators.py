@@ -101,7 +101,8 @@ def _conditions(place: Place) -> Iterator[Mutant]:
         return
     test, taken = found
     at = _at(test)
-    yield _mutant(place, Family.LEFT_OUT, "", f"{'never' if taken else 'always'}: {ast.unparse(test)}", at, ast.Constant(not taken))
+    says = f"{'never' if taken else 'always'}: {ast.unparse(test)}"
+    yield _mutant(place, Family.LEFT_OUT, "", says, at, ast.Constant(not taken))
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or if taken else ast.And):
         for number, part in enumerate(test.values):
             rest = [v for v in test.values if v is not part]
@@ -154,8 +155,8 @@ def _words(statement: Statement) -> Iterator[ast.expr]:
                 yield node.args[1]
             if node.func.id == Refusal.__name__:
                 yield node.args[0]
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and node.value.elts and is_word(node.value.elts[-1]):
-            yield node.value.elts[-1]
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            yield from (last for last in node.value.elts[-1:] if is_word(last))
 
 
 def _fall(place: Place) -> Mutant:

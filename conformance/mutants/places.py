@@ -93,7 +93,7 @@ def _says_no(node: Statement, names: Mapping[str, Any]) -> bool:
         return called(node) == REFUSE_UNLESS
     if isinstance(node, ast.Assign) and not isinstance(node.value, ast.Attribute):
         return False
-    if isinstance(node.value, ast.Tuple) and node.value.elts and is_word(node.value.elts[-1]):
+    if isinstance(node.value, ast.Tuple) and any(map(is_word, node.value.elts[-1:])):
         return True
     for inner in ast.walk(node):
         if isinstance(inner, ast.Call) and any(keyword.arg == "sw" for keyword in inner.keywords):

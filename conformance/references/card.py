@@ -24,11 +24,12 @@ def reference_card(world: World, channel: str, name: str) -> VirtualChip:
     def make(made_up: MadeUp) -> IcCard:
         person = world.holder
         values = {
-            "card_no": CARD_NO, "holder": Holder(person.name, person.id_no, person.birth_date, person.sex), "issue_date": roc_date7(NOW_NS - 1900 * DAY_NS),
+            "card_no": CARD_NO, "holder": Holder(person.name, person.id_no, person.birth_date, person.sex),
+            "issue_date": roc_date7(NOW_NS - 1900 * DAY_NS),
             "expiry_date": roc_date7(NOW_NS + 700 * DAY_NS), "profile": PROFILES[channel], "last_seen_ns": NOW_NS - 40 * DAY_NS,
             "emergency_tel": person.emergency_tel,
         }
-        data = Personalisation(**{**values, **made_up.personal})  # type: ignore[arg-type]
+        data = Personalisation(**{**values, **made_up.personal})
         image = personalise(data, identity_of(world, Party.CARD), world.authority.root_der, digest(world.seed, name, "card"))
         return IcCard(replace(image, cells={**image.cells, **made_up.cells}))
 

@@ -14,7 +14,7 @@ NAME, SERIAL, ENGLISH_NAME = "王小明", "HPC000000001", "WANG,HSIAO-MING"
 
 
 def reference_hpc(world: World, channel: str, name: str) -> VirtualChip:
-    """The world's physician's card, with :data:`PIN` and :data:`PUK`; all of it follows from ``name``. ``channel``: there is one."""
+    """A physician's card, with :data:`PIN` and :data:`PUK`; all of it follows from ``name``. There is one ``channel``."""
     def make(made_up: MadeUp) -> Hpc:
         cells = {**fresh_cells(PIN, PUK), **made_up.cells}
         own, seed = identity_of(world, Party.HPC), digest(world.seed, name, "hpc")

@@ -11,7 +11,7 @@ from virtual_devices.sam.sam import Sam, SamImage
 
 
 def reference_sam(world: World, channel: str, name: str) -> VirtualChip:
-    """The module of the world's institution; all of it follows from ``name``. ``channel``: there is one."""
+    """The module of the world's institution; all of it follows from ``name``. There is one ``channel``."""
     def make(made_up: MadeUp) -> Sam:
         own = identity_of(world, Party.SAM)
         return Sam(SamImage(SAM_ID, INSTITUTION, own, world.authority.root_der, digest(world.seed, name, "sam"), made_up.cells))
