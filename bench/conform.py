@@ -82,7 +82,7 @@ def command(
     if key is not None and out is None:
         raise UsageError("--sign signs the report that --out DIR writes: give both")
     papers = {"pics": [str(path.absolute()) for path in pics], "pixit": [str(path.absolute()) for path in pixit]}
-    duts(given, channels, **papers)  # wrong use is told before anything starts
+    duts(given, channels, pics=papers["pics"], pixit=papers["pixit"])  # wrong use is told before anything starts
     expected = _expected(expected_file)
     declared = [f"--{option}={path}" for option, paths in papers.items() for path in paths] + ["--destructive"] * destructive
     results = _run(given, channels, only, processes, declared, quiet=as_json)
