@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from virtual_devices.errors import PeerError, UsageError
+from virtual_devices.quick import quick
 
 FRAME_SIZES = (16, 24, 32, 40, 48, 64, 96, 128, 256, 512, 1024, 2048, 4096)
 """Bytes of a frame, EDC included, by FSDI or FSCI; higher codes are reserved and read as the last."""
@@ -53,6 +54,7 @@ class Kind(Enum):
     WTX = 0xF2
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Block:
     """One block without EDC. ``number`` 0 or 1 in I- and R-blocks; ``more``: chaining; ``cid`` None when it carries none."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from virtual_devices.errors import PeerError, UsageError
 from virtual_devices.iso_dep import CARRIER_HZ, EDC_BYTES, FRAME_SIZES, MAX_FWI, MAX_WTXM, Ats, Block, Kind, MalformedIsoDep
+from virtual_devices.quick import quick
 
 RETRIES = 5
 """Of one block, by default. The standard leaves the number to the reader."""
@@ -37,6 +38,7 @@ class Lost(PeerError):
         super().__init__(what, clause="ISO/IEC 14443-4 7.5")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A block to send, and how long to wait for the answer to begin."""

@@ -80,7 +80,7 @@ _MEANING: Mapping[What, tuple[Outcome, str]] = {
     What.NOT_CONNECTED: (Outcome.GONE, "not connected: connect first"),
 }
 _USB = re.compile(r"usb(:[0-9a-fA-F]{4}:[0-9a-fA-F]{4})?")
-_UDP = re.compile(r"udp:([^:]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})")
+_UDP = re.compile(r"udp:([^:\[\]]+):([0-9]{1,5})")
 EXAMPLES = "'nfc:usb', 'nfc:usb:072f:2200', 'nfc:tty:/dev/ttyUSB0', 'nfc:udp:localhost:54321'"
 
 
