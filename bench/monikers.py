@@ -4,6 +4,7 @@
     auto                       whatever is attached, as it comes and goes; the reference device meanwhile
     pcsc:ACS*                  a card, or a phone, in a PC/SC reader: its name, with * and ?
     nfc:usb, nfc:udp:HOST:PORT a phone or a card at an NFC device that no PC/SC service drives
+    nfc:own                    of a run's wallet: each patient's own phone, presented and met over NFC on this computer
     ble:NAME-or-ADDRESS        a phone over Bluetooth Low Energy, whose code is scanned first: "qr:PATH + ble:NAME"
     qr:PATH                    codes in a picture, or in a folder that a camera writes to
     https://HOST:PORT          a service over the network
@@ -37,7 +38,7 @@ class Kind(Enum):
 
 _NEEDS: Mapping[Kind, str] = {
     Kind.PCSC: "pcsc:NAME (a reader's name, with * and ?)",
-    Kind.NFC: "nfc:usb, nfc:tty:DEVICE or nfc:udp:HOST:PORT",
+    Kind.NFC: "nfc:usb, nfc:tty:DEVICE, nfc:udp:HOST:PORT or nfc:own (patients' own phones)",
     Kind.BLE: "ble:NAME or ble:ADDRESS",
     Kind.QR: "qr:PATH (a picture, or a folder of pictures)",
     Kind.REPLAY: "replay:RUN (a run directory)",

@@ -126,6 +126,9 @@ class Probes:
     def __init__(self, probes: Mapping[str, Probe]) -> None:
         self._probes = probes
 
+    def place(self, links: dict[str, Link]) -> dict[str, Link]:
+        return links
+
     def links(self, links: dict[str, Link], desk: str, flow: str, visit: str) -> dict[str, Link]:
         for role in links:
             if role in self._probes:

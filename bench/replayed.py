@@ -65,6 +65,9 @@ class Replay:
         self._world = world
         self._taken: Counter[tuple[str, Place]] = Counter()
 
+    def place(self, links: dict[str, Link]) -> dict[str, Link]:
+        return links
+
     def links(self, links: dict[str, Link], desk: str, flow: str, visit: str) -> dict[str, Link]:
         """The session's links, with the replayed roles in their places. A session takes the next one that was recorded at the
         same place, so that a session more or less does not shift the others."""

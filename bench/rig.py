@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.drivers.replay import Recording
 from bench.laboratory import Laboratory, resolved
 from bench.monikers import JOINED, ROLES, Kind, Moniker
+from bench.own_phones import OWN, OwnPhones
 from bench.probe import Probe, Probes, open_device
 from bench.replayed import Replay
 from bench.seat import Met, PcscSeat, somebody
@@ -24,6 +25,7 @@ from scenarios.files import Scenario
 from scenarios.world import Around, CardSeat, ModelledSeat, World
 from virtual_devices.clock import TAIWAN, from_datetime
 from virtual_devices.errors import UsageError
+from virtual_devices.link import Link
 from virtual_devices.network import Contact
 
 
@@ -113,13 +115,36 @@ class Rig:
         """What is done round each session of a replication: roles out of a record, probes of foreign devices."""
         if self.recordings:
             return Replay(self.recordings, world)
-        return Probes({role: Probe(role, found, self.env, world) for role, found in self._probed().items()})
+        probes = Probes({role: Probe(role, found, self.env, world) for role, found in self._probed().items()})
+        return _Both(OwnPhones(world), probes) if self._own_phones else probes
+
+    @property
+    def _own_phones(self) -> bool:
+        return self.monikers["wallet"] == (Moniker(Kind.NFC, OWN),)
 
     def _probed(self) -> dict[str, tuple[Moniker, ...]]:
         """The roles behind which a device stands that is nobody's here."""
         seated = (Kind.PCSC, Kind.AUTO)
         return {role: found for role, found in self.monikers.items()
-                if found[0].real and not (role == "card" and found[0].kind in seated)}
+                if found[0].real and not (role == "card" and found[0].kind in seated)
+                and not (role == "wallet" and self._own_phones)}
+
+
+class _Both:
+    """Patients' own phones, and probes of the other roles' devices."""
+
+    def __init__(self, phones: OwnPhones, probes: Probes) -> None:
+        self._phones, self._probes = phones, probes
+
+    def place(self, links: dict[str, Link]) -> dict[str, Link]:
+        return self._phones.place(links)
+
+    def links(self, links: dict[str, Link], desk: str, flow: str, visit: str) -> dict[str, Link]:
+        return self._probes.links(links, desk, flow, visit)
+
+    def close(self) -> None:
+        self._probes.close()
+        self._phones.close()
 
 
 def _check_recorded(recording: Recording, scenario: Scenario) -> None:

@@ -84,8 +84,12 @@ SeatMaker = Callable[["World", Contact], CardSeat]
 class Around(Protocol):
     """What the rig does round the sessions of one replication."""
 
+    def place(self, links: dict[str, Link]) -> dict[str, Link]:
+        """The media of a session that is about to begin, before faults strike on them: the same, or others in their places."""
+        ...
+
     def links(self, links: dict[str, Link], desk: str, flow: str, visit: str) -> dict[str, Link]:
-        """The links of a session that is about to begin: the same, or others in their places."""
+        """The links of a session that is about to begin, faults and all: the same, or others in their places."""
         ...
 
     def close(self) -> None: ...
@@ -96,6 +100,9 @@ AroundMaker = Callable[["World"], Around]
 
 class NothingAround:
     """Sessions are as the situation makes them."""
+
+    def place(self, links: dict[str, Link]) -> dict[str, Link]:
+        return links
 
     def links(self, links: dict[str, Link], desk: str, flow: str, visit: str) -> dict[str, Link]:
         return links
@@ -182,6 +189,7 @@ class World:
         links: dict[str, Link] = {"sam": place.sam_link, "cloud": place.cloud_link or self.cloud_link, **(extra or {})}
         if place.hpc_link is not None:
             links["hpc"] = place.hpc_link
+        links = self._around.place(links)
         faulty = {role: self._faulty(role, link, strikes) for role, link in links.items()}
         faulty = self._around.links(faulty, place.desk.name, name, visit)
         if tally is not None:

@@ -28,7 +28,7 @@ def test_moniker_is_read_and_written_back(text: str, kind: Kind, where: str) -> 
     [
         ("pcs:ACS*", r"did you mean 'pcsc:ACS\*'"), ("PCSC:x", "did you mean 'pcsc:x'"), ("virtul", "did you mean 'virtual'"),
         ("ACS*", r"did you mean 'pcsc:ACS\*'"), ("htps://h:1", "did you mean 'https://h:1'"), ("auto:x", "did you mean 'auto'"),
-        ("nfc:", "nfc:usb, nfc:tty:DEVICE or nfc:udp:HOST:PORT"), ("nfc", "nfc:usb"), ("http://h:1", "https://HOST:PORT"),
+        ("nfc:", "nfc:usb, nfc:tty:DEVICE, nfc:udp:HOST:PORT or nfc:own"), ("nfc", "nfc:usb"), ("http://h:1", "https://HOST:PORT"),
         ("https://", "https://HOST:PORT"), ("", "virtual, auto, pcsc:NAME"), ("replay:", "replay:RUN"),
     ],
 )

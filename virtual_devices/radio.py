@@ -169,6 +169,7 @@ class FieldLink(ModelledLink):
         self._model = model
         self._rng = rng
         self._device = device
+        self.device_behind = device
         self._clock_now = clock.now_ns
         self._leaves_ns: int | None = None
 
