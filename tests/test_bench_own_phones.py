@@ -51,6 +51,13 @@ def test_run_with_own_phones_is_whole_also_when_the_driver_loses_its_worker(
     (switch,) = read_table(result.directory, "switches")
     assert (switch["was"], switch["now"]) == ("virtual", "nfc:own")
     assert children() == before
+    again = run(morning(), tmp_path / "again", Rig(wallet=f"replay:{result.directory}"))
+    for table in ("exchanges", "ledger"):
+        assert without_origin(again.directory, table) == without_origin(result.directory, table)
+
+
+def without_origin(directory: Path, table: str) -> list[dict[str, object]]:
+    return [{k: v for k, v in row.items() if k not in ("device", "provenance")} for row in read_table(directory, table)]
 
 
 class Phone:
