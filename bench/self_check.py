@@ -8,8 +8,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from bench.faulty import FORK, Faulty
-from conformance.case import Case, cases
+from conformance.case import Case, Kind, cases
 from conformance.kinds import Suite, suites
+from conformance.mutants.equivalent import NAME, equivalents, stale
 from conformance.mutants.operators import Mutant, mutants_of
 from conformance.mutants.places import live, places
 from conformance.tester import Result, Tester, perform
@@ -24,11 +25,22 @@ class Unsound(BenchError):
 
 @dataclass(frozen=True)
 class Kill:
-    """What became of one mutant. ``case`` and ``channel``: where it was found first, empty when nowhere."""
+    """What became of one mutant of a kind's device. ``case`` and ``channel``: where it was found first, empty when nowhere;
+    ``why``: then, why nobody can find it, where that has been shown."""
 
+    kind: Kind
     mutant: Mutant
     case: str = ""
     channel: str = ""
+    why: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind.value}/{self.mutant.id}"
+
+    @property
+    def survives(self) -> bool:
+        return not self.case and not self.why
 
 
 class Trial:
@@ -94,7 +106,10 @@ def self_check(
     for kind, suite in suites().items():
         if kinds and kind not in kinds:
             continue
-        chosen = [m for m in all_mutants(suite) if not begin or m.id.startswith(begin)]
+        whole = all_mutants(suite)
+        if old := stale(equivalents(), [(kind, m) for m in whole]):
+            raise Unsound(f"{NAME}: fits no mutant any more: {'; '.join(old)}")
+        chosen = [m for m in whole if not begin or m.id.startswith(begin)]
         found += _of_kind(suite, chosen, processes, progress)
     return found
 
@@ -113,13 +128,20 @@ def _of_kind(
         with ProcessPoolExecutor(processes, mp_context=FORK) as pool:
             for mutant, case in zip(left, pool.map(_kill, [m.id for m in left]), strict=True):
                 if case or last:
-                    kills.append(Kill(mutant, case, channel if case else ""))
+                    kills.append(_judged(suite.kind, mutant, case, channel if case else ""))
                     if progress is not None:
                         progress(kills[-1], len(left))
                 else:
                     survivors.append(mutant)
         left = survivors
     return kills
+
+
+def _judged(kind: Kind, mutant: Mutant, case: str, channel: str) -> Kill:
+    why = next((entry.why for entry in equivalents() if entry.fits(kind, mutant)), "")
+    if case and why:
+        raise Unsound(f"{NAME}: {mutant.id} is found by {case}: take its entry out")
+    return Kill(kind, mutant, case, channel, why)
 
 
 _trial: Trial | None = None

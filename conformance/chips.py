@@ -28,6 +28,18 @@ TIMEOUT_S = 10.0
 PIN_REFERENCE = 0x81
 
 
+IN_EVERY_CHIP = (
+    *(f"virtual_devices.chip:{name}" for name in (
+        "Chip.handle", "Chip._respond", "Chip._deliver_t1", "Chip._get_response", "Chip._next_piece", "refuse_unless",
+    )),
+    *(f"virtual_devices.authentication:Authenticator.{name}" for name in (
+        "_manage_security_environment", "perform_security_operation", "_get_challenge", "_external_authenticate",
+        "_internal_authenticate", "_need_named",
+    )),
+)
+"""Where a chip that speaks T=1 and takes no updates refuses, for the self-check."""
+
+
 @dataclass(frozen=True)
 class MadeUp:
     """How a test chip is made up for a case, where it is not as usual. ``cells``: what lies in its memory, by the names of the
@@ -287,7 +299,8 @@ class _Slot:
 
 
 __all__ = [
-    "PIN_OFF", "PIN_ON", "PIN_REFERENCE", "PIN_STATE", "USUAL", "ChipTester", "ChipUnderTest", "MadeUp", "VirtualChip",
+    "IN_EVERY_CHIP", "PIN_OFF", "PIN_ON", "PIN_REFERENCE", "PIN_STATE", "USUAL", "ChipTester", "ChipUnderTest", "MadeUp",
+    "VirtualChip",
     "identity",
     "identity_of",
 ]

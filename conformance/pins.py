@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from conformance.case import Each
-from conformance.chips import PIN_REFERENCE, PIN_STATE, ChipTester
+from conformance.chips import PIN_REFERENCE, PIN_STATE, ChipTester, MadeUp
 from virtual_devices.apdu import Command
 
 PIN, WRONG = "246810", "000000"
@@ -124,12 +124,22 @@ def torn_change_is_old_or_new(chip: ChipTester, begin: Callable[[], None]) -> No
     chip.equal("seen: the old one after early tears, the new one after late ones", seen, {False, True})
 
 
+def pin_that_was_never_set_is_not_compared(chip: ChipTester) -> None:
+    """Never set, or not switched on: 6984 to every PIN."""
+    for cells, word in (({"pin.enabled": b"\x01", "pin.hash": b""}, 0x63C3), ({"pin.enabled": b"\0"}, 0x9000)):
+        chip.insert(MadeUp(cells=cells))
+        for pin in (PIN, WRONG):
+            chip.says(chip.pin(pin), 0x6984, "a PIN where there is none")
+        _state(chip, word)
+
+
 def _state(chip: ChipTester, word: int) -> None:
     chip.says(PIN_STATE, word, "how the PIN stands")
 
 
 __all__ = [
     "NO_PINS", "PIN", "WRONG", "change_needs_the_old_pin", "limits_of_length", "no_pin_costs_no_try", "no_pins",
-    "no_try_is_won_by_pulling", "other_references_are_refused", "right_pin_gives_tries_back", "torn_change_is_old_or_new",
+    "no_try_is_won_by_pulling", "pin_that_was_never_set_is_not_compared", "other_references_are_refused",
+    "right_pin_gives_tries_back", "torn_change_is_old_or_new",
     "tries_run_out", "wrong_pin_takes_back_what_was_verified",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import cbor2
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from conformance.case import Each, Nature
 from conformance.chips import ChipTester, identity, identity_of
@@ -27,11 +27,13 @@ BEFORE_DAYS, NEWS_DAYS = (-800, -366), (10, 20)
 CERTIFICATES: Mapping[str, tuple[int, str, str]] = {
     "no-cbor": (0x6A80, "bytes that are no CBOR", "不成 CBOR 之位元組"),
     "no-array": (0x6A80, "CBOR that is no array", "CBOR 而非陣列"),
+    "number": (0x6A80, "CBOR that is a number", "CBOR 數字"),
     "array-of-numbers": (0x6A80, "an array of numbers", "數字之陣列"),
     "empty-array": (0x6A80, "an empty array", "空陣列"),
     "five-certificates": (0x6A80, "five certificates where four are the most", "五張憑證（上限四張）"),
     "no-certificate": (0x6A80, "an array of bytes that are no certificate", "不成憑證之位元組"),
     "other-curve": (0x6A80, "a key on P-384", "金鑰在 P-384 上"),
+    "other-kind-of-key": (0x6A80, "a key of Ed25519", "Ed25519 金鑰"),
     "document-signer": (0x9605, "a document signer, for whom the chip has no root", "卡片簽發者之憑證，晶片並無其根憑證"),
     "stranger": (0x9605, "an authority that nobody trusts", "無人信任之簽發者"),
     "leaf-alone": (0x9605, "a certificate without its issuer's", "缺上層憑證"),
@@ -74,7 +76,7 @@ def _chain(world: World, party: Party, name: str) -> bytes:
     usual = identity_of(world, party)
     role, subject, organisation = _who(party)
     raw: Mapping[str, Callable[[], bytes]] = {
-        "no-cbor": lambda: b"\xff", "no-array": lambda: cbor2.dumps(usual.chain[0]),
+        "no-cbor": lambda: b"\xff", "number": lambda: b"\x01", "no-array": lambda: cbor2.dumps(usual.chain[0]),
         "array-of-numbers": lambda: cbor2.dumps([1, 2]),
         "empty-array": lambda: cbor2.dumps([]), "no-certificate": lambda: cbor2.dumps([b"\x30\x00", usual.chain[1]]),
         "five-certificates": lambda: cbor2.dumps([usual.chain[0], *[usual.chain[1]] * 4]),
@@ -95,6 +97,9 @@ def _leaf(world: World, role: Role, subject: str, name: str) -> bytes:
     match name:
         case "other-curve":
             return world.leaf(profile, subject, ec.derive_private_key(1 << 200, ec.SECP384R1()).public_key(), own, purposes)
+        case "other-kind-of-key":
+            other = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key()
+            return world.leaf(profile, subject, other, own, purposes)  # type: ignore[arg-type]
         case "no-signing":
             return world.leaf(replace(READER, ca=True), subject, key, own, purposes)
         case "two-roles":

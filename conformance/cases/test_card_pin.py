@@ -125,6 +125,12 @@ def test_wrong_switches_are_refused(card: CardTester) -> None:
     card.says(PIN_STATE, 0x63C3, "still asked for")
 
 
+@case("P-PIN-04", nature=Nature.INOPPORTUNE, zh="從未設定之密碼不予比對：6984", destructive=True)
+def test_pin_that_was_never_set_is_not_compared(card: CardTester) -> None:
+    """A PIN that was never set is not compared, and no try is spent."""
+    pins.pin_that_was_never_set_is_not_compared(card)
+
+
 @case("P-PIN-05", nature=Nature.INVALID, zh="健保卡無解鎖碼：6A81", destructive=True)
 def test_card_has_no_puk(card: CardTester) -> None:
     """A patient card has no PUK, locked or not."""

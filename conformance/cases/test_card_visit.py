@@ -168,6 +168,7 @@ def test_nothing_is_written_without_a_sam(card: CardTester) -> None:
     card.insert()
     command = card.put(card.issue())
     card.says(command, 0x6982, "visit")
+    card.says(Command(0x80, 0xDA, 1, 0, b"\xff"), 0x6982, "what could not be written anyway")
     card.prove(card.takes)
     card.equal("visits", card.records("visit")[0].strip(), b"")
     card.reset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance import pins
 from conformance.case import Nature, case
-from conformance.chips import PIN_OFF, PIN_ON, PIN_STATE
+from conformance.chips import PIN_OFF, PIN_ON, PIN_STATE, MadeUp
 from conformance.kinds.hpc import PIN, PUK, HpcTester
 from conformance.pins import WRONG
 from virtual_devices.apdu import Command
@@ -70,6 +70,20 @@ def test_pin_cannot_be_switched_off(hpc: HpcTester) -> None:
         hpc.says(command, 0x6D00, "switch")
     hpc.reset()
     hpc.says(PIN_STATE, 0x63C3, "still asked for")
+
+
+@case("P-PIN-02", nature=Nature.INOPPORTUNE, zh="從未設定之密碼不予比對：6984", destructive=True)
+def test_pin_that_was_never_set_is_not_compared(hpc: HpcTester) -> None:
+    """A PIN that was never set is not compared, and no try is spent."""
+    pins.pin_that_was_never_set_is_not_compared(hpc)
+
+
+@case("P-PIN-05", nature=Nature.INVALID, zh="無解鎖碼之卡：6A81", destructive=True)
+def test_card_without_a_puk_is_not_unlocked(hpc: HpcTester) -> None:
+    """A card that was made without a PUK says so, and its PIN stays."""
+    hpc.insert(MadeUp(cells={"pin.puk": b""}))
+    hpc.says(hpc.unblock(PUK, "1111"), 0x6A81, "unblock")
+    hpc.says(hpc.pin(PIN), 0x9000, "the PIN stays")
 
 
 @case("P-PIN-05", nature=Nature.VALID, zh="解鎖碼解鎖並設新密碼", destructive=True)

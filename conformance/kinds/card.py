@@ -174,7 +174,8 @@ SUITE = Suite(
     (
         "virtual_devices.card.ic_card", "virtual_devices.card.writes", "virtual_devices.card.entries",
         "virtual_devices.card.draft",
-        "virtual_devices.card.plausible", "virtual_devices.chip", "virtual_devices.authentication", "virtual_devices.pin",
+        "virtual_devices.card.plausible", "virtual_devices.chip", "virtual_devices.authentication",
+        *(f"virtual_devices.pin:Pin.{name}" for name in ("verify", "_compare", "_change", "_enable", "_switch")),
         "virtual_devices.apdu:Command", "virtual_devices.apdu:Chainer", "virtual_devices.pki:ChainVerifier",
     ),
 )

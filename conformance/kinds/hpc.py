@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.case import Kind
-from conformance.chips import ChipTester
+from conformance.chips import IN_EVERY_CHIP, ChipTester
 from conformance.kinds import Suite
 from conformance.references.hpc import ENGLISH_NAME, NAME, PIN, PUK, SERIAL, reference_hpc
 from conformance.vectors.world import DOCTOR_ID
@@ -41,8 +41,8 @@ class HpcTester(ChipTester):
 SUITE = Suite(
     Kind.HPC, ("contact",), reference_hpc, HpcTester,
     (
-        "virtual_devices.hpc.hpc", "virtual_devices.pin", "virtual_devices.authentication", "virtual_devices.chip",
-        "virtual_devices.apdu:Command", "virtual_devices.apdu:Chainer",
+        "virtual_devices.hpc.hpc", *IN_EVERY_CHIP, "virtual_devices.apdu:Command", "virtual_devices.apdu:Chainer",
+        *(f"virtual_devices.pin:Pin.{name}" for name in ("verify", "_compare", "_change", "_unblock")),
     ),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.case import Kind
-from conformance.chips import ChipTester
+from conformance.chips import IN_EVERY_CHIP, ChipTester
 from conformance.kinds import Suite
 from conformance.references.sam import reference_sam
 from conformance.vectors.world import CARD_NO, INSTITUTION, SAM_ID
@@ -51,8 +51,7 @@ class SamTester(ChipTester):
 SUITE = Suite(
     Kind.SAM, ("contact",), reference_sam, SamTester,
     (
-        "virtual_devices.sam.sam", "virtual_devices.authentication", "virtual_devices.chip", "virtual_devices.apdu:Command",
-        "virtual_devices.apdu:Chainer",
+        "virtual_devices.sam.sam", *IN_EVERY_CHIP, "virtual_devices.apdu:Command", "virtual_devices.apdu:Chainer",
     ),
 )
 
