@@ -33,12 +33,14 @@ def test_case_has_an_id_of_its_own_and_says_what_it_shows_in_both_languages() ->
 
 
 def test_refusal_of_a_reference_device_has_a_mutant() -> None:
+    tried: set[str] = set()
     for suite in suites().values():
         mutants = all_mutants(suite)
         assert {(p.module, p.line) for p in places(suite.modules)} == {(m.module, m.line) for m in mutants}
         for mutant in mutants:
-            with mutant.applied():
-                pass
+            if mutant.id not in tried:
+                with mutant.applied():
+                    tried.add(mutant.id)
         assert len({m.id for m in mutants}) == len(mutants)
 
 
