@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def test_nothing_is_lost_doubled_or_left_behind_when_things_go_wrong(channel: st
     assert (figures.presentations, figures.visits) == (presentations, presentations // 2)
     assert sum(figures.troubles.values()) >= 1 and figures.latest_s <= LATE_S
     assert sum(figures.stored.values()) == figures.visits
+    told = json.loads(figures.to_json())
+    assert told["outcomes"] == dict(figures.outcomes) and told["broken"] == [] and told["channel"] == channel
 
 
 def test_soak_sees_what_is_left_behind() -> None:
