@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from bleak import BleakClient, BleakScanner
 from bleak.backends.characteristic import BleakGATTCharacteristic
@@ -48,10 +49,11 @@ _PROPERTIES = {"read": Property.READ, "write-without-response": Property.WRITE_W
 
 
 class BleakStack:
-    """The GATT client. ``fits(address, name)``: whether this device may be taken."""
+    """The GATT client. ``fits(address, name)``: whether this device may be taken. ``adapter``: its name; else the default one."""
 
-    def __init__(self, fits: Callable[[str, str], bool]) -> None:
+    def __init__(self, fits: Callable[[str, str], bool], adapter: str = "") -> None:
         self._fits = fits
+        self._bluez: Any = {"adapter": adapter} if adapter else {}
         self._tell: Callable[[Event], None] = lambda _: None
         self._client: BleakClient | None = None
         self._mtu = MIN_MTU
@@ -102,13 +104,13 @@ class BleakStack:
             return wanted in seen.service_uuids and self._fits(device.address, device.name or "")
 
         device = None
-        async with BleakScanner(service_uuids=[wanted]) as scanner:
+        async with BleakScanner(service_uuids=[wanted], bluez=self._bluez) as scanner:
             async for device, seen in scanner.advertisement_data():
                 if is_it(device, seen):
                     break
         if device is None:
             raise StackTrouble("scanning ended")
-        client = BleakClient(device, disconnected_callback=self._gone, timeout=CONNECT_LIMIT_S)
+        client = BleakClient(device, disconnected_callback=self._gone, timeout=CONNECT_LIMIT_S, bluez=self._bluez)
         await client.connect()
         self._client = client
         longest = max((c.max_write_without_response_size for s in client.services for c in s.characteristics), default=0)

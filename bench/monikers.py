@@ -39,7 +39,7 @@ class Kind(Enum):
 _NEEDS: Mapping[Kind, str] = {
     Kind.PCSC: "pcsc:NAME (a reader's name, with * and ?)",
     Kind.NFC: "nfc:usb, nfc:tty:DEVICE, nfc:udp:HOST:PORT or nfc:own (patients' own phones)",
-    Kind.BLE: "ble:NAME or ble:ADDRESS",
+    Kind.BLE: "ble:, ble:hci0, ble:NAME, ble:ADDRESS or ble:bumble:TRANSPORT",
     Kind.QR: "qr:PATH (a picture, or a folder of pictures)",
     Kind.REPLAY: "replay:RUN (a run directory)",
 }
@@ -92,7 +92,7 @@ def parse(text: str, allowed: Iterable[Kind] = tuple(Kind)) -> Moniker:
         if colon:
             raise UsageError(f"{text!r}: {kind.value!r} stands alone; did you mean {kind.value!r}?")
         return Moniker(kind)
-    if not where:
+    if not where and kind is not Kind.BLE:  # whoever shows the code is found by it
         raise UsageError(f"{text!r} names no device: {_NEEDS[kind]}; 'vhc-bench devices' lists what is there")
     return Moniker(kind, where)
 

@@ -40,9 +40,9 @@ LIMIT_S = 60.0
 FRESH = ByteStream("ble desk")
 
 
-def method(*modes: Mode) -> list[Any]:
+def method(*modes: Mode, fresh: ByteStream = FRESH) -> list[Any]:
     """BLE as an engagement offers it, with UUIDs of its own."""
-    uuids = {mode: service_uuid(FRESH) for mode in modes or Mode}
+    uuids = {mode: service_uuid(fresh) for mode in modes or Mode}
     return BleOptions(uuids.get(Mode.PERIPHERAL_SERVER), uuids.get(Mode.CENTRAL_CLIENT)).method()
 
 

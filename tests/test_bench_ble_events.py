@@ -42,7 +42,7 @@ def links(bluetooth: PrivateBluetooth) -> Iterator[Callable[[str], BleLink]]:
 
     def link(spec: str) -> BleLink:
         if spec not in made:
-            made[spec] = ble.open(f"bumble:{bluetooth.transport}" if spec else "", env=bluetooth.env)
+            made[spec] = ble.open(f"bumble:{bluetooth.transport}" if spec else "hci0", env=bluetooth.env)
         made[spec].disconnect()
         return made[spec]
 
@@ -165,7 +165,9 @@ def test_mode_that_bleak_cannot_is_refused_with_the_way_that_can(links: Callable
 
 def test_adapter_switched_off_or_taken_out_and_service_and_bus_that_end(toy: Presented) -> None:
     with PrivateBluetooth() as own, ble.open("", env=own.env) as link:
-        assert [found.moniker for found in ble.discover(env=own.env)] == ["ble:"]
+        assert [found.moniker for found in ble.discover(env=own.env)] == ["ble:hci0"]
+        with pytest.raises(LinkError, match="there is hci0"):
+            ble.open("hci1", env=own.env)
         assert link.connect(LIMIT_S).outcome is Outcome.REPLIED
         own.power(False)
         failed(link, link.connect(SHORT_S), Outcome.GONE, "switched off")

@@ -12,7 +12,7 @@ from typing import Any
 import cbor2
 
 from bench.ble_end import End, Stack
-from bench.drivers.ble import ANSWER, BUMBLE, DEADLINE, NOT_ENGAGED, OUTCOMES, SWITCHED_OFF, Op
+from bench.drivers.ble import ANSWER, BUMBLE, DEADLINE, NOT_ENGAGED, OUTCOMES, SWITCHED_OFF, Op, adapter_of
 from bench.worker_loop import answer_in_loop
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome
@@ -168,12 +168,13 @@ class Phone:
             return ServerStack(self._radio) if machine.role is GattRole.SERVER else ClientStack(self._radio)
         from bench.bleak_stack import BleakStack
 
-        wanted = spec.casefold()
+        adapter = adapter_of(spec)
+        wanted = "" if adapter else spec.casefold()
 
         def fits(address: str, name: str) -> bool:
             return not wanted or address.casefold() == wanted or fnmatchcase(name.casefold(), wanted)
 
-        return BleakStack(fits)
+        return BleakStack(fits, adapter)
 
     async def _wait_for_radio(self, spec: str) -> tuple[bytes, int]:
         if spec.startswith(BUMBLE):
@@ -181,7 +182,7 @@ class Phone:
             return b"", 0
         trouble = ""
         try:
-            while trouble := await _trouble():
+            while trouble := await _trouble(adapter_of(spec)):
                 await asyncio.sleep(LOOK_S)
         except asyncio.CancelledError:
             if trouble:
@@ -285,10 +286,13 @@ async def _look() -> tuple[list[list[Any]], str]:
     return found, "" if found else NO_ADAPTER
 
 
-async def _trouble() -> str:
-    """Why no adapter can be used now; empty when one can."""
+async def _trouble(adapter: str) -> str:
+    """Why no adapter, or not this one, can be used now; empty when one can."""
     found, trouble = await _look()
-    return trouble or ("" if any(powered for _, _, powered in found) else f"the Bluetooth adapter is {SWITCHED_OFF}")
+    named = [powered for name, _, powered in found if not adapter or name == adapter]
+    if not trouble and not named:
+        return f"there is no adapter {adapter}: plug it in, or take 'ble:'"
+    return trouble or ("" if any(named) else f"the Bluetooth adapter is {SWITCHED_OFF}")
 
 
 async def _list(_: bytes) -> bytes:

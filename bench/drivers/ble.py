@@ -1,10 +1,11 @@
-"""Phones over Bluetooth LE, ISO/IEC 18013-5: moniker ``ble:``, ``ble:NAME-or-ADDRESS`` or ``ble:bumble:TRANSPORT``.
+"""Phones over Bluetooth LE, ISO/IEC 18013-5: moniker ``ble:``, ``ble:hci0``, ``ble:NAME-or-ADDRESS``, ``ble:bumble:TRANSPORT``.
 
 Whom to look for is said by an engagement (:meth:`BleLink.connect_to`): its service's UUID is new each time, and by it the phone
 is found. A name (with ``*`` and ``?``) or an address narrows it down; most phones show no name and a new address each time, so
 ``ble:`` alone is the usual moniker.
 
-- ``ble:`` uses the Bluetooth of this computer by bleak, which is a GATT client only: mdoc peripheral server mode.
+- ``ble:`` uses the Bluetooth of this computer by bleak, which is a GATT client only: mdoc peripheral server mode; ``ble:hci0``
+  this one of its adapters.
 - ``ble:bumble:usb:0`` uses a dongle of its own by bumble: both modes, central client mode where the phone offers it.
 
 Library and radio live in a worker process. What the medium does is never an exception here. docs/reference/ble.md has the table
@@ -63,6 +64,7 @@ OUTCOMES = (Outcome.REPLIED, Outcome.TIMED_OUT, Outcome.GONE, Outcome.GARBLED)
 SWITCHED_OFF = "switched off: bluetoothctl power on, or rfkill unblock bluetooth"
 NOT_INSTALLED = "bleak or bumble is not installed: ./bench.sh setup test, or pip install bleak bumble"
 NOT_ENGAGED = "no connection: connect to what an engagement names first (a QR code, or a tap)"
+_ADAPTER = re.compile(r"hci\d+").fullmatch
 _ADDRESS = re.compile(r"([0-9A-F]{2}:){5}[0-9A-F]{2}", re.IGNORECASE).fullmatch
 
 
@@ -73,7 +75,7 @@ def discover(*, env: Mapping[str, str] | None = None) -> list[Found]:
     """
     with _worker(env) as worker:
         return [
-            Found("ble:", f"Bluetooth adapter {name}, {address}{'' if powered else f', {SWITCHED_OFF}'}", False)
+            Found(f"ble:{name}", f"Bluetooth adapter {address}{'' if powered else f', {SWITCHED_OFF}'}", False)
             for name, address, powered in _adapters(worker)
         ]
 
@@ -97,15 +99,29 @@ def open(spec: str, *, env: Mapping[str, str] | None = None) -> BleLink:
     if spec == BUMBLE:
         raise UsageError("ble:bumble: needs a transport, for example 'ble:bumble:usb:0' or 'ble:bumble:serial:/dev/ttyACM0'")
     if not spec.startswith(BUMBLE) and ":" in spec and not _ADDRESS(spec):
-        raise UsageError(f"'ble:{spec}': give a name, an address such as C0:12:34:56:78:9A, 'bumble:TRANSPORT', or nothing")
+        raise UsageError(f"'ble:{spec}': give hci0, a name, an address such as C0:12:34:56:78:9A, 'bumble:TRANSPORT', or nothing")
     worker = _worker(env)
     try:
-        if not spec.startswith(BUMBLE) and not any(powered for _, _, powered in _adapters(worker)):
-            raise LinkError(f"the Bluetooth adapter is {SWITCHED_OFF}")
+        if not spec.startswith(BUMBLE):
+            _check(spec, _adapters(worker))
         return BleLink(spec, worker)
     except BaseException:
         worker.close()
         raise
+
+
+def _check(spec: str, there: Sequence[tuple[str, str, bool]]) -> None:
+    """Whether there is an adapter that can be used, or the one that is named. Raises LinkError."""
+    named = [each for each in there if not adapter_of(spec) or each[0] == spec]
+    if not named:
+        raise LinkError(f"there is no Bluetooth adapter {spec}; there is {', '.join(name for name, _, _ in there)}")
+    if not any(powered for _, _, powered in named):
+        raise LinkError(f"the Bluetooth adapter is {SWITCHED_OFF}")
+
+
+def adapter_of(spec: str) -> str:
+    """The adapter that a moniker names; empty where it names none."""
+    return spec if _ADAPTER(spec) else ""
 
 
 def _worker(env: Mapping[str, str] | None) -> Worker:
