@@ -151,6 +151,7 @@ class _Stack:
     def _take(self, connection: Connection) -> None:
         self._connection = connection
         connection.on(connection.EVENT_DISCONNECTION, self._disconnected)
+        self._radio.lost.add_done_callback(self._disconnected)  # bumble does not always tell
 
     def _disconnected(self, *_: Any) -> None:
         if self._connection is not None:
@@ -159,6 +160,7 @@ class _Stack:
 
     async def _drop(self) -> None:
         """Disconnect once all that was sent has left."""
+        self._radio.lost.remove_done_callback(self._disconnected)
         connection = self._connection
         if connection is None:
             return
