@@ -142,7 +142,9 @@ def test_junit_counts_and_keeps_expected_failures_apart() -> None:
     assert list(known.iter("failure")) == []
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "The device did something else"), ("zh-TW", "受測裝置的行為不符條文")])
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "The device did something else"), ("zh-TW", "裝置的行為與條款要求不符。")]
+)
 def test_page_says_what_failed_and_how_to_see_it_again(language: str, words: str) -> None:
     made = page(report(second=Verdict.FAIL).model_dump(mode="json"), catalogue(language))
     assert words in made
@@ -153,7 +155,7 @@ def test_page_says_what_failed_and_how_to_see_it_again(language: str, words: str
 
 def test_page_lies_beside_the_data(tmp_path: Path) -> None:
     assert write(report(), tmp_path / "out", language="zh-TW") == tmp_path / "out" / PAGE
-    assert "適用的案例全部通過。" in (tmp_path / "out" / PAGE).read_text(encoding="utf-8")
+    assert "所有適用的案例均通過。" in (tmp_path / "out" / PAGE).read_text(encoding="utf-8")
 
 
 def test_page_escapes_what_a_device_says() -> None:

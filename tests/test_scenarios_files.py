@@ -58,7 +58,7 @@ def test_scenario_can_be_sent_to_another_process(tmp_path: Path) -> None:
 def test_dump_is_json_with_every_default_filled_in(tmp_path: Path) -> None:
     dumped = dump(load(written(tmp_path, WHOLE)))
     assert json.loads(json.dumps(dumped)) == dumped
-    assert list(dumped) == ["situation", "title", "description", "run", "network", "fault", "params"]
+    assert list(dumped) == ["situation", "title", "description", "run", "network", "fault", "params", "profiles"]
     assert dumped["run"] == {"seed": 7, "replications": 3, "epoch": "2026-03-02T08:00:00+08:00", "horizon_h": 48.0}
     assert dumped["params"] == {
         "doctors": 3, "virtual_share": 0.5, "service_s": 300.0, "carrier": "virtual-card",

@@ -85,7 +85,7 @@ x = 1
 '''
     assert told(tmp_path, text) == [
         "2:9: title: must be a text in quotes, is 3; put it in quotes",
-        "3:1: sed: unknown key; there are: situation, title, description, run, network, fault, params",
+        "3:1: sed: unknown key; there are: situation, title, description, profiles, run, network, fault, params",
         "5:16: run.replications: must be at least 1, is 0",
         "6:9: run.epoch: must be a date and time with its offset, such as 2026-03-02T08:00:00+08:00, without quotes, is the "
         "date and time 2026-03-02T08:00:00 without an offset; add the offset, +08:00 for Taiwan",

@@ -35,6 +35,8 @@ RETRY_S = 1.0
 """A controller that went away is looked for again so often."""
 AGAIN_S = 0.05
 """After a connection that came to nothing."""
+CLOSE_S = 3.0
+"""What is put away and has not ended by then is left to itself: a host may wait for ever for a controller's word."""
 T = TypeVar("T")
 
 
@@ -67,7 +69,7 @@ class BleTransport:
         if not self._loop.is_closed():
             self._loop.run_until_complete(self._close_ends())
             if self._radio is not None:
-                self._loop.run_until_complete(self._radio.close())
+                self._loop.run_until_complete(_at_most(self._radio.close()))
             self._loop.close()
 
     # -- what a transport does
@@ -97,10 +99,7 @@ class BleTransport:
             await asyncio.wait((doing, told), return_when=asyncio.FIRST_COMPLETED)
             return doing.result() if doing.done() else None
         finally:
-            told.cancel()
-            if not doing.done():
-                doing.cancel()
-                await asyncio.gather(doing, return_exceptions=True)
+            await _cancelled(told, doing)
 
     async def _next(self) -> bytes | Signal:
         if self._end is None:
@@ -171,8 +170,8 @@ class BleTransport:
 
     async def _close_ends(self, but: End | None = None) -> None:
         for end in [end for end in self._ends if end is not but]:
-            await end.close()
             self._ends.remove(end)
+            await _at_most(end.close())
 
 
 def _offer(shown: Engagement) -> BleOptions:
@@ -193,7 +192,20 @@ def _how(end: End) -> str:
 async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    done, _ = await asyncio.wait(tasks, timeout=2 * CLOSE_S)  # twice: one of them may itself be putting things away
+    for task in done:
+        if not task.cancelled():
+            task.exception()
+
+
+async def _at_most(work: Coroutine[Any, Any, None]) -> None:
+    """End this within :data:`CLOSE_S`, or leave it."""
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait((task,), timeout=CLOSE_S)
+    if not done:
+        task.cancel()
+    elif not task.cancelled():
+        task.result()
 
 
 class BlePresenter:
