@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -89,7 +91,17 @@ def show(
     phone = Willing(MessageFace(sample.phone), holder, sample.holder.card_no)
     with _controller(transport) as name, suppress(KeyboardInterrupt):
         _say(f"presenting a phone with card {phone.card_no}, whose holder agrees to everything, at ble:{name}; Ctrl-C ends it")
-        BlePresenter(phone, name, engage, report=_say).run()
+        presenter = BlePresenter(phone, name, engage, report=_say)
+
+        def end(number: int, frame: object) -> None:
+            logging.getLogger("bumble").setLevel(logging.CRITICAL)  # it complains of answers to what is given up now
+            presenter.stop()
+
+        before = signal.signal(signal.SIGINT, end)
+        try:
+            presenter.run()
+        finally:
+            signal.signal(signal.SIGINT, before)
     return PASS
 
 

@@ -75,11 +75,7 @@ class BleTransport:
     # -- what a transport does
 
     def receive(self) -> bytes | Signal:
-        try:
-            return self._loop.run_until_complete(self._or_stop(self._next())) or Signal.END
-        except KeyboardInterrupt:
-            self._stopping.set()
-            raise
+        return self._loop.run_until_complete(self._or_stop(self._next())) or Signal.END
 
     def reply(self, message: bytes) -> bool:
         """An empty answer is none: the session has ended by the reader's word."""
@@ -191,16 +187,15 @@ def _how(end: End) -> str:
 
 async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
+        task.add_done_callback(_seen)
         task.cancel()
-    done, _ = await asyncio.wait(tasks, timeout=2 * CLOSE_S)  # twice: one of them may itself be putting things away
-    for task in done:
-        if not task.cancelled():
-            task.exception()
+    await asyncio.wait(tasks, timeout=2 * CLOSE_S)  # twice: one of them may itself be putting things away
 
 
 async def _at_most(work: Coroutine[Any, Any, None]) -> None:
     """End this within :data:`CLOSE_S`, or leave it."""
     task = asyncio.ensure_future(work)
+    task.add_done_callback(_seen)
     done, _ = await asyncio.wait((task,), timeout=CLOSE_S)
     if not done:
         task.cancel()
@@ -208,8 +203,15 @@ async def _at_most(work: Coroutine[Any, Any, None]) -> None:
         task.result()
 
 
+def _seen(task: asyncio.Future[Any]) -> None:
+    """Its error is nobody's to tell of: an interrupt strikes whatever the loop is at."""
+    if not task.cancelled():
+        task.exception()
+
+
 class BlePresenter:
-    """A device (a phone behind ``MessageFace``) presented until :meth:`stop`. :meth:`run` blocks."""
+    """A device (a phone behind ``MessageFace``) presented until :meth:`stop`. :meth:`run` blocks; a KeyboardInterrupt within it
+    would strike the event loop wherever it is at: let Ctrl-C call :meth:`stop`."""
 
     def __init__(
         self, device: Device, transport: str, engage: Callable[[], Engagement], *, rows: Rows = Rows(role="wallet"),
