@@ -44,8 +44,8 @@ def make(directory: Path, trials: int, seed: int, weaknesses: tuple[str, ...], m
 
     if find_spec("bumble") is None:
         raise LinkError("bumble is not installed: pip install 'vhc-bench[ble]'")
-    from bench.blemap import figures, table
-    from bench.blemap.trials import BY_NAME, conditions, tried
+    from bench.maps.ble import figures, table
+    from bench.maps.ble.trials import BY_NAME, conditions, tried
     from bench.presenters.qr import write
 
     try:

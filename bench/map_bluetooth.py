@@ -25,7 +25,7 @@ def command(table: Path, weakness: str, strength: float, mode: str, at: str) -> 
 
     What people do (raising the phone, looking for the code) is not in it: the map knows the air alone.
     """
-    from bench.blemap.table import as_model, load
+    from bench.maps.ble.table import as_model, load
 
     read = load(table)
     cells = [c for c in read.cells if c.mode == mode]

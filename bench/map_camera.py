@@ -22,7 +22,7 @@ def command(table: Path, weakness: str, strength: float, level: str, at: str) ->
     Example:
       vhc-bench map camera runs/qr-map/qr-map.json --weakness blur --strength 0.5 >> my_home_visit.toml
     """
-    from bench.qrmap.table import load
+    from bench.maps.qr.table import load
 
     cells = [c for c in load(table).cells if c.level == level]
     rows = {c.characters: c for c in cells if c.weakness == weakness and c.strength == strength}

@@ -38,7 +38,7 @@ def command(directory: Path, presentations: int, seed: int, names: tuple[str, ..
 
 def make(directory: Path, presentations: int, seed: int, names: tuple[str, ...], measure: int | None) -> int:
     """Make the map. Returns the exit code. Raises UsageError, LinkError."""
-    from bench.nfcmap import figures, table, trials
+    from bench.maps.nfc import figures, table, trials
     from virtual_devices.sensing import Holding
 
     holdings = [Holding(name) for name in dict.fromkeys(names)]

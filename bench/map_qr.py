@@ -14,7 +14,7 @@ from bench.exits import LAW_BROKEN, PASS
 from virtual_devices.errors import UsageError
 
 if TYPE_CHECKING:
-    from bench.qrmap.trials import Misread, Tried
+    from bench.maps.qr.trials import Misread, Tried
 
 WEAKNESSES = ("blur", "dim", "tilt", "perspective", "glare", "moire", "cover", "coarse", "several")
 KINDS = ("token", "engagement", "prescription", "card")
@@ -57,9 +57,9 @@ def make(
     from bench.drivers.qr import need_libraries
 
     need_libraries()
-    from bench.qrmap import codes, figures, table
-    from bench.qrmap.trials import cells, tried
-    from bench.qrmap.weaknesses import BY_NAME
+    from bench.maps.qr import codes, figures, table
+    from bench.maps.qr.trials import cells, tried
+    from bench.maps.qr.weaknesses import BY_NAME
 
     try:
         directory.mkdir(parents=True, exist_ok=True)

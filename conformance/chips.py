@@ -6,6 +6,7 @@ tester plays every other party itself: it has keys and certificates of the world
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -68,7 +69,7 @@ class ChipUnderTest(Protocol):
         ...
 
 
-class ChipTester(Tester):
+class ChipTester(Tester, ABC):
     """The reader's side of one chip. ``who``, ``own_id``: what it is in three-card authentication, and its identifier there;
     ``takes``: a party that can prove itself to it, ``opened``: a command that it answers 9000 after that and 6982 before;
     ``probe``: what it gives to everybody."""
@@ -79,8 +80,8 @@ class ChipTester(Tester):
     probe: str
 
     @property
-    def opened(self) -> Command:
-        raise NotImplementedError
+    @abstractmethod
+    def opened(self) -> Command: ...
 
     def ready(self, *, again: bool = False) -> None:
         """A chip is put in, or the same one ``again``; all that :attr:`opened` needs besides has happened."""

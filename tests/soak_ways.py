@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -47,7 +48,7 @@ LOSS = 0.1
 Act = Callable[[Random], None]
 
 
-class Way:
+class Way(ABC):
     """One channel, whole. ``troubles``: name -> how it happens, in a thread of its own; then everything is in place again."""
 
     exchange_s, connect_s = 1.0, 6.0
@@ -85,9 +86,9 @@ class Way:
         for name in ("peer.sock", "peer.log"):  # of one that was killed; what it said last
             (self.folder / name).unlink(missing_ok=True)
 
+    @abstractmethod
     def open(self) -> None:
         """Start what the channel is made of, the presenter, and the link."""
-        raise NotImplementedError
 
     def start_peer(self, place: object) -> None:
         """``place``: where the presenter presents, a port or a transport."""
@@ -105,9 +106,11 @@ class Way:
 
     def begin(self, phone: Phone, home: Home) -> None:
         """A day with another phone begins."""
+        return
 
     def holder_is_asked(self, phone: Phone, home: Home, screen: Screen, act: str) -> None:
         """Before the holder does it."""
+        return
 
     # -- troubles
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench.blemap import table
-from bench.blemap.figures import map_figure
-from bench.blemap.trials import BY_NAME, Ended, Trial, tried
 from bench.cli import main
 from bench.exits import USAGE
+from bench.maps.ble import table
+from bench.maps.ble.figures import map_figure
+from bench.maps.ble.trials import BY_NAME, Ended, Trial, tried
 from virtual_devices.errors import UsageError
 from virtual_devices.network import Delay
 from virtual_devices.radio import Bluetooth

@@ -9,8 +9,8 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from bench.cli import main
-from bench.nfcmap.table import line, to_json
-from bench.nfcmap.trials import STRENGTHS, measured, modelled
+from bench.maps.nfc.table import line, to_json
+from bench.maps.nfc.trials import STRENGTHS, measured, modelled
 from virtual_devices.radio import Field
 from virtual_devices.sensing import Holding
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from bench.cli import main
 from bench.map_qr import KINDS, WEAKNESSES, make
-from bench.qrmap import codes, figures, table, trials, weaknesses
+from bench.maps.qr import codes, figures, table, trials, weaknesses
 from conformance.vectors.pictures import png
 from scenarios.files import load
 from virtual_devices.checks import Unfit

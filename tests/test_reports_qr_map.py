@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.qrmap.table import Cell, Table, to_json
-from bench.qrmap.weaknesses import WEAKNESSES as SPOILED
+from bench.maps.qr.table import Cell, Table, to_json
+from bench.maps.qr.weaknesses import WEAKNESSES as SPOILED
 from reports import gallery
 from reports.catalogue import Catalogue, ReportError, catalogue
 from reports.picture import Styles
@@ -67,6 +67,6 @@ def test_run_without_a_map_says_nothing(run_directory: Path) -> None:
 
 
 def test_report_knows_all_that_the_map_can_say() -> None:
-    from bench.qrmap.codes import KINDS as SHOWN
+    from bench.maps.qr.codes import KINDS as SHOWN
 
     assert set(WEAKNESSES) == {w.name for w in SPOILED} and set(KINDS) == set(SHOWN)

@@ -17,11 +17,11 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from os import close as close_fd
-from os import eventfd, eventfd_read, eventfd_write, getpid
-from pathlib import Path
+from os import eventfd, eventfd_read, eventfd_write
 
-from bench.presenters.control import ControlServer, Message, Respond, forget_image, image_path, save_image
-from bench.presenters.serve import Persistent, Rows, Signal, Slot, serve
+from bench.presenters.control import ControlServer
+from bench.presenters.serve import Persistent, Rows, Signal
+from bench.presenters.slotted import Slotted
 from virtual_devices.clock import Clock
 from virtual_devices.link import Device
 
@@ -251,7 +251,7 @@ class VpcdTransport:
             left()
 
 
-class VpcdPresenter:
+class VpcdPresenter(Slotted):
     """One slot, its card, and the control channel that exchanges the card. :meth:`run` blocks; :meth:`stop` ends it.
 
     ``source`` gives the card that is in at the start, or None for an empty slot. ``load`` makes a device from an image;
@@ -260,106 +260,18 @@ class VpcdPresenter:
     at the driver's port, once a spell.
     """
 
+    medium = "vpcd"
+
     def __init__(
         self, source: Callable[[], Device | None], host: str = "127.0.0.1", port: int = PORT,
         control: ControlServer | None = None, *, load: Callable[[bytes], Persistent] | None = None,
         rows: Rows = Rows(), clock: Clock | None = None, reader: str = "", settle_s: float = REMOVAL_S,
         unanswered: Callable[[], None] | None = None,
     ) -> None:
-        self._source, self._load, self._rows, self._clock = source, load, rows, clock
-        self._control = control
-        self._reader = reader or (f"Virtual PCD 00 {port - PORT:02X}" if port in (PORT, PORT + 1) else "")
-        self._transport = VpcdTransport(host, port, settle_s=settle_s)
-        self._transport.unanswered = unanswered
-        self._slot = Slot(self._save)
-        self._busy = False
-
-    def run(self) -> None:
-        """Present until :meth:`stop`."""
-        transport, control = self._transport, self._control
-        try:
-            if control is not None:
-                control.open(transport.poll, self._asked)
-                transport.other, transport.tidy = control.ready, control.tidy
-            device = self._source()
-            if device is not None:
-                self._slot.put(device, getattr(device, "card_no", ""))
-                transport.insert()
-            serve(self._slot, transport, self._rows, clock=self._clock)
-        finally:
-            if control is not None:
-                control.close()
-            transport.close()
-
-    def stop(self) -> None:
-        """End :meth:`run`, from any thread."""
-        self._transport.stop()
-
-    def _save(self, card_no: str, image: bytes) -> None:
-        if self._control is not None:
-            save_image(self._control.state_folder, card_no, image)
-
-    def _asked(self, request: Message, respond: Respond) -> None:
-        """One request of the control channel."""
-        op = request.get("op")
-        if op == "status":
-            respond(self._status())
-        elif self._busy:
-            respond({"error": "another exchange is under way: try again"})
-        elif op == "insert":
-            self._insert(request, respond)
-        elif op == "eject" and self._slot.occupied:
-            self._eject(respond)
-        else:
-            respond({"error": "the slot is empty" if op == "eject" else f"unknown operation {op!r}"})
-
-    def _eject(self, respond: Respond) -> None:
-        card_no = self._slot.card_no
-        image = self._slot.take()
-
-        def given() -> None:
-            if self._done(respond, {"image": image}) and card_no and self._control is not None:
-                forget_image(self._control.state_folder, card_no)
-
-        self._exchange(given)
-
-    def _insert(self, request: Message, respond: Respond) -> None:
-        image, card_no = request.get("image"), request.get("card_no")
-        if self._load is None or not isinstance(image, bytes) or not isinstance(card_no, str):
-            respond({"error": "this slot takes no other card" if self._load is None else "image or card_no is missing"})
-            return
-        try:
-            image_path(self._control.state_folder if self._control else Path(), card_no)
-            device = self._load(image)
-        except Exception as error:  # the image came from outside; the card that is in stays in
-            respond({"error": f"this is no card: {error}"})
-            return
-        self._slot.take()
-
-        def seen(by_driver: bool) -> None:
-            self._done(respond, {"seen": by_driver})
-
-        def put() -> None:
-            self._slot.put(device, card_no)
-            self._transport.insert(seen)
-
-        self._exchange(put)
-
-    def _exchange(self, then: Callable[[], None]) -> None:
-        self._busy = True
-        self._transport.remove(then)
-
-    def _done(self, respond: Respond, answer: Message) -> bool:
-        self._busy = False
-        return respond(answer)
-
-    def _status(self) -> Message:
-        folder = self._control.state_folder if self._control is not None else ""
-        return {
-            "pid": getpid(), "medium": "vpcd", "device": self._transport.device, "reader": self._reader,
-            "card_no": self._slot.card_no, "inserted": self._slot.occupied, "connected": self._transport.connected,
-            "state_folder": str(folder),
-        }
+        transport = VpcdTransport(host, port, settle_s=settle_s)
+        transport.unanswered = unanswered
+        self.reader = reader or (f"Virtual PCD 00 {port - PORT:02X}" if port in (PORT, PORT + 1) else "")
+        super().__init__(source, transport, control, load=load, rows=rows, clock=clock)
 
 
 def present(

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from bench.qrmap.codes import MODULE_PX
-from bench.qrmap.trials import Tried
+from bench.maps import tables
+from bench.maps.qr.codes import MODULE_PX
+from bench.maps.qr.trials import Tried
 from reports.statistics import wilson
-from virtual_devices.errors import UsageError
 
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 Count = Annotated[int, pydantic.Field(ge=0)]
@@ -92,33 +89,20 @@ def cell(tried: Tried) -> Cell:
 
 
 def to_json(table: Table) -> bytes:
-    return (table.model_dump_json(indent=1) + "\n").encode()
+    return tables.to_json(table)
 
 
 def to_csv(cells: Iterable[Cell]) -> bytes:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(Cell.model_fields), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(each.model_dump() for each in cells)
-    return out.getvalue().encode()
+    return tables.to_csv(list(Cell.model_fields), (each.model_dump() for each in cells))
 
 
 def schema() -> bytes:
-    """The JSON schema of a table: nothing beside what it names is allowed."""
-    described: dict[str, Any] = Table.model_json_schema()
-    return (json.dumps(described, indent=1, ensure_ascii=False) + "\n").encode()
+    return tables.schema(Table)
 
 
 def load(path: Path) -> Table:
     """Read a table back. Raises UsageError, which names the place."""
-    try:
-        return Table.model_validate_json(path.read_bytes())
-    except OSError as e:
-        raise UsageError(f"{path} cannot be read: {e.strerror or e}") from e
-    except ValidationError as e:
-        first = e.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise UsageError(f"{path} is no table of 'vhc-bench map qr': {where}: {first['msg']}") from e
+    return tables.load(path, Table, "map qr")
 
 
 __all__ = ["Cell", "Table", "cell", "load", "schema", "to_csv", "to_json"]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from bench.blemap.trials import EXCHANGE_S, REQUEST_BYTES, RESPONSE_BYTES, USUAL, Ended, Trial, Weakness
+from bench.maps import tables
+from bench.maps.ble.trials import EXCHANGE_S, REQUEST_BYTES, RESPONSE_BYTES, USUAL, Ended, Trial, Weakness
 from reports.statistics import wilson
 from virtual_devices.errors import UsageError
 from virtual_devices.mdoc.ble_chunks import WANTED_MTU, airtime_plan
@@ -124,32 +122,20 @@ def as_model(table: Table, found: Cell) -> dict[str, Any]:
 
 
 def to_json(table: Table) -> bytes:
-    return (table.model_dump_json(indent=1) + "\n").encode()
+    return tables.to_json(table)
 
 
 def to_csv(cells: Iterable[Cell]) -> bytes:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(Cell.model_fields), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(each.model_dump() for each in cells)
-    return out.getvalue().encode()
+    return tables.to_csv(list(Cell.model_fields), (each.model_dump() for each in cells))
 
 
 def schema() -> bytes:
-    """The JSON schema of a table: nothing beside what it names is allowed."""
-    return (json.dumps(Table.model_json_schema(), indent=1, ensure_ascii=False) + "\n").encode()
+    return tables.schema(Table)
 
 
 def load(path: Path) -> Table:
     """Read a table back. Raises UsageError, which names the place."""
-    try:
-        return Table.model_validate_json(path.read_bytes())
-    except OSError as e:
-        raise UsageError(f"{path} cannot be read: {e.strerror or e}") from e
-    except ValidationError as e:
-        first = e.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise UsageError(f"{path} is no table of 'vhc-bench map ble': {where}: {first['msg']}") from e
+    return tables.load(path, Table, "map ble")
 
 
 __all__ = ["MODES", "Cell", "Table", "as_model", "cell", "load", "schema", "to_csv", "to_json"]

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from bench.nfcmap.table import Line
-from bench.nfcmap.trials import MEASURED, MODELLED
-from reports import fonts
+from bench.maps.drawing import LANGUAGES, png, style, svg
+from bench.maps.nfc.table import Line
+from bench.maps.nfc.trials import MEASURED, MODELLED
 from reports.palette import LIGHT, category
 from virtual_devices.sensing import Holding
 
-LANGUAGES = ("en", "zh-TW")
-_RC: Any = {
-    "font.family": fonts.SANS, "font.size": 10, "svg.fonttype": "path", "svg.hashsalt": "nfc map", "axes.spines.top": False,
-    "axes.spines.right": False, "axes.edgecolor": LIGHT["faint"], "text.color": LIGHT["ink"], "axes.labelcolor": LIGHT["soft"],
-    "xtick.color": LIGHT["soft"], "ytick.color": LIGHT["soft"], "grid.color": LIGHT["faint"], "figure.facecolor": LIGHT["paper"],
-    "axes.facecolor": LIGHT["paper"],
-}
 HOLDINGS: Mapping[Holding, tuple[str, str]] = {
     Holding.WEAK_FIELD: ("held too far away", "感應距離過遠"),
     Holding.CASE: ("a case, or metal between", "隔著手機殼或金屬"),
@@ -45,8 +33,7 @@ def map_figure(lines: Sequence[Line], language: str) -> dict[str, bytes]:
     """A panel for each way of holding: suffix -> file."""
     at = LANGUAGES.index(language)
     names = list(dict.fromkeys(each.holding for each in lines))
-    fonts.register()
-    with mpl.rc_context(_RC):
+    with style("nfc map"):
         figure = Figure(figsize=(11, 1.4 + 2.7 * -(-len(names) // 3)), dpi=110, layout="constrained")
         grid = figure.subplots(-(-len(names) // 3), 3, squeeze=False, sharey=True)
         for axes in list(grid.flat)[len(names) :]:
@@ -59,7 +46,7 @@ def map_figure(lines: Sequence[Line], language: str) -> dict[str, bytes]:
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
         figure.suptitle(f"{_TITLE[at]}\n\n", x=0.01, ha="left", fontsize=15)
         figure.text(0.012, 1 - 0.5 / figure.get_figheight(), _SAYS[at], fontsize=9.5, color=LIGHT["soft"], va="center")
-        return {".png": _png(figure), ".svg": _svg(figure)}  # in this order: SVG sets the resolution
+        return {".png": png(figure), ".svg": svg(figure)}  # in this order: SVG sets the resolution
 
 
 def _panel(axes: Axes, lines: Sequence[Line], at: int) -> None:
@@ -81,20 +68,6 @@ def _panel(axes: Axes, lines: Sequence[Line], at: int) -> None:
     axes.set_xlabel(_AXIS[at])
     axes.set_ylim(-0.04, 1.12)
     axes.grid(axis="y")
-
-
-def _svg(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    canvas: Any = FigureCanvasSVG(figure)
-    canvas.print_svg(out, metadata={"Date": None, "Creator": None})
-    return out.getvalue()
-
-
-def _png(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(out, metadata={"Software": None})
-    return out.getvalue()
 
 
 __all__ = ["HOLDINGS", "LANGUAGES", "map_figure"]

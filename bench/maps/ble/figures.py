@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from bench.blemap.table import Cell, Table
-from bench.blemap.trials import BY_NAME
-from reports import fonts
+from bench.maps.ble.table import Cell, Table
+from bench.maps.ble.trials import BY_NAME
+from bench.maps.drawing import DPI, LANGUAGES, png, style, svg
 from reports.palette import LIGHT, category
 
-LANGUAGES = ("en", "zh-TW")
-DPI = 110
-_RC: Any = {
-    "font.family": fonts.SANS, "font.size": 10, "svg.fonttype": "path", "svg.hashsalt": "ble map", "axes.spines.top": False,
-    "axes.spines.right": False, "axes.edgecolor": LIGHT["faint"], "text.color": LIGHT["ink"], "axes.labelcolor": LIGHT["soft"],
-    "xtick.color": LIGHT["soft"], "ytick.color": LIGHT["soft"], "grid.color": LIGHT["faint"], "figure.facecolor": LIGHT["paper"],
-    "axes.facecolor": LIGHT["paper"],
-}
 _WORDS: Mapping[str, tuple[str, str, str, str, Mapping[str, str], Mapping[str, str]]] = {
     "en": (
         "What bad air does to presentations over Bluetooth LE",
@@ -47,8 +35,7 @@ def map_figure(table: Table, language: str) -> dict[str, bytes]:
     """A column for each weakness: above the share, below the time. Suffix -> file."""
     title, says, first, seconds, modes, units = _WORDS[language]
     names = list(dict.fromkeys(c.weakness for c in table.cells))
-    fonts.register()
-    with mpl.rc_context(_RC):
+    with style("ble map"):
         figure = Figure(figsize=(3.2 * len(names) + 0.6, 5.6), dpi=DPI, layout="constrained")
         grid = figure.subplots(2, len(names), squeeze=False, sharey="row", sharex="col")
         for number, name in enumerate(names):
@@ -65,7 +52,7 @@ def map_figure(table: Table, language: str) -> dict[str, bytes]:
         figure.suptitle(f"{title}\n\n", x=0.01, ha="left", fontsize=15)
         says = says.format(trials=max(c.trials for c in table.cells))
         figure.text(0.012, 1 - 0.5 / figure.get_figheight(), says, fontsize=9.5, color=LIGHT["soft"], va="center")
-        return {".png": _png(figure), ".svg": _svg(figure)}  # in this order: SVG sets the resolution
+        return {".png": png(figure), ".svg": svg(figure)}  # in this order: SVG sets the resolution
 
 
 def _column(above: Axes, below: Axes, cells: Sequence[Cell], modes: Mapping[str, str]) -> None:
@@ -84,20 +71,6 @@ def _column(above: Axes, below: Axes, cells: Sequence[Cell], modes: Mapping[str,
     below.set_ylim(bottom=0)
     for axes in (above, below):
         axes.grid(axis="y")
-
-
-def _png(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(out, metadata={"Software": None})
-    return out.getvalue()
-
-
-def _svg(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    canvas: Any = FigureCanvasSVG(figure)
-    canvas.print_svg(out, metadata={"Date": None, "Creator": None})
-    return out.getvalue()
 
 
 __all__ = ["LANGUAGES", "map_figure"]

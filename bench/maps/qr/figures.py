@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
 
-from bench.qrmap.codes import KINDS
-from bench.qrmap.table import Cell, Table
-from bench.qrmap.weaknesses import BY_NAME, SEVERAL, Weakness
-from reports import fonts
+from bench.maps.drawing import DPI, LANGUAGES, png, style, svg
+from bench.maps.qr.codes import KINDS
+from bench.maps.qr.table import Cell, Table
+from bench.maps.qr.weaknesses import BY_NAME, SEVERAL, Weakness
 from reports.drawing import beside
 from reports.palette import LIGHT, category
 
-LANGUAGES = ("en", "zh-TW")
-DPI = 110
 THUMB_PX = 150
 MARKS = "osD^vP"
-_RC: Any = {
-    "font.family": fonts.SANS, "font.size": 10, "svg.fonttype": "path", "svg.hashsalt": "qr map", "axes.spines.top": False,
-    "axes.spines.right": False, "axes.edgecolor": LIGHT["faint"], "text.color": LIGHT["ink"], "axes.labelcolor": LIGHT["soft"],
-    "xtick.color": LIGHT["soft"], "ytick.color": LIGHT["soft"], "grid.color": LIGHT["faint"], "figure.facecolor": LIGHT["paper"],
-    "axes.facecolor": LIGHT["paper"],
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +63,7 @@ def map_figure(table: Table, level: str, language: str) -> dict[str, bytes]:
     cells = [c for c in table.cells if c.level == level]
     names = list(dict.fromkeys(c.weakness for c in cells))
     rows = -(-len(names) // 3)
-    with _drawing():
+    with style("qr map"):
         figure = Figure(figsize=(11, 1.5 + 2.7 * rows), dpi=DPI, layout="constrained")
         grid = figure.subplots(rows, 3, squeeze=False, sharey=True)
         for axes, name in zip(grid.flat, names, strict=False):
@@ -90,7 +77,7 @@ def map_figure(table: Table, level: str, language: str) -> dict[str, bytes]:
         says = words.map_says.format(reader=table.reader, trials=max(c.trials for c in cells), level=level)
         figure.suptitle(f"{words.map_title}\n\n", x=0.01, ha="left", fontsize=15)
         figure.text(0.012, 1 - 0.5 / figure.get_figheight(), says, fontsize=9.5, color=LIGHT["soft"], va="center")
-        return {".png": _png(figure), ".svg": _svg(figure)}  # in this order: SVG sets the resolution
+        return {".png": png(figure), ".svg": svg(figure)}  # in this order: SVG sets the resolution
 
 
 def _panel(axes: Axes, weakness: Weakness, cells: Sequence[Cell], language: str) -> None:
@@ -121,7 +108,7 @@ def samples_figure(
     words = WORDS[language]
     names = list(dict.fromkeys(name for name, _ in samples))
     columns = max(sum(n == name for n, _ in samples) for name in names)
-    with _drawing():
+    with style("qr map"):
         figure = Figure(figsize=(1.6 + 1.4 * columns, 1.0 + 1.62 * len(names)), dpi=DPI)
         grid = figure.subplots(len(names), columns, squeeze=False)
         left, top = 1.45 / figure.get_figwidth(), 1 - 1.0 / figure.get_figheight()
@@ -142,7 +129,7 @@ def samples_figure(
         figure.text(0.01, 1 - 0.28 / height, words.samples_title, fontsize=15, va="center")
         says = words.samples_says.format(kind=shown)
         figure.text(0.01, 1 - 0.58 / height, says, fontsize=9.5, color=LIGHT["soft"], va="center")
-        return {".png": _png(figure)}
+        return {".png": png(figure)}
 
 
 def _thumb(picture: Image.Image, *, whole: bool) -> np.ndarray:
@@ -152,25 +139,6 @@ def _thumb(picture: Image.Image, *, whole: bool) -> np.ndarray:
         return np.asarray(picture.resize((THUMB_PX * 2, height), Image.Resampling.BOX))
     larger = picture.width < THUMB_PX
     return np.asarray(picture.resize((THUMB_PX * 2,) * 2, Image.Resampling.NEAREST if larger else Image.Resampling.BOX))
-
-
-def _drawing() -> Any:
-    fonts.register()
-    return mpl.rc_context(_RC)
-
-
-def _svg(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    canvas: Any = FigureCanvasSVG(figure)
-    canvas.print_svg(out, metadata={"Date": None, "Creator": None})
-    return out.getvalue()
-
-
-def _png(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(out, metadata={"Software": None})
-    return out.getvalue()
 
 
 __all__ = ["LANGUAGES", "map_figure", "samples_figure"]

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from bench.drivers._qr_worker import codes as codes_in
-from bench.qrmap.codes import Code, Kind, Level, several
-from bench.qrmap.weaknesses import SEVERAL, Weakness, seen
+from bench.maps.qr.codes import Code, Kind, Level, several
+from bench.maps.qr.weaknesses import SEVERAL, Weakness, seen
 from virtual_devices.randomness import digest
 
 

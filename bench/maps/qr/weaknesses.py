@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from bench.qrmap.codes import MODULE_PX, Code
+from bench.maps.qr.codes import MODULE_PX, Code
 
 TABLE = 190
 """Grey of what is round a screen."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from bench.nfcmap.trials import Cell
+from bench.maps import tables
+from bench.maps.nfc.trials import Cell
 from reports.statistics import wilson
 
 
@@ -49,11 +48,7 @@ def to_json(lines: Iterable[Line], seed: int) -> bytes:
 
 
 def to_csv(lines: Iterable[Line]) -> bytes:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(Line.__dataclass_fields__), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(each) for each in lines)
-    return out.getvalue().encode()
+    return tables.to_csv(list(Line.__dataclass_fields__), map(asdict, lines))
 
 
 __all__ = ["Line", "line", "to_csv", "to_json"]
