@@ -24,6 +24,7 @@ SETTLE_S = 0.5
 
 GOODBYE_S = 1.0
 """Longest wait for the last word to leave."""
+CANCEL_AGAIN_S = 0.05
 
 
 class StackTrouble(Exception):
@@ -98,8 +99,11 @@ class End:
         if self.machine.phase is Phase.OPEN and not self._pump.done():  # before, it may wait for somebody who never comes
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._want(self.machine.end), GOODBYE_S)
-        self._pump.cancel()
-        await asyncio.gather(self._pump, return_exceptions=True)
+        while not self._pump.done():  # once is not always enough: asyncio.wait_for loses a cancellation that meets an answer
+            self._pump.cancel()
+            await asyncio.wait((self._pump,), timeout=CANCEL_AGAIN_S)
+        if not self._pump.cancelled():
+            self._pump.exception()  # told already to whoever wanted something of it
         await self._stack.close()
 
     async def _want(self, wanted: Callable[[], Outputs]) -> int:

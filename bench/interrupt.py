@@ -6,6 +6,8 @@ Compiled libraries that call back into Python may take an interrupt that arrives
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -34,4 +36,17 @@ class CtrlC:
             raise KeyboardInterrupt
 
 
-__all__ = ["CtrlC"]
+@contextmanager
+def ending(stop: Callable[[], None]) -> Iterator[None]:
+    """Within it Ctrl-C and SIGTERM call ``stop`` in place of raising: for what ends by its own word, and would be struck wherever
+    it is. In the main thread. Where somebody has asked for Ctrl-C to be ignored (a background job), it is."""
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda *_: stop()) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+__all__ = ["CtrlC", "ending"]

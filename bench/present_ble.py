@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 import click
 
 from bench.exits import PASS
+from bench.interrupt import ending
 from virtual_devices.errors import UsageError
 
 TRANSPORT = "usb:0"
@@ -93,15 +93,12 @@ def show(
         _say(f"presenting a phone with card {phone.card_no}, whose holder agrees to everything, at ble:{name}; Ctrl-C ends it")
         presenter = BlePresenter(phone, name, engage, report=_say)
 
-        def end(number: int, frame: object) -> None:
+        def end() -> None:
             logging.getLogger("bumble").setLevel(logging.CRITICAL)  # it complains of answers to what is given up now
             presenter.stop()
 
-        before = signal.signal(signal.SIGINT, end)
-        try:
+        with ending(end):
             presenter.run()
-        finally:
-            signal.signal(signal.SIGINT, before)
     return PASS
 
 

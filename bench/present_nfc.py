@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bench.exits import PASS
+from bench.interrupt import ending
 from virtual_devices.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def show(samples: Samples, radio: Radio, *, empty: bool, uid_bytes: int, name: s
     )
     sys.stdout.write(f"presenting {exhibit.text if exhibit else 'nothing yet'}, at {radio.device}; Ctrl-C ends it\n")
     sys.stdout.flush()
-    with suppress(KeyboardInterrupt):
+    with ending(presenter.stop):
         presenter.run()
     return PASS
 

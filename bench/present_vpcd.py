@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bench.exits import PASS
+from bench.interrupt import ending
 from virtual_devices.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ def show(
         names = [f"{name}-{n + 1}" if name and cards > 1 else name for n in range(cards)]
         slots = [_slot(samples, n, host, ports[n], readers[n], names[n], empty=empty) for n in range(cards)]
         _say("Ctrl-C ends it")
-        with suppress(KeyboardInterrupt):
-            run_all(slots)
+        run_all(slots)
     return PASS
 
 
@@ -115,7 +115,7 @@ def _slot(samples: Samples, number: int, host: str, port: int, reader: str, name
 
 
 def run_all(slots: Sequence[VpcdPresenter]) -> None:
-    """Each slot in a thread, until one ends or this one is interrupted. What ended one is raised here, once all have ended."""
+    """Each slot in a thread, until one ends or this process is told to. What ended one is raised here, once all have ended."""
     ended = threading.Event()
     failures: list[BaseException] = []
 
@@ -131,7 +131,8 @@ def run_all(slots: Sequence[VpcdPresenter]) -> None:
     for thread in threads:
         thread.start()
     try:
-        ended.wait()
+        with ending(ended.set):
+            ended.wait()
     finally:
         for slot, thread in zip(slots, threads, strict=True):
             if thread.is_alive():

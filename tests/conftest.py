@@ -16,6 +16,7 @@ import gc
 import importlib.util
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,8 @@ def _needs(item: pytest.Item) -> Iterator[str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background: programs of ours end by it all the same
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     _required(os.environ)
     settings.register_profile(
         "bench", deadline=None, suppress_health_check=[HealthCheck.too_slow],  # both go by the wall clock

@@ -104,7 +104,7 @@ def test_connection_that_breaks_off_is_gone_at_once_and_can_be_made_again(
     assert link.connect(LIMIT_S).outcome is Outcome.REPLIED  # to the last engagement
 
 
-@pytest.mark.parametrize("spec", ["bumble"])  # over bleak once in many runs a minute passed before anybody knew: the soak looks
+@BOTH
 def test_connection_cut_in_the_middle_of_a_message(
     bluetooth: PrivateBluetooth, links: Callable[[str], BleLink], toy: Presented, spec: str,
 ) -> None:

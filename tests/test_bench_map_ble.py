@@ -40,6 +40,11 @@ def test_bad_air_is_slow_or_breaks_or_is_not_heard_through() -> None:
     assert tried(mode, UNHEARD, 1.0, 1, 1) == [Trial(Ended.NOT_CONNECTED)]
 
 
+def test_connection_that_breaks_off_in_the_middle_ends_on_both_sides() -> None:
+    ended = [trial.ended for trial in tried(table.MODES["central"], CUT, 0.02, 2, 1)]
+    assert Ended.BROKEN in ended
+
+
 def test_row_becomes_the_model_whose_messages_take_the_measured_time(tmp_path: Path) -> None:
     cell = made(Trial(Ended.DONE, 0.5, 0.6), Trial(Ended.DONE, 0.7, 0.6), Trial(Ended.BROKEN, 0.4), Trial(Ended.NOT_CONNECTED))
     assert (cell.done, cell.broken, cell.not_connected, cell.first_try) == (2, 1, 1, 0.5)

@@ -199,6 +199,7 @@ async def _at_most(work: Coroutine[Any, Any, None]) -> None:
     done, _ = await asyncio.wait((task,), timeout=CLOSE_S)
     if not done:
         task.cancel()
+        await asyncio.wait((task,), timeout=CLOSE_S)
     elif not task.cancelled():
         task.result()
 
