@@ -17,6 +17,7 @@ import click
 from bench.conform_report import report_of, write
 from bench.duts import duts
 from bench.exits import ENVIRONMENT, INCONCLUSIVE, LAW_BROKEN, NOTHING_RAN, PASS, UNEXPECTED_PASS
+from bench.hands import hands
 from bench.tables import print_table
 from conformance.expected import read as read_expected
 from conformance.outcome import Outcome, read
@@ -41,6 +42,9 @@ _EXITS = {
 @click.option("--only", multiple=True, metavar="CASE", help="Cases whose id begins so.")
 @click.option("--destructive", is_flag=True,
               help="On a real device: also cases that change it, or spend a try of its PIN or keys.")
+@click.option("--hands", "robot", default="", metavar="PROGRAM",
+              help="Does a person's steps: called with step, seconds, case; 0 means done.  [default: a person at the terminal]")
+@click.option("--no-hands", is_flag=True, help="No person is there: cases that need one are not applicable.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Write report.html, report.json, verdicts.json and junit.xml there.")
 @click.option("--sign", "key", type=click.Path(path_type=Path), metavar="FILE",
@@ -48,15 +52,16 @@ _EXITS = {
 @click.option("--laboratory", default="", metavar="NAME", help="Who tried it, for the report.")
 @click.option("--expected", "expected_file", type=click.Path(path_type=Path), metavar="FILE",
               help="Failures that are known (TOML). One that passes is an error: exit 7.")
-@click.option("--lang", type=click.Choice(["en", "zh-TW"]), default="en", show_default=True, help="Language of report.html.")
+@click.option("--lang", type=click.Choice(["en", "zh-TW"]), default="en", show_default=True,
+              help="Language of report.html, and of the headline of what a person is to do.")
 @click.option("--processes", "-n", default=2, show_default=True, type=click.IntRange(1, 64), help="Virtual devices at a time.")
 @click.option("--list", "listing", is_flag=True, help="Only list the cases.")
 @click.option("--self-check", is_flag=True, help="Try the suite: one fault after the other in the reference devices.")
 @click.option("--json", "as_json", is_flag=True, help="Results, list or self-check as JSON on standard output.")
 def command(
     given: tuple[str, ...], channels: tuple[str, ...], pics: tuple[Path, ...], pixit: tuple[Path, ...], only: tuple[str, ...],
-    destructive: bool, out: Path | None, key: Path | None, laboratory: str, expected_file: Path | None, lang: str, processes: int,
-    listing: bool, self_check: bool, as_json: bool,
+    destructive: bool, robot: str, no_hands: bool, out: Path | None, key: Path | None, laboratory: str,
+    expected_file: Path | None, lang: str, processes: int, listing: bool, self_check: bool, as_json: bool,
 ) -> None:
     """Try a device against the clauses of the profile, case by case, and give a verdict.
 
@@ -82,9 +87,11 @@ def command(
     if key is not None and out is None:
         raise UsageError("--sign signs the report that --out DIR writes: give both")
     papers = {"pics": [str(path.absolute()) for path in pics], "pixit": [str(path.absolute()) for path in pixit]}
+    hands(robot, none=no_hands)
     duts(given, channels, pics=papers["pics"], pixit=papers["pixit"])  # wrong use is told before anything starts
     expected = _expected(expected_file)
     declared = [f"--{option}={path}" for option, paths in papers.items() for path in paths] + ["--destructive"] * destructive
+    declared += [f"--hands={robot}", f"--conformance-lang={lang}", *["--no-hands"] * no_hands]
     results = _run(given, channels, only, processes, declared, quiet=as_json)
     asked = {"dut": list(given), "channel": list(channels), "only": list(only)} | _digests(papers)
     report = report_of(results, asked, expected, laboratory)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.declaration import Declaration, load
+from bench.hands import Hands, Nobody
 from conformance.case import Case, Kind
 from conformance.form import Paper
 from conformance.kinds import Suite, suites
@@ -15,6 +16,7 @@ from conformance.vectors.world import World
 from virtual_devices.errors import UsageError
 
 VIRTUAL = "virtual"
+NOBODY = Nobody("it needs a person's hands")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Dut:
     channel: str
     declared: Declaration | None = None
     destructive: bool = False  # its holder or maker has agreed to what changes it
+    hands: Hands = NOBODY  # who does what only a person can
 
     @property
     def real(self) -> bool:
@@ -41,6 +44,8 @@ class Dut:
             return f"not over {self.channel}: {', '.join(sorted(case.channels))} only"
         if self.real and case.destructive and not self.destructive:
             return "it would change a real device, or spend a try of its PIN or keys: --destructive allows it"
+        if self.real and case.hands and self.hands.why_none:
+            return self.hands.why_none
         if self.declared is not None:
             return self.declared.form.rules_out(case, self.channel, self.declared.answers)
         return ""
@@ -48,11 +53,12 @@ class Dut:
 
 def duts(
     given: Iterable[str], channels: Iterable[str] = (), *, pics: Iterable[str] = (), pixit: Iterable[str] = (),
-    destructive: bool = False,
+    destructive: bool = False, hands: Hands | None = None,
 ) -> Mapping[Kind, list[Dut]]:
     """From ``KIND=MONIKER`` texts and files of declarations; none at all: every kind's reference device. A virtual one is tried
     over every channel that it has, or those of ``channels``. ``destructive``: cases that change a real device, or spend its
-    tries, are allowed. Raises UsageError; ScenarioFaults for a declaration out of order."""
+    tries, are allowed. ``hands``: who does what only a person can. Raises UsageError; ScenarioFaults for a declaration out of
+    order."""
     declared = _papers(pics, Paper.PICS)
     reached = _papers(pixit, Paper.PIXIT)
     wanted = {kind: str(paper.answers["moniker"]) for kind, paper in reached.items()} | dict(_pair(text) for text in given)
@@ -69,7 +75,7 @@ def duts(
         there = [channel for channel in suite.channels if not only or channel in only]
         if not there:
             raise UsageError(f"--channel: a {kind.value} is tried over {', '.join(suite.channels)}")
-        found[kind] = [Dut(suite, moniker, channel, declared.get(kind), destructive) for channel in there]
+        found[kind] = [Dut(suite, moniker, channel, declared.get(kind), destructive, hands or NOBODY) for channel in there]
     return found
 
 

@@ -33,9 +33,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--conformance-only", action="append", default=[], metavar="CASE", help="cases whose id begins so")
     group.addoption("--destructive", action="store_true",
                     help="also cases that change a real device, or spend a try of its PIN or keys")
+    group.addoption("--hands", default="", metavar="PROGRAM", help="does the steps of a person, called with step, seconds, case")
+    group.addoption("--no-hands", action="store_true", help="no person is there: cases that need one are not applicable")
+    group.addoption("--conformance-lang", default="en", metavar="LANG", help="what a person is asked in first: en, zh-TW")
     group.addoption("--conformance-results", metavar="FILE", help="write what became of each case there, as JSON")
-
-
 
 
 def pytest_pycollect_makeitem(
@@ -49,13 +50,15 @@ def pytest_pycollect_makeitem(
 
 def _items(collector: pytest.Collector, function: Any) -> Iterator[pytest.Item]:
     from bench.duts import duts
+    from bench.hands import hands
     from conformance.case import cases_of
     from virtual_devices.errors import UsageError
 
     option = collector.config.getoption
     try:
         devices = duts(option("--dut"), option("--dut-channel"), pics=option("--pics"), pixit=option("--pixit"),
-                       destructive=option("--destructive"))
+                       destructive=option("--destructive"), hands=hands(option("--hands"), none=option("--no-hands"),
+                                                                        chinese=option("--conformance-lang") == "zh-TW"))
     except UsageError as e:
         raise pytest.UsageError(str(e)) from None
     only = tuple(option("--conformance-only"))

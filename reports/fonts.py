@@ -11,11 +11,13 @@ import io
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pylopdf_fonts_zh_tw as noto
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
+from numpy.typing import NDArray
 
 SANS = "Noto Sans TC"
 SERIF = "Noto Serif TC"
@@ -61,6 +63,15 @@ def width_px(text: str, size_px: float) -> float:
     font.set_size(size_px, 72)
     font.set_text(text)
     return float(font.get_width_height()[0]) / 64
+
+
+def bitmap(text: str, height_px: int) -> NDArray[np.uint8]:
+    """A text as an image, rows by columns, 0 paper to 255 ink."""
+    font = _sans()
+    font.set_size(height_px, 72)
+    font.set_text(text)
+    font.draw_glyphs_to_bitmap()
+    return np.asarray(font.get_image())
 
 
 @cache
