@@ -99,7 +99,7 @@ class DeskOperations:
         content, digest, records, sent_ns = (a.get(name) for name in ("content", "digest", "records", "sent_ns"))
         if not (isinstance(content, bytes) and isinstance(digest, bytes)):
             return SYNTAX_REJECTED, {}
-        if not (isinstance(records, int) and isinstance(sent_ns, int)):
+        if type(records) is not int or type(sent_ns) is not int:  # a truth value is an int too
             return SYNTAX_REJECTED, {}
         if len(content) > MAX_FILE_BYTES or not 0 <= sent_ns < 1 << 62:
             return SYNTAX_REJECTED, {}

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel
 
-from bench.datacentre.centre import STATUS_URI
 from bench.datacentre.web.problems import Problem
 from bench.datacentre.web.service import Responses, Service, refusals
+from virtual_devices.cloud.centre import STATUS_URI
 from virtual_devices.pki import Role
 
 MEDIA_TYPE = "application/statuslist+cwt"
