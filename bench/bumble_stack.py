@@ -156,7 +156,8 @@ class _Stack:
     def _disconnected(self, *_: Any) -> None:
         if self._connection is not None:
             self._connection = None
-            self._tell(Disconnected())
+            # A write that came before is told by a task of bumble's that has not begun, the disconnection at once.
+            asyncio.get_running_loop().call_soon(self._tell, Disconnected())
 
     async def _drop(self) -> None:
         """Disconnect once all that was sent has left."""

@@ -36,7 +36,7 @@ WORKER = "bench.drivers._ble_worker"
 LIST_LIMIT_S = 15.0
 """Longest wait for the list of adapters, start of the worker included (about 1 s when nothing is wrong, most of it imports)."""
 START_S = 10.0
-"""A worker that has to be started may take so much longer."""
+"""A worker that has to be started may take so much longer: what its start took is added to the limit, and no more."""
 SLACK_S = 1.5
 """A worker that has not reported this long after the limit is stuck in its library and is killed."""
 DISCONNECT_LIMIT_S = 5.0
@@ -47,8 +47,8 @@ class Op(IntEnum):
     """What the worker is asked for: payload -> answer."""
 
     LIST = 1  # nothing -> cbor {"adapters": [[name, address, powered]], "trouble": text}
-    READY = 2  # cbor {"deadline", "spec"} -> ANSWER
-    CONNECT = 3  # cbor {"deadline", "spec", "address"} -> ANSWER
+    READY = 2  # cbor {"asked", "deadline", "starting", "spec"} -> ANSWER
+    CONNECT = 3  # the same and {"address"} -> ANSWER
     EXCHANGE = 4  # DEADLINE, message -> ANSWER and the peer's message
     SEND = 5  # DEADLINE, message -> ANSWER
     RECEIVE = 6  # DEADLINE -> ANSWER and the peer's message
@@ -213,8 +213,10 @@ class BleLink:
         self.close()
 
     def _cbor(self, timeout_s: float, **more: Any) -> bytes:
-        starting = 0.0 if self._worker.running else START_S
-        asked: bytes = cbor2.dumps({"deadline": time.monotonic() + timeout_s, "starting": starting, "spec": self._spec, **more})
+        now, starting = time.monotonic(), 0.0 if self._worker.running else START_S
+        asked: bytes = cbor2.dumps(
+            {"asked": now, "deadline": now + timeout_s, "starting": starting, "spec": self._spec, **more}
+        )
         return asked
 
     def _carry(self, op: Op, message: bytes, timeout_s: float) -> Attempt:
