@@ -58,9 +58,9 @@ def command(
             described = {"make": device.make, "model": device.model, "firmware": device.firmware}
     monikers = for_role(role, text)
 
-    def told(number: int, total: int, how: str) -> None:
+    def told(number: int, total: int, how: str, why: str) -> None:
         if not quiet and (number in (1, total) or number % max(1, total // 20) == 0 or how != "whole"):
-            _say(f"{number} of {total}: {how}")
+            _say(f"{number} of {total}: {how}" + (f": {why}" if why else ""))
 
     samples = sample(role, monikers, count, seed=seed, people=_AtHand(), told=told)
     made = to_toml(profile(role, JOINED.join(map(str, monikers)), samples, seed=seed, described=described))

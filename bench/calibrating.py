@@ -18,7 +18,7 @@ from typing import Any
 from bench import fitting
 from bench.clock import WallClock
 from bench.drivers.replay import open as open_replay
-from bench.monikers import Kind, Moniker
+from bench.monikers import JOINED, Kind, Moniker
 from bench.presenting import sample_card
 from bench.probe import open_device, open_wallet
 from bench.reader_link import DeviceLink
@@ -50,10 +50,10 @@ from virtual_devices.wallet.faces import NfcFace
 
 SAM_ID, INSTITUTION = "SAM000000001", "9901180014"
 HOLD = "hold the device to the reader"
-LOST_IN_A_ROW = 10
-"""So many sessions that break off, one after the other, end a calibration."""
-Told = Callable[[int, int, str], None]
-"""Told of each session that ended: how many so far, of how many, how it ended."""
+LOST_IN_A_ROW, LOST_AT_FIRST = 10, 3
+"""So many sessions that break off, one after the other, end a calibration; so many when the device has never answered."""
+Told = Callable[[int, int, str, str], None]
+"""Told of each session that ended: how many so far, of how many, how it ended, and why where it broke off or was refused."""
 
 
 @dataclass
@@ -77,7 +77,8 @@ def sample(
     role: str, monikers: Sequence[Moniker], count: int, *, seed: int = 1, env: Mapping[str, str] | None = None,
     people: People, told: Told = lambda *_: None,
 ) -> Samples:
-    """Sessions with the device, ``count`` of them. Raises LinkError when it is not there, or ten in a row break off."""
+    """Sessions with the device, ``count`` of them. Raises LinkError when it is not there, or too many in a row break off: the
+    device, the step at which they did, and the remedy."""
     clock: Clock = VirtualClock(WallClock().now_ns()) if monikers[0].kind is Kind.VIRTUAL else WallClock()
     with ExitStack() as stack:
         desk = WalletDesk(seed, clock) if role == "wallet" else None
@@ -90,23 +91,26 @@ def sample(
             session = Session(
                 links, clock, people, samples.record, name=f"calibrate/{number}", flow="calibrate", status=read_status,
             )
-            how = held(flow, session)
+            how, why = held(flow, session)
+            if why and samples.exchanges:
+                why = f"at the step {samples.exchanges[-1].step!r}: {why}"
             samples.ended[how] += 1
-            told(number + 1, count, how)
+            told(number + 1, count, how, why)
             lost = lost + 1 if how == "broken off" else 0
-            if lost == LOST_IN_A_ROW:
-                why = getattr(getattr(links[role], "inner", None), "last_error", "")
-                raise LinkError(f"{lost} sessions in a row broke off: {why or 'the device does not answer'}")
+            ever = lost <= number
+            if lost == (LOST_IN_A_ROW if ever else min(LOST_AT_FIRST, count)):
+                raise LinkError(f"{JOINED.join(map(str, monikers))}: {lost} sessions in a row broke off, the last {why}")
     return samples
 
 
-def held(flow: Flow[Any], session: Session) -> str:
-    """Hold one session: how it ended."""
+def held(flow: Flow[Any], session: Session) -> tuple[str, str]:
+    """Hold one session: how it ended, and why, with what a link says."""
     try:
         run_flow(flow, session)
     except Ended as e:
-        return "broken off" if e.torn else "refused"
-    return "whole"
+        said = getattr(getattr(session.links.get(e.role), "inner", None), "last_error", "")
+        return "broken off" if e.torn else "refused", said or str(e)
+    return "whole", ""
 
 
 def _public() -> Flow[Any]:

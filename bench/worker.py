@@ -28,6 +28,9 @@ from virtual_devices.errors import LinkError, UsageError
 
 FRAME_LIMIT_BYTES = 1 << 24
 """Longest payload accepted in either direction; more means that the two sides lost step."""
+START_S = 30.0
+"""How much longer a call may take that has to start its child first: 0.2 to 1 s when nothing is wrong, most of it imports, and
+many times that on a busy machine."""
 STOP_GRACE_S = 0.5
 """How long a closed worker may take to end by itself before it is killed."""
 
@@ -90,6 +93,11 @@ class Worker:
     @property
     def running(self) -> bool:
         return self._child is not None
+
+    @property
+    def start_s(self) -> float:
+        """To be added to the limit of the next call: a child may have to be started for it."""
+        return 0.0 if self._child else START_S
 
     def fileno(self) -> int:
         """A descriptor that turns readable when the answer to :meth:`post` begins to arrive (or the child died)."""

@@ -204,7 +204,7 @@ class Phone:
 
 
 def _deadline(asked: dict[str, Any]) -> float:
-    """The limit, moved by the time that the start of this process took; the libraries, which come with the first use, are of it."""
+    """The limit, moved by what the start of this process took, the libraries among it."""
     if asked["spec"].startswith(BUMBLE):
         import bench.bumble_stack
     else:

@@ -34,11 +34,10 @@ if TYPE_CHECKING:
 
 WORKER = "bench.drivers._ble_worker"
 LIST_LIMIT_S = 15.0
-"""Longest wait for the list of adapters, start of the worker included (about 1 s when nothing is wrong, most of it imports)."""
-START_S = 10.0
-"""A worker that has to be started may take so much longer: what its start took is added to the limit, and no more."""
+"""Longest wait for the list of adapters."""
 SLACK_S = 1.5
-"""A worker that has not reported this long after the limit is stuck in its library and is killed."""
+"""A worker that has not reported this long after the limit is stuck in its library and is killed. The limit of a connection is
+moved by what the start of the worker really took, and no more."""
 DISCONNECT_LIMIT_S = 5.0
 BUMBLE = "bumble:"
 
@@ -81,7 +80,7 @@ def discover(*, env: Mapping[str, str] | None = None) -> list[Found]:
 
 
 def _adapters(worker: Worker) -> Sequence[tuple[str, str, bool]]:
-    reply = worker.call(Op.LIST, timeout_s=LIST_LIMIT_S)
+    reply = worker.call(Op.LIST, timeout_s=LIST_LIMIT_S + worker.start_s)
     if reply.ended is Ended.TIMED_OUT:
         raise LinkError(f"the Bluetooth service did not answer within {LIST_LIMIT_S:g} s: systemctl restart bluetooth")
     if reply.ended is not Ended.ANSWERED:
@@ -213,7 +212,7 @@ class BleLink:
         self.close()
 
     def _cbor(self, timeout_s: float, **more: Any) -> bytes:
-        now, starting = time.monotonic(), 0.0 if self._worker.running else START_S
+        now, starting = time.monotonic(), self._worker.start_s
         asked: bytes = cbor2.dumps(
             {"asked": now, "deadline": now + timeout_s, "starting": starting, "spec": self._spec, **more}
         )
@@ -229,8 +228,7 @@ class BleLink:
 
     def _call(self, op: Op, payload: bytes, timeout_s: float) -> Attempt:
         began = time.perf_counter_ns()
-        slack_s = SLACK_S if self._worker.running else SLACK_S + START_S
-        reply = self._worker.call(op, payload, timeout_s + slack_s)
+        reply = self._worker.call(op, payload, timeout_s + SLACK_S + self._worker.start_s)
         if reply.ended is not Ended.ANSWERED:
             return self._lost(reply, began)
         ended, self.mtu, duration_ns, sent_ns = ANSWER.unpack_from(reply.payload)

@@ -18,14 +18,12 @@ from urllib.parse import urlsplit
 
 import cbor2
 
-from bench.worker import Ended, Worker
+from bench.worker import START_S, Ended, Worker
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt, Outcome, Provenance
 
 WORKER = "bench.drivers._http_worker"
 DESK_PATH = "/v1/messages/desk"
-START_LIMIT_S = 15.0
-"""Longest wait for the worker's start, which loads the HTTP library."""
 SLACK_S = 0.25
 """So much beyond the limit, a worker that has not answered is killed."""
 
@@ -102,7 +100,7 @@ class HttpLink:
 
     def start(self) -> None:
         """Start the worker. Raises LinkError when it cannot: a certificate file that is none."""
-        reply = self._worker.call(Op.OPEN, self._opening, START_LIMIT_S)
+        reply = self._worker.call(Op.OPEN, self._opening, START_S)
         if reply.ended is not Ended.ANSWERED:
             raise LinkError(f"the HTTP worker did not start: {reply.text or reply.ended.value}")
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import cbor2
 
 from bench.drivers import Found
-from bench.worker import Ended, Reply, Worker
+from bench.worker import START_S, Ended, Reply, Worker
 from virtual_devices import atr
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.iso_dep import Ats
@@ -29,12 +29,11 @@ if TYPE_CHECKING:
     from bench.watch import Source
 
 WORKER = "bench.drivers._nfc_worker"
-LIST_LIMIT_S = 20.0
-"""Longest wait for the worker's start and the list of USB readers: 0.5 s when nothing is wrong; more on a busy machine, because
-nfcpy's import is work."""
+LIST_LIMIT_S = 10.0
+"""Longest wait for the list of USB readers."""
 CONNECT_SLACK_S = 1.5
-"""A worker that has not reported this long after the limit of a connect or reset is stuck and is killed. It covers the worker's
-start and one look for a card by a chip, which takes up to 1 s and cannot be cut short."""
+"""A worker that has not reported this long after the limit of a connect or reset is stuck and is killed. It covers one look for a
+card by a chip, which takes up to 1 s and cannot be cut short."""
 DISCONNECT_LIMIT_S = 2.0
 PROTOCOL = "ISO-DEP"
 
@@ -124,9 +123,11 @@ def _check(spec: str, worker: Worker) -> None:
         path = Path("/dev", spec[4:].partition(":")[0])
         if not path.exists():
             raise LinkError(f"'nfc:{spec}': there is no {path}; give the device file of the serial port")
-    reply = worker.call(Op.DISCONNECT, timeout_s=LIST_LIMIT_S)
+    reply = worker.call(Op.DISCONNECT, timeout_s=worker.start_s)
+    if reply.ended is Ended.TIMED_OUT:
+        raise LinkError(f"the NFC worker has not started within {START_S:g} s: the machine is too busy; try again")
     if reply.ended is not Ended.ANSWERED:
-        raise LinkError(f"the NFC worker does not start: {reply.text or 'no answer'}; is nfcpy whole? pip install 'nfcpy>=1.0.4'")
+        raise LinkError(f"the NFC worker does not start: {reply.text}; is nfcpy whole? pip install 'nfcpy>=1.0.4'")
 
 
 def _worker(env: Mapping[str, str] | None) -> Worker:
@@ -136,9 +137,11 @@ def _worker(env: Mapping[str, str] | None) -> Worker:
 
 
 def _list(worker: Worker) -> list[Found]:
-    reply = worker.call(Op.LIST, timeout_s=LIST_LIMIT_S)
+    reply = worker.call(Op.LIST, timeout_s=LIST_LIMIT_S + worker.start_s)
+    if reply.ended is Ended.TIMED_OUT:
+        raise LinkError("the USB readers could not be listed in time: one of them hangs? unplug it, plug it in again, try again")
     if reply.ended is not Ended.ANSWERED:
-        raise LinkError(f"the NFC worker does not list the readers: {reply.text or 'no answer'}")
+        raise LinkError(f"the NFC worker does not list the readers: {reply.text}; is nfcpy whole? pip install 'nfcpy>=1.0.4'")
     return [Found(f"nfc:{spec}", detail, False) for spec, detail in cbor2.loads(reply.payload)]
 
 
@@ -194,7 +197,7 @@ class NfcLink:
         began = time.perf_counter_ns()
         self.protocol, self.atr = "", b""
         payload = DEADLINE.pack(time.monotonic() + timeout_s) + self._spec.encode()
-        attempt = self._result(self._worker.call(op, payload, timeout_s + CONNECT_SLACK_S), began)
+        attempt = self._result(self._worker.call(op, payload, timeout_s + CONNECT_SLACK_S + self._worker.start_s), began)
         if attempt.reply is None:
             return attempt
         self.protocol, self.atr = PROTOCOL, atr.contactless(Ats.parse(attempt.reply).historical)
@@ -238,6 +241,8 @@ class NfcLink:
                 self.last_error = ""
                 return Attempt(Outcome.REPLIED, duration_ns, rest)
             outcome, text = _MEANING[What(code)]
+            if code == What.NO_CARD and self._spec.startswith("udp:"):
+                text = f"nobody answers at {self._spec}: start who shall, such as 'vhc-bench present nfc --path {self._spec}'"
             said = rest.decode("utf-8", "replace")
             self.last_error = f"{text} [{said}]" if said else text
         else:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WORKER = "bench.drivers._pcsc_worker"
 LIST_LIMIT_S = 5.0
-"""Longest wait for the list of readers, start of the worker included (about 0.15 s when nothing is wrong)."""
+"""Longest wait for the list of readers."""
 CONNECT_SLACK_S = 0.5
 """A worker that has not reported this long after the limit of a connect or reset is stuck inside pcscd and is killed."""
 DISCONNECT_LIMIT_S = 2.0
@@ -130,7 +130,7 @@ def _worker(env: Mapping[str, str] | None) -> Worker:
 
 
 def _list(worker: Worker) -> Sequence[tuple[str, int, bytes]]:
-    reply = worker.call(Op.LIST, timeout_s=LIST_LIMIT_S)
+    reply = worker.call(Op.LIST, timeout_s=LIST_LIMIT_S + worker.start_s)
     if reply.ended is Ended.TIMED_OUT:
         raise LinkError(f"the PC/SC service did not list its readers within {LIST_LIMIT_S:g} s: a card hangs? restart pcscd")
     if reply.ended is not Ended.ANSWERED:
@@ -235,7 +235,8 @@ class PcscLink:
         self.protocol, self.atr = "", b""
         use = self.use
         asked = POWER.pack(time.monotonic() + timeout_s, use.protocols, use.exclusive, warm, self._stale)
-        reply = self._worker.call(op, asked + self.reader.encode(), timeout_s + CONNECT_SLACK_S)
+        limit_s = timeout_s + CONNECT_SLACK_S + self._worker.start_s
+        reply = self._worker.call(op, asked + self.reader.encode(), limit_s)
         if reply.ended is not Ended.ANSWERED:
             return self._worker_lost(reply, began)
         code, protocol, duration_ns = CONNECTED.unpack_from(reply.payload)

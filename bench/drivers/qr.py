@@ -34,8 +34,6 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm")
 MAX_FILE_BYTES = 32 << 20
 MAX_PIXELS = 25_000_000
 """More than a phone's camera gives in its usual mode. One with transparency takes 300 MB while it is made grey."""
-START_LIMIT_S = 15.0
-"""Longest wait for the worker, its start included (about 0.2 s when nothing is wrong)."""
 SLACK_S = 0.5
 """A worker that has not reported this long after the limit is stuck in a picture and is killed."""
 
@@ -140,8 +138,7 @@ class QrLink:
         self.disconnect()
         asked = {"path": self.path, "deadline": time.monotonic() + timeout_s,
                  "before_ns": 0 if self._worker.running else self._taken_ns}
-        slack_s = SLACK_S if self._worker.running else START_LIMIT_S
-        reply = self._worker.call(Op.LOOK, cbor2.dumps(asked), timeout_s + slack_s)
+        reply = self._worker.call(Op.LOOK, cbor2.dumps(asked), timeout_s + SLACK_S + self._worker.start_s)
         if reply.ended is not Ended.ANSWERED:
             return self._worker_lost(reply, began)
         where, duration_ns = cbor2.loads(reply.payload)
