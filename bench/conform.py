@@ -57,11 +57,13 @@ _EXITS = {
 @click.option("--processes", "-n", default=2, show_default=True, type=click.IntRange(1, 64), help="Virtual devices at a time.")
 @click.option("--list", "listing", is_flag=True, help="Only list the cases.")
 @click.option("--self-check", is_flag=True, help="Try the suite: one fault after the other in the reference devices.")
+@click.option("--remember", is_flag=True,
+              help="With --self-check: keep which case found which fault in the source tree, to be looked at first next time.")
 @click.option("--json", "as_json", is_flag=True, help="Results, list or self-check as JSON on standard output.")
 def command(
     given: tuple[str, ...], channels: tuple[str, ...], pics: tuple[Path, ...], pixit: tuple[Path, ...], only: tuple[str, ...],
     destructive: bool, robot: str, no_hands: bool, out: Path | None, key: Path | None, laboratory: str,
-    expected_file: Path | None, lang: str, processes: int, listing: bool, self_check: bool, as_json: bool,
+    expected_file: Path | None, lang: str, processes: int, listing: bool, self_check: bool, remember: bool, as_json: bool,
 ) -> None:
     """Try a device against the clauses of the profile, case by case, and give a verdict.
 
@@ -74,6 +76,7 @@ def command(
       vhc-bench conform --out certified --sign lab.pem    a signed report; 'vhc-bench verify certified/report.json'
       vhc-bench conform --list                            what each case tries, and which clause it shows
       vhc-bench conform --self-check --json               how well the suite finds faults
+      vhc-bench conform --self-check --only wallet --out checked    of one kind; who found what, as a page
 
     \b
     Verdicts: pass, fail, inconclusive, error (the bench's own), not applicable, review (a person has to look).
@@ -83,7 +86,7 @@ def command(
         _list(only, as_json)
         return
     if self_check:
-        sys.exit(_check_itself(only, processes, as_json))
+        sys.exit(_check_itself(only, processes, as_json, out, remember))
     if key is not None and out is None:
         raise UsageError("--sign signs the report that --out DIR writes: give both")
     papers = {"pics": [str(path.absolute()) for path in pics], "pixit": [str(path.absolute()) for path in pixit]}
@@ -174,8 +177,9 @@ def _list(only: tuple[str, ...], as_json: bool) -> None:
     print_table(("case", "nature", "clauses", "what it shows"), rows)
 
 
-def _check_itself(only: tuple[str, ...], processes: int, as_json: bool) -> int:
+def _check_itself(only: tuple[str, ...], processes: int, as_json: bool, out: Path | None, remember: bool) -> int:
     from bench.self_check import Kill, self_check
+    from bench.self_check_report import remember_killers, summary, tell, write_matrix
 
     done = 0
 
@@ -186,18 +190,16 @@ def _check_itself(only: tuple[str, ...], processes: int, as_json: bool) -> int:
             found = f"{kill.case} over {kill.channel}" if kill.case else f"equivalent: {kill.why}" if kill.why else "SURVIVES"
             click.echo(f"{done:4} of {of}  {kill.name}  {kill.mutant.what}: {found}")
 
-    kills = self_check(only, processes=processes, progress=progress)
-    survivors = sorted(kill.name for kill in kills if kill.survives)
-    equivalent = {kill.name: kill.why for kill in kills if kill.why}
-    caught = len(kills) - len(survivors) - len(equivalent)
-    if as_json:
-        told = {"mutants": len(kills), "caught": caught, "survivors": survivors, "equivalent": equivalent}
-        click.echo(json.dumps(told, sort_keys=True))
-    else:
-        click.echo(f"{len(kills)} faults, {caught} found, {len(equivalent)} equivalent, {len(survivors)} left")
-    if not kills:
+    checked = self_check(only, processes=processes, progress=progress)
+    told = summary(checked)
+    click.echo(json.dumps(told, sort_keys=True, ensure_ascii=False) if as_json else tell(told))
+    if out is not None:
+        click.echo(write_matrix(told, out), err=as_json)
+    if remember:
+        click.echo(remember_killers(checked), err=as_json)
+    if not checked.kills:
         return NOTHING_RAN
-    return PASS if len(survivors) * 50 <= len(kills) - len(equivalent) else LAW_BROKEN
+    return PASS if told["enough"] and all(told["idle"].values()) else LAW_BROKEN
 
 
 __all__ = ["command"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from multiprocessing import get_context
@@ -19,7 +20,7 @@ from typing import Any
 from conformance.kinds import Suite
 from conformance.mutants.operators import Mutant
 from conformance.vectors.world import World
-from virtual_devices.clock import seconds
+from virtual_devices.clock import Clock, seconds
 from virtual_devices.link import Attempt, Outcome, Provenance
 
 HANG_S = 10.0
@@ -34,6 +35,7 @@ class Faulty:
 
     def __init__(self, suite: Suite, world: World, channel: str, mutant: Mutant | None, *, watched: bool = False) -> None:
         self.channel = channel
+        self._clock: Clock | None = None
         self._near, far = FORK.Pipe()
         self._child = FORK.Process(target=_live, args=(far, suite, world, channel, mutant, watched), daemon=True)
         self._child.start()
@@ -41,17 +43,20 @@ class Faulty:
 
     def new(self, name: str) -> Any:
         """Another device, as its tester sees it. TimeoutError when it cannot even be set up."""
-        return _Near(self, self.ask("new", name))
+        values = self.ask("new", name)
+        self._clock = values.get("clock")
+        return _Near(self, values)
 
-    def called(self) -> set[tuple[str, str]]:
-        """Module and qualified name of each function that was called since the last :meth:`new`; of a watched one."""
-        found: set[tuple[str, str]] = self.ask("called")
+    def called(self) -> dict[tuple[str, str], int]:
+        """Module and qualified name of each function that was called since the last :meth:`new`, and how often; of a watched
+        one."""
+        found: dict[tuple[str, str], int] = self.ask("called")
         return found
 
     def ask(self, what: str, *rest: Any) -> Any:
-        """What the device's process says. TimeoutError when it does not, or fell over."""
+        """What the device's process says. TimeoutError when it does not, or fell over. It is there as late as it is here."""
         try:
-            self._near.send((what, *rest))
+            self._near.send((0 if self._clock is None else self._clock.now_ns(), what, *rest))
             if not self._near.poll(HANG_S):
                 raise TimeoutError
             fine, answer = self._near.recv()
@@ -113,10 +118,11 @@ def _live(near: Connection, suite: Suite, world: World, channel: str, mutant: Mu
         far = _Far(suite, world, channel, watched)
         while True:
             try:
-                what, *rest = near.recv()
+                now_ns, what, *rest = near.recv()
             except EOFError:
                 return
             try:
+                far.at(now_ns)
                 answer = True, getattr(far, what)(*rest)
             except Exception as e:  # a device with a fault may do anything
                 answer = False, f"{type(e).__name__}: {e}"
@@ -138,7 +144,12 @@ class _Far:
             self._watch.begin()
         return {value: getattr(self._device, value) for value in _VALUES if hasattr(self._device, value)}
 
-    def called(self) -> set[tuple[str, str]]:
+    def at(self, now_ns: int) -> None:
+        """Time passes as it does for the tester."""
+        if self._device is not None:
+            self._device.clock.advance_to(now_ns)
+
+    def called(self) -> dict[tuple[str, str], int]:
         assert self._watch is not None
         return self._watch.end()
 
@@ -161,19 +172,19 @@ class _Watch:
     """Which functions of a device are called: they are what a case can find a fault in."""
 
     def __init__(self) -> None:
-        self._called: set[tuple[str, str]] = set()
+        self._called: Counter[tuple[str, str]] = Counter()
 
     def begin(self) -> None:
-        self._called = set()
+        self._called = Counter()
         sys.setprofile(self._see)
 
-    def end(self) -> set[tuple[str, str]]:
+    def end(self) -> dict[tuple[str, str], int]:
         sys.setprofile(None)
-        return self._called
+        return dict(self._called)
 
     def _see(self, frame: FrameType, event: str, argument: object) -> None:
         if event == "call":
-            self._called.add((frame.f_globals.get("__name__", ""), frame.f_code.co_qualname))
+            self._called[frame.f_globals.get("__name__", ""), frame.f_code.co_qualname] += 1
 
 
 __all__ = ["FORK", "Faulty"]

@@ -1,22 +1,31 @@
-"""The suite tested: each fault in turn in a reference device, and which case finds it first."""
+"""The suite tested: each fault in turn in a reference device, which case finds it first, and which cases find none.
+
+Where to look first is remembered from one time to the next (:mod:`conformance.mutants.remembered`); what is found rests on the
+run alone.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.faulty import FORK, Faulty
 from conformance.case import Case, Kind, cases
 from conformance.kinds import Suite, suites
+from conformance.mutants import idle
+from conformance.mutants.by_hand import by_hand
 from conformance.mutants.equivalent import NAME, equivalents, stale
 from conformance.mutants.operators import Mutant, mutants_of
 from conformance.mutants.places import live, places
+from conformance.mutants.remembered import Where, key, of_function, remembered
 from conformance.tester import Result, Tester, perform
 from conformance.vectors.world import World
 from conformance.verdict import Verdict
 from virtual_devices.errors import BenchError
+
+PROCESSES = os.cpu_count() or 1
 
 
 class Unsound(BenchError):
@@ -43,26 +52,36 @@ class Kill:
         return not self.case and not self.why
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What came of it. ``second``: of each case that found no mutant first, one that it finds too, or "" when it finds none;
+    of kinds that were tried whole."""
+
+    kills: list[Kill] = field(default_factory=list)
+    second: dict[str, str] = field(default_factory=dict)
+
+    def idle(self) -> dict[str, str]:
+        """Cases that find nothing -> why they stay, "" where nobody has said so."""
+        return {case: idle.why(case, idle.justified()) for case, mutant in self.second.items() if not mutant}
+
+
 class Trial:
     """The suite of one kind over one channel, and what each case calls in the device."""
 
-    def __init__(self, suite: Suite, channel: str, world: World, mutants: Sequence[Mutant] = ()) -> None:
-        self.mutants = {mutant.id: mutant for mutant in mutants}
+    def __init__(self, suite: Suite, channel: str, world: World) -> None:
         self.suite = suite
         self.channel = channel
         self.world = world
         self.cases = [c for c in cases() if c.kind is suite.kind and (not c.channels or channel in c.channels)]
-        self.calls: dict[str, set[tuple[str, str]]] = {}
-        self.cost_s: dict[str, float] = {}
+        self.calls: dict[str, Mapping[tuple[str, str], int]] = {}
 
-    def sound(self) -> list[Result]:
-        """Every case on the device without a fault; learns what each calls. Results other than PASS and NOT APPLICABLE."""
+    def sound(self, number: int = 0, of: int = 1) -> list[Result]:
+        """Every case on the device without a fault, or one part of so many; learns what each calls. Results other than PASS and
+        NOT APPLICABLE."""
         device = Faulty(self.suite, self.world, self.channel, None, watched=True)
         wrong = []
-        for case in self.cases:
-            began = time.perf_counter()
+        for case in self.cases[number::of]:
             result = self.tried(case, device)
-            self.cost_s[case.id] = time.perf_counter() - began
             self.calls[case.id] = device.called()
             if result.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE):
                 wrong.append(result)
@@ -75,66 +94,139 @@ class Trial:
 
         return perform(case, make)
 
-    def touching(self, mutant: Mutant) -> list[Case]:
-        """The cases in which the mutant's function is called, the quickest first."""
-        where = mutant.module, live(mutant.module, mutant.function).__qualname__
-        found = [case for case in self.cases if where in self.calls[case.id]]
-        return sorted(found, key=lambda case: self.cost_s[case.id])
+    def touches(self, case: Case, mutant: Mutant) -> bool:
+        """The mutant's function is called in the case."""
+        return (mutant.module, live(mutant.module, mutant.function).__qualname__) in self.calls[case.id]
 
-    def kill(self, mutant: Mutant) -> str:
-        """The first case that finds it, "" when none does."""
+    def touching(self, mutant: Mutant) -> list[Case]:
+        """The cases in which the mutant's function is called, those that call least first."""
+        found = [case for case in self.cases if self.touches(case, mutant)]
+        return sorted(found, key=lambda case: sum(self.calls[case.id].values()))
+
+    def finds(self, mutant: Mutant, some: Iterable[Case]) -> str:
+        """The first of these cases that finds it, "" when none does."""
         device = Faulty(self.suite, self.world, self.channel, mutant)
         try:
-            return next((c.id for c in self.touching(mutant) if self.tried(c, device).verdict is Verdict.FAIL), "")
+            for case in some:
+                try:
+                    if self.tried(case, device).verdict is Verdict.FAIL:
+                        return case.id
+                except TimeoutError:  # what hung in the case before cannot be set up again
+                    device.close()
+                    device = Faulty(self.suite, self.world, self.channel, mutant)
+            return ""
         finally:
             device.close()
 
 
+class Trials:
+    """One kind over all of its channels. ``mutants``: all that there are."""
+
+    def __init__(self, suite: Suite, mutants: Sequence[Mutant]) -> None:
+        self.kind = suite.kind
+        self.mutants = {mutant.id: mutant for mutant in mutants}
+        self.over = {channel: Trial(suite, channel, World(1)) for channel in suite.channels}
+        self.known = remembered().get(suite.kind.value, {})
+        self.by_function: dict[str, set[str]] = {}
+        for fault, (case, _) in self.known.items():
+            self.by_function.setdefault(fault.partition(" ")[0], set()).add(case)
+
+    def learn(self, channel: str, calls: Mapping[str, Mapping[tuple[str, str], int]]) -> None:
+        self.over[channel].calls.update(calls)
+
+    def kill(self, mutant: Mutant) -> Where:
+        """The first case that finds it, and over which channel; both "" when none does."""
+        hint = self.known.get(key(mutant))
+        near = self.by_function.get(of_function(mutant), set())
+        if hint is not None and hint[1] in self.over:
+            trial = self.over[hint[1]]
+            if found := trial.finds(mutant, [case for case in trial.touching(mutant) if case.id == hint[0]]):
+                return found, hint[1]
+        for channel, trial in self.over.items():
+            there = [case for case in trial.touching(mutant) if (case.id, channel) != hint]
+            if there and (found := trial.finds(mutant, sorted(there, key=lambda case: case.id not in near))):
+                return found, channel
+        return "", ""
+
+    def also(self, name: str, killed: Mapping[str, str]) -> str:
+        """One of the mutants that this case finds as well; ``killed``: mutant -> who found it first. "" when it finds none."""
+        function = name.partition("[")[0]
+        for trial in self.over.values():
+            for case in (c for c in trial.cases if c.id == name):
+                there = [m for id, m in self.mutants.items() if killed.get(id) and trial.touches(case, m)]
+                for mutant in sorted(there, key=lambda m: killed[m.id].partition("[")[0] != function):
+                    if trial.finds(mutant, [case]):
+                        return mutant.id
+        return ""
+
+
 def all_mutants(suite: Suite) -> list[Mutant]:
-    """Every fault of the reference device of a kind."""
-    return [mutant for place in places(suite.modules) for mutant in mutants_of(place)]
+    """Every fault of the reference device of a kind: those of the scan, and those of the tables."""
+    return [*(mutant for place in places(suite.modules) for mutant in mutants_of(place)), *by_hand(suite.kind)]
 
 
 def self_check(
-    only: Sequence[str] = (), *, processes: int = 2, progress: Callable[[Kill, int], None] | None = None,
-) -> list[Kill]:
-    """Every mutant of every kind, over one channel after the other until it is found. ``only``: kinds of device, and
-    beginnings of mutants' names. Raises Unsound."""
-    found: list[Kill] = []
+    only: Sequence[str] = (), *, processes: int = PROCESSES, progress: Callable[[Kill, int], None] | None = None,
+) -> Checked:
+    """Every mutant of every kind, until a case finds it; of kinds that are tried whole, every case that found none first, until
+    it finds one. ``only``: kinds of device, and beginnings of mutants' names. Raises Unsound."""
     kinds = {kind for kind in suites() if kind.value in only}
     begin = tuple(text for text in only if text not in {kind.value for kind in kinds})
-    for kind, suite in suites().items():
-        if kinds and kind not in kinds:
+    if old := idle.stale(idle.justified(), {case.id for case in cases()}):
+        raise Unsound(f"{idle.NAME}: fits no case any more: {', '.join(old)}")
+    whole = {kind: all_mutants(suite) for kind, suite in suites().items() if not kinds or kind in kinds}
+    if old := stale(equivalents(), [(kind, m) for kind, mutants in whole.items() for m in mutants]):
+        raise Unsound(f"{NAME}: fits no mutant any more: {'; '.join(old)}")
+    chosen = {kind: [m for m in mutants if not begin or m.id.startswith(begin)] for kind, mutants in whole.items()}
+    number = sum(map(len, chosen.values()))
+    found = Checked()
+    for kind, mutants in chosen.items():
+        if not mutants:
             continue
-        whole = all_mutants(suite)
-        if old := stale(equivalents(), [(kind, m) for m in whole]):
-            raise Unsound(f"{NAME}: fits no mutant any more: {'; '.join(old)}")
-        chosen = [m for m in whole if not begin or m.id.startswith(begin)]
-        found += _of_kind(suite, chosen, processes, progress)
+        with _Workers(Trials(suites()[kind], whole[kind]), processes) as workers:
+            for kill in workers.kills(mutants):
+                found.kills.append(kill)
+                if progress is not None:
+                    progress(kill, number)
+            if not begin:
+                found.second.update(workers.second(found.kills))
     return found
 
 
-def _of_kind(
-    suite: Suite, left: list[Mutant], processes: int, progress: Callable[[Kill, int], None] | None,
-) -> list[Kill]:
-    global _trial
-    kills: list[Kill] = []
-    for channel in suite.channels:
-        _trial = Trial(suite, channel, World(1), left)
-        if wrong := _trial.sound():
+class _Workers:
+    """Processes that share one :class:`Trials`; what it has learnt by then goes with the fork."""
+
+    def __init__(self, trials: Trials, processes: int) -> None:
+        self._trials = trials
+        self._processes = processes
+
+    def __enter__(self) -> _Workers:
+        global _trials
+        _trials = self._trials
+        parts = [(channel, number, self._processes) for channel in _trials.over for number in range(self._processes)]
+        with ProcessPoolExecutor(self._processes, mp_context=FORK) as pool:
+            wrong: list[Result] = []
+            for (channel, _, _), (results, calls) in zip(parts, pool.map(_sound, parts), strict=True):
+                wrong += results
+                _trials.learn(channel, calls)
+        if wrong:
             raise Unsound("the suite does not pass the device without a fault: " + "; ".join(f"{r.case}: {r.why}" for r in wrong))
-        last = channel == suite.channels[-1]
-        survivors = []
-        with ProcessPoolExecutor(processes, mp_context=FORK) as pool:
-            for mutant, case in zip(left, pool.map(_kill, [m.id for m in left]), strict=True):
-                if case or last:
-                    kills.append(_judged(suite.kind, mutant, case, channel if case else ""))
-                    if progress is not None:
-                        progress(kills[-1], len(left))
-                else:
-                    survivors.append(mutant)
-        left = survivors
-    return kills
+        self._pool = ProcessPoolExecutor(self._processes, mp_context=FORK)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def kills(self, mutants: Sequence[Mutant]) -> Iterator[Kill]:
+        for mutant, (case, channel) in zip(mutants, self._pool.map(_kill, [m.id for m in mutants]), strict=True):
+            yield _judged(self._trials.kind, mutant, case, channel)
+
+    def second(self, kills: Iterable[Kill]) -> dict[str, str]:
+        mine = {kill.mutant.id: kill.case for kill in kills if kill.kind is self._trials.kind}
+        names = sorted({case.id for trial in self._trials.over.values() for case in trial.cases} - set(mine.values()))
+        left = [name for name in names if not idle.why(name, idle.justified())]
+        found = dict(zip(left, self._pool.map(_also, [(name, mine) for name in left]), strict=True))
+        return {name: found.get(name, "") for name in names}
 
 
 def _judged(kind: Kind, mutant: Mutant, case: str, channel: str) -> Kill:
@@ -144,13 +236,25 @@ def _judged(kind: Kind, mutant: Mutant, case: str, channel: str) -> Kill:
     return Kill(kind, mutant, case, channel, why)
 
 
-_trial: Trial | None = None
+_trials: Trials | None = None
 """What the processes of the pool, which are forked, work on."""
 
 
-def _kill(name: str) -> str:
-    assert _trial is not None
-    return _trial.kill(_trial.mutants[name])
+def _sound(part: tuple[str, int, int]) -> tuple[list[Result], Mapping[str, Mapping[tuple[str, str], int]]]:
+    assert _trials is not None
+    channel, number, of = part
+    trial = _trials.over[channel]
+    return trial.sound(number, of), trial.calls
 
 
-__all__ = ["Kill", "Trial", "Unsound", "all_mutants", "self_check"]
+def _kill(name: str) -> Where:
+    assert _trials is not None
+    return _trials.kill(_trials.mutants[name])
+
+
+def _also(case: tuple[str, Mapping[str, str]]) -> str:
+    assert _trials is not None
+    return _trials.also(*case)
+
+
+__all__ = ["PROCESSES", "Checked", "Kill", "Trial", "Trials", "Unsound", "all_mutants", "self_check"]

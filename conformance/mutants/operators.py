@@ -1,7 +1,8 @@
 """The mutants of a place, and how one is put into the running device and taken out again.
 
 Families: the check is left out; one of several conditions is left out; a limit is off by one; the wrong code is told; the device
-falls over in place of refusing (where none of the others can be had).
+falls over in place of refusing (where none of the others can be had). The families that no scan can make stand in tables
+(:mod:`~conformance.mutants.by_hand`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from importlib import import_module
 from types import CodeType
 from typing import Any
 
-from conformance.mutants.places import REFUSE_UNLESS, Place, Statement, called, functions, is_word, live
+from conformance.mutants.places import REFUSE_UNLESS, Place, Statement, called, functions, is_check, is_word, live
 from virtual_devices.chip import Refusal
 
 _OFF_BY_ONE: Mapping[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
@@ -32,7 +33,12 @@ class Family(Enum):
     OFF_BY_ONE = "limit off by one"
     WRONG_CODE = "wrong code"
     FALLS_OVER = "falls over in place of refusing"
-    BY_HAND = "by hand"
+    STATE = "state not reset"
+    LEAK = "leak"
+    TIMING = "too late or too early"
+    CRYPTO = "crypto misuse"
+    OFFLINE = "offline error"
+    TWICE = "double spending"
 
 
 @dataclass(frozen=True)
@@ -118,10 +124,14 @@ def _conditions(place: Place) -> Iterator[Mutant]:
 
 
 def _guards(path: tuple[ast.AST, ...]) -> Iterator[tuple[ast.expr, bool]]:
-    """Conditions around the last node, innermost first, and whether it stands where they hold. ``refuse_unless`` has its own."""
+    """Conditions around the last node, innermost first, and whether it stands where they hold. ``refuse_unless`` has its own, and
+    a check is one."""
     if called(path[-1]) == REFUSE_UNLESS:
         assert isinstance(path[-1], ast.Expr) and isinstance(path[-1].value, ast.Call)
         yield path[-1].value.args[0], False
+    if is_check(path):
+        assert isinstance(path[-1], ast.Return) and path[-1].value is not None
+        yield path[-1].value, False
     for outer, inner in zip(reversed(path[:-1]), reversed(path[1:]), strict=True):
         if isinstance(outer, ast.If):
             yield outer.test, inner in outer.body
@@ -162,6 +172,8 @@ def _words(statement: Statement) -> Iterator[ast.expr]:
 def _fall(place: Place) -> Mutant:
     value = place.statement.exc if isinstance(place.statement, ast.Raise) else place.statement.value
     assert value is not None
+    if isinstance(value, ast.Constant) and value.value is False:
+        return _mutant(place, Family.LEFT_OUT, "", "True for False", _at(value), ast.Constant(True))
     crash = ast.parse("1 // 0", mode="eval").body
     return _mutant(place, Family.FALLS_OVER, "", "an error of its own", _at(value), crash)
 

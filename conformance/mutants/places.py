@@ -3,6 +3,8 @@
 A refusal is a ``raise`` of an error of the peer's (:class:`~virtual_devices.errors.PeerError`), or a ``return`` of a value
 that says no: a :class:`~virtual_devices.pki.Refused`, a member of one of :data:`NOES`. A chip refuses by its status word: it
 raises :class:`~virtual_devices.chip.Refusal`, calls ``refuse_unless``, returns ``Answer(sw=...)``, or returns or keeps a word.
+So does a check, a function that says yes or no: it returns ``False`` or what it compares; and ``None`` where there could be
+something.
 """
 
 from __future__ import annotations
@@ -77,7 +79,7 @@ def functions(tree: ast.AST, inside: str = "") -> Iterator[tuple[str, ast.Functi
 
 def _refusals(node: ast.AST, names: Mapping[str, Any], path: tuple[ast.AST, ...] = ()) -> Iterator[tuple[ast.AST, ...]]:
     path = (*path, node)
-    if isinstance(node, Statement) and _says_no(node, names):
+    if isinstance(node, Statement) and (_says_no(node, names) or is_check(path) or _is_nothing(path)):
         yield path
         return
     for child in ast.iter_child_nodes(node):
@@ -107,6 +109,29 @@ def _says_no(node: Statement, names: Mapping[str, Any]) -> bool:
     return False
 
 
+def is_check(path: tuple[ast.AST, ...]) -> bool:
+    """It ends at what a function that says yes or no compares and returns."""
+    node = path[-1]
+    return (
+        isinstance(node, ast.Return) and node.value is not None and not isinstance(node.value, ast.Constant)
+        and _said(path) == "bool"
+    )
+
+
+def _is_nothing(path: tuple[ast.AST, ...]) -> bool:
+    """It ends at the ``False`` of a function that says yes or no, or the ``None`` of one that may have something."""
+    node = path[-1]
+    if not isinstance(node, ast.Return) or not isinstance(node.value, ast.Constant):
+        return False
+    return node.value.value is False or (node.value.value is None and "| None" in _said(path))
+
+
+def _said(path: tuple[ast.AST, ...]) -> str:
+    """What the innermost function says that it returns."""
+    function = next(node for node in reversed(path) if isinstance(node, ast.FunctionDef))
+    return "" if function.returns is None else ast.unparse(function.returns)
+
+
 def is_word(node: ast.expr) -> bool:
     """It makes the status word of a refusal from a number."""
     return any(isinstance(n, ast.Constant) and type(n.value) is int and n.value in _STATUS_WORDS for n in ast.walk(node))
@@ -133,4 +158,4 @@ def live(module: str, function: str) -> FunctionType:
     return found
 
 
-__all__ = ["NOES", "REFUSE_UNLESS", "Place", "Statement", "called", "functions", "is_word", "live", "places"]
+__all__ = ["NOES", "REFUSE_UNLESS", "Place", "Statement", "called", "functions", "is_check", "is_word", "live", "places"]

@@ -1,0 +1,81 @@
+"""What a self-check tells: how many faults were found, which case found which, by family, and which cases found none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from bench.self_check import Checked
+from conformance.mutants.remembered import NAME, remembered, written
+from virtual_devices.errors import UsageError
+
+MATRIX = "self-check.json"
+_OF_100 = 98
+"""Of so many faults in a hundred that somebody could find, a suite that is good enough finds one hundred less two."""
+
+
+def summary(checked: Checked) -> dict[str, Any]:
+    """``{"mutants": N, "caught": K, "survivors": [...]}``, and
+
+    ``equivalent``: mutant -> why nobody can find it; ``families``: name -> mutants, caught, equivalent; ``matrix``: case ->
+    family -> the mutants that it found first; ``second``: case that found none first -> one that it finds too; ``idle``: case
+    that finds none -> why it stays.
+    """
+    kills = checked.kills
+    equivalent = {kill.name: kill.why for kill in kills if kill.why}
+    families: dict[str, dict[str, int]] = {}
+    matrix: dict[str, dict[str, list[str]]] = {}
+    for kill in kills:
+        family = kill.mutant.family.value
+        counted = families.setdefault(family, {"mutants": 0, "caught": 0, "equivalent": 0})
+        counted["mutants"] += 1
+        counted["caught"] += bool(kill.case)
+        counted["equivalent"] += bool(kill.why)
+        if kill.case:
+            matrix.setdefault(kill.case, {}).setdefault(family, []).append(kill.name)
+    caught = sum(bool(kill.case) for kill in kills)
+    return {
+        "mutants": len(kills), "caught": caught, "survivors": sorted(kill.name for kill in kills if kill.survives),
+        "equivalent": equivalent, "families": families, "matrix": matrix,
+        "second": {case: mutant for case, mutant in checked.second.items() if mutant}, "idle": checked.idle(),
+        "enough": caught * 100 >= (len(kills) - len(equivalent)) * _OF_100,
+    }
+
+
+def tell(told: Mapping[str, Any]) -> str:
+    """For a terminal."""
+    lines = [f"{family}: {n['caught']} of {n['mutants']} found, {n['equivalent']} equivalent"
+             for family, n in sorted(told["families"].items())]
+    lines += [f"SURVIVES  {name}" for name in told["survivors"]]
+    lines += [f"finds nothing  {case}: {why or 'NOBODY SAYS WHY IT STAYS'}" for case, why in sorted(told["idle"].items())]
+    left = len(told["survivors"])
+    lines.append(f"{told['mutants']} faults, {told['caught']} found, {len(told['equivalent'])} equivalent, {left} left")
+    return "\n".join(lines)
+
+
+def write_matrix(told: Mapping[str, Any], folder: Path) -> Path:
+    """The path of what was written. Raises UsageError."""
+    path = folder / MATRIX
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(told, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    except OSError as e:
+        raise UsageError(f"--out {folder}: cannot be written: {e.strerror or e}") from None
+    return path
+
+
+def remember_killers(checked: Checked) -> Path:
+    """Into the source tree. Raises UsageError where there is none."""
+    path = Path(str(files("conformance") / "mutants" / NAME))
+    found = ((k.kind, k.mutant, (k.case, k.channel)) for k in checked.kills if k.case)
+    try:
+        path.write_text(written(remembered(), found), encoding="utf-8")
+    except OSError as e:
+        raise UsageError(f"--remember: {path} cannot be written: {e.strerror or e}") from None
+    return path
+
+
+__all__ = ["MATRIX", "remember_killers", "summary", "tell", "write_matrix"]
