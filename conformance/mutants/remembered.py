@@ -36,7 +36,9 @@ def of_function(mutant: Mutant) -> str:
 def remembered() -> Memory:
     """What was found last time."""
     text = (files("conformance") / "mutants" / NAME).read_text(encoding="utf-8")
-    return {kind: {fault: (case, channel) for fault, (case, channel) in found.items()} for kind, found in json.loads(text).items()}
+    return {
+        kind: {fault: (case, channel) for fault, (case, channel) in found.items()} for kind, found in json.loads(text).items()
+    }
 
 
 def written(before: Memory, found: Iterable[tuple[Kind, Mutant, Where]]) -> str:
