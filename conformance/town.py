@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from conformance.vectors.world import CARD_NO, DOCTOR_ID, GUARDIAN_NO, INSTITUTION, PHARMACIST_ID, SAM_ID, Reader, World
 from virtual_devices.card.holder import Holder, id_number
+from virtual_devices.clock import NS
 from virtual_devices.cloud.centre import Newcomer
 from virtual_devices.pki import Role
 from virtual_devices.uploads.register import Trade
@@ -43,6 +44,14 @@ def pharmacy(world: World) -> Place:
     return Place(PHARMACY, Trade.PHARMACY, PHARMACY_SAM_ID, sam, PHARMACIST_ID, world.pharmacist)
 
 
+def renewed(place: Place, world: World, now_ns: int) -> Place:
+    """The same with certificates of now."""
+    role = Role.PHYSICIAN if place.trade is Trade.CLINIC else Role.PHARMACIST
+    from_ns = now_ns - 3600 * NS
+    sam = world.reader(Role.SAM, place.sam_id, organisation=place.institution, from_ns=from_ns)
+    return replace(place, sam=sam, professional=world.reader(role, place.professional_id, from_ns=from_ns))
+
+
 def maker(world: World) -> PhoneMaker:
     """Who makes phones that can attest their keys."""
     return PhoneMaker(f"vectors {world.seed}", world.epoch_ns)
@@ -50,4 +59,5 @@ def maker(world: World) -> PhoneMaker:
 
 __all__ = [
     "CHILD", "CHILD_NO", "GUARDIAN", "HOLDER", "PEOPLE", "PHARMACY", "PHARMACY_SAM_ID", "Place", "clinic", "maker", "pharmacy",
+    "renewed",
 ]

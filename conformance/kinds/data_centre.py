@@ -16,17 +16,19 @@ from conformance.case import Kind
 from conformance.kinds import Suite
 from conformance.references.data_centre import ReferenceDataCentre
 from conformance.tester import Tester
-from conformance.town import Place, clinic, maker, pharmacy
+from conformance.town import Place, clinic, maker, pharmacy, renewed
 from conformance.vectors.world import World
 from virtual_devices import cose
+from virtual_devices.authentication import Party, padded_id, proof_message
 from virtual_devices.authorization import Relation, Scope
 from virtual_devices.clock import Clock
 from virtual_devices.cloud.guardians import Ground
 from virtual_devices.cloud.phone_messages import bound_proof, phone_request, proof_payload
+from virtual_devices.cloud.service import DATA_CENTRE_ID
 from virtual_devices.cose import MalformedCose
 from virtual_devices.flow import Exchange, Flow, Session, run
 from virtual_devices.link import Attempt, Link, Outcome
-from virtual_devices.pki import Identity, Refused, Role, sign
+from virtual_devices.pki import DAY_NS, Identity, Refused, Role, sign
 from virtual_devices.wallet.attestation import Claim, Policy, Purpose
 from virtual_devices.write_back import holder_of
 
@@ -41,6 +43,7 @@ class Officer(Protocol):
 
     def ticket(self, card_no: str) -> str: ...
     def telephone(self, card_no: str) -> str: ...
+    def token(self, card_no: str) -> str: ...
     def states(self, card_no: str) -> dict[str, str]: ...
     def suspend(self, card: str) -> str: ...
     def resume(self, card: str) -> str: ...
@@ -92,6 +95,7 @@ class DataCentreTester(Tester):
         self.name = name
         self.officer = centre.officer
         self.clinic, self.pharmacy = clinic(world), pharmacy(world)
+        self._certified_ns = centre.now_ns()
         self.fresh = world.fresh("tester", name)
         self._links = centre.meet()
         self._phones = 0
@@ -101,7 +105,11 @@ class DataCentreTester(Tester):
         return self.centre.now_ns()
 
     def later(self, seconds: float = 0, days: float = 0) -> None:
+        """Let time pass. Security modules and professionals have new certificates every two days, for the same keys."""
         self.centre.later(seconds + days * 86_400)
+        if self.now_ns - self._certified_ns > 2 * DAY_NS:
+            self._certified_ns = self.now_ns
+            self.clinic, self.pharmacy = (renewed(place, self.world, self.now_ns) for place in (self.clinic, self.pharmacy))
 
     # -- messages
 
@@ -174,6 +182,14 @@ class DataCentreTester(Tester):
         answer = self.read(self.send(raw, face), request)
         self.equal("code", answer[8], code)
         self.equal("result", dict(answer[9]), {})
+
+    def card_session(self, card_no: str, *, proof_by: Identity | None = None) -> bytes:
+        """A physical card proves itself at the clinic's desk: the statement of the session. That it is taken is a check."""
+        challenge = self.done("card-challenge", {"card_no": card_no})["challenge"]
+        card = self.world.authority.issue(Role.PATIENT_CARD, card_no)
+        proof = sign((proof_by or card).key, proof_message(Party.CARD, challenge, padded_id(DATA_CENTRE_ID)))
+        arguments = {"card_no": card_no, "proof": proof, "chain": card.chain_bytes()}
+        return bytes(self.done("card-session", arguments)["statement"])
 
     # -- phones
 

@@ -10,6 +10,7 @@ from conformance.town import PEOPLE, clinic, maker, pharmacy
 from conformance.vectors.world import World
 from virtual_devices.authorization import Purpose, Relation, Scope
 from virtual_devices.clock import NS, VirtualClock
+from virtual_devices.cloud.audit import sign_head
 from virtual_devices.cloud.books import MemoryBooks
 from virtual_devices.cloud.centre import Centre
 from virtual_devices.cloud.guardians import Ground, Wish
@@ -83,6 +84,10 @@ class _Officer:
         """The one-time code that has come on the person's telephone; empty when none has."""
         return self._centre.office.telephone.get(card_no, "")
 
+    def token(self, card_no: str) -> str:
+        """The code that is on the person's phone today."""
+        return self._centre.of_files.tokens.issue(card_no, self._clock.now_ns())
+
     def states(self, card_no: str) -> dict[str, str]:
         """State of each of a person's cards, by the card's name."""
         ledger = self._centre.ledger
@@ -143,8 +148,6 @@ class _Officer:
 
     def head(self) -> bytes:
         """The signed head of the log now."""
-        from virtual_devices.cloud.audit import sign_head
-
         audit = self._centre.desks.audit
         return self._centre.act(lambda: sign_head(audit.head(self._clock.now_ns()), self._centre.issuer.data_centre))
 

@@ -99,7 +99,7 @@ class Centre:
         identity = self.issuer.data_centre
         key = digest("card files", identity.key.private_numbers().private_value)
         self.files = CardFiles(books)
-        files = CardService(self.core, self.files, TokenOffice(fresh), key, fresh, card_of=self.registers.card_of)
+        self.of_files = files = CardService(self.core, self.files, TokenOffice(fresh), key, fresh, card_of=self.registers.card_of)
         self.desks.offer(TokenOperations(files, identity).all())
         self._root = ChainVerifier(authority.root_der)
         self.envelopes = EnvelopeCheck(self._root, DATA_CENTRE_ID, seen=SeenEnvelopes(books))

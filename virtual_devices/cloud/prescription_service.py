@@ -153,7 +153,7 @@ class PrescriptionService:
                 folders = self.domain.of_number(number)
             case {"id": bytes(record)}:
                 return self._found([root for root in [self.domain.root_of(record)] if root is not None], now_ns)
-            case {}:
+            case {} if not what:
                 own = [folder.root for folder in self.domain.of_institution(sam.organisation)]
                 return self._found(sorted({*own, *self.domain.served_by(sam.organisation)}), now_ns)
             case _:
