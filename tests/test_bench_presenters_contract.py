@@ -13,7 +13,7 @@ from virtual_devices.link import Outcome, Provenance
 
 from . import test_bench_drivers_contract as drivers
 from .media import Stand
-from .processes import children, open_files
+from .processes import children, open_files, wait_until
 from .test_bench_drivers_contract import awake, connected, over
 from .toy_card import READ, SILENCE, update
 from .virtual_readers import LIMIT_S, ready
@@ -28,6 +28,7 @@ def test_each_request_is_a_row_with_the_peer_s_turnaround(stand: Stand) -> None:
         asked = [READ, update(b"toy"), READ]
         for command in asked:
             assert link.attempt(command, LIMIT_S).outcome is Outcome.REPLIED
+        assert wait_until(lambda: len(stand.rows) >= len(asked))  # the reply may be here before the presenter has kept its row
         rows = list(stand.rows)
     assert [row.request for row in rows] == asked
     assert [row.reply for row in rows] == [b"toy\x90\x00", b"\x90\x00", b"toy\x90\x00"]
@@ -40,6 +41,7 @@ def test_answer_that_the_device_does_not_give_is_a_row_without_one(stand: Stand)
     with connected(stand) as link:
         stand.rows.clear()
         link.attempt(SILENCE, 0.3)
+        assert wait_until(lambda: SILENCE in {row.request for row in stand.rows})
         (row,) = [row for row in stand.rows if row.request == SILENCE]
         assert (row.outcome, row.reply, row.reply_bytes) == ("reply_lost", b"", -1)
         awake(link)
