@@ -51,7 +51,7 @@ def of_blocks(text: str) -> str:
     lines = [line for line in text.split("\n") if line]
     pixels = [[halves[c][half] for c in line] for line in lines for half in (0, 1)]
     picture = np.kron(np.array(pixels, dtype=np.uint8), np.ones((4, 4), dtype=np.uint8))
-    (found,) = zxingcpp.read_barcodes(picture)
+    (found,) = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
     return str(found.text)
 
 
@@ -78,13 +78,13 @@ def test_card_answers_a_challenge(tmp_path: Path) -> None:
 def test_picture_and_blocks_say_what_the_text_says(kind: str, tmp_path: Path) -> None:
     texts = getattr(SamplePhone(1, NOW_NS), kind)(NOW_NS)
     for text in texts:
-        (found,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(pictures.png(text))))
+        (found,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(pictures.png(text))), formats=zxingcpp.BarcodeFormat.QRCode)
         assert found.text == text == of_blocks(pictures.terminal(text))
         assert pictures.code(text).version <= 18 and pictures.code(text).error == "M"
     written = said("--kind", kind, "--format", "png", "--out", str(tmp_path / "code.png")).split()
     assert len(written) == len(texts) and sorted(written) == sorted(str(p) for p in tmp_path.iterdir())
     for name in written:
-        (found,) = zxingcpp.read_barcodes(Image.open(name))
+        (found,) = zxingcpp.read_barcodes(Image.open(name), formats=zxingcpp.BarcodeFormat.QRCode)
         assert found.text[:3] == texts[0][:3]
 
 
@@ -144,7 +144,7 @@ def test_parts_are_shown_in_turn(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
     def wait(duration_s: float) -> None:
         assert duration_s == qr.DWELL_S
-        (found,) = zxingcpp.read_barcodes(Image.open(tmp_path / "rx.png"))
+        (found,) = zxingcpp.read_barcodes(Image.open(tmp_path / "rx.png"), formats=zxingcpp.BarcodeFormat.QRCode)
         seen.append(found.text)
         if len(seen) == 4:
             raise KeyboardInterrupt

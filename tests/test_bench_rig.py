@@ -40,7 +40,7 @@ unembedded, unpainted = report_pages.unembedded, report_pages.unpainted
 needs_pcsc = pytest.mark.needs("pcsc")
 
 
-def small_morning(per_hour: int = 12, **more: str) -> Scenario:
+def small_morning(per_hour: int, **more: str) -> Scenario:
     return load(
         MORNING,
         {
@@ -113,7 +113,7 @@ def check_whole(result: Result) -> None:
 @needs_pcsc
 def test_rig_runs_every_visit_through_the_reader(desk: Bench, tmp_path: Path) -> None:
     desk.start_presenter()
-    result = run(small_morning(6), tmp_path / "run", Rig("auto", desk.env))
+    result = run(small_morning(3), tmp_path / "run", Rig("auto", desk.env))
     check_whole(result)
     card = [row for row in read_table(result.directory, "exchanges") if row["role"] == "card"]
     assert card
@@ -128,18 +128,18 @@ def test_rig_survives_presenter_and_service(desk: Bench, tmp_path: Path) -> None
     """Presenter killed and started again, service stopped, started and restarted: the run finishes and shows the switches."""
     desk.start_presenter()
     acts = {
-        2: desk.kill_presenter,
-        4: desk.start_presenter,
-        5: desk.pcscd.restart,
-        6: desk.pcscd.stop,
-        8: desk.pcscd.start,
+        1: desk.kill_presenter,
+        2: desk.start_presenter,
+        3: desk.pcscd.restart,
+        4: desk.pcscd.stop,
+        5: desk.pcscd.start,
     }
 
     def progress(replication: int, visits: int) -> None:
         if visits in acts:
             acts.pop(visits)()
 
-    result = run(small_morning(12), tmp_path / "run", Rig("auto", desk.env), progress)
+    result = run(small_morning(9), tmp_path / "run", Rig("auto", desk.env), progress)
     assert not acts, f"the run was too short: {result.visits} visits"
     check_whole(result)
     switches = [(row["was"], row["now"]) for row in read_table(result.directory, "switches")]
@@ -152,10 +152,10 @@ def test_rig_survives_presenter_and_service(desk: Bench, tmp_path: Path) -> None
 @needs_pcsc
 def test_rig_takes_up_a_reader_that_appears_mid_run(desk: Bench, tmp_path: Path) -> None:
     def progress(replication: int, visits: int) -> None:
-        if visits == 2:
+        if visits == 1:
             desk.start_presenter()
 
-    result = run(small_morning(8), tmp_path / "run", Rig("auto", desk.env), progress)
+    result = run(small_morning(4), tmp_path / "run", Rig("auto", desk.env), progress)
     check_whole(result)
     provenances = [row["provenance"] for row in read_table(result.directory, "visits")]
     assert provenances[0] == "modelled"
@@ -167,7 +167,7 @@ def test_rig_uses_a_foreign_card_as_a_probe_only(desk: Bench, tmp_path: Path) ->
     """A card in the reader that nobody can exchange: read once a visit, masked; the visits run on the reference card."""
     with presented(sample_card(5), desk.pcscd.ports[0]):
         assert wait_until(lambda: any(found.has_card for found in pcsc.discover(env=desk.env)))
-        result = run(small_morning(4), tmp_path / "run", Rig("auto", desk.env))
+        result = run(small_morning(2), tmp_path / "run", Rig("auto", desk.env))
     check_whole(result)
     probes = [row for row in read_table(result.directory, "exchanges") if row["flow"] == "probe"]
     assert probes
@@ -211,7 +211,7 @@ def test_rig_puts_no_stranger_into_a_visit_whenever_it_comes(
 
         desk.start_presenter()
         at_exchange(monkeypatch, number, swap)
-        scenario = small_morning(6, **{"params.cards.pin_share": "1.0"})
+        scenario = small_morning(3, **{"params.cards.pin_share": "1.0"})
         rig = Rig(moniker, desk.env)
         if moniker == "auto":
             check_whole(run(scenario, tmp_path / "run", rig))
@@ -237,7 +237,7 @@ def test_rig_waits_for_the_presenter_of_a_named_reader(
         desk.start_presenter()
 
     at_exchange(monkeypatch, 30, again)
-    result = run(small_morning(6), tmp_path / "run", Rig(f"pcsc:{READER}", desk.env))
+    result = run(small_morning(3), tmp_path / "run", Rig(f"pcsc:{READER}", desk.env))
     check_whole(result)
     card = [row for row in read_table(result.directory, "exchanges") if row["role"] == "card"]
     assert {(row["provenance"], row["device"]) for row in card} == {("measured", f"pcsc:{READER}")}
@@ -258,7 +258,7 @@ def test_rig_waits_for_a_presenter_that_comes_late(desk: Bench, tmp_path: Path) 
             later.append(threading.Timer(2.0, desk.start_presenter))
             later[0].start()
 
-    result = run(small_morning(6), tmp_path / "run", Rig(f"pcsc:{READER}", desk.env), progress)
+    result = run(small_morning(3), tmp_path / "run", Rig(f"pcsc:{READER}", desk.env), progress)
     later[0].join()
     check_whole(result)
     assert {row["provenance"] for row in read_table(result.directory, "exchanges") if row["role"] == "card"} == {"measured"}
@@ -273,10 +273,10 @@ def test_rig_calls_an_empty_slot_no_foreign_card_after_a_kill(desk: Bench, tmp_p
     desk.start_presenter()
 
     def progress(replication: int, visits: int) -> None:
-        if visits == 2:
+        if visits == 1:
             desk.kill_presenter()
 
-    result = run(small_morning(6), tmp_path / "run", Rig("auto", desk.env), progress)
+    result = run(small_morning(3), tmp_path / "run", Rig("auto", desk.env), progress)
     check_whole(result)
     rows = read_table(result.directory, "switches")
     assert [(row["was"], row["now"]) for row in rows] == [("virtual", f"pcsc:{READER}"), (f"pcsc:{READER}", "virtual")]
@@ -291,11 +291,11 @@ def test_rig_takes_up_a_presenter_in_place_of_a_foreign_card(desk: Bench, tmp_pa
         assert wait_until(lambda: any(found.has_card for found in pcsc.discover(env=desk.env)))
 
         def progress(replication: int, visits: int) -> None:
-            if visits == 2:
+            if visits == 1:
                 stack.close()
                 desk.start_presenter()
 
-        result = run(small_morning(8), tmp_path / "run", Rig(moniker, desk.env), progress)
+        result = run(small_morning(4), tmp_path / "run", Rig(moniker, desk.env), progress)
     check_whole(result)
     provenances = [row["provenance"] for row in read_table(result.directory, "visits")]
     assert provenances[0] == "modelled"
@@ -321,7 +321,7 @@ def test_rig_takes_of_several_readers_the_one_that_our_presenter_serves(desk: Be
 def test_card_that_leaves_a_modelled_reader_takes_no_other_card_out_of_the_real_one(desk: Bench) -> None:
     """One patient is still at a modelled reader when the device is taken up for the next."""
     rows: list[Row] = []
-    world = world_of(small_morning(6), rows.append)
+    world = world_of(small_morning(3), rows.append)
     seat = PcscSeat("auto", desk.env, Met(), world, ModelledSeat(world.scenario.params.contact, world))
     try:
         first, second = sample_card(1), sample_card(2)
@@ -342,7 +342,7 @@ def test_card_that_leaves_a_modelled_reader_takes_no_other_card_out_of_the_real_
 def test_card_of_a_presenter_that_began_anew_is_not_given_to_the_patient(desk: Bench) -> None:
     """Killed, and started again with a card of its own: the patient gets the card that the dead one kept."""
     rows: list[Row] = []
-    world = world_of(small_morning(6), rows.append)
+    world = world_of(small_morning(3), rows.append)
     desk.start_presenter()
     seat = PcscSeat(f"pcsc:{READER}", desk.env, Met(), world, ModelledSeat(world.scenario.params.contact, world))
     try:
@@ -360,7 +360,7 @@ def test_card_of_a_presenter_that_began_anew_is_not_given_to_the_patient(desk: B
 def test_rig_names_the_readers_that_are_there(desk: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.seat.NAMED_WAIT_S", 0.0)
     with pytest.raises(LinkError, match="Virtual PCD 00 01"):
-        run(small_morning(6), tmp_path / "run", Rig("pcsc:ACS*", desk.env))
+        run(small_morning(3), tmp_path / "run", Rig("pcsc:ACS*", desk.env))
 
 
 def test_rig_refuses_an_unknown_moniker() -> None:
