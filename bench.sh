@@ -18,11 +18,11 @@ usage() {
 ./bench.sh COMMAND [ARGS]       everything works from a fresh clone: .venv/ is made, or brought up to date, when needed
 
   run [ARGS]        a clinic morning; with ARGS, what follows \`vhc-bench run\` in place of it
-  test [ARGS]       the tests, in two processes; ARGS go to pytest (-k card, -n 0, -x)
+  test [ARGS]       the tests, in three processes (many tests wait); ARGS go to pytest (-k card, -n 0, -x)
   check             ruff, mypy --strict and the import rules
   bench [NAME|-l]   every program in benchmarks/, or the one named; further ARGS go to it (--json); -l only lists
   fuzz [N] [NAME]   N inputs (1000000) to every target, or to those named; -l lists them; a sample is among the tests
-  soak --channel X  presentations over that channel's real stack while things go wrong: --n N (200), --seed S, --json FILE
+  soak --channel X  presentations over that channel's real stack while things go wrong: --n N (200), --lanes K, --seed S, --json FILE
   setup [LEVEL]     only make .venv/: run (default), check (adds the developer's tools), test (adds pyscard, judges)
   revision TEXT     the step that brings databases of the data centre to what its kinds of row want now; commit it with them
   lock [ARGS]       write requirements/*.txt from pyproject.toml with uv; versions stay unless ARGS ask (--upgrade)
@@ -268,7 +268,7 @@ cmd_test() {
     setup_judges
     cd "$root"
     # Each process takes half of the tests in their order, so that what a file's tests share is made once; then work is taken over.
-    exec "$venv/bin/python" -m pytest -n 2 --dist worksteal "$@"
+    exec "$venv/bin/python" -m pytest -n 3 --dist worksteal "$@"
 }
 
 cmd_check() {

@@ -1,12 +1,15 @@
 """Soaking: presentations over a real stack in which things go wrong again and again, at random moments that follow from a seed.
 
-    ./bench.sh soak --channel pcsc --n 10000 [--seed 1] [--json FILE] [--trouble 0.05]
+    ./bench.sh soak --channel pcsc --n 10000 [--seed 1] [--json FILE] [--trouble 0.05] [--lanes 4]
 
 A visit is two presentations of a phone: registration, then a record written back. What failed is tried again, as people do.
 After each :data:`VISITS` visits the books are closed: the data centre has each visit once, the phone each record once, with the
 receipt that the desk was given. It must hold besides: every exchange ends within its limit; no process, thread, descriptor or
 file is left; the heap has grown by at most 5 MiB since the first 1,000 presentations. Exit code 0; 1 when something does not
 hold; 3 when the machine lacks something; 130 after Ctrl-C or SIGTERM, with the figures of the days that were closed.
+
+Most of the time is waiting: for a frame that was lost, for a peer that starts. So lanes may run side by side, each a process with
+a stack, a presenter and a seed of its own (``tests/soak_lanes.py``).
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ from .conftest import TOOLS
 from .desk import AUTHORITY, INSTITUTION, NOW_NS
 from .far_device import Home
 from .soak_figures import Figures, Left
+from .soak_lanes import side_by_side
 from .soak_ways import WAYS, Way
 from .wallets import HolderOf, WalletBench
 
@@ -276,10 +280,11 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=200, help="presentations (200)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments at which something goes wrong (1)")
     parser.add_argument("--trouble", type=float, default=0.05, help="share of presentations in which something goes wrong (0.05)")
+    parser.add_argument("--lanes", type=int, default=1, help="processes side by side, each with the next seed (1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     asked = parser.parse_args()
-    if asked.n < 1 or not 0 <= asked.trouble <= 1:
-        parser.error("--n is 1 at least, --trouble from 0 to 1")
+    if not (1 <= asked.lanes <= asked.n and 0 <= asked.trouble <= 1):
+        parser.error("--n is 1 at least, --lanes from 1 to --n, --trouble from 0 to 1")
     for tool in WAYS[asked.channel][1]:
         if missing := TOOLS[tool].missing():
             sys.stderr.write(f"soak: {missing} is missing; {TOOLS[tool].remedy}\n")
@@ -288,7 +293,10 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         try:
-            figures = Soak(asked.channel, asked.seed, asked.trouble, Path(folder)).run(asked.n, _say)
+            if asked.lanes > 1:
+                figures = side_by_side(asked.channel, asked.seed, asked.trouble, Path(folder), asked.n, asked.lanes)
+            else:
+                figures = Soak(asked.channel, asked.seed, asked.trouble, Path(folder)).run(asked.n, _say)
         except LinkError as e:
             sys.stderr.write(f"soak: {e}\n")
             return ENVIRONMENT

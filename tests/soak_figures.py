@@ -7,6 +7,7 @@ import gc
 import json
 import threading
 from collections import Counter as Count
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Figures:
 
     channel: str
     seed: int
+    lanes: int = 1
     presentations: int = 0
     visits: int = 0
     tries: int = 0
@@ -40,6 +42,27 @@ class Figures:
     heap_from_mib: float = 0.0
     interrupted: bool = False
     broken: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, lanes: Sequence[Figures]) -> Figures:
+        """What lanes side by side counted, as one. ``lanes``: one at least, by their seeds; of times and heaps the worst."""
+        one = cls(lanes[0].channel, lanes[0].seed, len(lanes))
+        for lane in lanes:
+            for name in ("presentations", "visits", "tries", "exchanges", "workers"):
+                setattr(one, name, getattr(one, name) + getattr(lane, name))
+            for name in ("troubles", "outcomes", "refusals", "stored"):
+                getattr(one, name).update(getattr(lane, name))
+            for name in ("latest_s", "spent_s", "heap_growth_mib", "heap_from_mib"):
+                setattr(one, name, max(getattr(one, name), getattr(lane, name)))
+            one.interrupted = one.interrupted or lane.interrupted
+            one.broken += [f"seed {lane.seed}: {what}" for what in lane.broken]
+        return one
+
+    @classmethod
+    def read(cls, text: str) -> Figures:
+        """From :meth:`to_json`."""
+        told = json.loads(text)
+        return cls(**{name: Count(value) if isinstance(value, dict) else value for name, value in told.items()})
 
     def look_at_heap(self) -> None:
         """Anonymous memory of this process after a collection, against what it was after the first thousand presentations."""
@@ -59,13 +82,14 @@ class Figures:
     def progress(self) -> str:
         troubles, again = sum(self.troubles.values()), self.tries - self.presentations
         return (
-            f"{self.presentations} presentations, {troubles} troubles, {again} tries again, heap {self.heap_growth_mib:+.1f} MiB"
+            f"seed {self.seed}: {self.presentations} presentations, {troubles} troubles, {again} tries again, "
+            f"heap {self.heap_growth_mib:+.1f} MiB"
             + (f", BROKEN: {len(self.broken)}" if self.broken else "")
         )
 
     def show(self) -> None:
         rows = [
-            ("presentations", f"{self.presentations} of {self.visits} visits, seed {self.seed}, {self.spent_s:.0f} s"),
+            ("presentations", f"{self.presentations} of {self.visits} visits, {self._seeds()}, {self.spent_s:.0f} s"),
             ("tries", f"{self.tries}"),
             ("exchanges", f"{self.exchanges}: {_counted(self.outcomes)}"),
             ("troubles", f"{sum(self.troubles.values())}: {_counted(self.troubles)}"),
@@ -77,6 +101,10 @@ class Figures:
             ("broken", "; ".join(self.broken) or ("nothing; interrupted" if self.interrupted else "nothing")),
         ]
         print_table((f"soak over {self.channel}", ""), rows)
+
+    def _seeds(self) -> str:
+        last = self.seed + self.lanes - 1
+        return f"seed {self.seed}" if self.lanes == 1 else f"{self.lanes} lanes, seeds {self.seed} to {last}"
 
     def to_json(self) -> str:
         told = {f.name: getattr(self, f.name) for f in fields(self)}  # asdict() would count what is counted anew
