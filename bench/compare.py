@@ -10,6 +10,7 @@ import click
 from bench.conform_report import REPORT
 from bench.exits import LAW_BROKEN, PASS
 from bench.tables import print_table
+from conformance.latency import Latency
 from conformance.report import Judged, Report, read
 from conformance.verdict import Verdict
 from virtual_devices.errors import UsageError
@@ -48,11 +49,11 @@ def _read(path: Path) -> Report:
         raise UsageError(f"{file}: {e.strerror or e}") from None
 
 
-def _by_place(report: Report) -> dict[_Place, Judged]:
-    return {(v.case, v.device, v.channel): v for v in report.verdicts}
+def _by_place(report: Report) -> dict[_Place, Judged | Latency]:
+    return {(v.case, v.device, v.channel): v for v in report.judged}
 
 
-def _verdict(judged: Judged | None) -> str:
+def _verdict(judged: Judged | Latency | None) -> str:
     return "not there" if judged is None else judged.verdict.value
 
 

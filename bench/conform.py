@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -11,17 +10,18 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args
 
 import click
 
-from bench.conform_report import report_of, write
-from bench.duts import duts
+from bench.conform_asked import Asked
+from bench.conform_report import Results, report_of, write
 from bench.exits import ENVIRONMENT, INCONCLUSIVE, LAW_BROKEN, NOTHING_RAN, PASS, UNEXPECTED_PASS
-from bench.hands import hands
 from bench.tables import print_table
 from conformance.expected import read as read_expected
-from conformance.outcome import Outcome, read
-from conformance.report import Report, unexpected_passes, verdict_bytes
+from conformance.limits import Timed
+from conformance.limits import schema as limits_schema
+from conformance.report import Report, schema, unexpected_passes, verdict_bytes
 from conformance.verdict import Verdict, roll_up
 from virtual_devices.errors import UsageError
 
@@ -42,6 +42,8 @@ _EXITS = {
 @click.option("--only", multiple=True, metavar="CASE", help="Cases whose id begins so.")
 @click.option("--destructive", is_flag=True,
               help="On a real device: also cases that change it, or spend a try of its PIN or keys.")
+@click.option("--latency", default="", metavar="FILE",
+              help="Also time presentations against the limits in this file (TOML), or in the bench's own: example.")
 @click.option("--hands", "robot", default="", metavar="PROGRAM",
               help="Does a person's steps: called with step, seconds, case; 0 means done.  [default: a person at the terminal]")
 @click.option("--no-hands", is_flag=True, help="No person is there: cases that need one are not applicable.")
@@ -59,11 +61,15 @@ _EXITS = {
 @click.option("--self-check", is_flag=True, help="Try the suite: one fault after the other in the reference devices.")
 @click.option("--remember", is_flag=True,
               help="With --self-check: keep which case found which fault in the source tree, to be looked at first next time.")
+@click.option("--schema", "schema_of", type=click.Choice(["report", "latency"]),
+              help="Print the JSON schema of report.json, or of --latency's file.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Of the virtual parts.")
 @click.option("--json", "as_json", is_flag=True, help="Results, list or self-check as JSON on standard output.")
 def command(
     given: tuple[str, ...], channels: tuple[str, ...], pics: tuple[Path, ...], pixit: tuple[Path, ...], only: tuple[str, ...],
-    destructive: bool, robot: str, no_hands: bool, out: Path | None, key: Path | None, laboratory: str,
-    expected_file: Path | None, lang: str, processes: int, listing: bool, self_check: bool, remember: bool, as_json: bool,
+    destructive: bool, latency: str, robot: str, no_hands: bool, out: Path | None, key: Path | None, laboratory: str,
+    expected_file: Path | None, lang: str, processes: int, listing: bool, self_check: bool, remember: bool, schema_of: str | None,
+    seed: int, as_json: bool,
 ) -> None:
     """Try a device against the clauses of the profile, case by case, and give a verdict.
 
@@ -73,6 +79,8 @@ def command(
       vhc-bench conform --dut wallet=virtual --channel ble
       vhc-bench conform --only wallet.session             the cases of one subject
       vhc-bench conform --pics wallet.pics.toml           only what its maker declares
+      vhc-bench conform --latency example                 its times against limits, too
+      vhc-bench conform --only wallet.latency --latency my-limits.toml
       vhc-bench conform --out certified --sign lab.pem    a signed report; 'vhc-bench verify certified/report.json'
       vhc-bench conform --list                            what each case tries, and which clause it shows
       vhc-bench conform --self-check --json               how well the suite finds faults
@@ -85,19 +93,17 @@ def command(
     if listing:
         _list(only, as_json)
         return
+    if schema_of:
+        click.echo(schema() if schema_of == "report" else limits_schema(), nl=False)
+        return
     if self_check:
         sys.exit(_check_itself(only, processes, as_json, out, remember))
     if key is not None and out is None:
         raise UsageError("--sign signs the report that --out DIR writes: give both")
-    papers = {"pics": [str(path.absolute()) for path in pics], "pixit": [str(path.absolute()) for path in pixit]}
-    hands(robot, none=no_hands)
-    duts(given, channels, pics=papers["pics"], pixit=papers["pixit"])  # wrong use is told before anything starts
+    asked = Asked(given, channels, only, pics, pixit, destructive, latency, robot, no_hands, seed, laboratory, lang)
+    asked.check()  # wrong use is told before anything starts
     expected = _expected(expected_file)
-    declared = [f"--{option}={path}" for option, paths in papers.items() for path in paths] + ["--destructive"] * destructive
-    declared += [f"--hands={robot}", f"--conformance-lang={lang}", *["--no-hands"] * no_hands]
-    results = _run(given, channels, only, processes, declared, quiet=as_json)
-    asked = {"dut": list(given), "channel": list(channels), "only": list(only)} | _digests(papers)
-    report = report_of(results, asked, expected, laboratory)
+    report = report_of(_run(asked, processes, quiet=as_json), asked, expected)
     _tell(report, as_json)
     if out is not None:
         click.echo(write(report, out, key=key, language=lang), err=as_json)
@@ -105,12 +111,6 @@ def command(
     for judged in late:
         click.echo(f"EXPECTED TO FAIL, AND PASSED  {judged.case} over {judged.channel}: {judged.wanted}", err=True)
     sys.exit(UNEXPECTED_PASS if late else _EXITS[report.verdict])
-
-
-def _digests(papers: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """SHA-256 of each declaration, hex: which cases applied depends on them."""
-    return {name: [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths]
-            for name, paths in papers.items() if paths}
 
 
 def _expected(file: Path | None) -> Mapping[tuple[str, str], str]:
@@ -124,26 +124,23 @@ def _expected(file: Path | None) -> Mapping[tuple[str, str], str]:
     except (OSError, ValueError) as e:
         raise UsageError(f"--expected {file}: {e}") from None
     channels = {channel for suite in suites().values() for channel in suite.channels}
-    return read_expected(text, str(file), {case.id for case in cases()}, channels)
+    timed = {f"{kind.value}.latency.{segment}" for kind in suites() for segment in get_args(Timed)}
+    return read_expected(text, str(file), {case.id for case in cases()}, channels, timed)
 
 
-def _run(
-    given: tuple[str, ...], channels: tuple[str, ...], only: tuple[str, ...], processes: int, declared: list[str], *, quiet: bool,
-) -> list[Outcome]:
+def _run(asked: Asked, processes: int, *, quiet: bool) -> Results:
     """The suite in pytest, away from the settings of whatever project lies around. Raises UsageError."""
     with TemporaryDirectory() as folder:
         results = Path(folder, "results.json")
-        options = [f"--dut={text}" for text in given] + [f"--dut-channel={c}" for c in channels]
-        options += [*declared, *(f"--conformance-only={text}" for text in only)]
         run = subprocess.run(
             [sys.executable, "-m", "pytest", "--disable-plugin-autoload", "-p", "xdist", "-p", "bench.pytest_plugin",
              "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}", "-q", "-n", str(processes), "--pyargs",
-             "conformance.cases", f"--conformance-results={results}", *options],
+             "conformance.cases", f"--conformance-results={results}", *asked.for_pytest()],
             stdout=subprocess.DEVNULL if quiet else sys.stderr, check=False,
         )
         if not results.exists():
             raise UsageError(f"the suite did not run: pytest ended with {run.returncode}")
-        return [read(plain) for plain in json.loads(results.read_text(encoding="utf-8"))]
+        return Results.read(results)
 
 
 def _tell(report: Report, as_json: bool) -> None:
@@ -155,13 +152,24 @@ def _tell(report: Report, as_json: bool) -> None:
             known = f"  (expected: {one.wanted})" if one.wanted else ""
             click.echo(f"{one.verdict.value.upper()}  {one.case} over {one.channel} ({', '.join(one.clauses)}){known}")
             click.echo(f"      {one.says}\n      {one.why}\n      again: {one.command}")
+    _tell_times(report)
     rows = []
     for device in report.devices:
         for channel in device.channels:
             place = (device.kind, device.device, channel)
-            counts = Counter(v.verdict for v in report.verdicts if (v.kind, v.device, v.channel) == place)
+            counts = Counter(v.verdict for v in report.judged if (v.kind, v.device, v.channel) == place)
             rows.append((*place, roll_up(counts).value, *(str(counts[v]) for v in Verdict)))
     print_table(("kind", "device", "channel", "verdict", *(v.value for v in Verdict)), rows)
+
+
+def _tell_times(report: Report) -> None:
+    rows = []
+    for one in report.latency:
+        known = f"  (expected: {one.wanted})" if one.wanted else ""
+        rows.append((one.case, one.channel, one.verdict.value, f"{one.limit_ms:g} ms", f"{len(one.samples_ns)}", f"{one.slower}",
+                     str(one.more or ""), one.why + known))
+    if rows:
+        print_table(("limit", "channel", "verdict", "at most", "presented", "slower", "still needed", "why"), rows)
 
 
 def _list(only: tuple[str, ...], as_json: bool) -> None:

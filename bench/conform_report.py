@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
+from bench.conform_asked import Asked
+from bench.pytest_plugin import PROPERTY, TIMED
 from bench.signature import sign
-from conformance.outcome import Outcome
+from conformance.latency import Latency
+from conformance.outcome import Outcome, read
 from conformance.report import Judged, Made, Report, Tried, build, canonical, verdict_bytes
 from conformance.verdict import Verdict
 from reports.catalogue import catalogue
@@ -21,23 +25,39 @@ from virtual_devices.errors import UsageError
 REPORT, SIGNATURE, VERDICTS, JUNIT, PAGE = "report.json", "report.json.jws", "verdicts.json", "junit.xml", "report.html"
 
 
-def report_of(
-    outcomes: Sequence[Outcome], asked: Mapping[str, Any], expected: Mapping[tuple[str, str], str], laboratory: str,
-) -> Report:
+@dataclass(frozen=True)
+class Results:
+    """What the cases left behind."""
+
+    outcomes: tuple[Outcome, ...]
+    latency: tuple[Latency, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> Results:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        timed = (Latency.model_validate_json(json.dumps(each)) for each in found[TIMED])
+        return cls(tuple(map(read, found[PROPERTY])), tuple(timed))
+
+
+def report_of(results: Results, asked: Asked, expected: Mapping[tuple[str, str], str]) -> Report:
     """The report of a run that ends now."""
     channels: dict[tuple[str, str], set[str]] = {}
-    for outcome in outcomes:
-        channels.setdefault((outcome.kind, outcome.device), set()).add(outcome.channel)
+    places = [(o.kind, o.device, o.channel) for o in results.outcomes] + [(o.kind, o.device, o.channel) for o in results.latency]
+    for kind, device, channel in places:
+        channels.setdefault((kind, device), set()).add(channel)
     devices = [
         Tried(kind=kind, device=device, channels=tuple(sorted(over)), real=device != "virtual")
         for (kind, device), over in sorted(channels.items())
     ]
     made = Made(
-        at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"), laboratory=laboratory,
+        at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"), laboratory=asked.laboratory,
         python=platform.python_version(), machine=f"{platform.system()} {platform.machine()}",
     )
-    return build(outcomes, made=made, bench=f"vhc-bench {version('vhc-bench')}", seed=1, asked=asked, expected=expected,
-                 devices=devices)
+    outcomes = [replace(o, command=asked.again(o.kind, o.device, o.channel, o.case)) for o in results.outcomes]
+    latency = [o.model_copy(update={"command": asked.again(o.kind, o.device, o.channel, f"{o.kind}.latency", timed=True)})
+               for o in results.latency]
+    return build(outcomes, latency, made=made, bench=f"vhc-bench {version('vhc-bench')}", seed=asked.seed,
+                 asked=asked.for_report(), expected=expected, devices=devices)
 
 
 def write(report: Report, folder: Path, *, key: Path | None = None, language: str = "en") -> Path:
@@ -68,8 +88,8 @@ def write_data(report: Report, folder: Path, *, key: Path | None = None) -> None
 def junit(report: Report) -> bytes:
     """The same for pipelines: a suite for each device and channel; FAIL is a failure, ERROR an error, the rest skipped."""
     root = ElementTree.Element("testsuites", name="vhc-bench conform")
-    groups: dict[tuple[str, str, str], list[Judged]] = {}
-    for judged in report.verdicts:
+    groups: dict[tuple[str, str, str], list[Judged | Latency]] = {}
+    for judged in report.judged:
         groups.setdefault((judged.kind, judged.device, judged.channel), []).append(judged)
     for name, judged_here in groups.items():
         counted = [j.verdict for j in judged_here]
@@ -85,12 +105,12 @@ def junit(report: Report) -> bytes:
     return made + b"\n"
 
 
-def _junit_case(suite: ElementTree.Element, judged: Judged) -> None:
+def _junit_case(suite: ElementTree.Element, judged: Judged | Latency) -> None:
     subject = ".".join(judged.case.split(".")[:2])
     case = ElementTree.SubElement(suite, "testcase", classname=subject, name=judged.case)
     properties = ElementTree.SubElement(case, "properties")
-    for clause in judged.clauses:
-        ElementTree.SubElement(properties, "property", name="clause", value=clause)
+    for name, value in _properties(judged):
+        ElementTree.SubElement(properties, "property", name=name, value=value)
     if judged.verdict is Verdict.PASS:
         return
     kind = {Verdict.FAIL: "failure", Verdict.ERROR: "error"}.get(judged.verdict, "skipped")
@@ -98,8 +118,16 @@ def _junit_case(suite: ElementTree.Element, judged: Judged) -> None:
         kind = "skipped"
     found = ElementTree.SubElement(case, kind, message=f"{judged.verdict.value}: {judged.why}"[:1000])
     if kind != "skipped":
-        lines = [f"{'held' if c.holds else 'BROKE'}: {c.what}" for c in judged.checks]
+        checks = judged.checks if isinstance(judged, Judged) else ()
+        lines = [f"{'held' if c.holds else 'BROKE'}: {c.what}" for c in checks]
         found.text = "\n".join([*lines, f"again: {judged.command}"])
 
 
-__all__ = ["JUNIT", "PAGE", "REPORT", "SIGNATURE", "VERDICTS", "junit", "report_of", "write", "write_data"]
+def _properties(judged: Judged | Latency) -> Sequence[tuple[str, str]]:
+    if isinstance(judged, Judged):
+        return [("clause", clause) for clause in judged.clauses]
+    return [("limit_ms", f"{judged.limit_ms:g}"), ("presented", str(len(judged.samples_ns))), ("slower", str(judged.slower)),
+            ("still_needed", str(judged.more))]
+
+
+__all__ = ["JUNIT", "PAGE", "REPORT", "SIGNATURE", "VERDICTS", "Results", "junit", "report_of", "write", "write_data"]

@@ -38,6 +38,13 @@ class Dut:
         """What the case gets: a virtual device is a new one for each case. Raises LinkError when a real one is not there."""
         return self.suite.tester(self.suite.reference(world, self.channel, case.id), world, case.id)
 
+    def timed(self, name: str, world: World) -> Tester:
+        """What a presentation that is timed gets: a virtual device behind modelled media, or the real one."""
+        timing = self.suite.timing
+        if timing is None:
+            raise UsageError(f"no {self.suite.kind.value} can be timed")
+        return self.suite.tester(timing.reference(world, self.channel, name), world, name)
+
     def rules_out(self, case: Case) -> str:
         """Why the case is nothing for this device; empty when it is."""
         if case.channels and self.channel not in case.channels:

@@ -9,7 +9,8 @@ the bench, so it imports the bench when the first case is met.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,11 @@ import pytest
 
 if TYPE_CHECKING:
     from bench.duts import Dut
-    from conformance.case import Case
+    from conformance.case import Case, Kind
+    from conformance.limits import Limits
     from conformance.tester import Result
 
-PROPERTY = "conformance"
+PROPERTY, TIMED = "conformance", "conformance latency"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--hands", default="", metavar="PROGRAM", help="does the steps of a person, called with step, seconds, case")
     group.addoption("--no-hands", action="store_true", help="no person is there: cases that need one are not applicable")
     group.addoption("--conformance-lang", default="en", metavar="LANG", help="what a person is asked in first: en, zh-TW")
+    group.addoption("--latency", default="", metavar="FILE", help="limits of latency to try: a TOML file, or 'example'")
+    group.addoption("--conformance-seed", type=int, default=1, metavar="N", help="seed of the virtual parts")
     group.addoption("--conformance-results", metavar="FILE", help="write what became of each case there, as JSON")
 
 
@@ -49,23 +53,48 @@ def pytest_pycollect_makeitem(
 
 
 def _items(collector: pytest.Collector, function: Any) -> Iterator[pytest.Item]:
-    from bench.duts import duts
-    from bench.hands import hands
     from conformance.case import cases_of
-    from virtual_devices.errors import UsageError
 
-    option = collector.config.getoption
-    try:
-        devices = duts(option("--dut"), option("--dut-channel"), pics=option("--pics"), pixit=option("--pixit"),
-                       destructive=option("--destructive"), hands=hands(option("--hands"), none=option("--no-hands"),
-                                                                        chinese=option("--conformance-lang") == "zh-TW"))
-    except UsageError as e:
-        raise pytest.UsageError(str(e)) from None
-    only = tuple(option("--conformance-only"))
+    devices = _devices(collector.config)
+    only = tuple(collector.config.getoption("--conformance-only"))
     for case in cases_of(function, function.__module__):
         if not only or case.id.startswith(only):
             for dut in devices.get(case.kind, ()):
                 yield CaseItem.from_parent(collector, name=f"{case.id} over {dut.channel}", case=case, dut=dut)
+
+
+def _devices(config: pytest.Config) -> Mapping[Kind, list[Dut]]:
+    from bench.duts import duts
+    from bench.hands import hands
+    from virtual_devices.errors import UsageError
+
+    option = config.getoption
+    try:
+        who = hands(option("--hands"), none=option("--no-hands"), chinese=option("--conformance-lang") == "zh-TW")
+        return duts(option("--dut"), option("--dut-channel"), pics=option("--pics"), pixit=option("--pixit"),
+                    destructive=option("--destructive"), hands=who)
+    except UsageError as e:
+        raise pytest.UsageError(str(e)) from None
+
+
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With limits of latency, one item more for each device that has any."""
+    if not config.getoption("--latency"):
+        return
+    from bench.timing import limits_of
+    from virtual_devices.errors import UsageError
+
+    try:
+        limits = limits_of(config.getoption("--latency"))
+    except UsageError as e:
+        raise pytest.UsageError(str(e)) from None
+    only = tuple(config.getoption("--conformance-only"))
+    for dut in (dut for there in _devices(config).values() for dut in there):
+        if only and not f"{dut.suite.kind.value}.latency".startswith(only):
+            continue
+        if limits.of(dut.suite.kind.value, dut.channel):
+            name = f"{dut.suite.kind.value}.latency over {dut.channel}"
+            items.append(LatencyItem.from_parent(session, name=name, dut=dut, limits=limits))
 
 
 class CaseItem(pytest.Item):
@@ -85,7 +114,8 @@ class CaseItem(pytest.Item):
         if why := self.dut.rules_out(self.case):
             self._keep(not_run(self.case, why, self.dut.moniker, self.dut.channel).plain())
             pytest.skip(f"not applicable: {why}")
-        result = perform(self.case, lambda case: self.dut.tester(case, _world()), real=self.dut.real)
+        seed = self.config.getoption("--conformance-seed")
+        result = perform(self.case, lambda case: self.dut.tester(case, _world(seed)), real=self.dut.real)
         self._keep(outcome(self.case, result, self.dut.moniker, self.dut.channel).plain())
         if result.verdict in (Verdict.FAIL, Verdict.ERROR):
             raise NotConformant(self.case, result)
@@ -104,6 +134,32 @@ class CaseItem(pytest.Item):
         return self.path, self.case.run.__code__.co_firstlineno, self.name
 
 
+class LatencyItem(pytest.Item):
+    """Every limit of one device over one channel: they share their presentations."""
+
+    def __init__(self, *, dut: Dut, limits: Limits, **more: Any) -> None:
+        super().__init__(**more)
+        self.dut = dut
+        self.limits = limits
+        self.add_marker(pytest.mark.xdist_group(dut.moniker if dut.real else self.name))
+
+    def runtest(self) -> None:
+        from bench.timing import timed
+        from conformance.verdict import Verdict, roll_up
+
+        found = timed(self.dut, self.limits, _world(self.config.getoption("--conformance-seed")))
+        self.user_properties += [(TIMED, each.model_dump(mode="json")) for each in found]
+        verdict = roll_up(each.verdict for each in found)
+        told = "\n".join(f"{each.verdict.name}: {each.case}: {each.why}" for each in found if each.verdict is not Verdict.PASS)
+        if verdict in (Verdict.FAIL, Verdict.ERROR):
+            pytest.fail(told, pytrace=False)
+        if verdict is not Verdict.PASS:
+            pytest.skip(told)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, self.name
+
+
 class NotConformant(Exception):
     """FAIL or ERROR, with what was expected and what came."""
 
@@ -118,16 +174,11 @@ class NotConformant(Exception):
         return "\n".join(lines)
 
 
-def _world() -> Any:
-    global _the_world
-    if _the_world is None:
-        from conformance.vectors.world import World
+@cache
+def _world(seed: int) -> Any:
+    from conformance.vectors.world import World
 
-        _the_world = World(1)
-    return _the_world
-
-
-_the_world: Any = None
+    return World(seed)
 
 
 @pytest.hookimpl(trylast=True)
@@ -137,18 +188,21 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def _take(properties: Iterable[tuple[str, object]]) -> None:
-    _kept.extend(value for name, value in properties if name == PROPERTY and isinstance(value, dict))
+    for name, value in properties:
+        if isinstance(value, dict) and name in _kept:
+            _kept[name].append(value)
 
 
-_kept: list[dict[str, Any]] = []
+_kept: dict[str, list[dict[str, Any]]] = {PROPERTY: [], TIMED: []}
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     path = session.config.getoption("--conformance-results")
     if path and not hasattr(session.config, "workerinput"):
-        results = sorted(_kept, key=lambda r: (r["kind"], r["case"], r["channel"]))
+        results = {name: sorted(rows, key=lambda r: (r["kind"], r["case"], r["channel"])) for name, rows in _kept.items()}
         Path(path).write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    _kept.clear()
+    for rows in _kept.values():
+        rows.clear()
 
 
-__all__ = ["CaseItem", "NotConformant"]
+__all__ = ["PROPERTY", "TIMED", "CaseItem", "LatencyItem", "NotConformant"]

@@ -17,8 +17,11 @@ from difflib import get_close_matches
 from virtual_devices.errors import UsageError
 
 
-def read(text: str, where: str, cases: Collection[str], channels: Collection[str]) -> Mapping[tuple[str, str], str]:
-    """(case, channel or "") -> why. Raises UsageError for what is no such file, names no case, or gives no reason."""
+def read(
+    text: str, where: str, cases: Collection[str], channels: Collection[str], timed: Collection[str] = (),
+) -> Mapping[tuple[str, str], str]:
+    """(case, channel or "") -> why. ``timed``: what names of latency limits begin with, before ``-p95``. Raises
+    UsageError for what is no such file, names no case, or gives no reason."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
@@ -32,7 +35,7 @@ def read(text: str, where: str, cases: Collection[str], channels: Collection[str
         if not {"case", "why"} <= row.keys() <= {"case", "why", "channel"} or not all(isinstance(v, str) for v in row.values()):
             raise UsageError(f"{place}: it has case, why and, where it is of one channel alone, channel, each a text")
         case, channel, why = row["case"], row.get("channel", ""), row["why"].strip()
-        if case not in cases:
+        if case not in cases and case.rpartition("-p")[0] not in timed:
             near = get_close_matches(case, cases, n=1, cutoff=0.6)
             raise UsageError(f"{place}: there is no case {case!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         if channel and channel not in channels:

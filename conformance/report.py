@@ -12,20 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from conformance.closed import Closed, Text
+from conformance.latency import Latency
 from conformance.outcome import Outcome
 from conformance.verdict import Status, Verdict, roll_up
 from virtual_devices.errors import UsageError
 
 FORMAT: Literal["vhc-bench conformance report 1"] = "vhc-bench conformance report 1"
-Text = Annotated[str, Field(max_length=10_000)]
-
-
-class Closed(BaseModel):
-    """Nothing beside what is named."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Made(Closed):
@@ -98,10 +93,16 @@ class Report(Closed):
     verdict: Verdict
     clauses: tuple[Clause, ...]
     verdicts: tuple[Judged, ...]
+    latency: tuple[Latency, ...] = ()
+
+    @property
+    def judged(self) -> tuple[Judged | Latency, ...]:
+        """Cases and limits."""
+        return (*self.verdicts, *self.latency)
 
 
 def build(
-    outcomes: Sequence[Outcome], *, made: Made, bench: str, seed: int, asked: Mapping[str, Any],
+    outcomes: Sequence[Outcome], latency: Sequence[Latency] = (), *, made: Made, bench: str, seed: int, asked: Mapping[str, Any],
     expected: Mapping[tuple[str, str], str] | None = None, devices: Iterable[Tried] = (),
 ) -> Report:
     """The report of these outcomes, by kind, case, device, channel. ``expected``: (case, channel or "") -> why it fails."""
@@ -114,13 +115,17 @@ def build(
         })
         for row in rows
     )
+    timed = tuple(
+        each.model_copy(update={"wanted": known.get((each.case, each.channel), known.get((each.case, ""), ""))})
+        for each in sorted(latency, key=lambda each: (each.kind, each.case, each.device, each.channel))
+    )
     return Report(
         format=FORMAT, made=made, bench=bench, seed=seed, configuration=hashlib.sha256(rfc8785.dumps(dict(asked))).hexdigest(),
-        devices=tuple(devices), verdict=_whole(verdicts), clauses=_clauses(verdicts), verdicts=verdicts,
+        devices=tuple(devices), verdict=_whole((*verdicts, *timed)), clauses=_clauses(verdicts), verdicts=verdicts, latency=timed,
     )
 
 
-def _whole(verdicts: Iterable[Judged]) -> Verdict:
+def _whole(verdicts: Iterable[Judged | Latency]) -> Verdict:
     """An expected failure does not decide."""
     return roll_up(v.verdict for v in verdicts if not (v.wanted and v.verdict is Verdict.FAIL))
 
@@ -133,9 +138,9 @@ def _clauses(verdicts: Iterable[Judged]) -> tuple[Clause, ...]:
     return tuple(Clause(id=name, verdict=roll_up(found), cases=len(found)) for name, found in sorted(by.items()))
 
 
-def unexpected_passes(report: Report) -> list[Judged]:
+def unexpected_passes(report: Report) -> list[Judged | Latency]:
     """What was to fail, and passed: the list of expected failures is out of date."""
-    return [v for v in report.verdicts if v.wanted and v.verdict is Verdict.PASS]
+    return [v for v in report.judged if v.wanted and v.verdict is Verdict.PASS]
 
 
 def canonical(report: Report) -> bytes:
@@ -156,8 +161,10 @@ def read(raw: bytes, where: str) -> Report:
         first = e.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the whole"
         raise UsageError(f"{where} is no conformance report of this format: {place}: {first['msg']}") from None
-    if report.verdict is not _whole(report.verdicts) or report.clauses != _clauses(report.verdicts):
+    if report.verdict is not _whole(report.judged) or report.clauses != _clauses(report.verdicts):
         raise UsageError(f"{where}: its roll-up does not follow from its verdicts: somebody has changed one of the two")
+    if wrong := next((each for each in report.latency if not each.follows()), None):
+        raise UsageError(f"{where}: {wrong.case} over {wrong.channel}: its verdict does not follow from its samples")
     return report
 
 

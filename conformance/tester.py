@@ -40,7 +40,9 @@ class Result:
     rows: tuple[Row, ...] = field(default=(), repr=False)
 
 
-class _Decided(Exception):
+class Decided(Exception):
+    """The case has come to its verdict, before its end."""
+
     def __init__(self, verdict: Verdict, why: str) -> None:
         super().__init__(why)
         self.verdict = verdict
@@ -63,7 +65,7 @@ class Tester:
         self.checks.append(check)
         if not holds:
             ending = f": expected {check.expected}, received {check.received}" if check.expected or check.received else ""
-            raise _Decided(Verdict.FAIL, f"{what}{ending}")
+            raise Decided(Verdict.FAIL, f"{what}{ending}")
 
     def equal(self, what: str, received: object, expected: object) -> None:
         self.expect(what, received == expected, expected, received)
@@ -71,14 +73,14 @@ class Tester:
     def need(self, what: str, holds: bool, received: object = "") -> None:
         """What a case begins from, and which is not its point: without it there is nothing to say."""
         if not holds:
-            raise _Decided(Verdict.INCONCLUSIVE, f"{what}: {shown(received)}" if received != "" else what)
+            raise Decided(Verdict.INCONCLUSIVE, f"{what}: {shown(received)}" if received != "" else what)
 
     def not_applicable(self, why: str) -> NoReturn:
-        raise _Decided(Verdict.NOT_APPLICABLE, why)
+        raise Decided(Verdict.NOT_APPLICABLE, why)
 
     def review(self, what: str) -> NoReturn:
         """A person has to look at this: never PASS by itself."""
-        raise _Decided(Verdict.REVIEW, what)
+        raise Decided(Verdict.REVIEW, what)
 
     def close(self) -> None:
         """Leave the device as it was found."""
@@ -119,7 +121,7 @@ def perform(case: Case, make: Making, *, real: bool = False) -> Result:
 def _tried(case: Case, tester: Tester) -> tuple[Verdict, Status, str]:
     try:
         case.call(tester)
-    except _Decided as e:
+    except Decided as e:
         return e.verdict, Status.RAN, e.why
     except Ended as e:
         return Verdict.INCONCLUSIVE, Status.ABORTED, f"before its point: {e}"
@@ -143,4 +145,4 @@ def _stand_in(rows: tuple[Row, ...], role: str) -> str:
     return "" if own else "no row is the device's own"
 
 
-__all__ = ["Check", "Making", "Result", "Tester", "perform", "shown"]
+__all__ = ["Check", "Decided", "Making", "Result", "Tester", "perform", "shown"]

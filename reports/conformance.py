@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from reports.blocks import Block, Cell, Column, Section, Table, Tile, Tiles, data, number, text
+from reports import conformance_latency
+from reports.blocks import Block, Bullets, Cell, Column, Section, Table, Tile, Tiles, data, number, text
 from reports.catalogue import N_, Catalogue
 from reports.page import Head, document
 from reports.picture import Styles
@@ -44,18 +45,22 @@ def page(report: Mapping[str, Any], words: Catalogue) -> str:
             words.say("Real devices took part; their rows are marked.") if real else words.say("No real device took part."),
         ),
     )
-    sections = [_summary(report, words), _against(report, words), *_subjects(report, words), _clauses(report, words),
-                _method(report, words)]
-    return document(head, sections, words, Styles())
+    styles = Styles()
+    sections = [_summary(report, words), _against(report, words)]
+    if report["latency"]:
+        sections.append(conformance_latency.section(report["latency"], _verdict, words, styles))
+    sections += [*_subjects(report, words), _clauses(report, words), _method(report, words)]
+    return document(head, sections, words, styles)
 
 
 def _summary(report: Mapping[str, Any], words: Catalogue) -> Section:
-    counts = Counter(v["verdict"] for v in report["verdicts"])
+    judged = [*report["verdicts"], *report["latency"]]
+    counts = Counter(v["verdict"] for v in judged)
     tiles = [Tile(words.say(name), f"{counts[key]:,}", "", style if counts[key] and style != "soft" else "")
              for key, (name, style, _) in _VERDICTS.items()]
     rows: list[list[Cell]] = []
-    for kind, device, channel in _of(report["verdicts"]):
-        mine = [v for v in report["verdicts"] if (v["kind"], v["device"], v["channel"]) == (kind, device, channel)]
+    for kind, device, channel in _of(judged):
+        mine = [v for v in judged if (v["kind"], v["device"], v["channel"]) == (kind, device, channel)]
         counted = Counter(v["verdict"] for v in mine)
         rows.append([data(kind), data(device), data(channel), *(number(f"{counted[key]:,}") for key in _VERDICTS)])
     columns = (Column(words.say("Kind")), Column(words.say("Device")), Column(words.say("Channel")),
@@ -63,6 +68,8 @@ def _summary(report: Mapping[str, Any], words: Catalogue) -> Section:
     table = Table(words.say("Verdicts by device and channel"), columns, rows)
     verdict = report["verdict"]
     finding, mood = _FINDINGS[verdict], "bad" if verdict in ("fail", "error") else ""
+    if verdict == "fail" and not any(v["verdict"] == "fail" and not v["wanted"] for v in report["verdicts"]):
+        finding = N_("The device does what its clauses ask, and is slower than its limits.")
     return Section("summary", words.say("Summary"), words.say(finding), [Tiles(tiles), table], mood)
 
 
@@ -72,17 +79,19 @@ def _of(verdicts: Iterable[Judged]) -> list[tuple[str, str, str]]:
 
 def _against(report: Mapping[str, Any], words: Catalogue) -> Section:
     """What is not PASS, each with what decided and how to see it again."""
-    there = [v for v in report["verdicts"] if v["verdict"] not in ("pass", "not-applicable")]
+    there = [v for v in (*report["verdicts"], *report["latency"]) if v["verdict"] not in ("pass", "not-applicable")]
     rows = [
         [_verdict(v["verdict"], words), data(v["case"], "code"), data(v["channel"]), _purpose(v, words), data(v["why"]),
-         data(", ".join(v["clauses"]), "code"), data(v["wanted"] or "–"), data(v["command"], "code")]
+         data(", ".join(v.get("clauses", ())) or "–", "code"), data(v["wanted"] or "–")]
         for v in there
     ]
     columns = tuple(Column(words.say(name)) for name in (
         N_("Verdict"), N_("Case"), N_("Channel"), N_("What it shows"), N_("Why"), N_("Clauses"), N_("Known"),
-        N_("To see it again"),
     ))
     blocks: list[Block] = [Table(words.say("What did not pass"), columns, rows)] if rows else []
+    if there:
+        commands = sorted({v["command"] for v in there})
+        blocks.append(Bullets([data(command, "code") for command in commands], words.say("To see it again")))
     finding = words.say("Nothing failed.")
     if there:
         finding = words.say_n("{n} case did not pass.", "{n} cases did not pass.", len(there))
@@ -148,6 +157,8 @@ def _method(report: Mapping[str, Any], words: Catalogue) -> Section:
 
 
 def _purpose(judged: Judged, words: Catalogue) -> Cell:
+    if "samples_ns" in judged:
+        return text(conformance_latency.purpose(judged, words))
     if words.chinese:
         return Cell(judged["zh"], data=True, lang="zh-Hant")
     return Cell(judged["says"], data=True, lang="en")

@@ -66,11 +66,13 @@ def conform(*args: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_command_tries_the_reference_device() -> None:
-    done = conform("--only", "wallet.session.first", "--json", "-n", "1")
+    done = conform("--only", "wallet.session.first", "--only", "wallet.latency", "--latency", "example", "--json", "-n", "1")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [(r["verdict"], r["channel"]) for r in found["verdicts"]] == [("pass", "ble"), ("pass", "nfc")]
     assert found["verdict"] == "pass"
+    assert {(r["verdict"], r["channel"]) for r in found["latency"]} == {("pass", "ble"), ("pass", "nfc")}
+    assert found["latency"][0]["command"].endswith("--only wallet.latency --latency example")
 
 
 def test_command_says_that_nothing_ran() -> None:

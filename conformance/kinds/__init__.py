@@ -13,6 +13,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from conformance.case import Kind
+from conformance.latency import Timing
 from conformance.tester import Tester
 from conformance.vectors.world import World
 
@@ -23,7 +24,7 @@ class Suite:
 
     ``channels``: over which a virtual one can be. ``reference(world, channel, name)``: a virtual one, new; all of it follows from
     its name. ``tester(device, world, name)``: what a case gets. ``modules``: what the reference device is made of, as far as a
-    peer can reach it; there the self-check looks for refusals.
+    peer can reach it; there the self-check looks for refusals. ``timing``: how long its presentations take; None: nobody asks.
     """
 
     kind: Kind
@@ -31,6 +32,7 @@ class Suite:
     reference: Callable[[World, str, str], Any]
     tester: Callable[[Any, World, str], Tester]
     modules: tuple[str, ...]
+    timing: Timing | None = None
 
 
 @cache

@@ -7,14 +7,17 @@ Whoever brings the wallet (a virtual one, or a real one behind a reader or a rad
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from conformance.case import Kind
 from conformance.kinds import Suite
+from conformance.latency import Timing
 from conformance.references.wallet import ReferenceWallet
 from conformance.tester import Tester
 from conformance.vectors.engagements import InSession
 from conformance.vectors.world import INSTITUTION, Reader, World, signed
+from conformance.vectors.writing import Writer
 from virtual_devices import vhc
 from virtual_devices.clock import Clock
 from virtual_devices.flow import Flow, Session, run
@@ -24,11 +27,11 @@ from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.request import ItemsRequest, items_request
 from virtual_devices.mdoc.response import Believed, DeviceResponse, Document
 from virtual_devices.mdoc.session import SessionData, SessionStatus, Transcript
-from virtual_devices.mdoc.tagged import MalformedMdoc
+from virtual_devices.mdoc.tagged import MalformedMdoc, embed
 from virtual_devices.pki import Refused
 from virtual_devices.reader.desk import Desk, Institution
 from virtual_devices.reader.presentation import Counter, Medium, open_at
-from virtual_devices.reader.proximity import ReaderSession
+from virtual_devices.reader.proximity import ReaderSession, end
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet.consent import Use
 from virtual_devices.write_back import Batch, read_batch
@@ -227,6 +230,21 @@ class Live:
         self.transcript = transcript
 
 
+def present(wallet: WalletTester, number: int, write: bool) -> None:
+    """A visit's presentation: what SAM and physician may see, a batch written where that is allowed, the good-bye."""
+    opened = wallet.meet()
+    issued = wallet.shown_card(opened)
+    if write:
+        raw = replace(Writer(wallet.holding(issued)).visit(), id=number.to_bytes(16, "big")).to_bytes()
+        items = items_request(vhc.DOCTYPE, {vhc.WRITE: {vhc.RECEIPT: True}}, {vhc.WRITE_INFO: embed(raw)})
+        wallet.request(opened, wallet.asked(opened, items, wallet.world.physician), "write virtual card")
+    wallet.run(end(opened))
+
+
+TIMING = Timing(
+    tuple(medium.value for medium in (Medium.NFC, Medium.QR_BLE)),
+    lambda world, channel, name: ReferenceWallet(world, Medium(channel), name, timed=True), present,
+)
 SUITE = Suite(
     Kind.WALLET, tuple(medium.value for medium in (Medium.NFC, Medium.QR_BLE)),
     lambda world, channel, name: ReferenceWallet(world, Medium(channel), name), WalletTester,
@@ -248,7 +266,7 @@ SUITE = Suite(
         )),
         *(f"virtual_devices.wallet.phone:{name}" for name in ("Phone.take_late", "_Home")), "virtual_devices.wallet.late",
         "virtual_devices.wallet.consent", "virtual_devices.wallet.holder:Holder.take_proof",
-    ),
+    ), TIMING,
 )
 
 __all__ = ["CONSULTATION", "EVERYTHING", "REGISTRATION", "SUITE", "WalletHolder", "WalletTester", "WalletUnderTest"]

@@ -12,6 +12,8 @@ from virtual_devices.link import DirectLink, Link
 from virtual_devices.mdoc.ble_options import BleOptions
 from virtual_devices.mdoc.mso import Validity, issue
 from virtual_devices.pki import DAY_NS
+from virtual_devices.radio import Bluetooth, BluetoothLink, Camera, Field, FieldLink, ScreenLink
+from virtual_devices.randomness import stream
 from virtual_devices.reader.presentation import Medium
 from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.faces import MessageFace, NfcFace, Screen
@@ -22,9 +24,10 @@ PIN = "2580"
 
 
 class ReferenceWallet:
-    """A phone with its holder's card, issued in ``world``; all of it follows from ``name``."""
+    """A phone with its holder's card, issued in ``world``; all of it follows from ``name``. ``timed``: behind modelled media,
+    else its answers take no time."""
 
-    def __init__(self, world: World, medium: Medium, name: str) -> None:
+    def __init__(self, world: World, medium: Medium, name: str, *, timed: bool = False) -> None:
         self.medium = medium
         self.clock = VirtualClock(NOW_NS)
         self.world = world
@@ -33,14 +36,27 @@ class ReferenceWallet:
         self.holder = _Holder(self)
         self._name = name
         self._contacts = 0
+        self._timed = timed
 
     def meet(self) -> Mapping[str, Link]:
         face = NfcFace(self.phone) if self.medium is Medium.NFC else MessageFace(self.phone)
         if self.medium is Medium.QR_BLE:
             self.screen.text = self.phone.engage([self._method()]).engagement.qr_text()
+        if self._timed:
+            return self._modelled(face)
         return {
             "wallet": DirectLink(face, self.clock, channel=self.medium.value),
             "screen": DirectLink(self.screen, self.clock, channel="qr"),
+        }
+
+    def _modelled(self, face: NfcFace | MessageFace) -> Mapping[str, Link]:
+        """Links that take their time: the field, or the air and the camera."""
+        rng = stream(self.world.seed, "conformance", self._name, self._contacts)
+        if isinstance(face, NfcFace):
+            return {"wallet": FieldLink(face, Field(), rng, self.clock)}
+        return {
+            "wallet": BluetoothLink(face, Bluetooth(), rng, self.clock),
+            "screen": ScreenLink(self.screen, Camera(), rng, self.clock),
         }
 
     def _method(self) -> list[object]:

@@ -1,0 +1,94 @@
+"""What a call of ``conform`` asked for: checked, handed to pytest, told in the report, and said again for one case alone."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.declaration import load
+from bench.duts import duts
+from bench.hands import hands
+from bench.timing import limits_of
+from conformance.form import Paper
+from conformance.limits import EXAMPLE, example
+from virtual_devices.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options as they were given."""
+
+    duts: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    pics: tuple[Path, ...] = ()
+    pixit: tuple[Path, ...] = ()
+    destructive: bool = False
+    latency: str = ""
+    robot: str = ""
+    no_hands: bool = False
+    seed: int = 1
+    laboratory: str = ""
+    language: str = "en"
+
+    def check(self) -> None:
+        """Raises UsageError, or ScenarioFaults for a declaration, before anything starts."""
+        hands(self.robot, none=self.no_hands)
+        found = duts(self.duts, self.channels, pics=map(str, self.pics), pixit=map(str, self.pixit))
+        if not self.latency:
+            return
+        limits = limits_of(self.latency)
+        there = [(kind.value, dut.channel) for kind, tried in found.items() for dut in tried]
+        if not any(limits.of(*place) for place in there):
+            places = ", ".join(f"{kind} over {channel}" for kind, channel in there)
+            raise UsageError(f"--latency {self.latency}: it has no limit for what is tried: {places}")
+
+    def for_pytest(self) -> list[str]:
+        """Options of the plugin. Paths are made absolute: pytest may run elsewhere."""
+        latency = self.latency if self.latency in ("", EXAMPLE) else str(Path(self.latency).absolute())
+        return [
+            *(f"--dut={text}" for text in self.duts), *(f"--dut-channel={channel}" for channel in self.channels),
+            *(f"--conformance-only={text}" for text in self.only), *(f"--pics={path.absolute()}" for path in self.pics),
+            *(f"--pixit={path.absolute()}" for path in self.pixit), *["--destructive"] * self.destructive,
+            f"--latency={latency}", f"--hands={self.robot}", *["--no-hands"] * self.no_hands,
+            f"--conformance-seed={self.seed}", f"--conformance-lang={self.language}",
+        ]
+
+    def for_report(self) -> dict[str, Any]:
+        """What decides which cases ran and how: files by the SHA-256 of what is in them, hex."""
+        found: dict[str, Any] = {"dut": list(self.duts), "channel": list(self.channels), "only": list(self.only)}
+        for name, paths in (("pics", self.pics), ("pixit", self.pixit)):
+            if paths:
+                found[name] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+        if self.latency:
+            raw = example().encode() if self.latency == EXAMPLE else Path(self.latency).read_bytes()
+            found["latency"] = hashlib.sha256(raw).hexdigest()
+        if self.destructive:
+            found["destructive"] = True
+        return found
+
+    def again(self, kind: str, device: str, channel: str, case: str, *, timed: bool = False) -> str:
+        """The command that runs one case alone on that device, as this call ran it."""
+        words = ["vhc-bench", "conform", "--dut", f"{kind}={device}", "--channel", channel, "--only", case]
+        words += [*self._papers(kind), *["--destructive"] * self.destructive, *["--no-hands"] * self.no_hands]
+        words += _option("--hands", self.robot) + _option("--latency", self.latency if timed else "")
+        words += _option("--seed", "" if self.seed == 1 else str(self.seed)) + _option("--laboratory", self.laboratory)
+        return shlex.join(words)
+
+    def _papers(self, kind: str) -> Iterator[str]:
+        """The declarations of that kind: those of others would be refused."""
+        for paper, paths in ((Paper.PICS, self.pics), (Paper.PIXIT, self.pixit)):
+            for path in paths:
+                if load(path, paper).kind.value == kind:
+                    yield from (f"--{paper.value}", str(path))
+
+
+def _option(name: str, value: str) -> list[str]:
+    return [name, value] if value else []
+
+
+__all__ = ["Asked"]
