@@ -19,8 +19,9 @@ from importlib import import_module
 from types import CodeType
 from typing import Any
 
-from conformance.mutants.places import REFUSE_UNLESS, Place, Statement, called, functions, is_check, is_word, live
+from conformance.mutants.places import REFUSE_UNLESS, Place, Statement, called, functions, is_check, is_code, is_word, live
 from virtual_devices.chip import Refusal
+from virtual_devices.lifecycle import FieldCode
 
 _OFF_BY_ONE: Mapping[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
 
@@ -150,10 +151,22 @@ def _codes(place: Place, names: Mapping[str, Any]) -> Iterator[Mutant]:
             other = members[(members.index(node.attr) + 1) % len(members)]
             new = ast.Attribute(ast.Name(node.value.id, ast.Load()), other, ast.Load())
             yield _mutant(place, Family.WRONG_CODE, f"-{number}", f"{kind.__name__}.{other} for {node.attr}", _at(node), new)
+    told = (n for n in ast.walk(place.statement) if isinstance(n, ast.Constant | ast.Name) and is_code(n, names))
+    for number, code in enumerate(told if isinstance(place.statement, ast.Return) else ()):
+        new = _another(code, names)
+        yield _mutant(place, Family.WRONG_CODE, f"-code-{number}", f"{ast.unparse(new)} for {ast.unparse(code)}", _at(code), new)
     for number, word in enumerate(_words(place.statement)):
         if not isinstance(word, ast.Attribute):
             spoilt = ast.BinOp(word, ast.BitXor(), ast.Constant(0x0100))
             yield _mutant(place, Family.WRONG_CODE, f"-word-{number}", ast.unparse(spoilt), _at(word), spoilt)
+
+
+def _another(code: ast.Constant | ast.Name, names: Mapping[str, Any]) -> ast.expr:
+    """A return code of the same kind that is another one."""
+    if isinstance(code, ast.Constant) or isinstance(names[code.id], str):
+        return ast.Constant("9999")
+    name = next(n for n, value in names.items() if isinstance(value, FieldCode) and value != names[code.id])
+    return ast.Name(name, ast.Load())
 
 
 def _words(statement: Statement) -> Iterator[ast.expr]:

@@ -4,13 +4,14 @@ A refusal is a ``raise`` of an error of the peer's (:class:`~virtual_devices.err
 that says no: a :class:`~virtual_devices.pki.Refused`, a member of one of :data:`NOES`. A chip refuses by its status word: it
 raises :class:`~virtual_devices.chip.Refusal`, calls ``refuse_unless``, returns ``Answer(sw=...)``, or returns or keeps a word.
 So does a check, a function that says yes or no: it returns ``False`` or what it compares; and ``None`` where there could be
-something.
+something. A service returns a return code of the field, or an answer with one, or raises one of :data:`RAISED`.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -20,11 +21,15 @@ from typing import Any
 
 from virtual_devices.chip import Refusal, refuse_unless
 from virtual_devices.errors import PeerError
+from virtual_devices.lifecycle import FieldCode
 
 NOES = frozenset({"Refused", "No", "SessionStatus", "ResponseStatus", "WriteOutcome", "Trouble", "SW"})
 """Names of classes whose values, in what is returned, are a refusal."""
 _YES = frozenset({"OK", "STORED", "ALREADY"})
 """But not these members of theirs."""
+RAISED = frozenset({"_BadArguments", "BadArguments", "Unattested"})
+"""Names of errors that a service raises and answers itself."""
+_CODE = re.compile(r"[1-9][0-9]{3,4}")
 REFUSE_UNLESS = refuse_unless.__name__
 _STATUS_WORDS = range(0x6200, 0xA000)
 """Numbers that are the status word of a refusal, in what a function returns: 61xx says that data wait."""
@@ -89,6 +94,8 @@ def _refusals(node: ast.AST, names: Mapping[str, Any], path: tuple[ast.AST, ...]
 def _says_no(node: Statement, names: Mapping[str, Any]) -> bool:
     if isinstance(node, ast.Raise):
         raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        if isinstance(raised, ast.Name) and raised.id in RAISED:
+            return True
         found = names.get(raised.id) if isinstance(raised, ast.Name) else None
         return isinstance(found, type) and issubclass(found, PeerError | Refusal)
     if isinstance(node, ast.Expr):
@@ -106,7 +113,16 @@ def _says_no(node: Statement, names: Mapping[str, Any]) -> bool:
             owner = names.get(inner.value.id)
             if isinstance(owner, type) and issubclass(owner, Enum) and inner.attr in owner.__members__:
                 return inner.attr not in _YES
+        if isinstance(node, ast.Return) and isinstance(inner, ast.Constant | ast.Name) and is_code(inner, names):
+            return True
     return False
+
+
+def is_code(node: ast.Constant | ast.Name, names: Mapping[str, Any]) -> bool:
+    """It is a return code of the field that refuses: a text of four or five digits, a FieldCode other than 0."""
+    value = node.value if isinstance(node, ast.Constant) else names.get(node.id)
+    number = value.number if isinstance(value, FieldCode) else value
+    return isinstance(number, str) and _CODE.fullmatch(number) is not None
 
 
 def is_check(path: tuple[ast.AST, ...]) -> bool:
@@ -158,4 +174,5 @@ def live(module: str, function: str) -> FunctionType:
     return found
 
 
-__all__ = ["NOES", "REFUSE_UNLESS", "Place", "Statement", "called", "functions", "is_check", "is_word", "live", "places"]
+__all__ = ["NOES", "REFUSE_UNLESS", "Place", "Statement", "called", "functions", "is_check", "is_code", "is_word", "live",
+           "places"]

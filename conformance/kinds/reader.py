@@ -1,0 +1,149 @@
+"""A reader (讀卡機) under test: our scripted card is presented to it, and what it makes of that is expected, within a time.
+
+Whoever brings the reader (a virtual desk, or a real one whose person is asked to press its buttons) gives a
+:class:`ReaderUnderTest`; cases see :class:`ReaderTester` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Protocol
+
+from conformance.case import Kind
+from conformance.kinds import Suite
+from conformance.references.reader import ReferenceReader, Task, Told, Wants
+from conformance.scripted import InSession, Script, ScriptedCard
+from conformance.tester import Tester
+from conformance.vectors.lists import CARDS, GRANTS
+from conformance.vectors.lists import add as add_lists
+from conformance.vectors.suite import Suite as Vectors
+from conformance.vectors.world import World
+from virtual_devices.authorization import Purpose, Scope
+from virtual_devices.clock import Clock
+from virtual_devices.link import Outcome
+from virtual_devices.mdoc import engagement, session
+from virtual_devices.mdoc.session import Transcript
+from virtual_devices.trace import ExchangeRow
+
+MOST_STEPS = 400
+"""Commands and messages of one presentation: a reader that wants more of a card goes round in a circle."""
+LONGEST_S = 34.0
+"""What a reader may wait for one answer: the receipt of sixty records (P-WBK-11)."""
+
+
+class ReaderUnderTest(Protocol):
+    """A reader, one exchange at a time."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def at(self, now_ns: int) -> None:
+        """Its clock, before anything is presented; later only ahead."""
+        ...
+
+    def take_lists(self, lists: Sequence[bytes]) -> None:
+        """Status lists, as its data centre hands them out."""
+        ...
+
+    def begin(self, task: Task) -> Wants | Told: ...
+
+    def answer(self, outcome: Outcome, reply: bytes | None) -> Wants | Told: ...
+
+    def show_challenge(self) -> str: ...
+
+    def scan(self, text: str, scope: frozenset[Scope], purpose: Purpose) -> Told: ...
+
+
+class ReaderTester(Tester):
+    """Whoever presents cards. ``world``: the authority that the reader trusts, the holder's card."""
+
+    role = "reader"
+
+    def __init__(self, reader: ReaderUnderTest, world: World, name: str, channel: str) -> None:
+        super().__init__()
+        self.reader = reader
+        self.world = world
+        self.name = name
+        self.channel = channel
+        self._presented = 0
+
+    def give_lists(self, *more: bytes) -> None:
+        """The lists of the vectors, or these."""
+        self.reader.take_lists(more or _lists(self.world))
+
+    def present(self, task: Task = Task.REGISTER, script: Script | None = None) -> tuple[Told, ScriptedCard]:
+        """One presentation to its end. That it comes to one is a check."""
+        self._presented += 1
+        card = ScriptedCard(self.world, self.channel, f"{self.name} {self._presented}", script or Script())
+        said = self.reader.begin(task)
+        for _ in range(MOST_STEPS):
+            if isinstance(said, Told):
+                return said, card
+            self.expect("it waits no longer than it may", said.timeout_s <= LONGEST_S, LONGEST_S, said.timeout_s)
+            outcome, reply = card.answer(said)
+            self._note(said, outcome, reply)
+            said = self._next(outcome, reply)
+        self.expect("the presentation comes to an end", False, f"{MOST_STEPS} steps at most", "another")
+        raise AssertionError("unreachable")
+
+    def _next(self, outcome: Outcome, reply: bytes | None) -> Wants | Told:
+        try:
+            return self.reader.answer(outcome, reply)
+        except TimeoutError as e:
+            self.expect("the reader goes on", False, "a message, or its end", str(e) or "silence")
+            raise AssertionError("unreachable") from None
+
+    def _note(self, wants: Wants, outcome: Outcome, reply: bytes | None) -> None:
+        self.rows.append(ExchangeRow(
+            replication=0, visit="", session=self.name, flow="conform", step=wants.step, role=self.role, channel=self.channel,
+            device="scripted card", provenance="presented", at_ns=self.reader.clock.now_ns(), duration_ns=0,
+            outcome=outcome.value, request=wants.message, reply=reply or b"", request_bytes=len(wants.message),
+            reply_bytes=-1 if reply is None else len(reply), status="", fault="", sent_ns=-1,
+        ))
+
+    def done(self, told: Told) -> None:
+        """It has done what it was to do."""
+        self.equal("what the reader says", (told.code, told.text), ("0", ""))
+
+    def refused(self, told: Told, code: str) -> None:
+        """It has refused, with this code, and told nothing of the card."""
+        self.equal("code", told.code, code)
+        self.equal("what it tells of the card", told.card_no, "")
+
+    def right(self) -> ScriptedCard:
+        """A right card is taken after whatever was before."""
+        told, card = self.present()
+        self.done(told)
+        return card
+
+
+def other_session(world: World) -> InSession:
+    """Another session, of another time and place."""
+    device, reader = (world.private("session", "other", side) for side in ("device", "reader"))
+    shown = engagement.make(device.public_key())
+    return InSession("other", shown, device, reader, Transcript(shown.raw, session.key_bytes(reader.public_key())))
+
+
+@cache
+def _lists(world: World) -> list[bytes]:
+    made = Vectors()
+    add_lists(made, world)
+    return [made.files[CARDS], made.files[GRANTS]]
+
+
+def _tester(reader: ReaderUnderTest, world: World, name: str) -> ReaderTester:
+    return ReaderTester(reader, world, name, reader.channel)  # type: ignore[attr-defined]
+
+
+SUITE = Suite(
+    Kind.READER, ("ble", "nfc"), ReferenceReader, _tester,
+    (
+        "virtual_devices.reader.proximity", "virtual_devices.reader.wallet_visit", "virtual_devices.reader.write_back",
+        "virtual_devices.reader.nfc", "virtual_devices.reader.shown_records", "virtual_devices.mdoc.response",
+        "virtual_devices.mdoc.mso", "virtual_devices.authorization_check", "virtual_devices.qr.check", "virtual_devices.qr.card",
+        "virtual_devices.status_list",
+    ),
+)
+
+__all__ = ["SUITE", "ReaderTester", "ReaderUnderTest", "Script", "ScriptedCard", "Task", "Told", "other_session"]

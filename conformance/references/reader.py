@@ -1,0 +1,240 @@
+"""The reference reader under test: a desk with its security module and professional's card, run one exchange at a time.
+
+What it wants of the card that is presented to it goes out as a :class:`Wants`, and comes back by :meth:`ReferenceReader.answer`;
+what its own chips and its data centre are for happens inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from conformance.chips import USUAL
+from conformance.references.hpc import PIN
+from conformance.references.hpc import reference_hpc as hpc_of
+from conformance.references.sam import reference_sam as sam_of_world
+from conformance.town import HOLDER
+from conformance.vectors.codes import READER
+from conformance.vectors.world import CARD_NO, INSTITUTION, World
+from virtual_devices.authorization import Purpose, Scope
+from virtual_devices.clock import VirtualClock, roc_datetime13
+from virtual_devices.cloud.core import DataCentre, Person
+from virtual_devices.cloud.service import DataCentreDevice
+from virtual_devices.flow import Ask, Connect, Exchange, Flow, PromptPeople, Session, Sleep, do_exchange, run
+from virtual_devices.link import Attempt, DirectLink, Outcome, Work
+from virtual_devices.qr.challenge import Challenge, new_challenge
+from virtual_devices.qr.check import Issuers, QrReader
+from virtual_devices.reader.authenticate import insert_hpc, open_sam
+from virtual_devices.reader.desk import Desk, Institution
+from virtual_devices.reader.presentation import Counter, Medium
+from virtual_devices.reader.transmit import Ended, Handle
+from virtual_devices.reader.visit import VisitRequest
+from virtual_devices.reader.wallet_visit import (
+    Person as Seen,
+)
+from virtual_devices.reader.wallet_visit import (
+    VirtualRegistered,
+    read_medical_wallet,
+    read_prescriptions_wallet,
+    register_wallet,
+    write_wallet,
+)
+from virtual_devices.status_list import Status, StatusLists
+from virtual_devices.write_back import Kind, Record
+
+PRESENTED = frozenset({"wallet", "screen"})
+"""Roles that the card presented plays; every other one is of the reader's own."""
+BATCH_ID = b"conformance 0001"
+
+
+class Task(Enum):
+    """What the reader is to do with the card that is presented."""
+
+    REGISTER = "register a visit"
+    CONSULT = "read medical data, with a professional's card"
+    COLLECT = "read prescriptions, at a pharmacy"
+    WRITE = "write the record of a visit"
+
+
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """The next thing that the reader wants of the card: a message (empty: it begins anew), or to connect to what was engaged.
+    ``timeout_s``: how long it waits."""
+
+    role: str
+    message: bytes
+    step: str
+    timeout_s: float
+    connect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How it ended, as the reader tells the person at it. ``code``: the field's, ``0`` when it is done; ``for_whom``: who
+    presented the card for whom; ``marked``: it is left to reconciliation."""
+
+    code: str
+    text: str = ""
+    card_no: str = ""
+    for_whom: str = ""
+    marked: bool = False
+    receipt: bool = False
+
+
+class ReferenceReader:
+    """All of it follows from ``name``."""
+
+    def __init__(self, world: World, channel: str, name: str) -> None:
+        self.channel = channel
+        self.clock = VirtualClock(world.now_ns)
+        self._world, self._name = world, name
+        self._flow: Generator[Any, Any, Told] | None = None
+        self._lists: Sequence[bytes] = ()
+        self._desk: Desk | None = None
+        self._codes: QrReader | None = None
+        self._challenge: Challenge | None = None
+        self._links: dict[str, Any] = {}
+
+    # -- before anything is presented
+
+    def at(self, now_ns: int) -> None:
+        """Its clock, before it is switched on; later only ahead."""
+        if self._desk is None:
+            self.clock = VirtualClock(now_ns)
+        else:
+            self.clock.advance_to(max(now_ns, self.clock.now_ns()))
+
+    def take_lists(self, lists: Sequence[bytes]) -> None:
+        """Status lists, as its data centre hands them out."""
+        self._lists = lists
+        if self._desk is not None:
+            self._take()
+
+    def _take(self) -> None:
+        desk = self._switched_on()
+        desk.institution.lists = desk.institution.lists or StatusLists(desk.root, Work())
+        for raw in self._lists:
+            desk.institution.lists.take(raw, desk.clock.now_ns())
+
+    def _switched_on(self) -> Desk:
+        if self._desk is None:
+            world, name = self._world, self._name
+            core = DataCentre()
+            core.enrol(Person(CARD_NO))
+            cloud = DataCentreDevice(core, world.centre, world.authority.root_der, authority=world.authority)
+            chips = {"sam": sam_of_world(world, "contact", name), "hpc": hpc_of(world, "contact", name)}
+            for role, chip in chips.items():
+                self._links |= {role: chip.insert(USUAL)[role]}
+            self._links["cloud"] = DirectLink(cloud, self.clock, channel="network")
+            self._desk = Desk("reader", Institution(INSTITUTION), world.root, self.clock, world.fresh("reader", name))
+            self._own(self._open())
+            self._take()
+        return self._desk
+
+    def _open(self) -> Flow[None]:
+        assert self._desk is not None
+        sam = yield from open_sam(self._desk)
+        yield from insert_hpc(self._desk, sam)
+
+    def _own(self, flow: Flow[Any]) -> Any:
+        return run(flow, Session(self._links, self.clock, PromptPeople({"enter PIN": PIN})))
+
+    # -- a card is presented
+
+    def begin(self, task: Task) -> Wants | Told:
+        """The first thing that it wants of the card."""
+        desk = self._switched_on()
+        counter = Counter(Medium(self.channel))
+        self._flow = self._run(desk, counter, task)
+        return self._go_on(None)
+
+    def answer(self, outcome: Outcome, reply: bytes | None) -> Wants | Told:
+        """What came of it, and the next."""
+        return self._go_on(Attempt(outcome, 0, reply))
+
+    def _go_on(self, answer: Any) -> Wants | Told:
+        """Everything of its own, up to the next effect on the card."""
+        assert self._flow is not None
+        session = Session(self._links, self.clock, PromptPeople())
+        try:
+            while True:
+                effect = self._flow.send(answer)
+                match effect:
+                    case Exchange() if effect.role in PRESENTED:
+                        return Wants(effect.role, effect.message, effect.step, effect.timeout_s)
+                    case Connect():
+                        return Wants(effect.role, effect.address, effect.step, effect.timeout_s, True)
+                    case Exchange():
+                        answer = do_exchange(effect, session)
+                    case Sleep():
+                        self.clock.advance_to(self.clock.now_ns() + round(effect.duration_s * 1e9))
+                        answer = None
+                    case Ask():
+                        answer = ""
+                    case _:
+                        raise AssertionError(effect)
+        except StopIteration as end:
+            found: Told = end.value
+            return found
+
+    def _run(self, desk: Desk, counter: Counter, task: Task) -> Flow[Told]:
+        doctor = Handle("hpc", True, False, b"")
+        try:
+            match task:
+                case Task.REGISTER:
+                    begun = yield from register_wallet(desk, counter, self._visit())
+                    return _told(begun.person)
+                case Task.CONSULT:
+                    yield from read_medical_wallet(desk, counter, doctor, self._registered())
+                    return Told("0", card_no=CARD_NO)
+                case Task.COLLECT:
+                    person, _, _ = yield from read_prescriptions_wallet(desk, counter, doctor)
+                    return _told(person)
+                case Task.WRITE:
+                    yield from write_wallet(desk, counter, self._registered(), self._records, BATCH_ID, doctor)
+                    return Told("0", card_no=CARD_NO, receipt=True)
+        except Ended as e:
+            return Told(e.code, e.what)
+
+    def _visit(self) -> VisitRequest:
+        fresh = self._world.fresh("reader's visit", self._name)
+        return VisitRequest(fresh(16), fresh(16), roc_datetime13(self.clock.now_ns()))
+
+    def _registered(self) -> VirtualRegistered:
+        """As if the holder had registered before."""
+        seen = Seen(CARD_NO, HOLDER.holder.name, b"", b"", Status.VALID, 0)
+        return VirtualRegistered(self._visit(), seen, "W001", "", "0")
+
+    def _records(self, holder: bytes) -> Sequence[Record]:
+        at_ns = self.clock.now_ns()
+        fields = {1: "W001", 2: "01", 3: INSTITUTION}
+        return [Record(Kind.VISIT, bytes(15) + b"\1", holder, at_ns, fields),
+                Record(Kind.FEE, bytes(15) + b"\2", holder, at_ns, {1: b"fees"})]
+
+    # -- codes
+
+    def show_challenge(self) -> str:
+        """What it shows to a phone, and from then on takes a code for."""
+        self._challenge = new_challenge(READER, self._world.fresh("challenge"))
+        return self._challenge.to_text()
+
+    def scan(self, text: str, scope: frozenset[Scope], purpose: Purpose) -> Told:
+        """The code of a card on a phone's screen, and what is to be done with it."""
+        desk = self._switched_on()
+        if self._codes is None:
+            issuers = Issuers(desk.root, Work())
+            issuers.take(self._world.signer.chain, desk.clock.now_ns())
+            assert desk.institution.lists is not None
+            self._codes = QrReader(READER, issuers, desk.institution.lists, Work())
+        verdict = self._codes.check(text, desk.clock.now_ns(), self._challenge, scope=scope, purpose=purpose)
+        shown = "" if verdict.shown is None or not verdict.believed else verdict.shown.data.card_no
+        return Told(verdict.code.number, verdict.reason.value, shown, verdict.on_behalf, verdict.to_reconcile)
+
+
+def _told(person: Seen) -> Told:
+    return Told("0", "", person.card_no, person.on_behalf, person.status is Status.UNKNOWN)
+
+
+__all__ = ["PRESENTED", "ReferenceReader", "Task", "Told", "Wants"]
