@@ -26,9 +26,11 @@ from virtual_devices.mdoc.nfc_retrieval import Retrieval
 from virtual_devices.mdoc.request import DeviceRequest
 from virtual_devices.mdoc.response import DeviceResponse, DeviceSigned, Document, sign_device
 from virtual_devices.mdoc.session import Cipher, SessionData, Side, Transcript
-from virtual_devices.mdoc.tagged import MalformedMdoc
+from virtual_devices.mdoc.tagged import MalformedMdoc, unembed
 from virtual_devices.mdoc.type4 import Fixed, Type4Tag
+from virtual_devices.pki import hashed
 from virtual_devices.wallet.faces import NFC_ATR
+from virtual_devices.write_back import Batch, Receipt, WriteOutcome, read_batch
 
 Answer = tuple[Outcome, bytes | None]
 MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES = 65535, 65536
@@ -190,4 +192,28 @@ class ScriptedCard:
         return sign_device(lambda m: self.world.es256(key, m), self.transcript, vhc.DOCTYPE, values)
 
 
-__all__ = ["Answer", "InSession", "Script", "ScriptedCard"]
+def storing(outcome: WriteOutcome = WriteOutcome.STORED, **more: Any) -> Script:
+    """A card that answers a batch with a receipt. ``more``: of the script."""
+    def say(card: ScriptedCard, asked: DeviceRequest, _: int) -> bytes:
+        batch = batch_of(asked)
+        if batch is not None:
+            done = receipt(batch, outcome, card.world.now_ns)
+            card.script.values = {**card.script.values, vhc.WRITE: {vhc.RECEIPT: done.value()}}
+        return card.right(asked)
+
+    return Script(**{"say": say, **more})
+
+
+def batch_of(asked: DeviceRequest) -> Batch | None:
+    """The batch that rides in a request. Raises MalformedMdoc."""
+    found = asked.documents[0].items.info.get(vhc.WRITE_INFO)
+    return None if found is None else read_batch(unembed(found, "the batch"))
+
+
+def receipt(batch: Batch, outcome: WriteOutcome, at_ns: int) -> Receipt:
+    """What a card says of a batch."""
+    generation = batch.generation + 1 if outcome.done else batch.generation
+    return Receipt(batch.id, hashed(batch.to_bytes()), outcome, generation, at_ns)
+
+
+__all__ = ["Answer", "InSession", "Script", "ScriptedCard", "batch_of", "receipt", "storing"]

@@ -153,8 +153,9 @@ def _codes(place: Place, names: Mapping[str, Any]) -> Iterator[Mutant]:
             yield _mutant(place, Family.WRONG_CODE, f"-{number}", f"{kind.__name__}.{other} for {node.attr}", _at(node), new)
     told = (n for n in ast.walk(place.statement) if isinstance(n, ast.Constant | ast.Name) and is_code(n, names))
     for number, code in enumerate(told if isinstance(place.statement, ast.Return) else ()):
-        new = _another(code, names)
-        yield _mutant(place, Family.WRONG_CODE, f"-code-{number}", f"{ast.unparse(new)} for {ast.unparse(code)}", _at(code), new)
+        wrong = _another(code, names)
+        says = f"{ast.unparse(wrong)} for {ast.unparse(code)}"
+        yield _mutant(place, Family.WRONG_CODE, f"-code-{number}", says, _at(code), wrong)
     for number, word in enumerate(_words(place.statement)):
         if not isinstance(word, ast.Attribute):
             spoilt = ast.BinOp(word, ast.BitXor(), ast.Constant(0x0100))
