@@ -148,7 +148,7 @@ def _elements(asked: DeviceRequest) -> Mapping[str, set[str]]:
 
 def _signers(reader: ReaderTester, card: ScriptedCard, asked: DeviceRequest, number: int) -> list[Verified]:
     """Who signed a request: the SAM each document request, everybody the whole. That each signature holds is a check."""
-    root, now_ns, at = reader.world.root, reader.reader.clock.now_ns(), card.transcript
+    root, now_ns, at = reader.world.root, reader.reader.now_ns(), card.transcript
     found = []
     auth = asked.documents[0].auth
     reader.expect(f"request {number} is signed by the SAM", auth is not None)

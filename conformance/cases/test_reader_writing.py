@@ -54,7 +54,7 @@ def test_batch_is_made_for_the_card_that_was_shown(reader: ReaderTester) -> None
             leaf = names.get(thumbprint(signature))
             reader.expect("signed under a certificate shown in this session", leaf is not None)
             chain = next(one.chain for one in (writing.documents[0].auth, *writing.auth_all) if one and one.chain[0] == leaf)
-            who = reader.world.root.check(chain, {Role.SAM, Role.PHYSICIAN}, reader.reader.clock.now_ns())
+            who = reader.world.root.check(chain, {Role.SAM, Role.PHYSICIAN}, reader.reader.now_ns())
             assert isinstance(who, Verified)
             reader.expect("the signature holds", signed.verify(number, who.key))
             roles.append(who.role)

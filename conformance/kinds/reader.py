@@ -20,7 +20,6 @@ from conformance.vectors.lists import add as add_lists
 from conformance.vectors.suite import Suite as Vectors
 from conformance.vectors.world import World
 from virtual_devices.authorization import Purpose, Scope
-from virtual_devices.clock import Clock
 from virtual_devices.link import Outcome
 from virtual_devices.mdoc import engagement, session
 from virtual_devices.mdoc.session import Transcript
@@ -35,8 +34,7 @@ LONGEST_S = 34.0
 class ReaderUnderTest(Protocol):
     """A reader, one exchange at a time."""
 
-    @property
-    def clock(self) -> Clock: ...
+    def now_ns(self) -> int: ...
 
     def at(self, now_ns: int) -> None:
         """Its clock, before anything is presented; later only ahead."""
@@ -97,7 +95,7 @@ class ReaderTester(Tester):
     def _note(self, wants: Wants, outcome: Outcome, reply: bytes | None) -> None:
         self.rows.append(ExchangeRow(
             replication=0, visit="", session=self.name, flow="conform", step=wants.step, role=self.role, channel=self.channel,
-            device="scripted card", provenance="presented", at_ns=self.reader.clock.now_ns(), duration_ns=0,
+            device="scripted card", provenance="presented", at_ns=self.reader.now_ns(), duration_ns=0,
             outcome=outcome.value, request=wants.message, reply=reply or b"", request_bytes=len(wants.message),
             reply_bytes=-1 if reply is None else len(reply), status="", fault="", sent_ns=-1,
         ))

@@ -88,7 +88,7 @@ class ReferenceReader:
 
     def __init__(self, world: World, channel: str, name: str) -> None:
         self.channel = channel
-        self.clock = VirtualClock(world.now_ns)
+        self._clock = VirtualClock(world.now_ns)
         self._world, self._name = world, name
         self._flow: Generator[Any, Any, Told] | None = None
         self._lists: Sequence[bytes] = ()
@@ -102,9 +102,12 @@ class ReferenceReader:
     def at(self, now_ns: int) -> None:
         """Its clock, before it is switched on; later only ahead."""
         if self._desk is None:
-            self.clock = VirtualClock(now_ns)
+            self._clock = VirtualClock(now_ns)
         else:
-            self.clock.advance_to(max(now_ns, self.clock.now_ns()))
+            self._clock.advance_to(max(now_ns, self._clock.now_ns()))
+
+    def now_ns(self) -> int:
+        return self._clock.now_ns()
 
     def take_lists(self, lists: Sequence[bytes]) -> None:
         """Status lists, as its data centre hands them out."""
@@ -127,8 +130,8 @@ class ReferenceReader:
             chips = {"sam": sam_of_world(world, "contact", name), "hpc": hpc_of(world, "contact", name)}
             for role, chip in chips.items():
                 self._links |= {role: chip.insert(USUAL)[role]}
-            self._links["cloud"] = DirectLink(cloud, self.clock, channel="network")
-            self._desk = Desk("reader", Institution(INSTITUTION), world.root, self.clock, world.fresh("reader", name))
+            self._links["cloud"] = DirectLink(cloud, self._clock, channel="network")
+            self._desk = Desk("reader", Institution(INSTITUTION), world.root, self._clock, world.fresh("reader", name))
             self._own(self._open())
             self._take()
         return self._desk
@@ -139,7 +142,7 @@ class ReferenceReader:
         yield from insert_hpc(self._desk, sam)
 
     def _own(self, flow: Flow[Any]) -> Any:
-        return run(flow, Session(self._links, self.clock, PromptPeople({"enter PIN": PIN})))
+        return run(flow, Session(self._links, self._clock, PromptPeople({"enter PIN": PIN})))
 
     # -- a card is presented
 
@@ -157,7 +160,7 @@ class ReferenceReader:
     def _go_on(self, answer: Any) -> Wants | Told:
         """Everything of its own, up to the next effect on the card."""
         assert self._flow is not None
-        session = Session(self._links, self.clock, PromptPeople())
+        session = Session(self._links, self._clock, PromptPeople())
         try:
             while True:
                 effect = self._flow.send(answer)
@@ -169,7 +172,7 @@ class ReferenceReader:
                     case Exchange():
                         answer = do_exchange(effect, session)
                     case Sleep():
-                        self.clock.advance_to(self.clock.now_ns() + round(effect.duration_s * 1e9))
+                        self._clock.advance_to(self._clock.now_ns() + round(effect.duration_s * 1e9))
                         answer = None
                     case Ask():
                         answer = ""
@@ -200,7 +203,7 @@ class ReferenceReader:
 
     def _visit(self) -> VisitRequest:
         fresh = self._world.fresh("reader's visit", self._name)
-        return VisitRequest(fresh(16), fresh(16), roc_datetime13(self.clock.now_ns()))
+        return VisitRequest(fresh(16), fresh(16), roc_datetime13(self._clock.now_ns()))
 
     def _registered(self) -> VirtualRegistered:
         """As if the holder had registered before."""
@@ -208,7 +211,7 @@ class ReferenceReader:
         return VirtualRegistered(self._visit(), seen, "W001", "", "0")
 
     def _records(self, holder: bytes) -> Sequence[Record]:
-        at_ns = self.clock.now_ns()
+        at_ns = self._clock.now_ns()
         fields = {1: "W001", 2: "01", 3: INSTITUTION}
         return [Record(Kind.VISIT, bytes(15) + b"\1", holder, at_ns, fields),
                 Record(Kind.FEE, bytes(15) + b"\2", holder, at_ns, {1: b"fees"})]

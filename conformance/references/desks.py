@@ -1,0 +1,160 @@
+"""What stands at an institution's desk, of a virtual control software, clinic or pharmacy: slots with chips, and a line to a data
+centre that does what a case wants.
+
+The data centre is the bench's own: it belongs to whoever tries the device, and what came over the line is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import cbor2
+
+from conformance.references.data_centre import ReferenceDataCentre
+from conformance.references.hpc import PIN
+from conformance.town import Place
+from conformance.vectors.world import World
+from virtual_devices import cose
+from virtual_devices.clock import Clock, VirtualClock
+from virtual_devices.flow import Flow, PromptPeople, Session, run
+from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
+from virtual_devices.link import Attempt, Device, DirectLink, Outcome
+from virtual_devices.pki import Role
+from virtual_devices.randomness import digest
+from virtual_devices.reader.desk import Desk, Institution, Policy
+from virtual_devices.reader.transmit import chip_status
+from virtual_devices.sam.sam import Sam, SamImage
+
+PUK = "13579024"
+
+
+class Slot:
+    """A slot: what is in it answers, an empty one says so. ``struck``: the chip is taken away once so many more commands came."""
+
+    provenance = DirectLink.provenance
+    device = "virtual"
+    channel = "contact"
+
+    def __init__(self, clock: Clock, chip: Device | None) -> None:
+        self._clock = clock
+        self.chip = chip
+        self.struck: int | None = None
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        if self.struck is not None:
+            self.struck -= 1
+            if self.struck < 0:
+                self.chip = None
+        if self.chip is None:
+            return Attempt(Outcome.GONE, 0)
+        return DirectLink(self.chip, self._clock).attempt(message, timeout_s)
+
+
+class Line:
+    """To the data centre. ``fates``: what becomes of the next requests, one after the other: ``lost``, ``reply lost``, ``forged``
+    (signed by a stranger), ``by a sam``, ``unsigned``, ``another's`` (the answer to an earlier request), ``noise``; ``down``: all
+    of them are lost."""
+
+    channel, device, provenance = "network", "virtual", DirectLink.provenance
+
+    def __init__(self, world: World, centre: DirectLink) -> None:
+        self._world, self._centre = world, centre
+        self.down = False
+        self.fates: list[str] = []
+        self.heard: list[bytes] = []
+        self._answers: list[bytes] = []
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        self.heard.append(message)
+        fate = "lost" if self.down else self.fates.pop(0) if self.fates else ""
+        if fate == "lost":
+            return Attempt(Outcome.REQUEST_LOST, 0)
+        reply = self._centre.attempt(message, timeout_s).reply or b""
+        if fate == "reply lost":
+            return Attempt(Outcome.REPLY_LOST, 0)
+        self._answers.append(reply)
+        return Attempt(Outcome.REPLIED, 0, self._spoilt(reply, fate))
+
+    def _spoilt(self, reply: bytes, fate: str) -> bytes:
+        payload = cose.decode(reply).payload or b""
+        match fate:
+            case "forged" | "by a sam":
+                strange = fate == "forged"
+                authority = self._world.stranger if strange else self._world.authority
+                by = authority.issue(Role.DATA_CENTRE if strange else Role.SAM, "IDC")
+                return cose.sign1(by.key, payload, {cose.X5CHAIN: list(by.chain)})
+            case "unsigned":
+                return reply[:-64] + bytes(64)
+            case "another's":
+                return self._answers[0]
+            case "noise":
+                return b"\x81" * 999
+            case _:
+                return reply
+
+
+class DeskWithChips:
+    """One desk of a place: its security module, its professional's card, the line. All of it follows from ``name``."""
+
+    def __init__(self, world: World, place: Place, name: str, policy: Policy = Policy(cloud_tries=2, hold_off_s=0)) -> None:
+        self.world, self.place, self.name = world, place, name
+        self.centre = ReferenceDataCentre(world, "network", name)
+        self._clock: VirtualClock = self.centre.clock
+        centre = self.centre.meet()["cloud"]
+        assert isinstance(centre, DirectLink)
+        self.line = Line(world, centre)
+        self.slots: dict[str, Slot] = {role: Slot(self._clock, chip) for role, chip in self._chips().items()}
+        self.answers = {"enter PIN": PIN}
+        fresh = world.fresh("desk", name)
+        self.desk = Desk(name, Institution(place.institution), world.root, self._clock, fresh, policy)
+
+    def _chips(self) -> dict[str, Device]:
+        place, world = self.place, self.world
+        sam = world.authority.issue(Role.SAM, place.sam_id, organisation=place.institution)
+        role = Role.PHYSICIAN if place.professional is world.physician else Role.PHARMACIST
+        hpc = world.authority.issue(role, place.professional_id)
+        root, seed = world.authority.root_der, digest(world.seed, self.name)
+        image = HpcImage(place.professional_id, "王小明", hpc, root, seed, fresh_cells(PIN, PUK), "HPC000000001",
+                         "WANG,HSIAO-MING")
+        return {"sam": Sam(SamImage(place.sam_id, place.institution, sam, root, seed)), "hpc": Hpc(image)}
+
+    def run(self, flow: Flow[Any]) -> Any:
+        people = PromptPeople(self.answers)
+        return run(flow, Session({**self.slots, "cloud": self.line}, self._clock, people, status=chip_status))
+
+    # -- what a case does at the desk
+
+    def now_ns(self) -> int:
+        return self._clock.now_ns()
+
+    def later(self, seconds: float) -> None:
+        self.centre.later(seconds)
+
+    def take_out(self, role: str) -> None:
+        self.slots[role].chip = None
+
+    def strike(self, role: str, commands: int) -> None:
+        """The chip is taken away after so many more commands."""
+        self.slots[role].struck = commands
+
+    def type(self, what: str, text: str) -> None:
+        """What a person types when they are asked for it."""
+        self.answers[what] = text
+
+    def line_is(self, fates: list[str], *, down: bool = False) -> None:
+        self.line.fates, self.line.down = list(fates), down
+
+    def heard(self) -> list[bytes]:
+        """Requests to the data centre, as they came, since this was asked last."""
+        found, self.line.heard = self.line.heard, []
+        return found
+
+
+def payload_of(request: bytes) -> Mapping[Any, Any]:
+    """What a request to the data centre says, read without believing it."""
+    found: Mapping[Any, Any] = cbor2.loads(cose.decode(request).payload or b"")
+    return found
+
+
+__all__ = ["DeskWithChips", "Line", "Slot", "payload_of"]
