@@ -16,7 +16,7 @@ from conformance.vectors.model import Input, Kind, Reason, Value, Vector
 from conformance.vectors.suite import Suite
 from conformance.vectors.world import STATUS_URI, World
 from virtual_devices import vhc
-from virtual_devices.authorization import Purpose, Scope
+from virtual_devices.authorization import Scope
 from virtual_devices.clock import from_datetime
 from virtual_devices.link import Outcome
 from virtual_devices.mdoc.mso import StatusReference
@@ -68,7 +68,7 @@ def _set_up(reader: ReaderTester, vector: Vector) -> None:
     at = vector.values.get(Value.AT)
     reader.give_lists()
     if at is not None:
-        reader.reader.at(from_datetime(datetime.fromisoformat(at.replace("Z", "+00:00"))))
+        reader.at(from_datetime(datetime.fromisoformat(at.replace("Z", "+00:00"))))
 
 
 def _judged(reader: ReaderTester, vector: Vector, code: str) -> None:
@@ -168,7 +168,7 @@ def test_status_list_is_judged(reader: ReaderTester, name: str) -> None:
     at = vector.values.get(Value.AT)
     if at is not None:  # taken in time, and looked at then
         reader.present(Task.REGISTER, Script(fate=_nobody))
-        reader.reader.at(from_datetime(datetime.fromisoformat(at.replace("Z", "+00:00"))))
+        reader.at(from_datetime(datetime.fromisoformat(at.replace("Z", "+00:00"))))
     place = StatusReference(STATUS_URI, int(vector.values[Value.INDEX]))
     told, _ = reader.present(Task.REGISTER, Script(carries=reader.world.credential(place=place)))
     reader.equal("code", told.code, _SERVED.get(vector.expected.reason, "0"))
@@ -244,7 +244,7 @@ def test_code_is_judged(reader: ReaderTester, name: str) -> None:
     vector = _models(Kind.CARD_CODE)[name]
     if name.startswith("signer"):  # the issuers' certificates come with its set-up, before one of them ends
         reader.give_lists()
-        reader.reader.scan("", frozenset(), Purpose.CARE)
+        reader.scan("")
     _set_up(reader, vector)
     suite = _suite(reader.world)
     wanted = vector.values.get(Value.SCOPE, "basic")
@@ -254,8 +254,8 @@ def test_code_is_judged(reader: ReaderTester, name: str) -> None:
         reader.need("the reader asks as the vector has it", shown.encode() == suite.files[vector.files[Input.CHALLENGE]])
     if Input.BEFORE in vector.files:
         before = suite.files[vector.files[Input.BEFORE]].decode()
-        reader.equal("the first time", reader.reader.scan(before, scope, Purpose.CARE).code, "0")
-    told = reader.reader.scan(suite.files[vector.files[Input.TEXT]].decode(), scope, Purpose.CARE)
+        reader.equal("the first time", reader.scan(before, scope).code, "0")
+    told = reader.scan(suite.files[vector.files[Input.TEXT]].decode(), scope)
     _judged(reader, vector, told.code)
     if vector.expected.accepted:
         if Value.AT not in vector.values:

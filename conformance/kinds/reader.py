@@ -6,9 +6,9 @@ Whoever brings the reader (a virtual desk, or a real one whose person is asked t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Protocol, TypeVar
 
 from conformance.case import Kind
 from conformance.kinds import Suite
@@ -25,6 +25,7 @@ from virtual_devices.mdoc import engagement, session
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.trace import ExchangeRow
 
+T = TypeVar("T")
 MOST_STEPS = 400
 """Commands and messages of one presentation: a reader that wants more of a card goes round in a circle."""
 LONGEST_S = 34.0
@@ -68,29 +69,37 @@ class ReaderTester(Tester):
 
     def give_lists(self, *more: bytes) -> None:
         """The lists of the vectors, or these."""
-        self.reader.take_lists(more or _lists(self.world))
+        self._asked("its lists", lambda: self.reader.take_lists(more or _lists(self.world)))
+
+    def at(self, now_ns: int) -> None:
+        self._asked("its clock", lambda: self.reader.at(now_ns))
+
+    def scan(self, text: str, scope: frozenset[Scope] = frozenset({Scope.BASIC}), purpose: Purpose = Purpose.CARE) -> Told:
+        """A code is held before it. That it says something is a check."""
+        return self._asked("a code", lambda: self.reader.scan(text, scope, purpose))
+
+    def _asked(self, what: str, do: Callable[[], T]) -> T:
+        """That the reader comes back is a check."""
+        try:
+            return do()
+        except TimeoutError as e:
+            self.expect(f"the reader takes {what}", False, "an answer", str(e) or "silence")
+            raise AssertionError("unreachable") from None
 
     def present(self, task: Task = Task.REGISTER, script: Script | None = None) -> tuple[Told, ScriptedCard]:
         """One presentation to its end. That it comes to one is a check."""
         self._presented += 1
         card = ScriptedCard(self.world, self.channel, f"{self.name} {self._presented}", script or Script())
-        said = self.reader.begin(task)
+        said = self._asked("a card", lambda: self.reader.begin(task))
         for _ in range(MOST_STEPS):
             if isinstance(said, Told):
                 return said, card
             self.expect("it waits no longer than it may", said.timeout_s <= LONGEST_S, LONGEST_S, said.timeout_s)
             outcome, reply = card.answer(said)
             self._note(said, outcome, reply)
-            said = self._next(outcome, reply)
+            said = self._asked("an answer", partial(self.reader.answer, outcome, reply))
         self.expect("the presentation comes to an end", False, f"{MOST_STEPS} steps at most", "another")
         raise AssertionError("unreachable")
-
-    def _next(self, outcome: Outcome, reply: bytes | None) -> Wants | Told:
-        try:
-            return self.reader.answer(outcome, reply)
-        except TimeoutError as e:
-            self.expect("the reader goes on", False, "a message, or its end", str(e) or "silence")
-            raise AssertionError("unreachable") from None
 
     def _note(self, wants: Wants, outcome: Outcome, reply: bytes | None) -> None:
         self.rows.append(ExchangeRow(

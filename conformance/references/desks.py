@@ -14,17 +14,18 @@ import cbor2
 from conformance.references.data_centre import ReferenceDataCentre
 from conformance.references.hpc import PIN
 from conformance.town import Place
-from conformance.vectors.world import World
+from conformance.vectors.world import Reader, World
 from virtual_devices import cose
 from virtual_devices.clock import Clock, VirtualClock
 from virtual_devices.flow import Flow, PromptPeople, Session, run
 from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
 from virtual_devices.link import Attempt, Device, DirectLink, Outcome
-from virtual_devices.pki import Role
+from virtual_devices.pki import DAY_NS, Identity, Role
 from virtual_devices.randomness import digest
 from virtual_devices.reader.desk import Desk, Institution, Policy
 from virtual_devices.reader.transmit import chip_status
 from virtual_devices.sam.sam import Sam, SamImage
+from virtual_devices.uploads.register import Trade
 
 PUK = "13579024"
 
@@ -111,13 +112,19 @@ class DeskWithChips:
 
     def _chips(self) -> dict[str, Device]:
         place, world = self.place, self.world
-        sam = world.authority.issue(Role.SAM, place.sam_id, organisation=place.institution)
-        role = Role.PHYSICIAN if place.professional is world.physician else Role.PHARMACIST
-        hpc = world.authority.issue(role, place.professional_id)
+        role = Role.PHYSICIAN if place.trade is Trade.CLINIC else Role.PHARMACIST
+        sam = self._identity(Role.SAM, place.sam_id, place.sam, place.institution)
+        hpc = self._identity(role, place.professional_id, place.professional)
         root, seed = world.authority.root_der, digest(world.seed, self.name)
         image = HpcImage(place.professional_id, "王小明", hpc, root, seed, fresh_cells(PIN, PUK), "HPC000000001",
                          "WANG,HSIAO-MING")
         return {"sam": Sam(SamImage(place.sam_id, place.institution, sam, root, seed)), "hpc": Hpc(image)}
+
+    def _identity(self, role: Role, subject: str, reader: Reader, organisation: str = "") -> Identity:
+        """A chip's own certificate, of years, for the key that its reader certificates are for."""
+        renew, key = self.world.authority.renew, reader.key
+        return Identity(key, renew(role, subject, key.public_key(), self.world.now_ns - DAY_NS, organisation=organisation,
+                                   hours=26_280))
 
     def run(self, flow: Flow[Any]) -> Any:
         people = PromptPeople(self.answers)

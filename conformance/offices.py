@@ -1,0 +1,125 @@
+"""What a clinic's and a pharmacy's software have in common under test: their requests to the data centre, and the files that they
+upload."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import cbor2
+
+from conformance.records import Pen
+from conformance.references.clinic import Done, Shelves
+from conformance.references.desks import payload_of
+from conformance.tester import Tester
+from conformance.town import Place, clinic, pharmacy
+from conformance.vectors.world import World
+from virtual_devices import cose
+from virtual_devices.pki import sign
+from virtual_devices.trace import ExchangeRow
+from virtual_devices.uploads.document import Record
+from virtual_devices.uploads.xml_reader import read
+
+
+class OfficeUnderTest(Protocol):
+    """Software of an institution, and what stands round it."""
+
+    def now_ns(self) -> int: ...
+    def later(self, seconds: float) -> None: ...
+    def take_out(self, role: str) -> None: ...
+    def line_is(self, fates: list[str], *, down: bool = False) -> None: ...
+    def heard(self) -> list[bytes]: ...
+    def tell_centre(self, message: bytes) -> bytes: ...
+    def policy(self, *, offline: bool) -> None: ...
+    def version(self, version: str) -> None: ...
+    def shelves(self) -> Shelves: ...
+    def upload(self) -> Done: ...
+
+
+class OfficeTester(Tester):
+    """The people at the desk, the other institutions, and the data centre. ``clinic``, ``pharmacy``: who they are."""
+
+    def __init__(self, software: OfficeUnderTest, world: World, name: str) -> None:
+        super().__init__()
+        self.office = software
+        self.world = world
+        self.name = name
+        self.clinic, self.pharmacy = clinic(world), pharmacy(world)
+        self.fresh = world.fresh("tester", name)
+        self._heard: list[Mapping[Any, Any]] = []
+
+    @property
+    def now_ns(self) -> int:
+        return self.office.now_ns()
+
+    def pen(self, place: Place) -> Pen:
+        return Pen(place, self.world)
+
+    def act(self, what: str, do: Callable[[], Any]) -> Any:
+        """One act of the people at the desk. That the software comes back is a check."""
+        try:
+            found = do()
+        except TimeoutError as e:
+            self.expect(f"{what}: the software comes back", False, "an answer", str(e) or "silence")
+        self.rows.append(ExchangeRow(
+            replication=0, visit="", session=self.name, flow="conform", step=what, role=self.role, channel="desk",
+            device="virtual", provenance="modelled", at_ns=self.now_ns, duration_ns=0, outcome="replied", request=what.encode(),
+            reply=str(found).encode()[:4096], request_bytes=len(what), reply_bytes=len(str(found)), status="", fault="",
+            sent_ns=-1,
+        ))
+        return found
+
+    def done(self, what: str, do: Callable[[], Done]) -> Done:
+        """The same; that it is done is a check."""
+        found: Done = self.act(what, do)
+        self.equal(f"{what}: code", found.code, "0")
+        return found
+
+    # -- the data centre's side
+
+    def requests(self, operation: str = "") -> list[Mapping[Any, Any]]:
+        """What it has asked of the data centre so far: all, or one operation's."""
+        self._heard += [payload_of(raw) for raw in self.office.heard()]
+        return [r for r in self._heard if operation in ("", r[2])]
+
+    def centre(self, place: Place, operation: str, arguments: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        """A request of another institution's, and the answer."""
+        body = {1: 1, 2: operation, 3: self.fresh(16), 4: place.institution, 5: place.sam_id, 6: self.now_ns, 7: dict(arguments)}
+        payload = cbor2.dumps(body, canonical=True)
+        signature = sign(place.sam.key, cose.sig_structure(cose.PROTECTED_ES256, payload))
+        message = cose.Sign1(cose.PROTECTED_ES256, {cose.X5CHAIN: list(place.sam.chain)}, payload, signature)
+        answer = payload_of(self.office.tell_centre(message.to_bytes()))
+        return str(answer[8]), answer[9]
+
+    def leave(self, place: Place, operation: str, raw: bytes, *, documents: tuple[bytes, ...] = ()) -> str:
+        """A signed record of another institution's, left with the data centre; the code."""
+        chains = self.pen(self.clinic).chains + self.pen(self.pharmacy).chains
+        return self.centre(place, operation, {"record": raw, "chains": chains, "documents": list(documents)})[0]
+
+    def files(self) -> list[bytes]:
+        """The files that were uploaded whole, in order; that their digests fit is a check."""
+        batches: dict[bytes, dict[int, bytes]] = {}
+        found: list[bytes] = []
+        for request in self.requests("upload"):
+            a = request[7]
+            parts = batches.setdefault(a["batch"] + a["digest"], {})
+            parts[a["index"]] = a["part"]
+            if len(parts) == a["total"]:
+                whole = b"".join(part for _, part in sorted(parts.items()))
+                self.equal("digest of a file", a["digest"], hashlib.sha256(whole).digest())
+                if whole not in found:
+                    found.append(whole)
+        return found
+
+    def records(self) -> list[Record]:
+        """The records in them; that each file can be read is a check."""
+        found: list[Record] = []
+        for whole in self.files():
+            reading = read(whole)
+            self.expect("the file can be read", bool(reading.records) and not reading.findings, "records", reading.findings)
+            found += reading.records
+        return found
+
+
+__all__ = ["OfficeTester", "OfficeUnderTest"]
