@@ -68,6 +68,7 @@ class Radio:
     def __init__(self, transport: Any, device: Device) -> None:
         self._transport = transport
         self.device = device
+        self._begun: asyncio.Task[Any] | None = None
 
     @classmethod
     async def open(cls, name: str, local_name: str = "") -> Radio:
@@ -108,9 +109,24 @@ class Radio:
         gone: asyncio.Future[None] = self._transport.source.terminated
         return gone
 
+    async def orderly(self, operation: Coroutine[Any, Any, T]) -> T:
+        """What the controller has been asked for is done to its end, whoever still waits for it, and before the next: a host
+        that was cancelled between a command and its answer takes that for the next command's."""
+        task = self._begun = asyncio.ensure_future(_after(self._begun, operation))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(task)
+
     async def close(self) -> None:
+        if self._begun is not None and not self.lost.done():
+            await asyncio.wait((self._begun,), timeout=1.0)
         await quietly(self.device.power_off(), 1.0)
         await self._transport.close()
+
+
+async def _after(before: asyncio.Task[Any] | None, operation: Coroutine[Any, Any, T]) -> T:
+    if before is not None:
+        await asyncio.wait((before,))
+    return await asyncio.wait_for(operation, OPERATION_LIMIT_S)
 
 
 def _config(name: str) -> DeviceConfiguration:
@@ -207,9 +223,9 @@ class ServerStack(_Stack):
         assert len(shown) <= MAX_ADVERTISEMENT_BYTES
         self._device.on(self._device.EVENT_CONNECTION, self._came)
         self._waiting = True
-        await self._device.start_advertising(
+        await self._radio.orderly(self._device.start_advertising(
             AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE, advertising_data=shown, scan_response_data=b"",
-        )
+        ))
 
     def _serve(self, row: Characteristic, ident: bytes | None) -> gatt.Characteristic[bytes]:
         name = row.name
@@ -235,7 +251,7 @@ class ServerStack(_Stack):
     async def _stop(self) -> None:
         self._waiting = False
         self._device.remove_listener(self._device.EVENT_CONNECTION, self._came)
-        await quietly(self._device.stop_advertising())
+        await quietly(self._radio.orderly(self._device.stop_advertising()))
 
     async def close(self) -> None:
         if self._served:
@@ -289,11 +305,11 @@ class ClientStack(_Stack):
 
         self._device.on(self._device.EVENT_ADVERTISEMENT, look)
         try:
-            await self._device.start_scanning(filter_duplicates=False)
+            await self._radio.orderly(self._device.start_scanning(filter_duplicates=False))
             address = await seen
         finally:
             self._device.remove_listener(self._device.EVENT_ADVERTISEMENT, look)
-            await quietly(self._device.stop_scanning())
+            await quietly(self._radio.orderly(self._device.stop_scanning()))
         connection = await asyncio.wait_for(self._device.connect(address), OPERATION_LIMIT_S)
         self._take(connection)
         self._peer = Peer(connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from bench.interrupt import ending
 from virtual_devices.errors import UsageError
 
 TRANSPORT = "usb:0"
+_LAST = re.compile(r"[^0-9A-Za-z._-]+")
 BOTH, PERIPHERAL, CENTRAL = "both", "peripheral", "central"
 
 
@@ -33,8 +35,11 @@ BOTH, PERIPHERAL, CENTRAL = "both", "peripheral", "central"
 @click.option("--readers", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Write there with what a reader may ask: keys and certificates of a SAM and a physician, for 3 days.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Whose card: another seed, another holder.")
+@click.option("--empty", is_flag=True, help="Begin with no phone; one is put in over the control channel.")
+@click.option("--name", default="", help="Name of the control channel; ble-0 for usb:0, ble-private when left out.")
 def command(
     transport: str, private: bool, modes: str, form: str, out: Path | None, trust: Path | None, readers: Path | None, seed: int,
+    empty: bool, name: str,
 ) -> None:
     """Present a phone over Bluetooth LE: show the code that a reader scans, and answer the reader that comes.
 
@@ -49,21 +54,25 @@ def command(
     """
     if (form == "png") != (out is not None):
         raise UsageError("pictures go to a file: --engagement png --out FILE.png, both or neither")
-    sys.exit(show(None if private else transport, modes, form, out, trust=trust, readers=readers, seed=seed))
+    place, name = None if private else transport, name or f"ble-{'private' if private else _LAST.split(transport)[-1]}"
+    sys.exit(show(place, modes, form, out, trust=trust, readers=readers, seed=seed, empty=empty, name=name))
 
 
 def show(
     transport: str | None, modes: str, form: str, out: Path | None, *, trust: Path | None, readers: Path | None, seed: int,
+    empty: bool, name: str,
 ) -> int:
     """Present until Ctrl-C; without a transport on an air of its own. Returns the exit code. Raises LinkError, UsageError."""
     import time
 
     from bench.clock import WallClock
+    from bench.phone_image import KeptPhone
     from bench.present_qr import shown_as
     from bench.presenters.ble import BlePresenter
-    from bench.sample_phone import PIN, SamplePhone
+    from bench.presenters.control import ControlServer
+    from bench.sample_phone import SamplePhone
     from bench.sample_readers import write_readers
-    from bench.willing import Willing, WillingHolder
+    from virtual_devices.link import Device
     from virtual_devices.mdoc.ble_gatt import service_uuid
     from virtual_devices.mdoc.ble_options import BleOptions
     from virtual_devices.mdoc.engagement import Engagement
@@ -79,19 +88,23 @@ def show(
         write_readers(readers, sample.authority, now_ns)
     put = shown_as(form, out)
 
-    def engage() -> Engagement:
+    def engage(phone: Device) -> Engagement:
+        assert isinstance(phone, KeptPhone)
         options = BleOptions(
             None if modes == CENTRAL else service_uuid(fresh), None if modes == PERIPHERAL else service_uuid(fresh),
         )
-        made = sample.phone.engage([options.method()]).engagement
+        made = phone.phone.engage([options.method()]).engagement
         put([made.qr_text()])
         return made
 
-    holder = WillingHolder(sample.phone, PIN, WallClock())
-    phone = Willing(MessageFace(sample.phone), holder, sample.holder.card_no)
-    with _controller(transport) as name, suppress(KeyboardInterrupt):
-        _say(f"presenting a phone with card {phone.card_no}, whose holder agrees to everything, at ble:{name}; Ctrl-C ends it")
-        presenter = BlePresenter(phone, name, engage, report=_say)
+    def load(image: bytes) -> KeptPhone:
+        return KeptPhone.load(image, MessageFace, WallClock())
+
+    first = None if empty else sample.kept(MessageFace, WallClock())
+    what = f"a phone with card {first.card_no}, whose holder agrees to everything" if first else "no phone yet"
+    with _controller(transport) as where, suppress(KeyboardInterrupt):
+        _say(f"presenting {what}, at ble:{where}; Ctrl-C ends it")
+        presenter = BlePresenter(lambda: first, where, engage, ControlServer(name), load=load, report=_say)
 
         def end() -> None:
             logging.getLogger("bumble").setLevel(logging.CRITICAL)  # it complains of answers to what is given up now

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from bench.clock import WallClock
 from bench.datacentre.credentials import pem
+from bench.phone_image import KeptPhone
 from bench.presenters.serve import Persistent
 from bench.presenting import sample_authority, sample_card, sample_second_card
-from bench.sample_phone import PIN, SamplePhone
+from bench.sample_phone import SamplePhone
 from bench.sample_readers import write_readers
-from bench.willing import Willing, WillingHolder
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.card.profiles import PROFILES
 from virtual_devices.card.second import SecondCard
@@ -44,8 +44,8 @@ class Samples:
         self.authority = sample_authority(seed) if self._first is None else self._first.authority
 
     @property
-    def load(self) -> Callable[[bytes], Persistent] | None:
-        """How an image becomes a device of this kind; None where there are no images."""
+    def load(self) -> Callable[[bytes], Persistent]:
+        """How an image becomes a device of this kind."""
         match self._what:
             case "card":
                 return IcCard.from_image
@@ -54,7 +54,7 @@ class Samples:
             case "second-card-contactless":
                 return lambda raw: SecondCard.from_image(raw).contactless
             case _:
-                return None
+                return lambda raw: KeptPhone.load(raw, NfcFace, WallClock())
 
     def exhibit(self, number: int) -> Exhibit:
         seed = self._seed + number
@@ -64,8 +64,7 @@ class Samples:
         sample = self._first if number == 0 else SamplePhone(seed, self._now_ns, self.authority)
         card_no = sample.holder.card_no
         if self._what == WALLET:
-            phone = Willing(NfcFace(sample.phone), WillingHolder(sample.phone, PIN, WallClock()), card_no)
-            return Exhibit(phone, f"a phone with card {card_no}, whose holder agrees to everything")
+            return Exhibit(sample.kept(NfcFace, WallClock()), f"a phone with card {card_no}, whose holder agrees to everything")
         second = sample_second_card(sample, self._profile)
         chosen = second.contact if self._what == SECOND else second.contactless
         how = "by contact" if self._what == SECOND else "in the field"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bench.phone_image import KeptPhone, PhoneImage
 from virtual_devices import pki
 from virtual_devices.card.holder import Holder, make_holder
-from virtual_devices.clock import TAIWAN, from_datetime, to_datetime
+from virtual_devices.clock import TAIWAN, Clock, from_datetime, to_datetime
 from virtual_devices.cloud.issuer import CardHolder, CardIssuer, portrait
+from virtual_devices.link import Device
 from virtual_devices.mdoc.ble_options import BleOptions
 from virtual_devices.mdoc.mso import StatusReference
 from virtual_devices.pki import Authority, Role
@@ -58,6 +61,11 @@ class SamplePhone:
         place = StatusReference(STATUS_URI, int.from_bytes(digest(self._seed, "place")[:4], "big") % (1 << 20))
         issued = self.issuer.credential(self.holder, device, place, self._epoch_ns)
         phone.install(Held(OWN, issued, key, qr=self.issuer.qr(self.holder, device, code, place, self._epoch_ns)))
+
+    def kept(self, face: Callable[[Phone], Device], clock: Clock) -> KeptPhone:
+        """It behind this face, with its holder, as a presenter shows it."""
+        image = PhoneImage(self._seed, self.phone.name, self.authority.root_der, self.holder.card_no, PIN)
+        return KeptPhone(image, self.phone, face, clock)
 
     def trust(self) -> bytes:
         """What a reader needs to believe it, in PEM: the root, the root of those who sign cards, and who signs them."""

@@ -18,6 +18,7 @@ from bench.drivers.pcsc import PcscLink
 from bench.presence import Presence
 from bench.presenters import control
 from bench.presenters.control import Control, ControlInfo
+from bench.presenters.vpcd import VpcdPresenter
 from bench.reader_link import CONNECT_S, OwnCardLink, ReaderLink, silence
 from scenarios.world import ModelledSeat, World, read_status
 from virtual_devices.card.ic_card import IcCard
@@ -143,7 +144,7 @@ class PcscSeat:
             self._choose(self._presence, visit)
         elif self._real is None:
             self._take(self._await(), visit)
-        elif self._real.behind is None and (behind := behind_reader(self._real.link.reader, control.discover())):
+        elif self._real.behind is None and (behind := behind_reader(self._real.link.reader, at_readers())):
             self._take(Real(self._real.link, behind), visit)
         return self._real
 
@@ -178,7 +179,7 @@ class PcscSeat:
             return
         readers = presence.readers()
         try:
-            presenters = control.discover() if readers else []
+            presenters = at_readers() if readers else []
             for presenter in presenters:
                 if presenter.reader in readers and self._awake(_name(presenter)):
                     link = pcsc.open(presenter.reader, env=self._env)
@@ -250,6 +251,11 @@ def _card(image: bytes | None, card: IcCard) -> IcCard | None:
     return back if back is not None and back.card_no == card.card_no else None
 
 
+def at_readers() -> list[ControlInfo]:
+    """Our presenters whose device a PC/SC service sees: those over NFC, over Bluetooth and in software stand before others."""
+    return [presenter for presenter in control.discover() if presenter.medium == VpcdPresenter.medium]
+
+
 def behind_reader(reader: str, presenters: list[ControlInfo]) -> ControlInfo | None:
     """Our presenter behind this reader; one that does not know its reader is believed when it is the only one."""
     named = next((p for p in presenters if p.reader == reader), None)
@@ -259,7 +265,7 @@ def behind_reader(reader: str, presenters: list[ControlInfo]) -> ControlInfo | N
 def find(spec: str, env: Mapping[str, str] | None) -> Real:
     """The named reader; of several that the name fits, the one that our presenter stands behind. Raises LinkError or
     UsageError: none, several, no service, with what was found instead."""
-    presenters = control.discover()
+    presenters = at_readers()
     served = [p.reader for p in presenters if p.reader and pcsc.matches(spec, p.reader)]
     try:
         link = pcsc.open(served[0] if len(served) == 1 else spec, env=env)
@@ -286,4 +292,4 @@ def somebody(spec: str, env: Mapping[str, str] | None, *, ours: bool = False) ->
     raise LinkError(f"{real.link.device}: {why}")
 
 
-__all__ = ["Met", "PcscSeat", "Real", "behind_reader", "find", "somebody"]
+__all__ = ["Met", "PcscSeat", "Real", "at_readers", "behind_reader", "find", "somebody"]

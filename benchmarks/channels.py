@@ -288,7 +288,7 @@ def over_ble(rounds: int, block: int, presentations: int) -> list[Figure]:
     options_of = BleOptions(UUID(int=1, version=4), UUID(int=2, version=4))
     shown = engagement.make(ephemeral_key(os.urandom(32))[1], [options_of.method()])
     with PrivateBluetooth() as bluetooth:
-        presenter = BlePresenter(_Echo(), bluetooth.transport, lambda: shown)
+        presenter = BlePresenter(_Echo, bluetooth.transport, lambda _: shown)
         thread = threading.Thread(target=presenter.run)
         thread.start()
         try:

@@ -16,11 +16,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bench.bluez import PrivateBluetooth
 from bench.drivers import ble
 from bench.presenters.ble import BlePresenter
+from bench.presenters.control import ControlServer
 from bench.presenters.serve import Rows
 from virtual_devices.link import Device, Link
 from virtual_devices.mdoc import engagement
@@ -33,6 +35,8 @@ from virtual_devices.reader.presentation import OPEN_APP, Counter, Medium
 from virtual_devices.trace import ExchangeRow, Row
 from virtual_devices.wallet.faces import MessageFace
 
+from .places import ROOT
+from .toy_card import ToyCard
 from .wallets import EVERYTHING, PHONE_PIN, HolderOf, WalletBench
 
 LIMIT_S = 60.0
@@ -73,7 +77,8 @@ class Presented:
             return made
 
         self._presenter = BlePresenter(
-            self.device, self.transport, engage, rows=Rows(self._keep, role="wallet"), clock=self.clock, report=self.said.append,
+            lambda: self.device, self.transport, lambda _: engage(), rows=Rows(self._keep, role="wallet"), clock=self.clock,
+            report=self.said.append,
         )
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -179,6 +184,23 @@ class Toy:
         return request
 
 
+@contextmanager
+def card_presented_by_a_process(transport: str, folder: Path, shown: Engagement) -> Iterator[subprocess.Popen[bytes]]:
+    """A toy card with a control channel named ``toy`` in ``folder``, always behind the same code. The process may be killed."""
+    command = [sys.executable, "-m", "tests.ble_desk", transport, str(folder), shown.qr_text()]
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _card(transport: str, folder: str, code: str) -> None:
+    shown = engagement.read_qr(code)
+    control = ControlServer("toy", Path(folder))
+    BlePresenter(ToyCard, transport, lambda _: shown, control, load=ToyCard).run()
+
+
 def _main() -> None:
     shown = toy_engagement(*(Mode[name] for name in sys.argv[2:]))
 
@@ -187,10 +209,16 @@ def _main() -> None:
         sys.stdout.flush()
         return shown
 
-    BlePresenter(Toy(), sys.argv[1], engage).run()
+    BlePresenter(Toy, sys.argv[1], lambda _: engage()).run()
 
 
 if __name__ == "__main__":
-    _main()
+    if len(sys.argv) == 4 and sys.argv[3].startswith("mdoc:"):
+        _card(*sys.argv[1:])
+    else:
+        _main()
 
-__all__ = ["LIMIT_S", "BleDesk", "Link", "Presented", "Toy", "method", "presented_toy", "toy_engagement"]
+__all__ = [
+    "LIMIT_S", "BleDesk", "Link", "Presented", "Toy", "card_presented_by_a_process", "method", "presented_toy",
+    "toy_engagement",
+]

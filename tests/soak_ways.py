@@ -261,7 +261,7 @@ def present_nfc(far: Far, place: str, folder: Path, rng: Random) -> None:
 
 
 def present_ble(far: Far, place: str, folder: Path, rng: Random) -> None:
-    BlePresenter(far, place, far.engage).run()
+    BlePresenter(lambda: far, place, lambda _: far.engage()).run()
 
 
 WAYS: Mapping[str, tuple[type[Way], tuple[str, ...]]] = MappingProxyType({

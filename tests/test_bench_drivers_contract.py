@@ -19,7 +19,7 @@ import pytest
 
 from bench.drivers import RealLink, driver, nfc, pcsc
 from virtual_devices.errors import LinkError, UsageError
-from virtual_devices.link import Attempt, Outcome, Provenance
+from virtual_devices.link import Attempt, Outcome
 
 from .media import MEDIA, NOT_HERE, Stand, without_contract
 from .processes import children, open_files, wait_until
@@ -30,18 +30,18 @@ SHORT_S = 0.3
 LATE_S = 10.0
 """How late an answer may be on a machine that others use too. Nothing below waits for so long on purpose."""
 CASES = {
-    "a command too long", "silence", "hung peer", "gone before", "nobody there", "another device", "garbled", "killed worker",
-    "killed peer", "discover",
+    "lengths", "a command too long", "silence", "hung peer", "gone before", "nobody there", "another device", "garbled",
+    "killed worker", "killed peer", "discover", "presented",
 }
 REMEDY = re.compile(r"[:;?] ?\S|again|start|insert|connect")
 
 
-def over(case: str = "") -> pytest.MarkDecorator:
-    """Run the test over every medium that can have the case."""
-    assert not case or case in CASES
+def over(*cases: str) -> pytest.MarkDecorator:
+    """Run the test over every medium that can have the cases."""
+    assert set(cases) <= CASES
     params = [
         pytest.param(name, id=name, marks=[pytest.mark.needs(*medium.tools)] if medium.tools else [])
-        for name, medium in MEDIA.items() if case not in medium.cannot
+        for name, medium in MEDIA.items() if not set(cases) & set(medium.cannot)
     ]
     return pytest.mark.parametrize("stand", params, indirect=True)
 
@@ -68,15 +68,15 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 def connected(stand: Stand) -> RealLink:
     """A link that has been heard by the card that is there now."""
     link = stand.open()
-    awake(link)
+    awake(stand, link)
     return link
 
 
-def awake(link: RealLink) -> None:
+def awake(stand: Stand, link: RealLink) -> None:
     """Connect until the card has answered: a medium may need a moment to notice that another one has left."""
     for _ in range(3):
         assert link.connect(LIMIT_S).outcome is Outcome.REPLIED, link.last_error
-        if link.attempt(READ, LIMIT_S).outcome is Outcome.REPLIED:
+        if link.attempt(stand.question, LIMIT_S).outcome is Outcome.REPLIED:
             return
     raise AssertionError(link.last_error)
 
@@ -103,16 +103,17 @@ def test_device_is_connected_and_asked(stand: Stand, name: str) -> None:
         assert (early.outcome, early.duration_ns) == (Outcome.GONE, 0) and "connect" in link.last_error
         ready = link.connect(LIMIT_S)
         assert ready.outcome is Outcome.REPLIED and ready.duration_ns > 0 and link.last_error == ""
-        assert (link.device, link.provenance) == (stand.moniker, Provenance.MEASURED)
-        assert link.channel in ("contact", "nfc", "ble") and link.worker_pid in children()
-        answer = link.attempt(READ, LIMIT_S)
-        assert answer.reply == b"toy\x90\x00" and 0 < answer.duration_ns < LIMIT_S * 1e9 and link.last_error == ""
+        assert (link.device, link.provenance) == (stand.moniker, stand.provenance)
+        assert link.channel in ("contact", "nfc", "ble", "qr")
+        assert link.worker_pid in children() if stand.worker else link.worker_pid is None
+        answer = link.attempt(stand.question, LIMIT_S)
+        assert answer.reply == stand.answer and 0 < answer.duration_ns < LIMIT_S * 1e9 and link.last_error == ""
         link.disconnect()
-        assert link.attempt(READ, LIMIT_S).outcome is Outcome.GONE
+        assert link.attempt(stand.question, LIMIT_S).outcome is Outcome.GONE
         assert link.connect(LIMIT_S).outcome is Outcome.REPLIED
 
 
-@over()
+@over("lengths")
 def test_messages_of_every_length_arrive_whole(stand: Stand, name: str) -> None:
     with connected(stand) as link:
         for length in MEDIA[name].answers:
@@ -126,7 +127,7 @@ def test_messages_of_every_length_arrive_whole(stand: Stand, name: str) -> None:
 def test_message_that_is_too_long_is_told_and_the_next_connect_works(stand: Stand, name: str) -> None:
     with connected(stand) as link:
         failed(link, link.attempt(bytes(MEDIA[name].too_long), LIMIT_S), Outcome.GONE, Outcome.GARBLED)
-        awake(link)
+        awake(stand, link)
 
 
 @over("silence")
@@ -135,7 +136,7 @@ def test_device_that_says_nothing_ends_within_the_limit(stand: Stand) -> None:
         began = time.monotonic()
         failed(link, link.attempt(SILENCE, SHORT_S), Outcome.TIMED_OUT, Outcome.GONE)
         assert time.monotonic() - began < SHORT_S + LATE_S
-        awake(link)
+        awake(stand, link)
 
 
 @over("hung peer")
@@ -147,28 +148,28 @@ def test_device_that_hangs_is_timed_out_and_the_next_connect_works(stand: Stand)
         failed(link, attempt, Outcome.TIMED_OUT)
         assert attempt.duration_ns >= SHORT_S * 0.9e9
         card.released.set()
-        awake(link)
+        awake(stand, link)
 
 
 @over("gone before")
 def test_device_taken_away_between_two_commands_is_gone_and_comes_back(stand: Stand) -> None:
     with connected(stand) as link:
-        assert stand.control.eject() == b"toy"
-        failed(link, link.attempt(READ, SHORT_S), Outcome.GONE, Outcome.TIMED_OUT)
+        stand.hand.eject()
+        failed(link, link.attempt(stand.question, SHORT_S), Outcome.GONE, Outcome.TIMED_OUT)
         stand.insert()
-        awake(link)
+        awake(stand, link)
 
 
 @over("nobody there")
 def test_connect_to_nothing_ends_at_its_limit_with_the_reason(stand: Stand) -> None:
-    stand.control.eject()
     with stand.open() as link:
+        stand.hand.eject()
         began = time.monotonic()
         failed(link, link.connect(SHORT_S), Outcome.GONE, Outcome.TIMED_OUT)
         assert SHORT_S * 0.9 <= time.monotonic() - began < SHORT_S + LATE_S
         coming = threading.Timer(0.1, stand.insert)
         coming.start()
-        awake(link)  # connect waits for it
+        awake(stand, link)  # connect waits for it
         coming.join()
 
 
@@ -187,50 +188,59 @@ def test_answer_that_is_no_answer_is_garbled(stand: Stand) -> None:
     with connected(stand) as link:
         assert link.attempt(bytes.fromhex("80EC000000"), LIMIT_S).outcome is Outcome.GARBLED
         assert REMEDY.search(link.last_error), link.last_error
-        awake(link)
+        awake(stand, link)
 
 
 @over("killed worker")
-@pytest.mark.parametrize("within", [False, True], ids=["between commands", "within one"])
-def test_killed_worker_is_gone_and_connect_starts_another(stand: Stand, within: bool) -> None:
+def test_killed_worker_is_gone_and_connect_starts_another(stand: Stand) -> None:
+    with connected(stand) as link:
+        killed = link.worker_pid
+        assert killed is not None
+        if stand.on_show:
+            assert link.attempt(SELECT, LIMIT_S).outcome is Outcome.REPLIED and stand.card.selected
+        os.kill(killed, signal.SIGKILL)
+        failed(link, link.attempt(stand.question, LIMIT_S), Outcome.GONE)
+        awake(stand, link)
+        assert not (stand.on_show and stand.card.selected)  # what the lost worker had begun is over
+        assert link.worker_pid not in (None, killed) and killed not in children()
+
+
+@over("killed worker", "hung peer")
+def test_worker_killed_within_a_command_is_gone_and_connect_starts_another(stand: Stand) -> None:
     with connected(stand) as link:
         killed, card = link.worker_pid, stand.card
         assert killed is not None and link.attempt(SELECT, LIMIT_S).outcome is Outcome.REPLIED and card.selected
 
         def kill() -> None:
-            if within:
-                card.hanging.wait(LIMIT_S)
+            card.hanging.wait(LIMIT_S)
             os.kill(killed, signal.SIGKILL)
 
         killer = threading.Thread(target=kill)
         killer.start()
-        if not within:
-            killer.join()
-        attempt = link.attempt(hang(200) if within else READ, LIMIT_S)
+        attempt = link.attempt(hang(200), LIMIT_S)
         killer.join()
         card.released.set()
         failed(link, attempt, Outcome.GONE)
-        awake(link)
-        assert not card.selected  # what the lost worker had begun is over
-        assert link.worker_pid not in (None, killed) and killed not in children()
+        awake(stand, link)
+        assert not card.selected and link.worker_pid not in (None, killed) and killed not in children()
     stand.insert()  # one that has not been released
 
 
 @over("killed peer")
 def test_peer_killed_within_a_command_ends_it_and_another_is_found(stand: Stand, tmp_path: Path) -> None:
-    with stand.peer(tmp_path) as process, stand.open_to_peer() as link:
-        awake(link)
+    with stand.shown.peer(tmp_path) as process, stand.shown.open_to_peer() as link:
+        awake(stand, link)
         killer = threading.Timer(0.2, process.kill)
         killer.start()
         failed(link, link.attempt(hang(255), 5.0), Outcome.GONE, Outcome.TIMED_OUT)
         killer.join()
-        with stand.peer(tmp_path):
-            awake(link)
+        with stand.shown.peer(tmp_path):
+            awake(stand, link)
 
 
 @over()
 def test_closed_link_leaves_nothing_and_may_be_closed_and_used_again(stand: Stand, tmp_path: Path) -> None:
-    files = set(Path(stand.control.path.parent).iterdir())
+    files = set(stand.hand.path.parent.iterdir())
     before = (open_files(), children(), threading.active_count())
     for _ in range(2):
         link = stand.open()
@@ -238,13 +248,13 @@ def test_closed_link_leaves_nothing_and_may_be_closed_and_used_again(stand: Stan
         link = connected(stand)
         link.close()
         link.close()
-        assert link.worker_pid is None and link.attempt(READ, LIMIT_S).outcome is Outcome.GONE
+        assert link.worker_pid is None and link.attempt(stand.question, LIMIT_S).outcome is Outcome.GONE
     assert link.connect(LIMIT_S).outcome is Outcome.REPLIED
     link.disconnect()
     link.disconnect()
     link.close()
     assert wait_until(lambda: (open_files(), children(), threading.active_count()) == before, LIMIT_S)
-    assert set(Path(stand.control.path.parent).iterdir()) == files
+    assert set(stand.hand.path.parent.iterdir()) == files
 
 
 @over("discover")
@@ -259,7 +269,7 @@ def test_device_is_discovered_with_the_moniker_that_opens_it(stand: Stand, name:
 @over()
 def test_moniker_of_nothing_is_refused_with_what_is_there_or_what_to_do(stand: Stand, name: str) -> None:
     before = (open_files(), children())
-    for spec in (MEDIA[name].unknown, ""):
+    for spec in MEDIA[name].unknown:
         with pytest.raises((LinkError, UsageError)) as refused:
             driver(name).open(spec, env=stand.env)
         assert REMEDY.search(str(refused.value)), refused.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import select
 import signal
@@ -14,6 +15,8 @@ from click.testing import CliRunner
 
 from bench.drivers import ble
 from bench.exits import ENVIRONMENT, USAGE
+from bench.presenters.control import Control
+from virtual_devices.errors import PeerError
 from virtual_devices.link import Outcome
 from virtual_devices.mdoc import engagement, session
 
@@ -25,6 +28,7 @@ def test_phone_answers_behind_each_code_that_is_shown(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench.cli", "present", "ble", "--private", "--engagement", "text"]
     with subprocess.Popen(
         [*command, "--trust", str(tmp_path / "trust.pem")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
     ) as child:
         assert child.stdout is not None and child.stderr is not None
         try:
@@ -38,6 +42,15 @@ def test_phone_answers_behind_each_code_that_is_shown(tmp_path: Path) -> None:
                     answer = link.attempt(b"\xa0", LIMIT_S)  # no session establishment: the phone ends the session, by its code
                     assert answer.reply is not None
                     assert session.read_data(answer.reply).status is session.SessionStatus.DECODING_ERROR
+            control = Control(tmp_path / "vhc-bench" / "ble-private.sock", timeout_s=LIMIT_S)
+            status = control.status()
+            assert (status["medium"], status["inserted"], len(status["card_no"])) == ("ble", True, 12)
+            image = control.eject()
+            assert control.status()["inserted"] is False
+            with pytest.raises(PeerError, match="image of a phone"):
+                control.insert(b"a card", "1")
+            control.insert(image, status["card_no"])
+            assert control.status()["inserted"] is True
             assert b"BEGIN CERTIFICATE" in (tmp_path / "trust.pem").read_bytes()
         finally:
             child.send_signal(signal.SIGINT)

@@ -157,7 +157,7 @@ class QrLink:
         if not message:
             return Attempt(Outcome.REPLIED, 0, b"")
         if message != SCAN:
-            return self._failed(Outcome.TIMED_OUT, 0, "a screen answers nothing but a scan")
+            return self._failed(Outcome.TIMED_OUT, 0, "a screen answers nothing but a scan: connect again")
         if self._waiting:
             return Attempt(Outcome.REPLIED, 0, self._waiting.pop(0).encode("ascii"))
         began = time.perf_counter_ns()

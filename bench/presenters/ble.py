@@ -4,6 +4,7 @@
     the reader connects                           POWER_ON for the device
     its messages                                  requests, and the device's answers
     the session ends, or the connection           LOST, and the next engagement
+    ``insert``, ``eject`` of the control channel  another phone, or none: the session with the one before is ended
 
 There is one event loop and no thread: it runs while a reader's message is awaited (:meth:`BleTransport.receive`), and rests while
 the device works. Both modes can be offered at once: the phone then advertises and scans, and the reader takes which it wants.
@@ -14,11 +15,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from bench.ble_end import End
 from bench.bumble_stack import ClientStack, Radio, ServerStack
-from bench.presenters.serve import Rows, Signal, serve
+from bench.presenters.control import ControlServer
+from bench.presenters.serve import Persistent, Rows, Signal
+from bench.presenters.slotted import Slotted
 from virtual_devices.clock import Clock
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Device
@@ -40,18 +44,38 @@ CLOSE_S = 3.0
 T = TypeVar("T")
 
 
+class _LoopPoll:
+    """Descriptors of others, waited for in the event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ready: Callable[[int], None]) -> None:
+        self._loop, self._ready = loop, ready
+
+    def register(self, fd: int, eventmask: int, /) -> None:
+        self._loop.add_reader(fd, self._ready, fd)
+
+    def unregister(self, fd: int, /) -> None:
+        self._loop.remove_reader(fd)
+
+
 class BleTransport:
-    """The way of messages. ``engage`` makes the next engagement and shows it; ``report`` is told what goes on, for people."""
+    """The way of messages. ``engage`` makes the next engagement of the phone that is in, and shows it; ``report`` is told what
+    goes on, for people."""
 
     channel = "ble"
 
-    def __init__(self, transport: str, engage: Callable[[], Engagement], report: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, transport: str, report: Callable[[str], None] = lambda _: None) -> None:
         self.device = f"ble:{transport}"
+        self.engage: Callable[[], Engagement] = _nothing
+        self.other: Callable[[int], object] | None = None  # for the descriptors that others put into the same loop
+        self.tidy: Callable[[], float | None] = lambda: None
         self._name = transport
-        self._engage = engage
         self._report = report
         self._loop = asyncio.new_event_loop()
-        self._stopping = asyncio.Event()
+        self.poll = _LoopPoll(self._loop, self._others)
+        self._tidying: asyncio.TimerHandle | None = None
+        self._told = asyncio.Event()  # to stop, or that a phone has come or is to go
+        self._stopped = self._inside = False
+        self._leaving: list[Callable[[], None]] = []
         self._radio: Radio | None = None
         self._end: End | None = None
         self._ends: list[End] = []  # all that have not been closed
@@ -60,13 +84,32 @@ class BleTransport:
         """Raises LinkError when the controller cannot be used, with what to do."""
         self._radio = self._loop.run_until_complete(Radio.open(self._name))
 
+    @property
+    def connected(self) -> bool:
+        return self._end is not None
+
+    def insert(self, seen: Callable[[bool], None] | None = None) -> None:
+        """A phone can be met. ``seen`` is told False at once: a reader looks when it has seen the phone's code."""
+        self._inside = True
+        self._told.set()
+        if seen is not None:
+            seen(False)
+
+    def remove(self, left: Callable[[], None]) -> None:
+        """The phone ends its session and goes, whatever is under way; ``left`` is called when nobody can meet it any more."""
+        self._leaving.append(left)
+        self._told.set()
+
     def stop(self) -> None:
         """End :meth:`receive`; may be called from any thread."""
+        self._stopped = True
         with suppress(RuntimeError):  # closed already
-            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._loop.call_soon_threadsafe(self._told.set)
 
     def close(self) -> None:
         if not self._loop.is_closed():
+            if self._tidying is not None:
+                self._tidying.cancel()
             self._loop.run_until_complete(self._close_ends())
             if self._radio is not None:
                 self._loop.run_until_complete(_at_most(self._radio.close()))
@@ -75,7 +118,36 @@ class BleTransport:
     # -- what a transport does
 
     def receive(self) -> bytes | Signal:
-        return self._loop.run_until_complete(self._or_stop(self._next())) or Signal.END
+        while not self._stopped:
+            self._told.clear()
+            if self._leaving and self._leave():
+                return Signal.LOST
+            if self._stopped:  # told between the two
+                break
+            came = self._loop.run_until_complete(self._unless_told(self._next()))
+            if came is not None:
+                return came
+        return Signal.END
+
+    def _leave(self) -> bool:
+        """The phone goes. Whether a reader had it."""
+        had, self._end, self._inside = self._end is not None, None, False
+        self._loop.run_until_complete(self._close_ends())
+        leaving, self._leaving = self._leaving, []
+        for left in leaving:
+            left()
+        return had
+
+    def _others(self, fd: int) -> None:
+        if self.other is not None:
+            self.other(fd)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        if self._tidying is not None:
+            self._tidying.cancel()
+        due_s = self.tidy()
+        self._tidying = None if due_s is None else self._loop.call_later(max(0.0, due_s), self._tidy)
 
     def reply(self, message: bytes) -> bool:
         """An empty answer is none: the session has ended by the reader's word."""
@@ -87,10 +159,10 @@ class BleTransport:
         self._loop.run_until_complete(end.send(message))
         return end.ended is None or end.ended.phase is Phase.ENDED_BY_US
 
-    async def _or_stop(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """None when the transport was told to stop first."""
+    async def _unless_told(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """None when the transport was told something first."""
         doing = asyncio.ensure_future(work)
-        told = asyncio.ensure_future(self._stopping.wait())
+        told = asyncio.ensure_future(self._told.wait())
         try:
             await asyncio.wait((doing, told), return_when=asyncio.FIRST_COMPLETED)
             return doing.result() if doing.done() else None
@@ -98,6 +170,8 @@ class BleTransport:
             await _cancelled(told, doing)
 
     async def _next(self) -> bytes | Signal:
+        if not self._inside:
+            await asyncio.get_running_loop().create_future()  # until somebody tells otherwise
         if self._end is None:
             self._end = await self._meet()
             self._report("a reader has connected")
@@ -111,7 +185,7 @@ class BleTransport:
 
     async def _meet(self) -> End:
         """Wait for a reader, at the next engagement: a connection that came to nothing does not use it up."""
-        shown = self._engage()
+        shown = self.engage()
         while True:
             radio, options = await self._there(), _offer(shown)
             ends = [self._make(radio, shown, mode, options) for mode in options.modes]
@@ -210,28 +284,37 @@ def _seen(task: asyncio.Future[Any]) -> None:
         task.exception()
 
 
-class BlePresenter:
-    """A device (a phone behind ``MessageFace``) presented until :meth:`stop`. :meth:`run` blocks; a KeyboardInterrupt within it
-    would strike the event loop wherever it is at: let Ctrl-C call :meth:`stop`."""
+def _nothing() -> Engagement:
+    raise UsageError("no phone is in that could engage")
+
+
+class BlePresenter(Slotted):
+    """One phone (a device behind ``MessageFace``), and the control channel that exchanges it. ``engage`` makes the next
+    engagement of the phone that is in, and shows it. :meth:`run` blocks; a KeyboardInterrupt within it would strike the event
+    loop wherever it is at: let Ctrl-C call :meth:`stop`."""
+
+    medium = "ble"
 
     def __init__(
-        self, device: Device, transport: str, engage: Callable[[], Engagement], *, rows: Rows = Rows(role="wallet"),
-        clock: Clock | None = None, report: Callable[[str], None] = lambda _: None,
+        self, source: Callable[[], Device | None], transport: str, engage: Callable[[Device], Engagement],
+        control: ControlServer | None = None, *, load: Callable[[bytes], Persistent] | None = None,
+        rows: Rows = Rows(role="wallet"), clock: Clock | None = None, report: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._device, self._rows, self._clock = device, rows, clock
-        self._transport = BleTransport(transport, engage, report)
+        self._transport, self._engage = BleTransport(transport, report), engage
+        self.reader = self._transport.device
+        super().__init__(source, self._transport, control, load=load, rows=rows, clock=clock)
+
+    def prepare(self, device: Device) -> None:
+        self._transport.engage = partial(self._engage, device)
 
     def run(self) -> None:
         """Raises LinkError when the controller cannot be used."""
         try:
             self._transport.open()
-            serve(self._device, self._transport, self._rows, clock=self._clock)
-        finally:
+        except BaseException:
             self._transport.close()
-
-    def stop(self) -> None:
-        """End :meth:`run`, from any thread."""
-        self._transport.stop()
+            raise
+        super().run()
 
 
 __all__ = ["BlePresenter", "BleTransport"]

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cbor2
 
@@ -36,6 +36,14 @@ _CARD_NO = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,63}")
 Message = dict[str, Any]
 Respond = Callable[[Message], bool]
 """Answers one request; True when the answer went out to somebody who still waited."""
+
+
+class Polled(Protocol):
+    """Where descriptors are put that a presenter's own loop waits for: ``select.poll``, or what an event loop has instead."""
+
+    def register(self, fd: int, eventmask: int, /) -> None: ...
+
+    def unregister(self, fd: int, /) -> None: ...
 
 
 def runtime_dir(environ: Mapping[str, str] | None = None) -> Path:
@@ -189,12 +197,12 @@ class ControlServer:
         self._folder = folder
         self._listener: socket.socket | None = None
         self._clients: dict[int, _Client] = {}
-        self._poll: select.poll = select.poll()
+        self._poll: Polled = select.poll()
         self._handle: Callable[[Message, Respond], None] = _refuse
         self.path = Path()
         self.state_folder = Path()
 
-    def open(self, poll: select.poll, handle: Callable[[Message, Respond], None]) -> None:
+    def open(self, poll: Polled, handle: Callable[[Message, Respond], None]) -> None:
         """Start to listen. LinkError when a live presenter has the name already."""
         folder = self._folder or runtime_dir()
         self.path = folder / f"{self._name}.sock"
@@ -315,6 +323,6 @@ def _refuse(request: Message, respond: Respond) -> None:
 
 
 __all__ = [
-    "Control", "ControlInfo", "ControlServer", "discover", "forget_image", "image_path", "last_image", "runtime_dir",
-    "save_image",
+    "Control", "ControlInfo", "ControlServer", "Polled", "discover", "forget_image", "image_path", "last_image",
+    "runtime_dir", "save_image",
 ]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable
 from os import getpid
 from pathlib import Path
 from typing import Protocol
 
-from bench.presenters.control import ControlServer, Message, Respond, forget_image, image_path, save_image
+from bench.presenters.control import ControlServer, Message, Polled, Respond, forget_image, image_path, save_image
 from bench.presenters.serve import Persistent, Rows, Slot, Transport, serve
 from virtual_devices.clock import Clock
 from virtual_devices.link import Device
@@ -22,7 +21,7 @@ class Exchanging(Transport, Protocol):
     tidy: Callable[[], float | None]
 
     @property
-    def poll(self) -> select.poll: ...
+    def poll(self) -> Polled: ...
 
     @property
     def connected(self) -> bool:

@@ -170,6 +170,11 @@ class Keystore:
         """Names, purposes and counters, to build the same keystore again on the bench. No key, and no part of any backup."""
         return _SILICON[self].memory.cells()
 
+    @property
+    def writes(self) -> int:
+        """Grows with each act that writes to the memory."""
+        return _SILICON[self].memory.generation
+
     def set_gate(self, gate: Callable[[str], bool]) -> None:
         """Who is asked, with the key's name, whether the holder consents. Once after each power-on: an app cannot replace it."""
         silicon = _SILICON[self]

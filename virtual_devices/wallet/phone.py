@@ -102,6 +102,11 @@ class Phone:
             self.forget_name()
         self.vault.format()
 
+    @property
+    def writes(self) -> int:
+        """Grows with each act that writes to one of its memories: who keeps their cells keeps them anew then."""
+        return self.vault.writes + self.keystore.writes
+
     def forget_name(self) -> None:
         """The phone's own key goes: to the data centre it is another phone from now on."""
         self.keystore.delete(PHONE_KEY)

@@ -137,6 +137,11 @@ class Vault:
         """Open. False before power-on, when empty, when refused, and after a cut."""
         return self._keys is not None
 
+    @property
+    def writes(self) -> int:
+        """Grows with each act that writes to the flash, finished or torn."""
+        return self._store.generation
+
     def backup(self) -> dict[str, bytes]:
         """The flash as it lies there: what a phone's backup, a thief or a forensic laboratory takes along."""
         return self._store.cells()
