@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from conformance.town import PEOPLE, clinic, maker, pharmacy
 from conformance.vectors.world import World
@@ -17,6 +17,7 @@ from virtual_devices.cloud.guardians import Ground, Wish
 from virtual_devices.cloud.identification import Given
 from virtual_devices.cloud.journal import Answer, Asker, Request
 from virtual_devices.cloud.registers import Contracted
+from virtual_devices.cloud.visits import Insurance
 from virtual_devices.lifecycle import Carrier, Party
 from virtual_devices.link import DirectLink, Link
 
@@ -97,6 +98,21 @@ class _Officer:
             return {card.name: card.state.value for card in ledger.of(card_no)}
 
         return self._centre.act(look)
+
+    def insure(self, card_no: str, **change: Any) -> None:
+        """What the insurance knows of a person, from now on: ``insurance`` (the code that refuses), ``card_cancelled``,
+        ``only_at``, ``virtual_year`` and ``virtual_visits``."""
+        people = self._centre.core.people
+        known = people.get(card_no)
+        assert known is not None
+        if "insurance" in change:
+            change["insurance"] = Insurance(change["insurance"])
+        self._centre.act(lambda: people.put(replace(known, **change)))
+
+    def take_physical(self, card_no: str) -> str:
+        """The person's physical card is taken back; the field's code."""
+        card = next(name for name in self.states(card_no) if name.startswith("P"))
+        return self.recall(card)
 
     def suspend(self, card: str) -> str:
         return self._act(lambda request: self._centre.cards.suspend(request, card))
