@@ -47,8 +47,9 @@ _EXITS = {
 @click.option("--hands", "robot", default="", metavar="PROGRAM",
               help="Does a person's steps: called with step, seconds, case; 0 means done.  [default: a person at the terminal]")
 @click.option("--no-hands", is_flag=True, help="No person is there: cases that need one are not applicable.")
+@click.option("--keep-personal-data", "personal", is_flag=True, help="Keep the bytes of a real device's messages as evidence.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="Write report.html, report.json, verdicts.json and junit.xml there.")
+              help="Write report.html, report.json, verdicts.json, junit.xml and every exchange there.")
 @click.option("--sign", "key", type=click.Path(path_type=Path), metavar="FILE",
               help="The laboratory's private key in PEM: report.json is signed with it (report.json.jws).")
 @click.option("--laboratory", default="", metavar="NAME", help="Who tried it, for the report.")
@@ -67,9 +68,9 @@ _EXITS = {
 @click.option("--json", "as_json", is_flag=True, help="Results, list or self-check as JSON on standard output.")
 def command(
     given: tuple[str, ...], channels: tuple[str, ...], pics: tuple[Path, ...], pixit: tuple[Path, ...], only: tuple[str, ...],
-    destructive: bool, latency: str, robot: str, no_hands: bool, out: Path | None, key: Path | None, laboratory: str,
-    expected_file: Path | None, lang: str, processes: int, listing: bool, self_check: bool, remember: bool, schema_of: str | None,
-    seed: int, as_json: bool,
+    destructive: bool, latency: str, robot: str, no_hands: bool, personal: bool, out: Path | None, key: Path | None,
+    laboratory: str, expected_file: Path | None, lang: str, processes: int, listing: bool, self_check: bool, remember: bool,
+    schema_of: str | None, seed: int, as_json: bool,
 ) -> None:
     """Try a device against the clauses of the profile, case by case, and give a verdict.
 
@@ -100,13 +101,14 @@ def command(
         sys.exit(_check_itself(only, processes, as_json, out, remember))
     if key is not None and out is None:
         raise UsageError("--sign signs the report that --out DIR writes: give both")
-    asked = Asked(given, channels, only, pics, pixit, destructive, latency, robot, no_hands, seed, laboratory, lang)
+    asked = Asked(given, channels, only, pics, pixit, destructive, latency, robot, no_hands, seed, laboratory, lang, personal)
     asked.check()  # wrong use is told before anything starts
     expected = _expected(expected_file)
-    report = report_of(_run(asked, processes, quiet=as_json), asked, expected)
+    results = _run(asked, processes, quiet=as_json, exchanges=out is not None)
+    report = report_of(results, asked, expected)
     _tell(report, as_json)
     if out is not None:
-        click.echo(write(report, out, key=key, language=lang), err=as_json)
+        click.echo(write(report, out, key=key, language=lang, captures=results.captures), err=as_json)
     late = unexpected_passes(report)
     for judged in late:
         click.echo(f"EXPECTED TO FAIL, AND PASSED  {judged.case} over {judged.channel}: {judged.wanted}", err=True)
@@ -128,14 +130,15 @@ def _expected(file: Path | None) -> Mapping[tuple[str, str], str]:
     return read_expected(text, str(file), {case.id for case in cases()}, channels, timed)
 
 
-def _run(asked: Asked, processes: int, *, quiet: bool) -> Results:
+def _run(asked: Asked, processes: int, *, quiet: bool, exchanges: bool) -> Results:
     """The suite in pytest, away from the settings of whatever project lies around. Raises UsageError."""
     with TemporaryDirectory() as folder:
         results = Path(folder, "results.json")
         run = subprocess.run(
             [sys.executable, "-m", "pytest", "--disable-plugin-autoload", "-p", "xdist", "-p", "bench.pytest_plugin",
              "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}", "-q", "-n", str(processes), "--pyargs",
-             "conformance.cases", f"--conformance-results={results}", *asked.for_pytest()],
+             "conformance.cases", f"--conformance-results={results}", *["--conformance-exchanges"] * exchanges,
+             *asked.for_pytest()],
             stdout=subprocess.DEVNULL if quiet else sys.stderr, check=False,
         )
         if not results.exists():

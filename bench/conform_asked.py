@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from bench.declaration import load
 from bench.duts import duts
 from bench.hands import hands
 from bench.timing import limits_of
+from conformance.condition import Answers
 from conformance.form import Paper
 from conformance.limits import EXAMPLE, example
 from virtual_devices.errors import UsageError
@@ -34,6 +35,7 @@ class Asked:
     seed: int = 1
     laboratory: str = ""
     language: str = "en"
+    personal: bool = False
 
     def check(self) -> None:
         """Raises UsageError, or ScenarioFaults for a declaration, before anything starts."""
@@ -55,7 +57,7 @@ class Asked:
             *(f"--conformance-only={text}" for text in self.only), *(f"--pics={path.absolute()}" for path in self.pics),
             *(f"--pixit={path.absolute()}" for path in self.pixit), *["--destructive"] * self.destructive,
             f"--latency={latency}", f"--hands={self.robot}", *["--no-hands"] * self.no_hands,
-            f"--conformance-seed={self.seed}", f"--conformance-lang={self.language}",
+            *["--keep-personal-data"] * self.personal, f"--conformance-seed={self.seed}", f"--conformance-lang={self.language}",
         ]
 
     def for_report(self) -> dict[str, Any]:
@@ -78,6 +80,10 @@ class Asked:
         words += _option("--hands", self.robot) + _option("--latency", self.latency if timed else "")
         words += _option("--seed", "" if self.seed == 1 else str(self.seed)) + _option("--laboratory", self.laboratory)
         return shlex.join(words)
+
+    def declared(self) -> Mapping[str, Answers]:
+        """By kind of device what its maker declares."""
+        return {paper.kind.value: paper.answers for paper in (load(path, Paper.PICS) for path in self.pics)}
 
     def _papers(self, kind: str) -> Iterator[str]:
         """The declarations of that kind: those of others would be refused."""

@@ -1,9 +1,12 @@
-"""What ``conform --out DIR`` leaves: ``report.json`` and its signature, ``verdicts.json``, ``junit.xml``, ``report.html``."""
+"""What ``conform --out DIR`` leaves: ``report.json`` and its signature, ``verdicts.json``, ``junit.xml``, ``report.html``, and
+every exchange, whose digests the report has: ``exchanges.jsonl.gz``."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import platform
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,8 +15,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from bench.conform_asked import Asked
-from bench.pytest_plugin import PROPERTY, TIMED
+from bench.pytest_plugin import CAPTURE, PROPERTY, TIMED
 from bench.signature import sign
+from conformance.case import Kind
+from conformance.declared import stated
 from conformance.latency import Latency
 from conformance.outcome import Outcome, read
 from conformance.report import Judged, Made, Report, Tried, build, canonical, verdict_bytes
@@ -23,20 +28,26 @@ from reports.conformance import page
 from virtual_devices.errors import UsageError
 
 REPORT, SIGNATURE, VERDICTS, JUNIT, PAGE = "report.json", "report.json.jws", "verdicts.json", "junit.xml", "report.html"
+EXCHANGES = "exchanges.jsonl.gz"
+
+
+_NAMES = {"maker": "maker", "model": "model", "firmware": "version"}
+"""What identifies a device -> the question of the declaration that asks for it."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """What the cases left behind."""
+    """What the cases left behind. ``captures``: lines of exchanges."""
 
     outcomes: tuple[Outcome, ...]
     latency: tuple[Latency, ...] = ()
+    captures: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> Results:
         found = json.loads(path.read_text(encoding="utf-8"))
         timed = (Latency.model_validate_json(json.dumps(each)) for each in found[TIMED])
-        return cls(tuple(map(read, found[PROPERTY])), tuple(timed))
+        return cls(tuple(map(read, found[PROPERTY])), tuple(timed), tuple(sorted(found[CAPTURE])))
 
 
 def report_of(results: Results, asked: Asked, expected: Mapping[tuple[str, str], str]) -> Report:
@@ -45,10 +56,14 @@ def report_of(results: Results, asked: Asked, expected: Mapping[tuple[str, str],
     places = [(o.kind, o.device, o.channel) for o in results.outcomes] + [(o.kind, o.device, o.channel) for o in results.latency]
     for kind, device, channel in places:
         channels.setdefault((kind, device), set()).add(channel)
+    declared = asked.declared()
     devices = [
-        Tried(kind=kind, device=device, channels=tuple(sorted(over)), real=device != "virtual")
+        Tried(kind=kind, device=device, channels=tuple(sorted(over)), real=device != "virtual",
+              resets=tuple(sorted({r for o in results.outcomes if (o.kind, o.device) == (kind, device) for r in o.resets}))[:20],
+              **{name: str(declared[kind].get(key, "")) for name, key in _NAMES.items() if kind in declared})
         for (kind, device), over in sorted(channels.items())
     ]
+    said = [each for kind in sorted({kind for kind, _ in channels}) for each in stated(Kind(kind), declared.get(kind))]
     made = Made(
         at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"), laboratory=asked.laboratory,
         python=platform.python_version(), machine=f"{platform.system()} {platform.machine()}",
@@ -57,18 +72,20 @@ def report_of(results: Results, asked: Asked, expected: Mapping[tuple[str, str],
     latency = [o.model_copy(update={"command": asked.again(o.kind, o.device, o.channel, f"{o.kind}.latency", timed=True)})
                for o in results.latency]
     return build(outcomes, latency, made=made, bench=f"vhc-bench {version('vhc-bench')}", seed=asked.seed,
-                 asked=asked.for_report(), expected=expected, devices=devices)
+                 asked=asked.for_report(), expected=expected, devices=devices, stated=said)
 
 
-def write(report: Report, folder: Path, *, key: Path | None = None, language: str = "en") -> Path:
+def write(
+    report: Report, folder: Path, *, key: Path | None = None, language: str = "en", captures: Sequence[str] = (),
+) -> Path:
     """All files; the path of the page. Raises UsageError."""
-    write_data(report, folder, key=key)
+    write_data(report, folder, key=key, captures=captures)
     path = folder / PAGE
     path.write_text(page(report.model_dump(mode="json"), catalogue(language)), encoding="utf-8", newline="\n")
     return path
 
 
-def write_data(report: Report, folder: Path, *, key: Path | None = None) -> None:
+def write_data(report: Report, folder: Path, *, key: Path | None = None, captures: Sequence[str] = ()) -> None:
     """All files but the page. ``key``: the laboratory's, in PEM. Raises UsageError."""
     raw = canonical(report)
     signature = sign(raw, key) if key is not None else ""
@@ -77,12 +94,23 @@ def write_data(report: Report, folder: Path, *, key: Path | None = None) -> None
         (folder / REPORT).write_bytes(raw)
         (folder / VERDICTS).write_bytes(verdict_bytes(report))
         (folder / JUNIT).write_bytes(junit(report))
+        (folder / EXCHANGES).write_bytes(gzip.compress("".join(f"{line}\n" for line in captures).encode(), mtime=0))
         if signature:
             (folder / SIGNATURE).write_text(signature + "\n", encoding="ascii")
         else:
             (folder / SIGNATURE).unlink(missing_ok=True)
     except OSError as e:
         raise UsageError(f"--out {folder}: cannot be written: {e.strerror or e}") from None
+
+
+def captures_of(folder: Path) -> list[bytes]:
+    """The lines of exchanges beside a report. Raises UsageError when there is no such file, or it is none."""
+    path = folder / EXCHANGES
+    try:
+        with gzip.open(path) as file:
+            return file.read().splitlines()
+    except (OSError, EOFError, zlib.error) as e:
+        raise UsageError(f"{path}: {getattr(e, 'strerror', None) or e}") from None
 
 
 def junit(report: Report) -> bytes:
@@ -130,4 +158,7 @@ def _properties(judged: Judged | Latency) -> Sequence[tuple[str, str]]:
             ("still_needed", str(judged.more))]
 
 
-__all__ = ["JUNIT", "PAGE", "REPORT", "SIGNATURE", "VERDICTS", "Results", "junit", "report_of", "write", "write_data"]
+__all__ = [
+    "EXCHANGES", "JUNIT", "PAGE", "REPORT", "SIGNATURE", "VERDICTS", "Results", "captures_of", "junit", "report_of", "write",
+    "write_data",
+]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from conformance.limits import Limits
     from conformance.tester import Result
 
-PROPERTY, TIMED = "conformance", "conformance latency"
+PROPERTY, TIMED, CAPTURE = "conformance", "conformance latency", "conformance capture"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--no-hands", action="store_true", help="no person is there: cases that need one are not applicable")
     group.addoption("--conformance-lang", default="en", metavar="LANG", help="what a person is asked in first: en, zh-TW")
     group.addoption("--latency", default="", metavar="FILE", help="limits of latency to try: a TOML file, or 'example'")
+    group.addoption("--keep-personal-data", action="store_true", help="keep the bytes of a real device's messages")
+    group.addoption("--conformance-exchanges", action="store_true", help="every exchange is in --conformance-results, too")
     group.addoption("--conformance-seed", type=int, default=1, metavar="N", help="seed of the virtual parts")
     group.addoption("--conformance-results", metavar="FILE", help="write what became of each case there, as JSON")
 
@@ -107,7 +109,7 @@ class CaseItem(pytest.Item):
         self.add_marker(pytest.mark.xdist_group(dut.moniker) if dut.real else pytest.mark.xdist_group(case.id))
 
     def runtest(self) -> None:
-        from conformance.outcome import not_run, outcome
+        from conformance.outcome import capture, not_run, outcome
         from conformance.tester import perform
         from conformance.verdict import Verdict
 
@@ -116,7 +118,11 @@ class CaseItem(pytest.Item):
             pytest.skip(f"not applicable: {why}")
         seed = self.config.getoption("--conformance-seed")
         result = perform(self.case, lambda case: self.dut.tester(case, _world(seed)), real=self.dut.real)
-        self._keep(outcome(self.case, result, self.dut.moniker, self.dut.channel).plain())
+        place, masked = (self.dut.moniker, self.dut.channel), self.dut.real and not self.config.getoption("--keep-personal-data")
+        kept = outcome(self.case, result, *place, masked=masked)
+        self._keep(kept.plain())
+        if kept.capture and self.config.getoption("--conformance-exchanges"):
+            self.user_properties.append((CAPTURE, capture(self.case.id, result, *place, masked=masked).decode()))
         if result.verdict in (Verdict.FAIL, Verdict.ERROR):
             raise NotConformant(self.case, result)
         if result.verdict is not Verdict.PASS:
@@ -189,20 +195,24 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def _take(properties: Iterable[tuple[str, object]]) -> None:
     for name, value in properties:
-        if isinstance(value, dict) and name in _kept:
+        if name in _kept:
             _kept[name].append(value)
 
 
-_kept: dict[str, list[dict[str, Any]]] = {PROPERTY: [], TIMED: []}
+_kept: dict[str, list[Any]] = {PROPERTY: [], TIMED: [], CAPTURE: []}
+
+
+def _order(kept: Any) -> tuple[str, ...]:
+    return (kept,) if isinstance(kept, str) else (kept["kind"], kept["case"], kept["channel"])
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     path = session.config.getoption("--conformance-results")
     if path and not hasattr(session.config, "workerinput"):
-        results = {name: sorted(rows, key=lambda r: (r["kind"], r["case"], r["channel"])) for name, rows in _kept.items()}
+        results = {name: sorted(rows, key=_order) for name, rows in _kept.items()}
         Path(path).write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     for rows in _kept.values():
         rows.clear()
 
 
-__all__ = ["PROPERTY", "TIMED", "CaseItem", "LatencyItem", "NotConformant"]
+__all__ = ["CAPTURE", "PROPERTY", "TIMED", "CaseItem", "LatencyItem", "NotConformant"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
 
-from bench.conform_report import REPORT, SIGNATURE
+from bench.conform_report import EXCHANGES, REPORT, SIGNATURE, captures_of
 from bench.exits import LAW_BROKEN, PASS
 from bench.signature import verify
-from conformance.report import canonical, read
+from conformance.report import Report, canonical, read
 from virtual_devices.errors import UsageError
 
 
@@ -20,8 +22,8 @@ from virtual_devices.errors import UsageError
               help="The laboratory's public key in PEM. Without it the key is named, and whose it is stays open.")
 @click.option("--signature", type=click.Path(path_type=Path), metavar="FILE", help="Beside the report when left out.")
 def command(file: Path, key: Path | None, signature: Path | None) -> None:
-    """Check FILE, a report.json or its folder: its schema, that its roll-ups follow from its verdicts, and that it is what was
-    signed.
+    """Check FILE, a report.json or its folder: its schema, that its roll-ups follow from its verdicts, that it is what was
+    signed, and that the exchanges beside it are those that it was made of.
 
     \b
     Examples:
@@ -41,6 +43,7 @@ def command(file: Path, key: Path | None, signature: Path | None) -> None:
     try:
         report = read(raw, str(path))
         thumbprint = verify(canonical(report), signed, key)
+        _check_exchanges(report, path.parent)
     except UsageError as e:
         click.echo(str(e), err=True)
         sys.exit(LAW_BROKEN)
@@ -48,6 +51,18 @@ def command(file: Path, key: Path | None, signature: Path | None) -> None:
     click.echo(f"{path}: holds; verdict {report.verdict.value}, {len(report.verdicts)} cases, by {by}")
     click.echo(f"signed by the key with the thumbprint {thumbprint}" + ("" if key else "; whose it is, --key would tell"))
     sys.exit(PASS)
+
+
+def _check_exchanges(report: Report, folder: Path) -> None:
+    """The exchanges beside the report are the ones whose digests it has, where they were handed on. Raises UsageError."""
+    if not (folder / EXCHANGES).exists():
+        click.echo(f"{folder / EXCHANGES} is not there: what was sent and received is not checked")
+        return
+    found = Counter(hashlib.sha256(line).hexdigest() for line in captures_of(folder))
+    wanted = Counter(v.capture for v in report.verdicts if v.capture)
+    if found != wanted:
+        wrong = next((v.case for v in report.verdicts if v.capture and v.capture not in found), "lines that no case has")
+        raise UsageError(f"{folder / EXCHANGES}: it is not what the report was made of: {wrong}")
 
 
 __all__ = ["command"]

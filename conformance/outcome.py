@@ -1,19 +1,35 @@
-"""Results as they are handed on: from a test process to the report, as plain values."""
+"""Results as they are handed on: from a test process to the report, as plain values.
+
+The exchanges of a case are kept beside the report, one line a case (:func:`capture`); the report has the digest of that line, so
+that a signature over the report is one over what was sent and received. The bytes of a real device's messages may be a real
+person's: they are kept only where that was asked for.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import rfc8785
+
 from conformance.case import Case
-from conformance.tester import Result
+from conformance.tester import Result, shown
 from conformance.verdict import Status, Verdict
+from virtual_devices.trace import ExchangeRow, Row
+
+FRAMES = 6
+"""So many of the last exchanges of what did not pass stand in the report itself."""
+Frame = tuple[str, str, str, str, str]
+"""Step, how it ended, status, request and reply: hex, long ones cut, or their length where the bytes are not kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One line of a report. ``device``: its moniker. ``command``: what runs this case alone. ``checks``: expectations in
-    order, as (what, holds, expected, received)."""
+    order, as (what, holds, expected, received). ``capture``: SHA-256 of its line of exchanges, hex. ``resets``: what the device
+    answered to a reset (ATR), hex."""
 
     case: str
     kind: str
@@ -29,6 +45,9 @@ class Outcome:
     command: str
     checks: tuple[tuple[str, bool, str, str], ...]
     exchanges: int
+    capture: str = ""
+    frames: tuple[Frame, ...] = ()
+    resets: tuple[str, ...] = ()
 
     @property
     def judged(self) -> Verdict:
@@ -38,14 +57,44 @@ class Outcome:
         return asdict(self)
 
 
-def outcome(case: Case, result: Result, device: str, channel: str) -> Outcome:
-    """What a case and its result say together."""
+def outcome(case: Case, result: Result, device: str, channel: str, *, masked: bool = False) -> Outcome:
+    """What a case and its result say together. ``masked``: without the bytes of messages."""
+    rows = _exchanges(result.rows)
     command = f"vhc-bench conform --dut {case.kind.value}={device} --channel {channel} --only '{case.id}'"
     return Outcome(
         case.id, case.kind.value, case.says, case.zh, case.clauses, case.nature.value, device, channel, result.verdict.value,
         result.status.value, result.why, command,
-        tuple((c.what, c.holds, c.expected, c.received) for c in result.checks), len(result.rows),
+        tuple((c.what, c.holds, c.expected, c.received) for c in result.checks), len(rows),
+        hashlib.sha256(capture(case.id, result, device, channel, masked=masked)).hexdigest() if rows else "",
+        () if result.verdict is Verdict.PASS else tuple(_frame(row, masked) for row in rows[-FRAMES:]),
+        tuple(sorted({row.reply.hex() for row in rows if not row.request and row.reply})),
     )
+
+
+def capture(case: str, result: Result, device: str, channel: str, *, masked: bool = False) -> bytes:
+    """One line: which case on which device over which channel, and its exchanges in order, in RFC 8785's form; times since the
+    first of them."""
+    rows = _exchanges(result.rows)
+    return rfc8785.dumps({
+        "case": case, "device": device, "channel": channel,
+        "exchanges": [
+            {
+                "since_ns": row.at_ns - rows[0].at_ns, "duration_ns": row.duration_ns, "role": row.role,
+                "provenance": row.provenance, "step": row.step, "outcome": row.outcome, "status": row.status,
+                "request": len(row.request) if masked else row.request.hex(),
+                "reply": len(row.reply) if masked else row.reply.hex(),
+            } for row in rows
+        ],
+    })
+
+
+def _exchanges(rows: Iterable[Row]) -> list[ExchangeRow]:
+    return [row for row in rows if isinstance(row, ExchangeRow)]
+
+
+def _frame(row: ExchangeRow, masked: bool) -> Frame:
+    request, reply = (f"{len(part)} bytes" if masked else shown(part) for part in (row.request, row.reply))
+    return row.step, row.outcome, row.status, request, reply
 
 
 def not_run(case: Case, why: str, device: str, channel: str, verdict: Verdict = Verdict.NOT_APPLICABLE) -> Outcome:
@@ -54,7 +103,8 @@ def not_run(case: Case, why: str, device: str, channel: str, verdict: Verdict = 
 
 
 def read(plain: dict[str, Any]) -> Outcome:
-    return Outcome(**{**plain, "clauses": tuple(plain["clauses"]), "checks": tuple(tuple(c) for c in plain["checks"])})
+    pairs = {name: tuple(map(tuple, plain[name])) for name in ("checks", "frames")}
+    return Outcome(**{**plain, **pairs, "clauses": tuple(plain["clauses"]), "resets": tuple(plain["resets"])})
 
 
-__all__ = ["Outcome", "not_run", "outcome", "read"]
+__all__ = ["FRAMES", "Frame", "Outcome", "capture", "not_run", "outcome", "read"]

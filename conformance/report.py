@@ -33,7 +33,8 @@ class Made(Closed):
 
 
 class Tried(Closed):
-    """A device under test. ``real``: no virtual one of the bench. ``maker``, ``model``, ``firmware``: as declared."""
+    """A device under test. ``real``: no virtual one of the bench. ``maker``, ``model``, ``firmware``: as declared. ``resets``:
+    what it answered to a reset (ATR), hex."""
 
     kind: Text
     device: Text
@@ -42,6 +43,7 @@ class Tried(Closed):
     maker: Text = ""
     model: Text = ""
     firmware: Text = ""
+    resets: tuple[Text, ...] = ()
 
 
 class Checked(Closed):
@@ -53,8 +55,19 @@ class Checked(Closed):
     received: Text
 
 
+class Frame(Closed):
+    """One exchange, as a person reads it."""
+
+    step: Text
+    outcome: Text
+    status: Text
+    request: Text
+    reply: Text
+
+
 class Judged(Closed):
-    """One case on one device over one channel. ``wanted``: what the expected-failures file says of it, empty: nothing."""
+    """One case on one device over one channel. ``wanted``: what the expected-failures file says of it, empty: nothing.
+    ``capture``: SHA-256 of its line in ``exchanges.jsonl``, empty without any; ``frames``: the last of what did not pass."""
 
     case: Text
     kind: Text
@@ -70,6 +83,8 @@ class Judged(Closed):
     command: Text
     checks: tuple[Checked, ...]
     exchanges: int
+    capture: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
+    frames: tuple[Frame, ...]
     wanted: Text = ""
 
 
@@ -79,6 +94,18 @@ class Clause(Closed):
     id: Text
     verdict: Verdict
     cases: int
+
+
+class Stated(Closed):
+    """A clause that no case can show: the maker declares it (``declaration``), or a person or laboratory looks (``inspection``).
+    ``answers``: what the declaration says to the questions about it, empty: nothing. It is never a PASS, and decides nothing."""
+
+    clause: Text
+    kind: Text
+    proof: Text
+    says: Text
+    why: Text
+    answers: tuple[Text, ...]
 
 
 class Report(Closed):
@@ -94,6 +121,7 @@ class Report(Closed):
     clauses: tuple[Clause, ...]
     verdicts: tuple[Judged, ...]
     latency: tuple[Latency, ...] = ()
+    stated: tuple[Stated, ...] = ()
 
     @property
     def judged(self) -> tuple[Judged | Latency, ...]:
@@ -103,14 +131,16 @@ class Report(Closed):
 
 def build(
     outcomes: Sequence[Outcome], latency: Sequence[Latency] = (), *, made: Made, bench: str, seed: int, asked: Mapping[str, Any],
-    expected: Mapping[tuple[str, str], str] | None = None, devices: Iterable[Tried] = (),
+    expected: Mapping[tuple[str, str], str] | None = None, devices: Iterable[Tried] = (), stated: Iterable[Stated] = (),
 ) -> Report:
     """The report of these outcomes, by kind, case, device, channel. ``expected``: (case, channel or "") -> why it fails."""
     known = expected or {}
     rows = sorted(outcomes, key=lambda o: (o.kind, o.case, o.device, o.channel))
     verdicts = tuple(
         Judged(**{
-            **row.plain(), "checks": [Checked(what=w, holds=h, expected=e, received=r) for w, h, e, r in row.checks],
+            **{name: value for name, value in row.plain().items() if name != "resets"},
+            "checks": [Checked(what=w, holds=h, expected=e, received=r) for w, h, e, r in row.checks],
+            "frames": [Frame(**dict(zip(Frame.model_fields, frame, strict=True))) for frame in row.frames],
             "wanted": known.get((row.case, row.channel), known.get((row.case, ""), "")),
         })
         for row in rows
@@ -122,6 +152,7 @@ def build(
     return Report(
         format=FORMAT, made=made, bench=bench, seed=seed, configuration=hashlib.sha256(rfc8785.dumps(dict(asked))).hexdigest(),
         devices=tuple(devices), verdict=_whole((*verdicts, *timed)), clauses=_clauses(verdicts), verdicts=verdicts, latency=timed,
+        stated=tuple(stated),
     )
 
 
@@ -174,6 +205,6 @@ def schema() -> str:
 
 
 __all__ = [
-    "FORMAT", "Checked", "Clause", "Judged", "Made", "Report", "Tried", "build", "canonical", "read", "schema",
+    "FORMAT", "Checked", "Clause", "Frame", "Judged", "Made", "Report", "Stated", "Tried", "build", "canonical", "read", "schema",
     "unexpected_passes", "verdict_bytes",
 ]

@@ -31,11 +31,14 @@ _NATURES = {
     "valid": N_("valid"), "invalid": N_("invalid"), "inopportune": N_("inopportune"), "limit": N_("limit"), "timer": N_("timer"),
     "medium": N_("medium"), "attack": N_("attack"),
 }
+_PROOFS = {"declaration": N_("the maker declares it"), "inspection": N_("a person or a laboratory looks")}
+_SHOWN = 20
+"""So many of what did not pass are shown with their last exchanges; all are in the file beside the page."""
 
 
 def page(report: Mapping[str, Any], words: Catalogue) -> str:
     """The page as HTML, in the words of a catalogue."""
-    devices = words.join([f"{d['kind']} {d['device']}" for d in report["devices"]]) or "–"
+    devices = words.join([_named(d) for d in report["devices"]]) or "–"
     real = any(d["real"] for d in report["devices"])
     head = Head(
         words.say("Virtual NHI card bench, conformance report"), devices,
@@ -49,8 +52,29 @@ def page(report: Mapping[str, Any], words: Catalogue) -> str:
     sections = [_summary(report, words), _against(report, words)]
     if report["latency"]:
         sections.append(conformance_latency.section(report["latency"], _verdict, words, styles))
-    sections += [*_subjects(report, words), _clauses(report, words), _method(report, words)]
+    sections += [*_subjects(report, words), _clauses(report, words)]
+    if report["stated"]:
+        sections.append(_stated(report, words))
+    sections.append(_method(report, words))
     return document(head, sections, words, styles)
+
+
+def _named(device: Mapping[str, Any]) -> str:
+    """As its maker calls it, else where it is."""
+    own = " ".join(device[part] for part in ("maker", "model", "firmware") if device[part])
+    return own or f"{device['kind']} {device['device']}"
+
+
+def _devices(report: Mapping[str, Any], words: Catalogue) -> Table:
+    rows = [
+        [data(d["kind"]), data(d["device"]), data(", ".join(d["channels"])), data(d["maker"] or "–"), data(d["model"] or "–"),
+         data(d["firmware"] or "–"), data(", ".join(d["resets"]) or "–", "code")]
+        for d in report["devices"]
+    ]
+    columns = tuple(Column(words.say(name)) for name in (
+        N_("Kind"), N_("Device"), N_("Channels"), N_("Maker"), N_("Model"), N_("Firmware"), N_("Answer to reset"),
+    ))
+    return Table(words.say("Devices under test"), columns, rows, words.say("Maker, model and firmware are as declared."))
 
 
 def _summary(report: Mapping[str, Any], words: Catalogue) -> Section:
@@ -70,7 +94,7 @@ def _summary(report: Mapping[str, Any], words: Catalogue) -> Section:
     finding, mood = _FINDINGS[verdict], "bad" if verdict in ("fail", "error") else ""
     if verdict == "fail" and not any(v["verdict"] == "fail" and not v["wanted"] for v in report["verdicts"]):
         finding = N_("The device does what its clauses ask, and is slower than its limits.")
-    return Section("summary", words.say("Summary"), words.say(finding), [Tiles(tiles), table], mood)
+    return Section("summary", words.say("Summary"), words.say(finding), [Tiles(tiles), table, _devices(report, words)], mood)
 
 
 def _of(verdicts: Iterable[Judged]) -> list[tuple[str, str, str]]:
@@ -91,11 +115,38 @@ def _against(report: Mapping[str, Any], words: Catalogue) -> Section:
     blocks: list[Block] = [Table(words.say("What did not pass"), columns, rows)] if rows else []
     if there:
         commands = sorted({v["command"] for v in there})
+        blocks += [_frames(v, words) for v in there[:_SHOWN] if v.get("frames")]
         blocks.append(Bullets([data(command, "code") for command in commands], words.say("To see it again")))
     finding = words.say("Nothing failed.")
     if there:
         finding = words.say_n("{n} case did not pass.", "{n} cases did not pass.", len(there))
     return Section("against", words.say("What did not pass"), finding, blocks)
+
+
+def _frames(judged: Judged, words: Catalogue) -> Table:
+    """What was said last before the verdict."""
+    rows = [[data(f["step"]), data(f["outcome"]), data(f["status"] or "–", "code"), data(f["request"] or "–", "code"),
+             data(f["reply"] or "–", "code")] for f in judged["frames"]]
+    columns = tuple(Column(words.say(name)) for name in (
+        N_("Step"), N_("How it ended"), N_("Status"), N_("Sent"), N_("Received"),
+    ))
+    caption = words.say("Last exchanges of {case} over {channel}", case=judged["case"], channel=judged["channel"])
+    return Table(caption, columns, rows)
+
+
+def _stated(report: Mapping[str, Any], words: Catalogue) -> Section:
+    rows = []
+    for each in report["stated"]:
+        proof = _PROOFS[each["proof"]]
+        rows.append([data(each["clause"], "code"), data(each["kind"]), Cell(each["says"], data=True, lang="en"),
+                     text(words.say(proof)), Cell("; ".join(each["answers"]) or "–", data=True, lang="en")])
+    columns = tuple(Column(words.say(name)) for name in (
+        N_("Clause"), N_("Kind"), N_("What it asks"), N_("How it is shown"), N_("The maker says"),
+    ))
+    finding = words.say_n("{n} clause is shown by no case, and never counts as passed.",
+                          "{n} clauses are shown by no case, and never count as passed.", len(rows))
+    return Section("stated", words.say("What no case can show"), finding,
+                   [Table(words.say("Declared by the maker, or to be looked at"), columns, rows)])
 
 
 def _subjects(report: Mapping[str, Any], words: Catalogue) -> list[Section]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,15 +14,36 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from bench import compare, verify
-from bench.conform_report import JUNIT, PAGE, REPORT, SIGNATURE, VERDICTS, junit, write, write_data
+from bench.conform_asked import Asked
+from bench.conform_report import (
+    EXCHANGES,
+    JUNIT,
+    PAGE,
+    REPORT,
+    SIGNATURE,
+    VERDICTS,
+    Results,
+    junit,
+    report_of,
+    write,
+    write_data,
+)
 from conformance import expected
-from conformance.outcome import Outcome
+from conformance.case import cases
+from conformance.outcome import Outcome, capture
+from conformance.outcome import outcome as made_outcome
+from conformance.outcome import read as read_outcome
 from conformance.report import Made, Report, Tried, build, canonical, read, unexpected_passes, verdict_bytes
-from conformance.verdict import Verdict
+from conformance.tester import Result
+from conformance.verdict import Status, Verdict
 from reports.catalogue import catalogue
 from reports.conformance import page
 from virtual_devices.errors import UsageError
+from virtual_devices.trace import ExchangeRow
 
+from . import declared
+
+LINE = '{"case":"wallet.session.one"}'
 CASES = ("wallet.session.one", "wallet.session.two")
 MADE = Made(at="2026-03-02T00:00:00Z", laboratory="laboratory", python="3.11.2", machine="Linux x86_64")
 
@@ -28,7 +51,8 @@ MADE = Made(at="2026-03-02T00:00:00Z", laboratory="laboratory", python="3.11.2",
 def outcome(case: str, verdict: Verdict, why: str = "", channel: str = "nfc") -> Outcome:
     return Outcome(
         case, "wallet", "It does this.", "它這麼做。", ("P-SES-01",), "valid", "virtual", channel, verdict.value, "ran", why,
-        f"vhc-bench conform --only '{case}'", (("one", verdict is Verdict.PASS, "1", "2"),), 3,
+        f"vhc-bench conform --only '{case}'", (("one", verdict is Verdict.PASS, "1", "2"),), 1,
+        sha256(LINE.encode()).hexdigest(), () if verdict is Verdict.PASS else (("ask", "replied", "9000", "00ca", "9000"),),
     )
 
 
@@ -97,14 +121,51 @@ def test_file_of_expected_failures_that_is_wrong_is_told(text: str, says: str) -
 def test_signed_report_holds_until_a_byte_is_changed(key: ec.EllipticCurvePrivateKey, tmp_path: Path) -> None:
     private, public = key_files(tmp_path, key)
     folder = tmp_path / "out"
-    write_data(report(second=Verdict.FAIL), folder, key=private)
-    assert {p.name for p in folder.iterdir()} == {REPORT, SIGNATURE, VERDICTS, JUNIT}
+    write_data(report(second=Verdict.FAIL), folder, key=private, captures=[LINE, LINE])
+    assert {p.name for p in folder.iterdir()} == {REPORT, SIGNATURE, VERDICTS, JUNIT, EXCHANGES}
     holds = CliRunner().invoke(verify.command, [str(folder), "--key", str(public)])
     assert (holds.exit_code, "verdict fail" in holds.output) == (0, True), holds.output
     raw = (folder / REPORT).read_bytes()
     (folder / REPORT).write_bytes(raw.replace(b"expected 1, received 2", b"expected 1, received 3", 1))
     altered = CliRunner().invoke(verify.command, [str(folder / REPORT)])
     assert (altered.exit_code, "does not hold" in altered.output) == (1, True), altered.output
+
+
+def test_exchanges_are_those_of_the_signed_report(tmp_path: Path) -> None:
+    private, _ = key_files(tmp_path, KEYS[0])  # type: ignore[arg-type]
+    for name, captures, code in (("whole", [LINE, LINE], 0), ("one short", [LINE], 1), ("altered", [LINE, LINE[:-1]], 1)):
+        write_data(report(), tmp_path / name, key=private, captures=captures)
+        done = CliRunner().invoke(verify.command, [str(tmp_path / name)])
+        assert (done.exit_code, "not what the report was made of" in done.output) == (code, code == 1), done.output
+    (tmp_path / "whole" / EXCHANGES).unlink()
+    done = CliRunner().invoke(verify.command, [str(tmp_path / "whole")])
+    assert (done.exit_code, "is not checked" in done.output) == (0, True)
+
+
+def test_report_names_the_device_as_declared_and_what_no_case_can_show(tmp_path: Path) -> None:
+    pics = declared.written(tmp_path, "wallet", maker="Maker Inc.", model="W1")
+    asked = Asked(duts=("wallet=virtual",), pics=(pics,), destructive=True, seed=2, laboratory="a lab")
+    made = report_of(Results((outcome(CASES[0], Verdict.PASS),)), asked, {})
+    assert (made.devices[0].maker, made.devices[0].model) != ("", "")
+    assert "P-MSO-09" in {each.clause for each in made.stated if each.proof == "declaration"}
+    assert any(each.answers for each in made.stated)
+    command = made.verdicts[0].command
+    assert command.endswith(f"--only wallet.session.one --pics {pics} --destructive --seed 2 --laboratory 'a lab'")
+    shown = page(made.model_dump(mode="json"), catalogue("zh-TW"))
+    assert f"{made.devices[0].maker} {made.devices[0].model}" in shown
+    assert "無法以案例證明的條款" in shown
+
+
+def test_bytes_of_a_real_devices_messages_are_kept_only_when_asked_for() -> None:
+    row = ExchangeRow(0, "", "s", "conform", "read", "card", "contact", "pcsc:X", "measured", 5, 1, "replied", b"\x00\xca",
+                      b"NAME", 2, 4, "9000", "")
+    result = Result("card.x.y", Verdict.FAIL, Status.RAN, "why", (), (row,))
+    case = cases()[0]
+    assert b"4e414d45" in capture(case.id, result, "pcsc:X", "contact")
+    assert b"4e414d45" not in capture(case.id, result, "pcsc:X", "contact", masked=True)
+    told = made_outcome(case, result, "pcsc:X", "contact", masked=True)
+    assert told.frames == (("read", "replied", "9000", "2 bytes", "4 bytes"),)
+    assert read_outcome(json.loads(json.dumps(told.plain()))) == told
 
 
 def test_report_signed_by_another_key_is_refused(tmp_path: Path) -> None:
