@@ -88,6 +88,12 @@ def _no_messages() -> Mapping[str, Each]:
         "array": Each(b"\x80", "An array", "陣列"),
         "data-is-text": Each(dumps({"data": "text"}), "Data that are a text", "資料是文字"),
         "status-unknown": Each(dumps({"status": 99}), "A status that there is not", "沒有的狀態"),
+        "status-is-true": Each(dumps({"status": True}), "A status that is no number", "狀態不是數字"),
+        "other-key": Each(dumps({"date": bytes(40)}), "A map with another key", "別的鍵"),
+        "cut-after-key": Each(b"\xa1\x64data", "A map that ends after its key", "鍵後即止"),
+        "cut-in-length": Each(b"\xa1\x64data\x59\x01", "A map that ends within a length", "長度未完"),
+        "cut-in-data": Each(dumps({"data": bytes(40)})[:-1], "Data of which a byte is missing", "資料少一位元組"),
+        "byte-too-many": Each(dumps({"data": bytes(40)}) + b"\0", "A byte after the message", "訊息後多一位元組"),
     }
 
 
@@ -175,6 +181,18 @@ def test_message_at_the_limit_is_a_message(wallet: WalletTester) -> None:
     key = opened.transcript.reader_key_bytes
     frame = len(session.establishment(key, bytes(60_000))) - 60_000
     raw = session.establishment(key, bytes(MAX_MESSAGE_BYTES - frame))
+    wallet.need("the message is as long as can be", len(raw) == MAX_MESSAGE_BYTES, len(raw))
+    wallet.ended(wallet.send(opened, raw, "as long as can be"), SessionStatus.ENCRYPTION_ERROR)
+
+
+@case("P-SES-08", nature=Nature.LIMIT, zh="鍵的順序不同而恰為 65536 位元組：仍是會話訊息")
+def test_message_at_the_limit_in_another_order_is_a_message(wallet: WalletTester) -> None:
+    """A message of exactly 65536 bytes whose keys stand in the other order is one: status 10, as it does not decrypt."""
+    opened = wallet.meet()
+    body = session.establishment(opened.transcript.reader_key_bytes, b"")
+    key = body[1 : body.index(b"\x64data")]
+    length = MAX_MESSAGE_BYTES - 1 - len(key) - len(b"\x64data\x59\x00\x00")
+    raw = b"\xa2\x64data\x59" + length.to_bytes(2, "big") + bytes(length) + key
     wallet.need("the message is as long as can be", len(raw) == MAX_MESSAGE_BYTES, len(raw))
     wallet.ended(wallet.send(opened, raw, "as long as can be"), SessionStatus.ENCRYPTION_ERROR)
 

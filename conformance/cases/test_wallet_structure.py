@@ -122,6 +122,7 @@ def _of_key() -> Mapping[str, Each]:
         found[f"key-{label} missing"] = Each(less, f"{says} not there", f"缺少{zh}")
     x = _key()[-2]
     return found | {
+        "array": Each([1, 2], "A key that is an array", "金鑰是陣列"),
         "other-curve": Each({**_key(), -1: 2}, "A key on another curve", "別的曲線的金鑰"),
         "other-type": Each({**_key(), 1: 1}, "A key of another type", "別種金鑰"),
         "short-x": Each({**_key(), -2: x[:-1]}, "A coordinate of 31 bytes", "座標只有 31 位元組"),

@@ -15,11 +15,10 @@ from conformance.vectors.writing import Writer
 from virtual_devices import vhc
 from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.request import items_request
-from virtual_devices.mdoc.response import DeviceResponse
-from virtual_devices.mdoc.tagged import MalformedMdoc, embed
+from virtual_devices.mdoc.tagged import embed
 from virtual_devices.reader.proximity import ReaderSession
 from virtual_devices.wallet.consent import Use
-from virtual_devices.write_back import Receipt, WriteOutcome, read_receipt, receipt_is_for
+from virtual_devices.write_back import WriteOutcome, read_batch, receipt_is_for
 
 _CAPACITY = "600"
 _ATTACKS = ("another-holder", "another-credential", "signature-bit", "another-professional", "same-id-other-bytes")
@@ -58,19 +57,16 @@ def test_batch_is_settled(wallet: WalletTester, name: str) -> None:
     vector = suite.vectors[f"batch/{name}"]
     stored = 0
     if Input.BEFORE in vector.files:
-        before = _receipt(wallet, opened, suite.files[vector.files[Input.BEFORE]])
+        before = wallet.receipt(opened, wallet.write(opened, suite.files[vector.files[Input.BEFORE]]))
         wallet.need("the batch before is stored", before.outcome is WriteOutcome.STORED, before.outcome)
         stored = 1
     raw = suite.files[vector.files[Input.BATCH]]
     number = int(vector.expected.code.number)
     if vector.expected.code.space is Space.ERROR:
-        answer = _written(wallet, opened, raw)
-        wallet.equal("documents in the answer to what is no batch", len(answer.documents), 0)
-        wallet.equal("error for the document", answer.errors.get(vhc.DOCTYPE), number)
+        wallet.nothing(wallet.write(opened, raw), number)
     else:
-        receipt = _receipt(wallet, opened, raw)
-        wallet.equal("outcome in the receipt", receipt.outcome, WriteOutcome(number))
-        wallet.expect("the receipt is for this batch", receipt_is_for(receipt, wallet.batch(raw)), "its id and hash", receipt)
+        receipt = wallet.settled(opened, raw, WriteOutcome(number))
+        wallet.expect("the receipt is for this batch", receipt_is_for(receipt, read_batch(raw)), "its id and hash", receipt)
         stored += receipt.outcome is WriteOutcome.STORED
     wallet.equal("batches stored afterwards", _generation(wallet, opened), stored)
 
@@ -83,7 +79,7 @@ def test_visit_is_not_written_without_the_professional(wallet: WalletTester) -> 
     items = items_request(vhc.DOCTYPE, {vhc.WRITE: {vhc.RECEIPT: True}}, {vhc.WRITE_INFO: embed(raw)})
     answer = wallet.request(opened, signed(items, opened.transcript, wallet.world.sam).to_bytes(), "write by the SAM alone")
     if answer.documents:
-        receipt = _of(wallet, opened, answer)
+        receipt = wallet.receipt(opened, answer)
         wallet.equal("outcome in the receipt", receipt.outcome, WriteOutcome.BAD_SIGNATURE)
     else:
         wallet.expect("an error for the document", answer.errors.get(vhc.DOCTYPE, 0) != 0, "an error", answer.errors)
@@ -95,7 +91,7 @@ def test_nothing_is_written_without_consent(wallet: WalletTester) -> None:
     opened = wallet.meet(write=False)
     issued = wallet.shown_card(opened)
     raw = Writer(wallet.holding(issued)).visit().to_bytes()
-    answer = _written(wallet, opened, raw)
+    answer = wallet.write(opened, raw)
     wallet.equal("documents in the answer", len(answer.documents), 0)
     wallet.expect("an error for the document", answer.errors.get(vhc.DOCTYPE, 0) in (-1, -2), "-1 or -2", answer.errors)
 
@@ -106,30 +102,8 @@ def _shown(wallet: WalletTester, use: Use = Use.TREATMENT) -> tuple[ReaderSessio
     return opened, wallet.shown_card(opened, REGISTRATION if use is Use.REGISTRATION else None)
 
 
-def _written(wallet: WalletTester, opened: ReaderSession, raw: bytes) -> DeviceResponse:
-    items = items_request(vhc.DOCTYPE, {vhc.WRITE: {vhc.RECEIPT: True}}, {vhc.WRITE_INFO: embed(raw)})
-    return wallet.request(opened, wallet.asked(opened, items, wallet.world.physician), "write back")
-
-
-def _receipt(wallet: WalletTester, opened: ReaderSession, raw: bytes) -> Receipt:
-    return _of(wallet, opened, _written(wallet, opened, raw))
-
-
-def _of(wallet: WalletTester, opened: ReaderSession, answer: DeviceResponse) -> Receipt:
-    """The receipt in an answer, signed by the device; that there is one is a check."""
-    value = wallet.shown(opened, answer).get(vhc.WRITE, {}).get(vhc.RECEIPT)
-    wallet.expect("a receipt in the answer", value is not None, "a receipt", answer.errors)
-    try:
-        return read_receipt(value)
-    except MalformedMdoc as e:
-        wallet.expect("the receipt can be read", False, "a receipt", e.what)
-        raise AssertionError("unreachable") from None
-
-
 def _generation(wallet: WalletTester, opened: ReaderSession) -> int:
-    items = items_request(vhc.DOCTYPE, {vhc.RECORDS: {"generation": False}})
-    answer = wallet.request(opened, wallet.asked(opened, items, wallet.world.physician), "how many batches")
-    found = wallet.shown(opened, answer).get(vhc.RECORDS, {}).get("generation")
+    found = wallet.recorded(opened, "generation").get("generation")
     wallet.expect("the wallet tells its generation", isinstance(found, int), "a number", found)
     assert isinstance(found, int)
     return found

@@ -13,14 +13,14 @@ from typing import Any, Protocol
 from conformance.case import Kind
 from conformance.kinds import Suite
 from conformance.latency import Timing
-from conformance.references.wallet import ReferenceWallet
+from conformance.references.wallet import Contents, ReferenceWallet
 from conformance.tester import Tester
 from conformance.vectors.engagements import InSession
 from conformance.vectors.world import INSTITUTION, Reader, World, signed
 from conformance.vectors.writing import Writer
 from virtual_devices import vhc
-from virtual_devices.clock import Clock
-from virtual_devices.flow import Flow, Session, run
+from virtual_devices.clock import Clock, VirtualClock
+from virtual_devices.flow import Flow, Session, Sleep, run
 from virtual_devices.link import Link, Outcome, Work
 from virtual_devices.mdoc import response, session
 from virtual_devices.mdoc.mso import IssuerSigned
@@ -34,7 +34,7 @@ from virtual_devices.reader.presentation import Counter, Medium, open_at
 from virtual_devices.reader.proximity import ReaderSession, end
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet.consent import Use
-from virtual_devices.write_back import Batch, read_batch
+from virtual_devices.write_back import Receipt, WriteOutcome, read_receipt
 
 Names = Mapping[str, Collection[str]]
 """Elements by namespace."""
@@ -48,12 +48,16 @@ CONSULTATION, REGISTRATION = items_request(vhc.DOCTYPE, vhc.CONSULTATION), items
 class WalletHolder(Protocol):
     """The person with the wallet: of a virtual one the bench acts, of a real one it asks."""
 
-    def agree(self, use: Use, names: Names, *, write: bool = True) -> None:
-        """Open the wallet, prove who they are, and consent to these elements for one session."""
+    def agree(self, use: Use, names: Names, *, write: bool = True, proved: bool = True) -> None:
+        """Open the wallet, prove who they are, and consent to these elements for one session. ``proved``: or try it without."""
         ...
 
-    def approve(self, use: Use) -> None:
-        """Give what the screen asks for now."""
+    def prove(self) -> None:
+        """Prove who they are, and no more."""
+        ...
+
+    def approve(self, use: Use, *, proved: bool = True) -> None:
+        """Give what the screen asks for now. ``proved``: as in :meth:`agree`."""
         ...
 
     def refuse(self) -> None:
@@ -79,6 +83,18 @@ class WalletUnderTest(Protocol):
 
     def part(self) -> None:
         """The contact is over: out of the field, or disconnected."""
+        ...
+
+
+class WalletMadeUp(Protocol):
+    """What a bench can do with a wallet of its own besides."""
+
+    def fill(self, contents: Contents) -> None:
+        """Another wallet in this one's place, which holds just this."""
+        ...
+
+    def bring(self, entry: bytes) -> WriteOutcome:
+        """Records that come late, as the data centre hands them over; what the wallet tells it."""
         ...
 
 
@@ -108,6 +124,19 @@ class WalletTester(Tester):
         self._links = self.wallet.meet()
         opened: ReaderSession = self.run(open_at(self.desk, Counter(self.wallet.medium)))
         return opened
+
+    def made_up(self) -> WalletMadeUp:
+        """The wallet, when it is one that holds what the bench wants; else the case is not applicable."""
+        if not hasattr(self.wallet, "fill"):
+            self.not_applicable("a wallet in somebody's hands holds what its issuer has put there")
+        made_up: Any = self.wallet
+        found: WalletMadeUp = made_up
+        return found
+
+    def wait(self, limit_s: float, *, over: bool) -> None:
+        """Until a limit of time is over, or until just before; of a real clock, with a margin."""
+        before_s, after_s = (1.0, 0.0) if isinstance(self.clock, VirtualClock) else (min(15.0, limit_s / 4),) * 2
+        self.run(_pause(limit_s + after_s if over else limit_s - before_s))
 
     def part(self) -> None:
         if self._links:
@@ -209,9 +238,39 @@ class WalletTester(Tester):
         self.need("the wallet shows its card first", len(answer.documents) == 1, answer.errors)
         return answer.documents[0].issued
 
-    def batch(self, raw: bytes) -> Batch:
-        """One of the tester's own batches, read."""
-        return read_batch(raw)
+    def nothing(self, answer: DeviceResponse, number: int) -> None:
+        """No document, and this number in its place."""
+        self.equal("documents in the answer", len(answer.documents), 0)
+        self.equal("error for the document", answer.errors.get(vhc.DOCTYPE), number)
+
+    # -- writing to it
+
+    def write(self, opened: ReaderSession, raw: bytes, hpc: Reader | None = None) -> DeviceResponse:
+        """A batch, by the SAM and a professional, the physician when none is named; and the answer."""
+        items = items_request(vhc.DOCTYPE, {vhc.WRITE: {vhc.RECEIPT: True}}, {vhc.WRITE_INFO: embed(raw)})
+        return self.request(opened, self.asked(opened, items, hpc or self.world.physician), "write back")
+
+    def receipt(self, opened: ReaderSession, answer: DeviceResponse) -> Receipt:
+        """The receipt in an answer, signed by the device; that there is one is a check."""
+        value = self.shown(opened, answer).get(vhc.WRITE, {}).get(vhc.RECEIPT)
+        self.expect("a receipt in the answer", value is not None, "a receipt", answer.errors)
+        try:
+            return read_receipt(value)
+        except MalformedMdoc as e:
+            self.expect("the receipt can be read", False, "a receipt", e.what)
+            raise AssertionError("unreachable") from None
+
+    def settled(self, opened: ReaderSession, raw: bytes, outcome: WriteOutcome, hpc: Reader | None = None) -> Receipt:
+        """Write a batch, and hear this outcome of it."""
+        found = self.receipt(opened, self.write(opened, raw, hpc))
+        self.equal("outcome in the receipt", found.outcome, outcome)
+        return found
+
+    def recorded(self, opened: ReaderSession, *names: str) -> Mapping[str, Any]:
+        """What it shows of these elements of its records, to the SAM and the physician."""
+        items = items_request(vhc.DOCTYPE, {vhc.RECORDS: dict.fromkeys(names, False)})
+        answer = self.request(opened, self.asked(opened, items, self.world.physician), "what is written there")
+        return self.shown(opened, answer).get(vhc.RECORDS, {})
 
     def live(self, opened: ReaderSession, name: str) -> InSession:
         """The session, as what makes vectors takes one."""
@@ -220,6 +279,10 @@ class WalletTester(Tester):
     def holding(self, issued: IssuerSigned) -> World:
         """The world in which this credential is the one that was shown."""
         return self.world.showing(issued)
+
+
+def _pause(duration_s: float) -> Flow[None]:
+    yield Sleep(duration_s)
 
 
 class Live:
@@ -269,4 +332,7 @@ SUITE = Suite(
     ), TIMING,
 )
 
-__all__ = ["CONSULTATION", "EVERYTHING", "REGISTRATION", "SUITE", "WalletHolder", "WalletTester", "WalletUnderTest"]
+__all__ = [
+    "CONSULTATION", "EVERYTHING", "REGISTRATION", "SUITE", "Contents", "WalletHolder", "WalletMadeUp", "WalletTester",
+    "WalletUnderTest",
+]
