@@ -98,7 +98,7 @@ def command(
         click.echo(schema() if schema_of == "report" else limits_schema(), nl=False)
         return
     if self_check:
-        sys.exit(_check_itself(only, processes, as_json, out, remember))
+        sys.exit(_check_itself(only, processes, as_json, out, lang, remember))
     if key is not None and out is None:
         raise UsageError("--sign signs the report that --out DIR writes: give both")
     asked = Asked(given, channels, only, pics, pixit, destructive, latency, robot, no_hands, seed, laboratory, lang, personal)
@@ -188,7 +188,9 @@ def _list(only: tuple[str, ...], as_json: bool) -> None:
     print_table(("case", "nature", "clauses", "what it shows"), rows)
 
 
-def _check_itself(only: tuple[str, ...], processes: int, as_json: bool, out: Path | None, remember: bool) -> int:
+def _check_itself(
+    only: tuple[str, ...], processes: int, as_json: bool, out: Path | None, lang: str, remember: bool,
+) -> int:
     from bench.self_check import Kill, self_check
     from bench.self_check_report import remember_killers, summary, tell, write_matrix
 
@@ -205,7 +207,7 @@ def _check_itself(only: tuple[str, ...], processes: int, as_json: bool, out: Pat
     told = summary(checked)
     click.echo(json.dumps(told, sort_keys=True, ensure_ascii=False) if as_json else tell(told))
     if out is not None:
-        click.echo(write_matrix(told, out), err=as_json)
+        click.echo(write_matrix(told, out, lang), err=as_json)
     if remember:
         click.echo(remember_killers(checked), err=as_json)
     if not checked.kills:

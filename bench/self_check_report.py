@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from bench.self_check import Checked
 from conformance.mutants.remembered import NAME, remembered, written
+from reports.catalogue import catalogue
+from reports.self_check import page
 from virtual_devices.errors import UsageError
 
-MATRIX = "self-check.json"
+MATRIX, PAGE = "self-check.json", "self-check.html"
 _OF_100 = 98
 """Of so many faults in a hundred that somebody could find, a suite that is good enough finds one hundred less two."""
 
@@ -22,7 +25,7 @@ def summary(checked: Checked) -> dict[str, Any]:
 
     ``equivalent``: mutant -> why nobody can find it; ``families``: name -> mutants, caught, equivalent; ``matrix``: case ->
     family -> the mutants that it found first; ``second``: case that found none first -> one that it finds too; ``idle``: case
-    that finds none -> why it stays.
+    that finds none -> why it stays; ``enough``: so much is found as :data:`_OF_100` says.
     """
     kills = checked.kills
     equivalent = {kill.name: kill.why for kill in kills if kill.why}
@@ -38,6 +41,7 @@ def summary(checked: Checked) -> dict[str, Any]:
             matrix.setdefault(kill.case, {}).setdefault(family, []).append(kill.name)
     caught = sum(bool(kill.case) for kill in kills)
     return {
+        "bench": f"vhc-bench {version('vhc-bench')}", "kinds": sorted({kill.kind.value for kill in kills}),
         "mutants": len(kills), "caught": caught, "survivors": sorted(kill.name for kill in kills if kill.survives),
         "equivalent": equivalent, "families": families, "matrix": matrix,
         "second": {case: mutant for case, mutant in checked.second.items() if mutant}, "idle": checked.idle(),
@@ -56,12 +60,14 @@ def tell(told: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_matrix(told: Mapping[str, Any], folder: Path) -> Path:
-    """The path of what was written. Raises UsageError."""
-    path = folder / MATRIX
+def write_matrix(told: Mapping[str, Any], folder: Path, language: str = "en") -> Path:
+    """The path of the page; the same as JSON beside it. Raises UsageError."""
+    path = folder / PAGE
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(told, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        text = json.dumps(told, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        (folder / MATRIX).write_text(text, encoding="utf-8")
+        path.write_text(page(told, catalogue(language)), encoding="utf-8", newline="\n")
     except OSError as e:
         raise UsageError(f"--out {folder}: cannot be written: {e.strerror or e}") from None
     return path
@@ -78,4 +84,4 @@ def remember_killers(checked: Checked) -> Path:
     return path
 
 
-__all__ = ["MATRIX", "remember_killers", "summary", "tell", "write_matrix"]
+__all__ = ["MATRIX", "PAGE", "remember_killers", "summary", "tell", "write_matrix"]

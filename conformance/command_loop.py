@@ -122,15 +122,17 @@ def certificate_is_taken_in_links(chip: ChipTester) -> None:
     chip.must(chip.name_party(chip.takes), "name")
     chain = identity_of(chip.world, chip.takes).chain_bytes()
     links = [Command(0x10, 0x2A, 0x00, 0xBE, chain[at : at + 100]) for at in range(0, len(chain) - 1, 100)]
-    for link in links:
-        chip.word(chip.send(link, "link"), 0x9000, "link")
-    chip.word(chip.send(Command(0, 0x2A, 0x00, 0xBE, b""), "last link"), 0x9000, "last link")
+    for time in ("the first time", "once more"):
+        for link in links:
+            chip.word(chip.send(link, f"link, {time}"), 0x9000, f"link, {time}")
+        chip.word(chip.send(Command(0, 0x2A, 0x00, 0xBE, b""), f"last link, {time}"), 0x9000, f"last link, {time}")
     for between, word in (("00C0000000", 0x6883), (chip.probe, 0x6883), ("0099000000", 0x6D00), ("C0CA000000", 0x6E00)):
         chip.word(chip.send(links[0], "first link"), 0x9000, "first link")
         chip.word(chip.send(between, "another command"), word, "another command")
         chip.says(Command(0, 0x2A, 0x00, 0xBE, chain[100:]), 0x6A80, "the rest of a broken chain")
     chip.word(chip.send(links[0], "first link"), 0x9000, "first link")
     chip.reset()
+    chip.says(chip.probe, 0x9000, "what everybody may ask after a reset")
     chip.must(chip.name_party(chip.takes), "name")
     chip.says(chip.certify(chain), 0x9000, "the whole after a reset")
 

@@ -242,6 +242,23 @@ def steps_too_early_are_refused(chip: ChipTester) -> None:
     chip.says(chip.opened, 0x6982, "what a proof opens")
 
 
+def power_off_forgets(chip: ChipTester) -> None:
+    """After power was off nobody is named, nobody is certified, and no challenge waits."""
+    party, usual = chip.takes, identity_of(chip.world, chip.takes)
+    chip.ready()
+    chip.begin(party, usual)
+    chip.ready(again=True)
+    chip.says(chip.certify(usual.chain_bytes()), 0x6985, "a certificate of nobody named")
+    chip.must(chip.name_party(party), "name")
+    chip.says(chip.authenticate(chip.proof(usual, party, chip.challenge())), 0x6985, "a proof without a certificate")
+    chip.begin(party, usual)
+    old = chip.proof(usual, party, chip.challenge())
+    chip.ready(again=True)
+    chip.begin(party, usual)
+    chip.says(chip.authenticate(old), 0x6985, "a proof over the challenge of before")
+    chip.says(chip.opened, 0x6982, "what a proof opens")
+
+
 def new_certificate_takes_the_proof_back(chip: ChipTester) -> None:
     """A certificate presented again asks for a new proof, and a refused one leaves nothing."""
     for again, word in (("the same", 0x9000), ("a refused", 0x9605)):
@@ -303,9 +320,7 @@ def own_proof_is_right(chip: ChipTester, chain: bytes) -> None:
 
 __all__ = [
     "CERTIFICATES", "FOR_READERS", "PROOFS", "certificates", "date_is_learnt", "longest_chain_is_taken",
-    "malformed_step_is_refused",
-    "malformed_steps", "new_certificate_takes_the_proof_back", "own_proof_is_right", "proof_of_another_length_is_refused",
-    "proofs",
-    "right_proof_opens", "steps_too_early_are_refused", "tries_are_limited", "wrong_certificate_is_refused",
-    "wrong_proof_is_refused",
+    "malformed_step_is_refused", "malformed_steps", "new_certificate_takes_the_proof_back", "own_proof_is_right",
+    "power_off_forgets", "proof_of_another_length_is_refused", "proofs", "right_proof_opens", "steps_too_early_are_refused",
+    "tries_are_limited", "wrong_certificate_is_refused", "wrong_proof_is_refused",
 ]

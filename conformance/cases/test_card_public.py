@@ -119,6 +119,17 @@ def test_wrong_command_is_refused(card: CardTester, wrong: tuple[str, int]) -> N
     command_loop.refused_and_goes_on(card, *wrong)
 
 
+@case("P-ICC-10", nature=Nature.ATTACK, zh="其他資料物件一概不公開：6A88")
+def test_no_other_data_object_is_public(card: CardTester) -> None:
+    """Nobody is given a data object but the public data, the card number and the certificate: 6A88 for every other."""
+    card.insert()
+    for high in range(256):
+        for low in (0x00, 0x11, 0x21) if high not in (0x00, 0x11, 0x7F) else (0x01, 0x12, 0x22):
+            command = Command(0x00, 0xCA, high, low, b"\0\0", le=256)
+            answer = card.send(command, "another data object")
+            card.equal(f"status word for {high:02X}{low:02X}", f"{answer.sw:04X}", "6A88")
+
+
 @case("P-COS-04", nature=Nature.INVALID, zh="不成指令之位元組：6700，卡片照常",
       each=command_loop.no_commands)
 def test_what_is_no_command_is_refused(card: CardTester, raw: str) -> None:

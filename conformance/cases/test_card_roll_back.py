@@ -125,6 +125,7 @@ def _implausible() -> Mapping[str, Each]:
         "last-number-too-small": ({"last_seq": (f"{THIS_YEAR}0006".encode(),)}, 0x9562),
         "inpatient-total-too-small": ({"cumulative_fee": (b"%010d%010d" % (450, 699),)}, 0x9563),
         "inpatient-total-no-number": ({"cumulative_fee": (b"0000000450xxxxxxxxxx",)}, 0x9563),
+        "no-fees-and-a-total-no-number": ({"visit": (_visit(),), "cumulative_fee": (b"0000000450xxxxxxxxxx",)}, 0x9563),
         "outpatient-total-too-small": ({"cumulative_fee": (b"%010d%010d" % (449, 700),)}, 0x9564),
         "outpatient-total-no-number": ({"cumulative_fee": (b"xxxxxxxxxx0000000700",)}, 0x9564),
         "year-no-number": ({"cumulative_year": (_year(), b"xxx" + b"0" * 64)}, 0x9565),

@@ -206,6 +206,18 @@ def test_act_again_changes_nothing(card: CardTester) -> None:
     card.says(card.put(card.issue(at(9)), act_id), 0x9000, "another act under the id, forgotten by now")
 
 
+@case("P-ACT-02", nature=Nature.LIMIT, zh="卡片記得最近八個動作", destructive=True)
+def test_each_of_eight_acts_is_remembered(card: CardTester) -> None:
+    """Each of the last eight acts gets its own answer when it comes again, and changes nothing."""
+    card.at_desk(_personal(available_visits=12))
+    acts = [card.put(card.issue(at(number)), card.act_id(f"act {number}")) for number in range(8)]
+    answers = [card.must(act, f"visit {number}") for number, act in enumerate(acts)]
+    before = card.memory()
+    for number, (act, answer) in enumerate(zip(acts, answers, strict=True)):
+        card.says(act, 0x9000, f"visit {number} again", answer)
+    card.equal("the card after them", card.memory(), before)
+
+
 @case("P-ACT-02", nature=Nature.VALID, zh="重送時僅時刻不同：視為同一動作", destructive=True)
 def test_act_again_at_another_moment_is_the_same(card: CardTester) -> None:
     """The moment at which an act is said may differ when it is said again."""

@@ -157,6 +157,12 @@ def test_steps_too_early_are_refused(hpc: HpcTester) -> None:
     three_cards.steps_too_early_are_refused(hpc)
 
 
+@case("P-TCA-01", "P-TCA-02", nature=Nature.ATTACK, zh="斷電後：所指之一方、憑證、隨機數皆已忘記", destructive=True)
+def test_power_off_forgets(hpc: HpcTester) -> None:
+    """After power was off nobody is named or certified, and no challenge waits."""
+    three_cards.power_off_forgets(hpc)
+
+
 @case("P-TCA-03", nature=Nature.INOPPORTUNE, zh="再次出示憑證，先前之證明即失效", destructive=True)
 def test_new_certificate_takes_the_proof_back(hpc: HpcTester) -> None:
     """A certificate presented again takes back what the SAM had proved."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from conformance.case import Each, Nature, case
 from conformance.kinds.wallet import CONSULTATION, EVERYTHING, REGISTRATION, WalletTester
-from conformance.vectors.world import Reader, World
+from conformance.vectors.world import Reader, World, signed
 from virtual_devices import vhc
 from virtual_devices.mdoc.request import ItemsRequest, items_request
 from virtual_devices.mdoc.response import DeviceResponse
@@ -14,7 +14,7 @@ from virtual_devices.reader.proximity import ReaderSession
 from virtual_devices.wallet.consent import ARMED_S, SESSION_S, Use
 from virtual_devices.wallet.holder import PROOF_S
 
-DECLINED, NEEDED, NO_PROFESSIONAL = -1, -2, -21
+DECLINED, NEEDED, OTHERS_NEEDED, NO_PROFESSIONAL = -1, -2, -3, -21
 NAME, BIRTH = (items_request(vhc.DOCTYPE, {vhc.BASIC: {name: False}}) for name in ("name", "birth_date"))
 _BEFORE_AND_AFTER: Mapping[str, Each] = {
     "just-before": Each(False, nature=Nature.TIMER), "over": Each(True, nature=Nature.TIMER),
@@ -224,3 +224,20 @@ def test_medical_data_alone_are_not_for_a_sam(wallet: WalletTester) -> None:
     opened = wallet.meet(Use.TREATMENT)
     items = items_request(vhc.DOCTYPE, {vhc.MEDICAL: {"allergies": False}})
     _is_not(wallet, opened, NO_PROFESSIONAL, items)
+
+
+@case("P-ERR-01", "P-CON-06", nature=Nature.INOPPORTUNE, zh="部分待持卡人同意、部分無權：錯誤 -2")
+def test_what_the_holder_can_give_is_told_first(wallet: WalletTester) -> None:
+    """Where nothing is shown because one part waits for the holder and another for a professional, the answer is -2."""
+    opened = wallet.meet(None)
+    items = items_request(vhc.DOCTYPE, {vhc.BASIC: {"name": False}, vhc.MEDICAL: {"allergies": False}})
+    _is_not(wallet, opened, NEEDED, items)
+
+
+@case("P-ELE-01", "P-ERR-01", nature=Nature.ATTACK, zh="非醫療用途的讀取者要求卡號：錯誤 -3")
+def test_reader_outside_care_may_not_have_the_card_number(wallet: WalletTester) -> None:
+    """A reader outside medical care that asks for nothing but the card number is answered with -3."""
+    opened = wallet.meet(Use.NON_MEDICAL)
+    items = items_request(vhc.DOCTYPE, {vhc.BASIC: {"card_no": False}})
+    asked = signed(items, opened.transcript, wallet.world.other_use).to_bytes()
+    wallet.nothing(wallet.request(opened, asked, "the card number"), OTHERS_NEEDED)

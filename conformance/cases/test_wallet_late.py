@@ -67,7 +67,9 @@ class _Entry:
         signers = (self.doctor, self.sam) if kind.needs_professional else (self.sam,)
         return self.writer.sign(self.writer.record(kind, number, amends=amends), *signers)
 
-    def entry(self, *records: bytes, id: Any = _FIRST, by: tuple[Reader, ...] = (), at: Any = _RECEIVED_NS, more: Any = ()) -> bytes:
+    def entry(
+        self, *records: bytes, id: Any = _FIRST, by: tuple[Reader, ...] = (), at: Any = _RECEIVED_NS, more: tuple[Any, ...] = (),
+    ) -> bytes:
         chains = [list(reader.chain) for reader in by or (self.doctor, self.sam)]
         return dumps([id, list(records), chains, at, *more])
 

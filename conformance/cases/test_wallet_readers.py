@@ -1,4 +1,4 @@
-"""Who asks, at the limits: chains, validity, signatures and headers of readers, and how many documents and readers there may be."""
+"""Who asks, at the limits: chains, validity, signatures and headers of readers; how many documents and readers there may be."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def _signatures() -> Mapping[str, Each]:
         "padded": Each(lambda s: s[:32] + b"\0" + s[32:], "65 bytes, s with a zero before it", "65 位元組，s 前加零"),
         "padded-first": Each(lambda s: b"\0" + s, "65 bytes, r with a zero before it", "65 位元組，r 前加零"),
         "short": Each(lambda s: s[:63], "63 bytes", "63 位元組"),
-        "empty": Each(lambda s: b"", "No bytes", "空的"),
-        "zeros": Each(lambda s: bytes(64), "64 zeros", "64 個零"),
+        "empty": Each(lambda _: b"", "No bytes", "空的"),
+        "zeros": Each(lambda _: bytes(64), "64 zeros", "64 個零"),
     }
 
 
@@ -240,7 +240,9 @@ def test_document_that_there_is_not(wallet: WalletTester) -> None:
     wallet.equal("errors", dict(answer.errors), {items.doctype: 0})
 
 
-@case("P-RDR-06", "P-REQ-01", nature=Nature.LIMIT, zh="readerAuthAll 最多四個簽章", each=lambda: {"four": Each(4), "five": Each(5)})
+@case("P-RDR-06", "P-REQ-01", nature=Nature.LIMIT, zh="readerAuthAll 最多四個簽章", each=lambda: {
+    "four": Each(4), "five": Each(5),
+})
 def test_readers_of_a_request_have_a_limit(wallet: WalletTester, count: int) -> None:
     """Four signatures over all of a request are one too many for a professional to be known; five are no request."""
     opened, world = wallet.meet(Use.TREATMENT), wallet.world

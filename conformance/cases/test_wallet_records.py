@@ -103,7 +103,7 @@ def _forms() -> Mapping[str, Each]:
         "array": Each(lambda m: m.value, "A record without a tag", "紀錄沒有標籤"),
         "five-items": Each(lambda m: cbor2.CBORTag(SIGN_TAG, [*m.value, 0]), "A record of five items", "紀錄有五項"),
         "three-items": Each(lambda m: cbor2.CBORTag(SIGN_TAG, m.value[:3]), "A record of three items", "紀錄有三項"),
-        "tagged-text": Each(lambda m: cbor2.CBORTag(SIGN_TAG, "four"), "A tagged text", "帶標籤的文字"),
+        "tagged-text": Each(lambda _: cbor2.CBORTag(SIGN_TAG, "four"), "A tagged text", "帶標籤的文字"),
         "header-is-text": Each(item(0, "header"), "A header that is a text", "標頭是文字"),
         "unprotected-is-text": Each(item(1, "header"), "An unprotected header that is a text", "未保護標頭是文字"),
         "unprotected-header": Each(item(1, {4: b"kid"}), "An unprotected header of its own", "另有未保護標頭"),
@@ -163,8 +163,7 @@ def _padded(writer: Writer, number: int, length: int) -> bytes:
     """A prescription of just so many bytes, signed."""
     empty = len(writer.sign(replace(writer.record(_KINDS.PRESCRIPTION, number), fields={1: bytes(300)})))
     size = 300 + length - empty
-    found = writer.sign(replace(writer.record(_KINDS.PRESCRIPTION, number), fields={1: bytes(size)}))
-    return found
+    return writer.sign(replace(writer.record(_KINDS.PRESCRIPTION, number), fields={1: bytes(size)}))
 
 
 @case("P-WBK-03", nature=Nature.LIMIT, zh="紀錄長 8192 位元組：寫入；8193：錯誤 -6", destructive=True, each=lambda: {
@@ -217,8 +216,10 @@ def test_full_wallet_says_so(wallet: WalletTester) -> None:
 def _signers() -> Mapping[str, Each]:
     bad = WriteOutcome.BAD_SIGNATURE
     return {
-        "prescription-by-pharmacist": Each((_KINDS.PRESCRIPTION, Use.DISPENSING, bad), "A prescription by a pharmacist", "藥師開處方"),
-        "visit-by-pharmacist": Each((_KINDS.VISIT, Use.DISPENSING, WriteOutcome.STORED), "A visit by a pharmacist", "藥師登錄就醫"),
+        "prescription-by-pharmacist": Each((_KINDS.PRESCRIPTION, Use.DISPENSING, bad), "A prescription by a pharmacist",
+                                           "藥師開處方"),
+        "visit-by-pharmacist": Each((_KINDS.VISIT, Use.DISPENSING, WriteOutcome.STORED), "A visit by a pharmacist",
+                                    "藥師登錄就醫"),
         "dispensing-by-pharmacist": Each((_KINDS.DISPENSE, Use.DISPENSING, WriteOutcome.STORED), "A dispensing by a pharmacist",
                                          "藥師調劑"),
         "dispensing-by-physician": Each((_KINDS.DISPENSE, Use.TREATMENT, WriteOutcome.STORED), "A dispensing by a physician",
@@ -241,11 +242,11 @@ def test_kind_of_record_has_its_signers(wallet: WalletTester, tried: tuple[Kind,
 def _x5ts() -> Mapping[str, Each]:
     other_leaf = hashlib.sha256(b"another certificate").digest()
     return {
-        "another-certificate": Each(lambda digest: [SHA256, other_leaf], "Another certificate is named", "指明別的憑證"),
+        "another-certificate": Each(lambda _: [SHA256, other_leaf], "Another certificate is named", "指明別的憑證"),
         "another-hash": Each(lambda digest: [-15, digest], "Another hash", "別的雜湊"),
         "three-parts": Each(lambda digest: [SHA256, digest, 0], "Three parts", "三個部分"),
         "short": Each(lambda digest: [SHA256, digest[:31]], "A hash of 31 bytes", "雜湊 31 位元組"),
-        "none": Each(lambda digest: None, "No certificate is named", "未指明憑證"),
+        "none": Each(lambda _: None, "No certificate is named", "未指明憑證"),
     }
 
 

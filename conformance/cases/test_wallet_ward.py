@@ -97,7 +97,8 @@ def _scopes() -> dict[str, Each]:
                          {vhc.BASIC, vhc.MEDICAL, vhc.RECORDS, vhc.DELEGATION}),
                         "Scope medical: medical data too", "含醫療資料的授權：出示醫療資料"),
         "pharmacy": Each((EVERYTHING, Purpose.PHARMACY, {vhc.BASIC, vhc.RECORDS, vhc.DELEGATION}),
-                         "Purpose pharmacy: for a treatment nothing but under which authorization", "領藥用途的授權：看診時不出示"),
+                         "Purpose pharmacy: for a treatment nothing but under which authorization",
+                         "領藥用途的授權：看診時不出示"),
     }
 
 

@@ -1,0 +1,134 @@
+"""The self-check: what it tells of what it found, where it looks first, and its tables of faults and idle cases."""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.faulty import Faulty
+from bench.self_check import Checked, Kill, Trial, all_mutants
+from bench.self_check_report import summary, tell, write_matrix
+from conformance.case import Kind
+from conformance.kinds import suites
+from conformance.mutants import idle
+from conformance.mutants.by_hand import by_hand, read, tables
+from conformance.mutants.operators import Family, mutants_of
+from conformance.mutants.places import Place
+from conformance.mutants.remembered import key, remembered, written
+from conformance.vectors.world import World
+from virtual_devices.errors import UsageError
+
+ROW = """family = "leak"
+[[mutant]]
+name = "a-name"
+kinds = ["wallet"]
+function = "virtual_devices.mdoc.session:Cipher.seal"
+old = "self._sent += 1"
+new = "pass"
+says = "what it does"
+"""
+
+
+def test_table_has_every_family_that_no_scan_makes() -> None:
+    scanned = {Family.LEFT_OUT, Family.HALF_LEFT_OUT, Family.FALLS_OVER}
+    assert set(tables()) == set(Family) - scanned
+    assert len({(family, entry.name) for family, entries in tables().items() for entry in entries}) >= 150
+
+
+@pytest.mark.parametrize(("old", "new", "says"), [
+    ('family = "leak"', 'family = "lake"', "lake"), ("[[mutant]]", "[[mutants]]", "nothing else"),
+    ('says = "what it does"', "", "missing or unknown: says"), ('"wallet"', '"purse"', "purse"),
+    ('["wallet"]', "[]", "one or more"),
+    ('name = "a-name"', "name = 7", "everything else a text"), ("[[mutant]]", "[[mutant]", "table.toml"),
+])
+def test_slip_in_a_table_is_told(old: str, new: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        read(ROW.replace(old, new, 1), "table.toml")
+
+
+def test_name_that_stands_twice_is_told() -> None:
+    with pytest.raises(UsageError, match="a-name: more than one"):
+        read(ROW + ROW.partition("\n")[2], "table.toml")
+
+
+@pytest.mark.parametrize(("old", "new", "says"), [
+    ("Cipher.seal", "Cipher.steal", "no function"), ("self._sent += 1", "self._sent += 2", "0 times"),
+    ('new = "pass"', 'new = "self._sent += 1"', "not once"),
+])
+def test_entry_that_fits_no_longer_is_told(old: str, new: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conformance.mutants.by_hand.tables", lambda: dict([read(ROW.replace(old, new, 1), "table.toml")]))
+    with pytest.raises(UsageError, match=says):
+        by_hand(Kind.WALLET)
+
+
+def test_check_that_says_yes_or_no_is_a_refusal() -> None:
+    function = ast.parse("def f(a: int, b: int) -> bool:\n    return a > 0 and b > 0").body[0]
+    place = Place("conformance.case", "f", 2, "", (function, function.body[0]))  # type: ignore[attr-defined]
+    assert [m.what for m in mutants_of(place)] == [
+        "always: a > 0 and b > 0", "without: a > 0", "without: b > 0", "a > 0 -> a >= 0", "b > 0 -> b >= 0",
+    ]
+
+
+def test_fault_by_hand_is_found_where_it_is_remembered() -> None:
+    suite = suites()[Kind.WALLET]
+    mutant = next(m for m in by_hand(Kind.WALLET) if m.id == "crypto:nonce-fixed")
+    case, channel = remembered()["wallet"][key(mutant)]
+    trial = Trial(suite, channel, World(1))
+    assert trial.finds(mutant, [c for c in trial.cases if c.id == case]) == case
+    sound = Faulty(suite, World(1), channel, None)
+    try:
+        assert trial.tried(next(c for c in trial.cases if c.id == case), sound).why == ""
+    finally:
+        sound.close()
+
+
+def some() -> Checked:
+    """Three faults of a wallet: found, equivalent, left."""
+    first, second, third, *_ = all_mutants(suites()[Kind.WALLET])
+    return Checked(
+        [Kill(Kind.WALLET, first, "wallet.a", "ble"), Kill(Kind.WALLET, second, why="nobody can"), Kill(Kind.WALLET, third)],
+        {"wallet.b": first.id, "wallet.c": ""},
+    )
+
+
+def test_what_was_found_is_told() -> None:
+    checked = some()
+    told = summary(checked)
+    assert (told["mutants"], told["caught"], len(told["survivors"]), len(told["equivalent"])) == (3, 1, 1, 1)
+    first = checked.kills[0]
+    assert told["matrix"] == {"wallet.a": {first.mutant.family.value: [first.name]}}
+    assert (told["second"], told["idle"]) == ({"wallet.b": first.mutant.id}, {"wallet.c": ""})
+    assert not told["enough"]
+    assert summary(replace(checked, kills=checked.kills[:2]))["enough"]
+    assert "NOBODY SAYS WHY IT STAYS" in tell(told)
+    assert tell(told).endswith("3 faults, 1 found, 1 equivalent, 1 left")
+
+
+def test_page_is_written_in_both_languages(tmp_path: Path) -> None:
+    told = summary(some())
+    english, chinese = (write_matrix(told, tmp_path / tag, tag).read_text(encoding="utf-8") for tag in ("en", "zh-TW"))
+    assert "wallet.a" in english and "wallet.a" in chinese
+    assert "Which case found which fault first" in english
+    assert "哪個案例先找到哪個錯誤" in chinese
+    assert json.loads((tmp_path / "en" / "self-check.json").read_text(encoding="utf-8")) == told
+
+
+def test_what_is_remembered_stays_for_kinds_that_were_not_tried() -> None:
+    mutant = all_mutants(suites()[Kind.WALLET])[0]
+    text = written({"card": {"a": ("b", "c")}, "wallet": {"old": ("d", "e")}}, [(Kind.WALLET, mutant, ("wallet.a", "ble"))])
+    assert json.loads(text) == {"card": {"a": ["b", "c"]}, "wallet": {key(mutant): ["wallet.a", "ble"]}}
+
+
+def test_idle_cases_are_named_with_their_reason() -> None:
+    entries = idle.read('[[idle]]\ncase = "wallet.a*"\nwhy = "a reason"')
+    assert idle.why("wallet.a.b", entries) == "a reason"
+    assert idle.why("wallet.b", entries) == ""
+    assert idle.stale(entries, ["wallet.b"]) == ["wallet.a*"]
+    assert idle.stale(idle.justified(), [c.id for s in suites().values() for c in Trial(s, s.channels[0], World(1)).cases]) == []
+    for wrong in ("[[idle]]\ncase = 1", "[[idle]", "[[busy]]"):
+        with pytest.raises(UsageError, match=r"idle\.toml"):
+            idle.read(wrong)
