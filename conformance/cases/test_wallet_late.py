@@ -44,12 +44,11 @@ def _each() -> Mapping[str, Each]:
 @case("P-LAT-01", "P-LAT-02", "P-LAT-03", nature=Nature.INVALID, zh="資料中心轉來的逾時紀錄", destructive=True, each=_each)
 def test_late_records_are_settled(wallet: WalletTester, name: str) -> None:
     """Late records are settled as their vector says; those refused leave nothing."""
-    bring = wallet.made_up().bring
     suite = Suite()
     late.add(suite, _world(wallet))
     vector = suite.vectors[f"late-records/{name}"]
     outcome = WriteOutcome(int(vector.expected.code.number))
-    wallet.equal("what the wallet tells", bring(suite.files[vector.files[Input.LATE_RECORDS]]), outcome)
+    wallet.equal("what the wallet tells", wallet.late(suite.files[vector.files[Input.LATE_RECORDS]]), outcome)
     wallet.equal("generation afterwards", _generation(wallet), int(outcome is WriteOutcome.STORED))
 
 
@@ -85,12 +84,12 @@ def _generation(wallet: WalletTester) -> object:
 @case("P-LAT-03", nature=Nature.ATTACK, zh="同一識別碼再送：相同紀錄照舊，不同紀錄為衝突", destructive=True)
 def test_known_id_is_for_the_same_records_alone(wallet: WalletTester) -> None:
     """The same entry again is stored once; other records under its id are a conflict."""
-    bring, made = wallet.made_up().bring, _Entry(_world(wallet))
-    wallet.equal("the first time", bring(made.entry(made.record(1))), WriteOutcome.STORED)
-    wallet.expect("the second time", bring(made.entry(made.record(1))).done, "stored or already", "refused")
-    wallet.equal("others under the id", bring(made.entry(made.record(2))), WriteOutcome.CONFLICT)
+    made = _Entry(_world(wallet))
+    wallet.equal("the first time", wallet.late(made.entry(made.record(1))), WriteOutcome.STORED)
+    wallet.expect("the second time", wallet.late(made.entry(made.record(1))).done, "stored or already", "refused")
+    wallet.equal("others under the id", wallet.late(made.entry(made.record(2))), WriteOutcome.CONFLICT)
     wallet.equal("generation afterwards", _generation(wallet), 1)
-    wallet.equal("the record under another id", bring(made.entry(made.record(1), id=_SECOND)), WriteOutcome.CONFLICT)
+    wallet.equal("the record under another id", wallet.late(made.entry(made.record(1), id=_SECOND)), WriteOutcome.CONFLICT)
 
 
 def _limits() -> Mapping[str, Each]:
@@ -118,7 +117,7 @@ def test_late_records_have_limits(wallet: WalletTester, tried: tuple[int, dict[s
         made.writer, made.sam, made.doctor = Writer(world), world.sam, world.physician
     records = [made.record(n, Kind.FEE) for n in range(1, number + 1)]
     raw = made.entry(*records, **{key: value for key, value in changed.items() if key != "fresh"})
-    wallet.equal("what the wallet tells", wallet.made_up().bring(raw), outcome)
+    wallet.equal("what the wallet tells", wallet.late(raw), outcome)
 
 
 def _empty_handed() -> Mapping[str, Each]:
@@ -133,7 +132,7 @@ def test_late_records_need_a_card(wallet: WalletTester, tried: tuple[Contents, W
     contents, outcome = tried
     made = _Entry(_world(wallet))
     wallet.made_up().fill(contents)
-    wallet.equal("what the wallet tells", wallet.made_up().bring(made.entry(made.record(1))), outcome)
+    wallet.equal("what the wallet tells", wallet.late(made.entry(made.record(1))), outcome)
 
 
 @case("P-LAT-02", nature=Nature.ATTACK, zh="沒有安全模組簽章的逾時紀錄：拒絕", destructive=True, each=lambda: {
@@ -143,17 +142,17 @@ def test_late_records_need_the_sam(wallet: WalletTester, kind: Kind) -> None:
     """Late records whose SAM is not named are refused."""
     made = _Entry(_world(wallet))
     raw = made.entry(made.record(1, kind), by=(made.doctor,))
-    wallet.equal("what the wallet tells", wallet.made_up().bring(raw), WriteOutcome.BAD_SIGNATURE)
+    wallet.equal("what the wallet tells", wallet.late(raw), WriteOutcome.BAD_SIGNATURE)
 
 
 @case("P-LAT-02", nature=Nature.ATTACK, zh="逾時更正沒有安全模組：拒絕", destructive=True)
 def test_late_amendment_needs_the_sam(wallet: WalletTester) -> None:
     """A late amendment of what is here is refused when no SAM signed it."""
-    bring, made = wallet.made_up().bring, _Entry(_world(wallet))
-    wallet.equal("the record", bring(made.entry(made.record(1))), WriteOutcome.STORED)
+    made = _Entry(_world(wallet))
+    wallet.equal("the record", wallet.late(made.entry(made.record(1))), WriteOutcome.STORED)
     amends = made.writer.record(Kind.VISIT, 1).id
     raw = made.entry(made.record(2, Kind.AMEND, amends), id=_SECOND, by=(made.doctor,))
-    wallet.equal("the amendment", bring(raw), WriteOutcome.BAD_SIGNATURE)
+    wallet.equal("the amendment", wallet.late(raw), WriteOutcome.BAD_SIGNATURE)
 
 
 @case("P-LAT-02", nature=Nature.ATTACK, zh="紀錄時間前後，簽章者憑證只在其中一刻有效：拒絕", destructive=True)
@@ -165,7 +164,7 @@ def test_late_signer_is_good_at_every_moment(wallet: WalletTester) -> None:
     last = made.record(2)
     chains = [list(made.doctor.chain), list(made.sam.chain)]
     raw = dumps([_FIRST, [first, last], chains])
-    wallet.equal("what the wallet tells", wallet.made_up().bring(raw), WriteOutcome.BAD_SIGNATURE)
+    wallet.equal("what the wallet tells", wallet.late(raw), WriteOutcome.BAD_SIGNATURE)
 
 
 @case("P-LAT-03", nature=Nature.VALID, zh="寫給前一張卡的逾時紀錄：八張前卡以內才收", destructive=True, each=lambda: {
@@ -179,4 +178,4 @@ def test_late_records_for_a_former_card(wallet: WalletTester, tried: tuple[int, 
     wallet.made_up().fill(Contents(former=(*[others] * before, lost)))
     made = _Entry(_world(wallet))
     record = made.writer.sign(made.writer.record(Kind.VISIT, 1, holder=lost), made.doctor, made.sam)
-    wallet.equal("what the wallet tells", wallet.made_up().bring(made.entry(record)), outcome)
+    wallet.equal("what the wallet tells", wallet.late(made.entry(record)), outcome)

@@ -18,7 +18,7 @@ from conformance.kinds.wallet import CONSULTATION, REGISTRATION, WalletTester
 from conformance.vectors.world import INSTITUTION, SAM_ID, Reader, World, signed
 from virtual_devices import vhc
 from virtual_devices.clock import NS, to_datetime
-from virtual_devices.cose import ALG, CRIT, ES256
+from virtual_devices.cose import ALG, CRIT, ES256, KID
 from virtual_devices.mdoc.request import DeviceRequest, DocRequest, items_request, signed_by_reader
 from virtual_devices.mdoc.response import ResponseStatus
 from virtual_devices.mdoc.tagged import dumps
@@ -110,6 +110,17 @@ def test_reader_signature_has_one_form(wallet: WalletTester, change: Callable[[b
     _answered(wallet, opened, asked.with_auth(0, replace(auth, signature=change(auth.signature))).to_bytes(), FORGED)
 
 
+@case("P-RDR-12", nature=Nature.ATTACK, zh="簽章後更改受保護標頭：拒絕")
+def test_reader_header_is_signed(wallet: WalletTester) -> None:
+    """A protected header that was changed after the reader signed is refused, though it can be read."""
+    opened = wallet.meet(Use.REGISTRATION)
+    asked = signed(REGISTRATION, opened.transcript, wallet.world.sam)
+    auth = asked.documents[0].auth
+    assert auth is not None
+    changed = replace(auth, protected=dumps({ALG: ES256, KID: b"another"}))
+    _answered(wallet, opened, asked.with_auth(0, changed).to_bytes(), FORGED)
+
+
 @case("P-RDR-05", "P-RDR-12", nature=Nature.ATTACK, zh="readerAuthAll 中安全模組的簽章不符：拒絕", each=lambda: {
     "spoilt": Each("spoilt"), "other-session": Each("other-session"),
 })
@@ -170,7 +181,7 @@ def test_reader_auth_of_another_form_is_malformed(wallet: WalletTester, change: 
 
 
 @case("P-REQ-02", "P-CBR-01", nature=Nature.INVALID, zh="itemsRequest 不是 #6.24 包裝的位元組：狀態 11", each=lambda: {
-    "tag-25": Each(25, "#6.25", "#6.25"), "text-inside": Each(24, "A text inside #6.24", "#6.24 裡是文字"),
+    "tag-99": Each(99, "#6.99", "#6.99"), "text-inside": Each(24, "A text inside #6.24", "#6.24 裡是文字"),
 })
 def test_items_of_another_form_are_malformed(wallet: WalletTester, tag: int) -> None:
     """An itemsRequest that is not embedded as it should be is answered with status 11."""

@@ -119,13 +119,15 @@ def _forms() -> Mapping[str, Each]:
         "signer-header-no-cbor": Each(signer(spoilt(0, b"\xff")), "A signature's header that is no CBOR", "簽章的標頭不是 CBOR"),
         "signer-other-algorithm": Each(signer(spoilt(0, dumps({ALG: -8}))), "Another algorithm", "別的演算法"),
         "signer-critical": Each(signer(spoilt(0, dumps({ALG: ES256, CRIT: [99], 99: 0}))), "A critical header", "關鍵標頭"),
-        "in-tag-25": Each(None, "A record inside #6.25", "紀錄在 #6.25 裡"),
+        "signer-is-number": Each(signer(lambda _: 7), "A signature that is a number", "一個簽章是數字"),
+        "in-tag-99": Each(None, "A record inside #6.99", "紀錄在 #6.99 裡"),
+        "no-cbor": Each(b"\xff", "Bytes that are no CBOR", "不是 CBOR 的位元組"),
         "in-a-text": Each("text", "A text inside #6.24", "#6.24 裡是文字"),
     }
 
 
 @case("P-WBK-02", "P-WBK-03", "P-CBR-01", nature=Nature.INVALID, zh="紀錄不是 COSE_Sign：錯誤 -6", destructive=True, each=_forms)
-def test_record_of_another_form_is_malformed(wallet: WalletTester, change: Change | str | None) -> None:
+def test_record_of_another_form_is_malformed(wallet: WalletTester, change: Change | bytes | str | None) -> None:
     """A batch with something that is no COSE_Sign as it should be is answered with -6."""
     opened, writer = _opened(wallet)
     batch = writer.visit()
@@ -133,7 +135,7 @@ def test_record_of_another_form_is_malformed(wallet: WalletTester, change: Chang
     if callable(change):
         made: Any = embed(dumps(change(cbor2.loads(batch.records[0]))))
     else:
-        made = cbor2.CBORTag(25, batch.records[0]) if change is None else cbor2.CBORTag(24, change)
+        made = cbor2.CBORTag(99, batch.records[0]) if change is None else cbor2.CBORTag(24, change)
     wallet.nothing(wallet.write(opened, dumps({**body, 5: [made, *body[5][1:]]})), MALFORMED)
 
 

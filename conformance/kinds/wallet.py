@@ -6,7 +6,7 @@ Whoever brings the wallet (a virtual one, or a real one behind a reader or a rad
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -109,7 +109,7 @@ class WalletTester(Tester):
         self.world = world
         self.name = name
         self.clock = wallet.clock
-        self.holder = wallet.holder
+        self.holder: WalletHolder = _Acting(self, wallet.holder)
         self.desk = Desk("tester", Institution(INSTITUTION), world.root, wallet.clock, world.fresh("tester", name))
         self.work = Work()
         self._links: Mapping[str, Link] = {}
@@ -266,6 +266,15 @@ class WalletTester(Tester):
         self.equal("outcome in the receipt", found.outcome, outcome)
         return found
 
+    def late(self, raw: bytes) -> WriteOutcome:
+        """What it tells the data centre of records that come late; that it tells something is a check."""
+        made_up = self.made_up()
+        try:
+            return made_up.bring(raw)
+        except TimeoutError:
+            self.expect("the wallet takes in what the data centre brings", False, "an outcome", "none")
+            raise AssertionError("unreachable") from None
+
     def recorded(self, opened: ReaderSession, *names: str) -> Mapping[str, Any]:
         """What it shows of these elements of its records, to the SAM and the physician."""
         items = items_request(vhc.DOCTYPE, {vhc.RECORDS: dict.fromkeys(names, False)})
@@ -279,6 +288,32 @@ class WalletTester(Tester):
     def holding(self, issued: IssuerSigned) -> World:
         """The world in which this credential is the one that was shown."""
         return self.world.showing(issued)
+
+
+class _Acting:
+    """The holder's acts; that the wallet lets them happen is a check."""
+
+    def __init__(self, tester: WalletTester, holder: WalletHolder) -> None:
+        self._tester = tester
+        self._holder = holder
+
+    def agree(self, use: Use, names: Names, *, write: bool = True, proved: bool = True) -> None:
+        self._do("agree", lambda: self._holder.agree(use, names, write=write, proved=proved))
+
+    def prove(self) -> None:
+        self._do("prove who they are", self._holder.prove)
+
+    def approve(self, use: Use, *, proved: bool = True) -> None:
+        self._do("say yes", lambda: self._holder.approve(use, proved=proved))
+
+    def refuse(self) -> None:
+        self._do("say no", self._holder.refuse)
+
+    def _do(self, what: str, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except TimeoutError:
+            self._tester.expect(f"the wallet lets its holder {what}", False, "it does", "it fell over")
 
 
 def _pause(duration_s: float) -> Flow[None]:
