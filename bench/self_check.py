@@ -26,6 +26,8 @@ from conformance.verdict import Verdict
 from virtual_devices.errors import BenchError
 
 PROCESSES = os.cpu_count() or 1
+TRIES = 60
+"""Of a fault that is shown to be equivalent: so many of the likeliest cases are tried over each channel, to find a wrong entry."""
 
 
 class Unsound(BenchError):
@@ -135,16 +137,19 @@ class Trials:
         self.over[channel].calls.update(calls)
 
     def kill(self, mutant: Mutant) -> Where:
-        """The first case that finds it, and over which channel; both "" when none does."""
+        """The first case that finds it, and over which channel; both "" when none does. Of one that is shown to be equivalent the
+        likeliest :data:`TRIES` cases are tried."""
         hint = self.known.get(key(mutant))
         near = self.by_function.get(of_function(mutant), set())
         if hint is not None and hint[1] in self.over:
             trial = self.over[hint[1]]
-            if found := trial.finds(mutant, [case for case in trial.touching(mutant) if case.id == hint[0]]):
+            there = [case for case in trial.touching(mutant) if case.id == hint[0]]
+            if there and (found := trial.finds(mutant, there)):
                 return found, hint[1]
         for channel, trial in self.over.items():
             there = [case for case in trial.touching(mutant) if (case.id, channel) != hint]
-            if there and (found := trial.finds(mutant, sorted(there, key=lambda case: case.id not in near))):
+            there = sorted(there, key=lambda case: case.id not in near)[: TRIES if why_equivalent(self.kind, mutant) else None]
+            if there and (found := trial.finds(mutant, there)):
                 return found, channel
         return "", ""
 
@@ -229,8 +234,13 @@ class _Workers:
         return {name: found.get(name, "") for name in names}
 
 
+def why_equivalent(kind: Kind, mutant: Mutant) -> str:
+    """Why nobody can find it, where that has been shown."""
+    return next((entry.why for entry in equivalents() if entry.fits(kind, mutant)), "")
+
+
 def _judged(kind: Kind, mutant: Mutant, case: str, channel: str) -> Kill:
-    why = next((entry.why for entry in equivalents() if entry.fits(kind, mutant)), "")
+    why = why_equivalent(kind, mutant)
     if case and why:
         raise Unsound(f"{NAME}: {mutant.id} is found by {case}: take its entry out")
     return Kill(kind, mutant, case, channel, why)

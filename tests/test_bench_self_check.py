@@ -120,7 +120,7 @@ def test_page_is_written_in_both_languages(tmp_path: Path) -> None:
 def test_what_is_remembered_stays_for_kinds_that_were_not_tried() -> None:
     mutant = all_mutants(suites()[Kind.WALLET])[0]
     text = written({"card": {"a": ("b", "c")}, "wallet": {"old": ("d", "e")}}, [(Kind.WALLET, mutant, ("wallet.a", "ble"))])
-    assert json.loads(text) == {"card": {"a": ["b", "c"]}, "wallet": {key(mutant): ["wallet.a", "ble"]}}
+    assert json.loads(text) == {"card": {"a": "c b"}, "wallet": {key(mutant): "ble wallet.a"}}
 
 
 def test_idle_cases_are_named_with_their_reason() -> None:

@@ -100,6 +100,7 @@ def _limits() -> Mapping[str, Each]:
         "id-of-17-bytes": Each((1, {"id": bytes(17)}, stranger), "An id of 17 bytes", "識別碼 17 位元組"),
         "id-is-text": Each((1, {"id": "0123456789abcdef"}, stranger), "An id that is a text", "識別碼是文字"),
         "received-in-30-s": Each((1, {"at": NOW_NS + 30 * NS, "fresh": True}, stored), "Received in 30 s", "30 秒後收件"),
+        "received-in-31-s": Each((1, {"at": NOW_NS + 31 * NS, "fresh": True}, bad), "Received in 31 s", "31 秒後收件"),
         "received-30-s-before": Each((1, {"at": DAYS_AGO_NS - 30 * NS}, stored), "Received 30 s before", "早 30 秒收件"),
         "received-at-text": Each((1, {"at": "today"}, bad), "A moment that is a text", "收件時間是文字"),
         "received-at-true": Each((1, {"at": True}, bad), "A moment that is no number", "收件時間不是數字"),

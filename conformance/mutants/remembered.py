@@ -36,9 +36,12 @@ def of_function(mutant: Mutant) -> str:
 def remembered() -> Memory:
     """What was found last time."""
     text = (files("conformance") / "mutants" / NAME).read_text(encoding="utf-8")
-    return {
-        kind: {fault: (case, channel) for fault, (case, channel) in found.items()} for kind, found in json.loads(text).items()
-    }
+    return {kind: {fault: _where(told) for fault, told in found.items()} for kind, found in json.loads(text).items()}
+
+
+def _where(told: str) -> Where:
+    channel, _, case = told.partition(" ")
+    return case, channel
 
 
 def written(before: Memory, found: Iterable[tuple[Kind, Mutant, Where]]) -> str:
@@ -46,7 +49,10 @@ def written(before: Memory, found: Iterable[tuple[Kind, Mutant, Where]]) -> str:
     now: dict[str, dict[str, Where]] = {}
     for kind, mutant, where in found:
         now.setdefault(kind.value, {})[key(mutant)] = where
-    return json.dumps({**before, **now}, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
+    told = {
+        kind: {fault: f"{channel} {case}" for fault, (case, channel) in there.items()} for kind, there in {**before, **now}.items()
+    }
+    return json.dumps(told, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
 
 
 __all__ = ["NAME", "Memory", "Where", "key", "of_function", "remembered", "written"]
