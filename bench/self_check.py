@@ -27,7 +27,7 @@ from virtual_devices.errors import BenchError
 
 PROCESSES = os.cpu_count() or 1
 TRIES = 60
-"""Of a fault that is shown to be equivalent: so many of the likeliest cases are tried over each channel, to find a wrong entry."""
+"""Of a fault shown to be equivalent so many of the likeliest cases are tried over each channel: a wrong entry is found."""
 
 
 class Unsound(BenchError):

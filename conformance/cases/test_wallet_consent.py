@@ -66,7 +66,7 @@ def test_declined_session_may_not_ask_again(wallet: WalletTester) -> None:
     _is_not(wallet, opened, DECLINED)
 
 
-@case("P-CON-09", nature=Nature.INOPPORTUNE, zh="持卡人收回同意：其後不再出示")
+@case("P-CON-01", nature=Nature.INOPPORTUNE, zh="持卡人收回同意：其後不再出示")
 def test_consent_is_taken_back(wallet: WalletTester) -> None:
     """A holder who takes the consent back is not shown from then on."""
     opened = wallet.meet(Use.REGISTRATION)
@@ -179,7 +179,7 @@ def test_part_that_was_armed_is_shown_alone(wallet: WalletTester) -> None:
     wallet.expect("the rest is shown too", shown > {"name", "birth_date"}, "more", shown)
 
 
-@case("P-CON-05", "P-CON-09", nature=Nature.INOPPORTUNE, zh="什麼都不選的預先同意：先前的預先同意仍在")
+@case("P-CON-05", nature=Nature.INOPPORTUNE, zh="什麼都不選的預先同意：先前的預先同意仍在")
 def test_nothing_chosen_arms_nothing(wallet: WalletTester) -> None:
     """A holder who chooses nothing arms nothing, and what was armed before is still there."""
     wallet.holder.agree(Use.REGISTRATION, EVERYTHING)
@@ -187,7 +187,7 @@ def test_nothing_chosen_arms_nothing(wallet: WalletTester) -> None:
     _is_shown(wallet, wallet.meet(None))
 
 
-@case("P-CON-09", nature=Nature.INOPPORTUNE, zh="沒有詢問時按同意或拒絕：不改變任何事")
+@case("P-CON-01", nature=Nature.INOPPORTUNE, zh="沒有詢問時按同意或拒絕：不改變任何事")
 def test_answer_to_no_question_changes_nothing(wallet: WalletTester) -> None:
     """A holder who says yes or no when nothing is asked changes nothing."""
     wallet.holder.refuse()

@@ -181,7 +181,7 @@ def test_reader_auth_of_another_form_is_malformed(wallet: WalletTester, change: 
 
 
 @case("P-REQ-02", "P-CBR-01", nature=Nature.INVALID, zh="itemsRequest 不是 #6.24 包裝的位元組：狀態 11", each=lambda: {
-    "tag-99": Each(99, "#6.99", "#6.99"), "text-inside": Each(24, "A text inside #6.24", "#6.24 裡是文字"),
+    "tag-99": Each(99, "Items inside #6.99", "要求在 #6.99 裡"), "text-inside": Each(24, "A text inside #6.24", "#6.24 裡是文字"),
 })
 def test_items_of_another_form_are_malformed(wallet: WalletTester, tag: int) -> None:
     """An itemsRequest that is not embedded as it should be is answered with status 11."""

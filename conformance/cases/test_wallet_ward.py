@@ -20,7 +20,7 @@ NOT_IN_FORCE, ENDED = -4, -5
 SOON_S = 100
 
 
-@case("P-MSO-01", "P-CON-01", nature=Nature.LIMIT, zh="卡片到期：時差 30 秒內仍出示，其後 -4", each=lambda: {
+@case("P-ERR-01", nature=Nature.LIMIT, zh="卡片到期：時差 30 秒內仍出示，其後 -4", each=lambda: {
     "within-the-skew": Each(30), "past-it": Each(31),
 })
 def test_card_is_shown_until_its_end(wallet: WalletTester, after_s: int) -> None:
@@ -43,7 +43,7 @@ def test_empty_wallet_says_so(wallet: WalletTester) -> None:
     wallet.nothing(wallet.request(opened, wallet.asked(opened, REGISTRATION), "registration"), NOT_IN_FORCE)
 
 
-@case("P-AUT-13", "P-AUT-07", "P-AUT-08", nature=Nature.VALID, zh="代理人出示受代理人的卡：附授權與本次會話的證明")
+@case("P-AUT-13", "P-AUT-07", nature=Nature.VALID, zh="代理人出示受代理人的卡：附授權與本次會話的證明")
 def test_guardian_shows_the_wards_card(wallet: WalletTester) -> None:
     """A ward's card comes with the authorization and the guardian's proof for this session."""
     opened = _ward(wallet, Contents(scope=EVERYTHING))
@@ -102,7 +102,7 @@ def _scopes() -> dict[str, Each]:
     }
 
 
-@case("P-AUT-12", "P-AUT-13", nature=Nature.ATTACK, zh="授權範圍以外的資料不出示", each=_scopes)
+@case("P-AUT-13", nature=Nature.ATTACK, zh="授權範圍以外的資料不出示", each=_scopes)
 def test_authorization_bounds_what_is_shown(wallet: WalletTester, tried: tuple[frozenset[Scope], Purpose, set[str]]) -> None:
     """Nothing beyond the authorization's scope and purpose is shown."""
     scope, purpose, spaces = tried
@@ -114,7 +114,7 @@ def test_authorization_bounds_what_is_shown(wallet: WalletTester, tried: tuple[f
     wallet.equal("errors for the rest", told, {ENDED})
 
 
-@case("P-AUT-12", "P-WBK-01", nature=Nature.ATTACK, zh="授權不含寫入：不寫入", destructive=True)
+@case("P-AUT-13", "P-WBK-01", nature=Nature.ATTACK, zh="授權不含寫入：不寫入", destructive=True)
 def test_nothing_is_written_beyond_the_authorization(wallet: WalletTester) -> None:
     """To a ward's card nothing is written when the authorization does not reach to writing."""
     opened = _ward(wallet, Contents(scope=frozenset({Scope.BASIC, Scope.MEDICAL})))

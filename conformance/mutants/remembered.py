@@ -49,9 +49,8 @@ def written(before: Memory, found: Iterable[tuple[Kind, Mutant, Where]]) -> str:
     now: dict[str, dict[str, Where]] = {}
     for kind, mutant, where in found:
         now.setdefault(kind.value, {})[key(mutant)] = where
-    told = {
-        kind: {fault: f"{channel} {case}" for fault, (case, channel) in there.items()} for kind, there in {**before, **now}.items()
-    }
+    every = {**before, **now}
+    told = {kind: {fault: f"{channel} {case}" for fault, (case, channel) in there.items()} for kind, there in every.items()}
     return json.dumps(told, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
 
 
