@@ -130,7 +130,7 @@ def _links(
         case Kind.REPLAY:
             return {role: DeviceLink(open_replay(f"{monikers[0].where.partition('#')[0]}#{role}"))}
         case _ if role == "wallet":
-            return open_wallet(monikers, env, stack)
+            return {**open_wallet(monikers, env, stack)}
         case _:
             link = open_device(monikers[0], env)
             stack.callback(link.close)

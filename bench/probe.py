@@ -19,7 +19,7 @@ from bench.clock import WallClock
 from bench.drivers import RealLink, driver
 from bench.drivers.replay import PROBE
 from bench.monikers import JOINED, Kind, Moniker
-from bench.reader_link import CONNECT_S, DeviceLink
+from bench.reader_link import CONNECT_S, DeviceLink, ScreenLink
 from scenarios.world import World, read_status
 from virtual_devices.errors import LinkError
 from virtual_devices.flow import Connect, Flow, PromptPeople, Session
@@ -43,13 +43,16 @@ def open_device(moniker: Moniker, env: Mapping[str, str] | None = None) -> RealL
     return link
 
 
-def open_wallet(monikers: Sequence[Moniker], env: Mapping[str, str] | None, stack: ExitStack) -> dict[str, Link]:
+def open_wallet(monikers: Sequence[Moniker], env: Mapping[str, str] | None, stack: ExitStack) -> dict[str, DeviceLink]:
     """The links to a phone: to the wallet, and where its code is scanned first, to its screen. ``stack`` closes them."""
-    links: dict[str, Link] = {}
+    links: dict[str, DeviceLink] = {}
     for moniker in monikers:
         link = open_device(moniker, env)
         stack.callback(link.close)
-        links[SCREEN if moniker.kind is Kind.QR else ROLE] = DeviceLink(link)
+        if moniker.kind is Kind.QR:
+            links[SCREEN] = ScreenLink(link)
+        else:
+            links[ROLE] = DeviceLink(link)
     return links
 
 
@@ -62,7 +65,7 @@ class Probe:
         self._env = env
         self._world = world
         self._stack = ExitStack()
-        self._links: dict[str, Link] = {}
+        self._links: dict[str, DeviceLink] = {}
         self._asked: set[str] = set()
         self._rests_until_s = 0.0
         self._name = JOINED.join(map(str, monikers))
@@ -79,6 +82,8 @@ class Probe:
                 self._links = self._open()
                 self._switch(self._name, "foreign device: latency probe only", visit)
             run_flow(self._flow(visit), self._session(visit))
+            for link in self._links.values():
+                link.let_go()
         except (Ended, LinkError) as e:
             if isinstance(e, LinkError) or e.torn:
                 self._lose(str(e), visit)
@@ -87,7 +92,7 @@ class Probe:
         self._stack.close()
         self._links = {}
 
-    def _open(self) -> dict[str, Link]:
+    def _open(self) -> dict[str, DeviceLink]:
         if self._role == "wallet":
             return open_wallet(self._monikers, self._env, self._stack)
         link = open_device(self._monikers[0], self._env)

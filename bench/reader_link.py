@@ -7,7 +7,7 @@ to it. Between two power-ons the PC/SC service vouches for the card: a connectio
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bench.drivers import RealLink
 from virtual_devices.card.ic_card import IcCard
@@ -70,6 +70,30 @@ class DeviceLink:
         if isinstance(self.inner, AddressedLink):
             return self.inner.connect_to(address, timeout_s)
         return self.inner.connect(timeout_s)
+
+    def let_go(self) -> None:
+        """The device is needed no longer for now: a phone shows its next code when its reader has gone."""
+        self.inner.disconnect()
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """What is used here of :class:`bench.drivers.qr.QrLink` beside a driver's link."""
+
+    @property
+    def connected(self) -> bool: ...
+
+
+class ScreenLink(DeviceLink):
+    """A phone's screen before a camera: where the camera is not looking, it looks anew at each scan, as who holds the phone up
+    again after a failure expects."""
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        if message and isinstance(self.inner, Looking) and not self.inner.connected:
+            looking = self.inner.connect(timeout_s)
+            if looking.reply is None:
+                return looking
+        return super().attempt(message, timeout_s)
 
 
 class OwnCardLink:

@@ -22,6 +22,7 @@ NAMES = frozenset({
     N_("end session"), N_("engage by NFC"), N_("find phone"), N_("get reader certificates"), N_("get status lists"),
     N_("get visit identifier"),
     N_("retrieve over NFC"), N_("sign records"), N_("sign request"),
+    N_("connect"), N_("engage by contact"), N_("find out which card"), N_("look"),
     N_("find prescriptions"), N_("rx-store"), N_("rx-dispense"), N_("rx-tell"), N_("rx-query"),
     N_("leave records with the data centre"), N_("prepare home visit"), N_("scan QR code"),
     # acts of people

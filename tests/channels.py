@@ -7,15 +7,18 @@ the phone begins a tap with its first command (:class:`FirstCommand`), and no ti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from bench.bluez import PrivateBluetooth
 from bench.drivers import RealLink, ble, pcsc
+from bench.monikers import for_role
 from bench.pcscd import PrivatePcscd
+from bench.presenters.qr import Folder, PictureScreen
 from bench.presenters.vpcd import VpcdPresenter
+from bench.probe import open_wallet
 from virtual_devices.link import RESET, Attempt, Device, Link, Outcome
 from virtual_devices.mdoc.ble_gatt import service_uuid
 from virtual_devices.mdoc.ble_options import BleOptions
@@ -88,6 +91,17 @@ class TimelessBle(Timeless):
         return replace(attempt, duration_ns=0, sent_ns=-1)
 
 
+class TimelessScreen:
+    """A screen before a camera, as flows use it; a scan takes no time."""
+
+    def __init__(self, inner: Link) -> None:
+        self.inner = inner
+        self.channel, self.device, self.provenance = inner.channel, inner.device, inner.provenance
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        return replace(self.inner.attempt(message, LIMIT_S), duration_ns=0)
+
+
 class ShowsCode(HolderOf):
     """A holder whose phone shows the code of its next engagement, which offers Bluetooth, before they agree."""
 
@@ -129,13 +143,18 @@ def in_process_ble(bench: WalletBench, folder: Path) -> Iterator[Mapping[str, Li
 
 
 @contextmanager
-def over_ble(bench: WalletBench, folder: Path) -> Iterator[Mapping[str, Link]]:
-    with PrivateBluetooth() as bluetooth:
+def over_code_and_ble(bench: WalletBench, folder: Path) -> Iterator[Mapping[str, Link]]:
+    """``qr:FOLDER + ble:``: the phone's screen is a folder of pictures."""
+    with PrivateBluetooth() as bluetooth, ExitStack() as stack:
         phone = ble_desk.Presented(MessageFace(bench.phone), bluetooth.transport, engaging(bench))
         phone.clock = bench.clock
+        bench.screen = PictureScreen(Folder(folder))
         showing(bench, phone.next)
-        with phone, ble.open("", env=bluetooth.env) as link:
-            yield {"wallet": TimelessBle(link)}
+        stack.enter_context(phone)
+        links = open_wallet(for_role("wallet", f"qr:{folder} + ble:"), bluetooth.env, stack)
+        wallet = links["wallet"].inner
+        assert isinstance(wallet, ble.BleLink)
+        yield {"wallet": TimelessBle(wallet), "screen": TimelessScreen(links["screen"])}
 
 
 @contextmanager
@@ -171,6 +190,6 @@ class Channel:
 CHANNELS: Mapping[str, Channel] = MappingProxyType({
     "pcsc": Channel(over_pcsc, tools=("pcsc",)),
     "nfc": Channel(over_nfc),
-    "ble": Channel(over_ble, Counter(Medium.QR_BLE), in_process_ble, ("dbus",)),
+    "qr + ble": Channel(over_code_and_ble, Counter(Medium.QR_BLE), in_process_ble, ("dbus",)),
 })
 __all__ = ["CHANNELS", "Channel", "FirstCommand", "ShowsCode", "Timeless", "TimelessBle", "Way"]

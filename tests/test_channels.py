@@ -24,7 +24,7 @@ from .channels import CHANNELS, Way
 from .desk import AUTHORITY, INSTITUTION, NOW_NS, entry
 from .wallets import WalletBench
 
-MESSAGES = {"pcsc": 20, "nfc": 20, "ble": 8}
+MESSAGES = {"pcsc": 20, "nfc": 20, "qr + ble": 12}
 """At least so many, or nothing was compared."""
 
 
@@ -62,7 +62,7 @@ def story(counter: Counter, way: Way, folder: Path) -> Story:
         written = bench.run(write_wallet(bench.desk, counter, visit, records, bench.act("write"), bench.doctor), **links)
         again = bench.run(read_medical_wallet(bench.desk, counter, bench.doctor, visit), **links)
     values = {"before": {**shown.document.values}, "after": {**again.document.values}, "own": {**again.document.device_values}}
-    rows = [row for row in bench.rows if isinstance(row, ExchangeRow) and row.role == "wallet"]
+    rows = [row for row in bench.rows if isinstance(row, ExchangeRow) and row.role in ("wallet", "screen")]
     return Story(visit, values, written, bench.phone.records().all(), bench.phone.log.entries(), rows)
 
 

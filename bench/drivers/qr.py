@@ -132,6 +132,11 @@ class QrLink:
         """Process id of the worker while one runs."""
         return self._worker.pid
 
+    @property
+    def connected(self) -> bool:
+        """Whether codes are looked for now."""
+        return self._connected
+
     def connect(self, timeout_s: float) -> Attempt:
         """Wait for the path. The reply is empty: a screen has no answer to reset."""
         began = time.perf_counter_ns()
