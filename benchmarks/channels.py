@@ -1,9 +1,9 @@
 """Each channel: an exchange and a presentation through the bench's driver, against the bare library, side by side in one run.
 
 A phone is presented by a process of its own (``vhc-bench present``), and asked by turns: by the driver, whose library runs in a
-worker process, and by the library alone in this process (pyscard; nfcpy with its own ISO-DEP). Presentations are the same flow
-over both: engagement, session, registration, good-bye. Over Bluetooth LE the driver is measured alone: the exchange as the caller
-has it, against the time that its worker measured round bleak, bumble and the air.
+worker process, and by the library alone in this process (pyscard; nfcpy with its own ISO-DEP; bleak). Presentations are the same
+flow over both: engagement, session, registration, good-bye. Over Bluetooth LE an exchange alone is one with a device that sends
+back what it was sent, in one process more.
 """
 
 from __future__ import annotations
@@ -18,113 +18,35 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import SimpleQueue
 from statistics import median, quantiles
-from typing import Any, Protocol
-from uuid import UUID
+from typing import IO, Any
 
 from bench.clock import WallClock
 from bench.drivers import RealLink, ble, nfc, pcsc
 from bench.sample_phone import SamplePhone
 from bench.sample_readers import PARTIES
+from benchmarks._bare import LIMIT_S, Bare, BareLink, Bleak, Nfcpy, Pyscard
+from benchmarks._echo import SHOWN
 from benchmarks._table import Figure, options, show
 from virtual_devices import pki, vhc
 from virtual_devices.apdu import Command, Response
 from virtual_devices.errors import LinkError
 from virtual_devices.flow import Flow, PromptPeople, Session, run
-from virtual_devices.link import Attempt, DirectLink, Link, Outcome, Provenance
-from virtual_devices.mdoc import engagement, type4
-from virtual_devices.mdoc.ble_options import BleOptions
-from virtual_devices.mdoc.session import ephemeral_key
+from virtual_devices.link import AddressedLink, Attempt, DirectLink, Link, Outcome, Provenance
+from virtual_devices.mdoc import type4
 from virtual_devices.reader.desk import Desk, Institution
-from virtual_devices.reader.presentation import Counter, ask_again, open_at
-from virtual_devices.reader.proximity import end
+from virtual_devices.reader.presentation import Counter, Medium, ask_again, open_at
+from virtual_devices.reader.proximity import SCREEN, end
 from virtual_devices.reader.transmit import Handle
 
 SEED = 4
-LIMIT_S = 10.0
 SMALL = type4.select(type4.AID).to_bytes()
 """A command that the phone answers from memory."""
 ROUNDS, BLOCK, PRESENTATIONS = 20, 40, 30
-SAMPLE = (2, 10, 2)
+SAMPLE = (2, 8, 2)
 BLE_BYTES = 500
-
-
-class Bare(Protocol):
-    """The library alone."""
-
-    def tap(self) -> bytes: ...
-
-    def send(self, message: bytes) -> bytes: ...
-
-    def close(self) -> None: ...
-
-
-class Pyscard:
-    def __init__(self, reader: str) -> None:
-        from smartcard import scard
-
-        self._scard = scard
-        _, self._context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
-        self._reader = reader
-        self._card: Any = None
-
-    def tap(self) -> bytes:
-        scard = self._scard
-        self.close()
-        code, self._card, _ = scard.SCardConnect(self._context, self._reader, scard.SCARD_SHARE_SHARED, scard.SCARD_PROTOCOL_T1)
-        if code:
-            raise LinkError(f"pyscard cannot connect: {scard.SCardGetErrorMessage(code)}")
-        return bytes(scard.SCardStatus(self._card)[4])
-
-    def send(self, message: bytes) -> bytes:
-        return bytes(self._scard.SCardTransmit(self._card, self._scard.SCARD_PCI_T1, list(message))[1])
-
-    def close(self) -> None:
-        if self._card is not None:
-            self._scard.SCardDisconnect(self._card, self._scard.SCARD_UNPOWER_CARD)
-            self._card = None
-
-
-class Nfcpy:
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._clf: Any = None
-        self._tag: Any = None
-
-    def tap(self) -> bytes:
-        import nfc.clf
-        import nfc.tag
-
-        self.close()
-        self._clf = nfc.clf.ContactlessFrontend(f"udp:localhost:{self._port}")
-        deadline = time.monotonic() + LIMIT_S
-        target = None
-        while target is None and time.monotonic() < deadline:
-            target = self._clf.sense(nfc.clf.RemoteTarget("106A"))
-        self._tag = None if target is None else nfc.tag.activate(self._clf, target)
-        if self._tag is None:
-            raise LinkError("nfcpy finds no tag")
-        return b"\x3b\x80\x80\x01\x01"
-
-    def send(self, message: bytes) -> bytes:
-        return bytes(self._tag.transceive(bytearray(message)))
-
-    def close(self) -> None:
-        if self._clf is not None:
-            self._clf.close()
-            self._clf = None
-
-
-class BareLink:
-    """The library alone, as a flow's link."""
-
-    channel, device, provenance = "nfc", "bare", Provenance.MEASURED
-
-    def __init__(self, bare: Bare) -> None:
-        self._bare = bare
-
-    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
-        return Attempt(Outcome.REPLIED, 0, self._bare.send(message) if message else self._bare.tap())
 
 
 class DriverLink:
@@ -135,10 +57,13 @@ class DriverLink:
         self.channel, self.device, self.provenance = inner.channel, inner.device, inner.provenance
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
-        if message:
-            return self._inner.attempt(message, timeout_s)
+        return self._inner.attempt(message, timeout_s) if message else self.connect_to(b"", timeout_s)
+
+    def connect_to(self, address: bytes, timeout_s: float) -> Attempt:
+        """The phone of this engagement; over a medium with one device, that one."""
         self._inner.disconnect()
-        return self._inner.connect(LIMIT_S)
+        inner = self._inner
+        return inner.connect_to(address, LIMIT_S) if isinstance(inner, AddressedLink) else inner.connect(LIMIT_S)
 
 
 class Signer:
@@ -170,28 +95,61 @@ class Reader:
         self.desk.reader_chain = authority.renew(role, subject, key.public_key(), clock.now_ns(), organisation=institution)
         self._sam = DirectLink(Signer(key), clock)
 
-    def present(self, link: Link) -> None:
-        run(self._flow(), Session({"wallet": link, "sam": self._sam}, self._clock, PromptPeople()))
+    def present(self, link: Link, medium: Medium = Medium.NFC, screen: Link | None = None) -> None:
+        links = {"wallet": link, "sam": self._sam} | ({SCREEN: screen} if screen else {})
+        run(self._flow(medium), Session(links, self._clock, PromptPeople()))
 
-    def _flow(self) -> Flow[None]:
-        opened = yield from open_at(self.desk, Counter())
+    def _flow(self, medium: Medium) -> Flow[None]:
+        opened = yield from open_at(self.desk, Counter(medium))
         yield from ask_again(self.desk, opened, vhc.REGISTRATION, Handle("sam", True, False, b""))
         yield from end(opened)
 
 
+class Presented:
+    """``vhc-bench present`` in a process of its own, whose output is read as it comes. As a link: the screen with the code."""
+
+    channel, device, provenance = "qr", "screen", Provenance.MEASURED
+
+    def __init__(self, output: IO[str]) -> None:
+        self.said: list[str] = []
+        self._codes: SimpleQueue[str] = SimpleQueue()
+        self._ready = threading.Event()
+        self._reading = threading.Thread(target=self._read, args=(output,), daemon=True)
+        self._reading.start()
+
+    def _read(self, output: IO[str]) -> None:
+        for line in output:
+            self.said.append(line.strip())
+            if line.startswith("mdoc:"):
+                self._codes.put(line.strip())
+            if " presenting " in f" {line}":
+                self._ready.set()
+        self._ready.set()  # it ended
+
+    def wait(self) -> Presented:
+        self._ready.wait()
+        return self
+
+    def environment(self) -> dict[str, str]:
+        """What a reader needs to find it."""
+        export = next(line for line in self.said if "export " in line).partition("export ")[2]
+        name, _, value = export.partition("=")
+        return {name: value}
+
+    def transport(self) -> str:
+        return next(line for line in self.said if "bumble's transport " in line).partition("bumble's transport ")[2]
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        return Attempt(Outcome.REPLIED, 0, self._codes.get(timeout=LIMIT_S).encode())
+
+
 @contextmanager
-def presented(*command: str) -> Iterator[str]:
-    """``vhc-bench present`` in a process of its own, and what it said until it was ready."""
+def presented(*command: str) -> Iterator[Presented]:
     line = [sys.executable, "-m", "bench.cli", "present", *command, "--seed", str(SEED)]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             assert process.stdout is not None
-            said = ""
-            for text in process.stdout:
-                said += text
-                if "presenting" in text:
-                    break
-            yield said
+            yield Presented(process.stdout).wait()
         finally:
             process.send_signal(signal.SIGINT)
 
@@ -206,29 +164,48 @@ def timed(act: Callable[[], Any], times: int) -> list[float]:
     return spent
 
 
-def compared(channel: str, link: RealLink, bare: Bare, name: str, rounds: int, block: int, presentations: int) -> list[Figure]:
-    """By turns: the driver, and the library alone."""
-    through: list[float] = []
-    alone: list[float] = []
-    shown: tuple[list[float], list[float]] = ([], [])
-    reader, plain = Reader(), BareLink(bare)
-    for _ in range(rounds):
-        link.connect(LIMIT_S)
-        through += timed(lambda: link.attempt(SMALL, LIMIT_S), block)
-        link.disconnect()
-        bare.tap()
-        alone += timed(lambda: bare.send(SMALL), block)
-        bare.close()
-    for _ in range(presentations):
-        shown[0].extend(timed(lambda: reader.present(DriverLink(link)), 1))
-        link.disconnect()
-        shown[1].extend(timed(lambda: reader.present(plain), 1))
-        bare.close()
-    return [*figures(channel, "an exchange", through, name, alone), *figures(channel, "a presentation", *_named(shown, name))]
+@dataclass(frozen=True)
+class Way:
+    """One channel: the driver's link, the library alone. ``small``: a message that is answered at once, by who has the engagement
+    ``echo`` where the medium needs one. ``screen``: shows the phone's code, a new one for each session."""
 
+    channel: str
+    link: RealLink
+    bare: Bare
+    name: str
+    small: bytes = SMALL
+    echo: bytes = b""
+    medium: Medium = Medium.NFC
+    screen: Link | None = None
 
-def _named(shown: tuple[list[float], list[float]], name: str) -> tuple[list[float], str, list[float]]:
-    return shown[0], name, shown[1]
+    def measure(self, rounds: int, block: int, presentations: int) -> list[Figure]:
+        return [*self.exchanges(rounds, block), *self.presentations(presentations)]
+
+    def exchanges(self, rounds: int, block: int) -> list[Figure]:
+        """By turns: the driver, and the library alone."""
+        through: list[float] = []
+        alone: list[float] = []
+        for _ in range(rounds):
+            reached = DriverLink(self.link).connect_to(self.echo, LIMIT_S)
+            if reached.outcome is not Outcome.REPLIED:
+                raise LinkError(self.link.last_error)
+            through += timed(lambda: self.link.attempt(self.small, LIMIT_S), block)
+            self.link.disconnect()
+            self.bare.reach(self.echo)
+            alone += timed(lambda: self.bare.send(self.small), block)
+            self.bare.close()
+        return figures(self.channel, "an exchange", through, self.name, alone)
+
+    def presentations(self, times: int) -> list[Figure]:
+        through: list[float] = []
+        alone: list[float] = []
+        reader = Reader()
+        for _ in range(times):
+            through += timed(lambda: reader.present(DriverLink(self.link), self.medium, self.screen), 1)
+            self.link.disconnect()
+            alone += timed(lambda: reader.present(BareLink(self.bare), self.medium, self.screen), 1)
+            self.bare.close()
+        return figures(self.channel, "a presentation", through, self.name, alone)
 
 
 def figures(channel: str, what: str, through: list[float], name: str, alone: list[float]) -> list[Figure]:
@@ -244,15 +221,15 @@ def figures(channel: str, what: str, through: list[float], name: str, alone: lis
 
 
 def over_pcsc(*work: int) -> list[Figure]:
-    with presented("vpcd", "--private", "--what", "wallet") as said:
-        key, _, value = next(line for line in said.splitlines() if line.startswith("export "))[7:].partition("=")
-        os.environ[key] = value
-        with pcsc.open("Virtual PCD 00 00", env={key: value}) as link:
+    with presented("vpcd", "--private", "--what", "wallet") as phone:
+        env = phone.environment()
+        os.environ.update(env)
+        with pcsc.open("Virtual PCD 00 00", env=env) as link:
             link.connect(LIMIT_S)
             link.disconnect()
             bare = Pyscard("Virtual PCD 00 00")
             try:
-                return compared("pcsc", link, bare, "pyscard alone", *work)
+                return Way("pcsc", link, bare, "pyscard alone").measure(*work)
             finally:
                 bare.close()
 
@@ -264,47 +241,25 @@ def over_nfc(*work: int) -> list[Figure]:
     with presented("nfc", "--path", f"udp:localhost:{port}"), nfc.open(f"udp:localhost:{port}") as link:
         bare = Nfcpy(port)
         try:
-            return compared("nfc", link, bare, "nfcpy alone", *work)
+            return Way("nfc", link, bare, "nfcpy alone").measure(*work)
         finally:
             bare.close()
 
 
-class _Echo:
-    def power_on(self) -> bytes:
-        return b""
-
-    def power_off(self) -> None:
-        return
-
-    def handle(self, request: bytes, now_ns: int) -> bytes:
-        return request
-
-
-def over_ble(rounds: int, block: int, presentations: int) -> list[Figure]:
-    """The exchange alone: how long the caller waits, and how long the stack took."""
-    from bench.bluez import PrivateBluetooth
-    from bench.presenters.ble import BlePresenter
-
-    options_of = BleOptions(UUID(int=1, version=4), UUID(int=2, version=4))
-    shown = engagement.make(ephemeral_key(os.urandom(32))[1], [options_of.method()])
-    with PrivateBluetooth() as bluetooth:
-        presenter = BlePresenter(_Echo, bluetooth.transport, lambda _: shown)
-        thread = threading.Thread(target=presenter.run)
-        thread.start()
-        try:
-            with ble.open("", env=bluetooth.env) as link:
-                if link.connect_to(shown.raw, LIMIT_S).outcome is not Outcome.REPLIED:
-                    raise LinkError(link.last_error)
-                waited, stack = [], []
-                for _ in range(rounds * block // 4):
-                    began = time.perf_counter()
-                    attempt = link.attempt(bytes(BLE_BYTES), LIMIT_S)
-                    waited.append((time.perf_counter() - began) * 1e6)
-                    stack.append(attempt.duration_ns / 1e3)
-        finally:
-            presenter.stop()
-            thread.join(LIMIT_S)
-    return figures("ble", "an exchange", waited, "bleak in the worker", stack)
+def over_ble(*work: int) -> list[Figure]:
+    """An emulated BlueZ: a packet waits for the connection's next interval, as on the air."""
+    with presented("ble", "--private", "--engagement", "text", "--modes", "peripheral") as phone:
+        env = phone.environment()
+        os.environ.update(env)
+        echo = [sys.executable, "-m", "benchmarks._echo", phone.transport()]
+        with subprocess.Popen(echo, stdin=subprocess.PIPE), ble.open("", env=env) as link:
+            bare = Bleak()
+            way = Way("ble", link, bare, "bleak alone", bytes(BLE_BYTES), SHOWN.raw, Medium.QR_BLE, phone)
+            try:
+                rounds, block, presentations = work
+                return way.measure(max(2, rounds // 4), block // 2, presentations)
+            finally:
+                bare.close()
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ import pytest
 
 from bench.drivers import pcsc
 from bench.pcscd import PrivatePcscd
+from bench.presenters import vpcd
 from bench.presenters.control import Control, ControlServer, discover
 from bench.presenters.serve import Rows
 from virtual_devices.link import Outcome
@@ -105,6 +106,41 @@ def test_card_that_appears_under_a_running_reader_is_powered_before_it_is_asked(
     for data in (b"a", b"b", b"c"):
         with presented(ToyCard(data), daemon.ports[0]), pcsc.open(daemon.readers[0], env=daemon.env) as link:
             assert settled(link).attempt(READ, LIMIT_S).reply == data + b"\x90\x00"
+
+
+@needs_pcsc
+def test_card_that_comes_before_the_slot_was_seen_empty_is_powered_in_the_end(daemon: PrivatePcscd) -> None:
+    """A machine that is busy for long enough does the same: pcscd then calls the reader empty, for good."""
+    with pcsc.open(daemon.readers[0], env=daemon.env) as link:
+        with presented(ToyCard(b"old"), daemon.ports[0]):
+            assert settled(link).attempt(READ, LIMIT_S).reply == b"old\x90\x00"
+        with presented(ToyCard(b"new"), daemon.ports[0], settle_s=0):
+            assert link.connect(LIMIT_S).outcome is Outcome.REPLIED, link.last_error
+            assert link.attempt(READ, LIMIT_S).reply == b"new\x90\x00"
+
+
+def test_card_that_the_driver_never_powers_is_put_in_again_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vpcd, "REMOVAL_S", 0.001)
+    with socket.create_server(("127.0.0.1", 0)) as driver, presented(ToyCard(), driver.getsockname()[1], settle_s=0):
+        driver.settimeout(LIMIT_S)
+        looks = []
+        for _ in range(vpcd.RESEATS + 1):
+            connection, _ = driver.accept()
+            with connection:
+                connection.settimeout(LIMIT_S)
+                looks.append(0)
+                while looks[-1] < 3 * vpcd.LOOKS and _asked(connection, b"\4"):
+                    looks[-1] += 1
+        assert looks == [vpcd.LOOKS - 1] * vpcd.RESEATS + [3 * vpcd.LOOKS]
+
+
+def _asked(connection: socket.socket, message: bytes) -> bool:
+    """Whether the presenter answers."""
+    connection.sendall(struct.pack(">H", len(message)) + message)
+    try:
+        return bool(connection.recv(300))
+    except ConnectionResetError:
+        return False
 
 
 @needs_pcsc

@@ -37,6 +37,9 @@ REMOVAL_S = POLL_S + 0.05
 
 When it does not, it takes the new card for the old and never powers it, or calls the reader empty for good.
 """
+LOOKS, RESEATS = 4, 3
+"""So often the driver may look at a card that has come without giving it power: then pcscd has not seen the slot empty (it was
+busy for longer than REMOVAL_S), and the card is taken out and put in again, each time after twice as long."""
 LEAVE_LIMIT_S = 1.0
 """Longest wait for the driver to notice a card that is being taken out."""
 SEEN_LIMIT_S = 2.0
@@ -84,6 +87,8 @@ class VpcdTransport:
         self._data = bytearray()
         self._looked = True  # LEAVING: the driver noticed by looking, not by an exchange
         self._signals: deque[Signal] = deque()
+        self._looks: int | None = 0  # at a card that has come and has no power yet; None: it has had some
+        self._reseats = 0
 
     @property
     def connected(self) -> bool:
@@ -93,7 +98,7 @@ class VpcdTransport:
         """Want the card in the slot. ``seen`` is told True once the driver has looked, False after SEEN_LIMIT_S."""
         self._seat, self._at_s = _Seat.AWAY, max(self._at_s, time.monotonic())
         self._seen, self._seen_limit_s = seen, time.monotonic() + SEEN_LIMIT_S
-        self._tried_s = None
+        self._tried_s, self._reseats = None, 0
 
     def remove(self, left: Callable[[], None]) -> None:
         """Take the card out; ``left`` is called once the driver has noticed, or never will.
@@ -129,10 +134,25 @@ class VpcdTransport:
                 if self._seat is _Seat.IN:
                     if self._seen is not None:
                         self._tell_seen(True)
+                    if self._overlooked(message):
+                        self._reseat()
+                        continue
                     return _SIGNALS.get(message, message)
                 self._looked = self._looked and message == b"\4"
                 continue
             self._look()
+
+    def _overlooked(self, message: bytes) -> bool:
+        if self._looks is None or message != b"\4":
+            self._looks, self._reseats = None, 0
+            return False
+        self._looks += 1
+        return self._looks >= LOOKS and self._reseats < RESEATS
+
+    def _reseat(self) -> None:
+        self._reseats += 1
+        self._gone()
+        self._at_s += REMOVAL_S * (2**self._reseats - 1)
 
     def _look(self) -> None:
         """Wait for something to happen, and do it."""
@@ -179,6 +199,7 @@ class VpcdTransport:
         fresh.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         self._socket, self._seat, self._pause_s, self._tried_s = fresh, _Seat.IN, FIRST_RETRY_S, None
         self._data.clear()
+        self._looks = 0
         self.poll.register(fresh.fileno(), select.POLLIN)
 
     def _missed(self) -> None:
