@@ -136,8 +136,9 @@ def _run(asked: Asked, processes: int, *, quiet: bool, exchanges: bool) -> Resul
         results = Path(folder, "results.json")
         run = subprocess.run(
             [sys.executable, "-m", "pytest", "--disable-plugin-autoload", "-p", "xdist", "-p", "bench.pytest_plugin",
-             "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}", "-q", "-n", str(processes), "--pyargs",
-             "conformance.cases", f"--conformance-results={results}", *["--conformance-exchanges"] * exchanges,
+             "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}", "-q",
+             "-n", str(processes if processes > 1 else 0), "--pyargs",
+             *asked.modules(), f"--conformance-results={results}", *["--conformance-exchanges"] * exchanges,
              *asked.for_pytest()],
             stdout=subprocess.DEVNULL if quiet else sys.stderr, check=False,
         )

@@ -7,12 +7,15 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 from bench.declaration import load
 from bench.duts import duts
 from bench.hands import hands
 from bench.timing import limits_of
+from conformance import cases
+from conformance.case import subject_of
 from conformance.condition import Answers
 from conformance.form import Paper
 from conformance.limits import EXAMPLE, example
@@ -59,6 +62,15 @@ class Asked:
             f"--latency={latency}", f"--hands={self.robot}", *["--no-hands"] * self.no_hands,
             *["--keep-personal-data"] * self.personal, f"--conformance-seed={self.seed}", f"--conformance-lang={self.language}",
         ]
+
+    def modules(self) -> list[str]:
+        """The modules that have cases of what is asked for: to look into all others takes longer than most calls."""
+        kinds = {kind.value for kind in duts(self.duts, self.channels, pics=map(str, self.pics), pixit=map(str, self.pixit))}
+        there = [module.name for module in iter_modules(cases.__path__) if module.name.startswith("test_")]
+        of_kind = {name: subject for name in there if (subject := subject_of(name)).partition(".")[0] in kinds}
+        wanted = [name for name, subject in of_kind.items()
+                  if not self.only or any(subject.startswith(each) or each.startswith(subject) for each in self.only)]
+        return [f"{cases.__name__}.{name}" for name in wanted or list(of_kind)[:1]]
 
     def for_report(self) -> dict[str, Any]:
         """What decides which cases ran and how: files by the SHA-256 of what is in them, hex."""

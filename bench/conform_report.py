@@ -23,8 +23,6 @@ from conformance.latency import Latency
 from conformance.outcome import Outcome, read
 from conformance.report import Judged, Made, Report, Tried, build, canonical, verdict_bytes
 from conformance.verdict import Verdict
-from reports.catalogue import catalogue
-from reports.conformance import page
 from virtual_devices.errors import UsageError
 
 REPORT, SIGNATURE, VERDICTS, JUNIT, PAGE = "report.json", "report.json.jws", "verdicts.json", "junit.xml", "report.html"
@@ -79,6 +77,9 @@ def write(
     report: Report, folder: Path, *, key: Path | None = None, language: str = "en", captures: Sequence[str] = (),
 ) -> Path:
     """All files; the path of the page. Raises UsageError."""
+    from reports.catalogue import catalogue  # here: what draws takes longer to load than most runs take
+    from reports.conformance import page
+
     write_data(report, folder, key=key, captures=captures)
     path = folder / PAGE
     path.write_text(page(report.model_dump(mode="json"), catalogue(language)), encoding="utf-8", newline="\n")

@@ -122,6 +122,13 @@ def case(
     return mark
 
 
+def subject_of(module: str) -> str:
+    """What all cases of a module begin with: ``test_data_centre_visits`` -> ``data-centre.visits``."""
+    name = module.rpartition(".")[2].removeprefix("test_").replace("_", "-")
+    kind = next((kind.value for kind in Kind if name.startswith(f"{kind.value}-")), "")
+    return f"{kind}.{name.removeprefix(f'{kind}-')}" if kind else name
+
+
 def cases_of(function: Callable[..., None], module: str) -> list[Case]:
     """The cases of one marked function. Raises UsageError for one that is not as it should be, its condition included."""
     marked: Marked = function.marked  # type: ignore[attr-defined]
@@ -131,8 +138,7 @@ def cases_of(function: Callable[..., None], module: str) -> list[Case]:
     if kind is None or not name.startswith("test_") or not says or not (marked.clauses or marked.each):
         rule = "named test_..., its parameter a kind of device, its docstring what it shows, its decorator by which clause"
         raise UsageError(f"{module}.{name} is no case: {rule}")
-    subject = module.rpartition(".")[2].removeprefix(f"test_{kind.value.replace('-', '_')}_")
-    base = f"{kind.value}.{subject}.{name.removeprefix('test_')}".replace("_", "-")
+    base = f"{subject_of(module)}.{name.removeprefix('test_')}".replace("_", "-")
     first = says.partition("\n\n")[0].replace("\n", " ")
     if marked.when:
         _check(marked.when, kind, f"{module}.{name}")
@@ -170,4 +176,4 @@ def cases() -> tuple[Case, ...]:
     return tuple(found)
 
 
-__all__ = ["Case", "Each", "Kind", "Marked", "Nature", "case", "cases", "cases_of"]
+__all__ = ["Case", "Each", "Kind", "Marked", "Nature", "case", "cases", "cases_of", "subject_of"]

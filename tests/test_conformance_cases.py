@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.conform_asked import Asked
 from bench.self_check import Trial, all_mutants
-from conformance.case import Kind, cases
+from conformance.case import Kind, cases, subject_of
 from conformance.clause import find
 from conformance.kinds import suites
 from conformance.mutants.operators import Family
@@ -58,6 +59,18 @@ def test_fault_is_found_by_a_case_and_a_sound_device_passes_it() -> None:
     killed = [trial.finds(m, trial.touching(m)) for m in wrong_code]
     assert "wallet.session.session-data-before-the-session-ends-it" in killed
     assert "" in killed  # two cases do not find all
+
+
+def test_only_modules_with_cases_that_are_asked_for_are_looked_into() -> None:
+    for only, names in (
+        (("wallet.session.first",), ["test_wallet_session"]), (("hpc",), ["test_hpc_card", "test_hpc_pin"]),
+        (("sam.signing", "hpc.pin.x"), ["test_hpc_pin", "test_sam_signing"]), (("wallet.latency",), ["test_card_areas"]),
+    ):
+        assert [name.rpartition(".")[2] for name in Asked(only=only).modules() if "." in name][: len(names)] == names
+    whole = {name.rpartition(".")[2] for name in Asked(duts=("sam=virtual",)).modules()}
+    assert whole == {"test_sam_module", "test_sam_signing"}
+    modules = {case.run.__module__: case.id for case in cases()}
+    assert all(name.startswith(f"{subject_of(module)}.") for module, name in modules.items())
 
 
 def conform(*args: str) -> subprocess.CompletedProcess[str]:
