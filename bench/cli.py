@@ -200,8 +200,8 @@ def present() -> None:
 
 
 @main.group("map", cls=Commands, elsewhere={
-    "qr": "bench.map_qr", "camera": "bench.map_camera", "ble": "bench.map_ble", "bluetooth": "bench.map_bluetooth",
-    "nfc": "bench.map_nfc", "field": "bench.map_field",
+    "qr": "bench.maps.map_qr", "camera": "bench.maps.map_camera", "ble": "bench.maps.map_ble",
+    "bluetooth": "bench.maps.map_bluetooth", "nfc": "bench.maps.map_nfc", "field": "bench.maps.map_field",
 })
 def weaknesses() -> None:
     """Map a medium's own weaknesses: where it works and where not, as tables, pictures, and input of a scenario's models."""

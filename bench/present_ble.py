@@ -120,7 +120,7 @@ def _controller(transport: str | None) -> Iterator[str]:
     if transport is not None:
         yield transport
         return
-    from bench.bluez import PrivateBluetooth
+    from bench.stacks.bluez import PrivateBluetooth
 
     with PrivateBluetooth() as bluetooth:
         for name, value in bluetooth.env.items():

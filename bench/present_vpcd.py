@@ -80,7 +80,7 @@ def show(
     name: str = "",
 ) -> int:
     """Present until Ctrl-C. Returns the exit code. Raises LinkError."""
-    from bench.pcscd import PrivatePcscd
+    from bench.stacks.pcscd import PrivatePcscd
 
     with ExitStack() as stack:
         ports, readers = tuple(range(port, port + cards)), (reader,) * cards

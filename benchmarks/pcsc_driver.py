@@ -13,9 +13,9 @@ from threading import Thread
 from typing import Any
 
 from bench.drivers import pcsc
-from bench.pcscd import PrivatePcscd
 from bench.presenters.vpcd import VpcdPresenter
 from bench.presenting import sample_card
+from bench.stacks.pcscd import PrivatePcscd
 from benchmarks._table import Figure, options, show
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome

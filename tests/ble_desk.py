@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.bluez import PrivateBluetooth
 from bench.drivers import ble
 from bench.presenters.ble import BlePresenter
 from bench.presenters.control import ControlServer
 from bench.presenters.serve import Rows
+from bench.stacks.bluez import PrivateBluetooth
 from virtual_devices.link import Device, Link
 from virtual_devices.mdoc import engagement
 from virtual_devices.mdoc.ble_gatt import Mode, service_uuid

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from bench.bluez import PrivateBluetooth
 from bench.drivers import RealLink, ble, pcsc
 from bench.monikers import for_role
-from bench.pcscd import PrivatePcscd
 from bench.presenters.qr import Folder, PictureScreen
 from bench.presenters.vpcd import VpcdPresenter
 from bench.probe import open_wallet
+from bench.stacks.bluez import PrivateBluetooth
+from bench.stacks.pcscd import PrivatePcscd
 from virtual_devices.link import RESET, Attempt, Device, Link, Outcome
 from virtual_devices.mdoc.ble_gatt import service_uuid
 from virtual_devices.mdoc.ble_options import BleOptions

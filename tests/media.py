@@ -18,10 +18,8 @@ from types import MappingProxyType
 from typing import Protocol, cast
 
 from bench import presenters as presenting
-from bench.bluez import PrivateBluetooth
 from bench.drivers import MEDIA as DRIVERS
 from bench.drivers import RealLink, ble, nfc, pcsc, qr, replay
-from bench.pcscd import PrivatePcscd
 from bench.presenters.ble import BlePresenter
 from bench.presenters.control import Control, ControlServer
 from bench.presenters.nfc import NfcPresenter
@@ -30,6 +28,8 @@ from bench.presenters.qr import write
 from bench.presenters.serve import Rows
 from bench.presenters.vpcd import VpcdPresenter
 from bench.reader_link import DeviceLink
+from bench.stacks.bluez import PrivateBluetooth
+from bench.stacks.pcscd import PrivatePcscd
 from conformance.vectors.pictures import png
 from virtual_devices.link import Attempt, Provenance
 from virtual_devices.mdoc.engagement import Engagement

@@ -20,7 +20,7 @@ from bench.presenters.control import ControlServer
 from bench.presenters.nfc import FWI, NfcPresenter
 from bench.presenters.nfc_radio import Radio, UdpRadio, open_radio
 from bench.presenters.serve import Persistent, Rows
-from bench.virtual_air import Air
+from bench.stacks.virtual_air import Air
 from virtual_devices.clock import Clock
 from virtual_devices.link import Device, Outcome
 from virtual_devices.randomness import ByteStream

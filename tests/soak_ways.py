@@ -18,15 +18,15 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from bench.air import Weather
-from bench.bluez import PrivateBluetooth
 from bench.drivers import RealLink, ble, nfc, pcsc
-from bench.pcscd import PrivatePcscd
 from bench.presenters.ble import BlePresenter
 from bench.presenters.control import Control, ControlServer
 from bench.presenters.nfc import NfcPresenter
 from bench.presenters.nfc_radio import UdpRadio
 from bench.presenters.vpcd import VpcdPresenter
+from bench.stacks.air import Weather
+from bench.stacks.bluez import PrivateBluetooth
+from bench.stacks.pcscd import PrivatePcscd
 from virtual_devices.errors import LinkError, PeerError
 from virtual_devices.link import Device
 from virtual_devices.mdoc.ble_gatt import service_uuid

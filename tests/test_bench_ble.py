@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.bluez import PrivateBluetooth
+from bench.stacks.bluez import PrivateBluetooth
 from virtual_devices import vhc
 from virtual_devices.link import Provenance
 from virtual_devices.mdoc.ble_gatt import Mode

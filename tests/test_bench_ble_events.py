@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bench.air import Weather
-from bench.bluez import PrivateBluetooth
 from bench.drivers import ble
 from bench.drivers.ble import BleLink
+from bench.stacks.air import Weather
+from bench.stacks.bluez import PrivateBluetooth
 from bench.worker import START_S
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt, Outcome

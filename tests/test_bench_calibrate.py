@@ -10,9 +10,9 @@ from bench.calibrating import Samples, WalletDesk, held, profile, sample
 from bench.clock import WallClock
 from bench.drivers import nfc
 from bench.monikers import for_role
-from bench.pcscd import PrivatePcscd
 from bench.presenting import sample_card
 from bench.sample_phone import PIN, SamplePhone
+from bench.stacks.pcscd import PrivatePcscd
 from bench.willing import Willing, WillingHolder
 from scenarios import files, profiles
 from scenarios.listing import ScenarioFaults

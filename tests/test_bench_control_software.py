@@ -22,13 +22,13 @@ from click.testing import CliRunner
 from bench.cli import main
 from bench.counter import PIN, Counter
 from bench.drivers import pcsc
-from bench.pcscd import PrivatePcscd
 from bench.presenters.control import Control, ControlServer, save_image
 from bench.presenters.control_software import LOG, ControlSoftwareServer, Guard
 from bench.presenters.hand import Hand
 from bench.presenters.turns import Turns
 from bench.presenting import sample_card, sample_data
 from bench.reader_link import ReaderLink
+from bench.stacks.pcscd import PrivatePcscd
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.errors import LinkError, PeerError
 from virtual_devices.link import Attempt, Link

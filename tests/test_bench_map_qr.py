@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from bench.cli import main
-from bench.map_qr import KINDS, WEAKNESSES, make
+from bench.maps.map_qr import KINDS, WEAKNESSES, make
 from bench.maps.qr import codes, figures, table, trials, weaknesses
 from conformance.vectors.pictures import png
 from scenarios.files import load

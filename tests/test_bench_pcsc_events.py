@@ -10,7 +10,7 @@ import time
 import pytest
 
 from bench.drivers import pcsc
-from bench.pcscd import PrivatePcscd
+from bench.stacks.pcscd import PrivatePcscd
 from bench.worker import Worker
 from virtual_devices.link import Outcome
 

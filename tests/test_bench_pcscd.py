@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.drivers import pcsc
-from bench.pcscd import MAX_SLOTS, PrivatePcscd
+from bench.stacks.pcscd import MAX_SLOTS, PrivatePcscd
 from virtual_devices.errors import UsageError
 from virtual_devices.link import Outcome
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from bench.drivers import pcsc
-from bench.pcscd import PrivatePcscd
 from bench.presenters.serve import Persistent
 from bench.presenting import sample_card, sample_second_card
 from bench.sample_phone import SamplePhone
+from bench.stacks.pcscd import PrivatePcscd
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.card.profiles import PROFILES
 from virtual_devices.card.second import Interface

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 import simpy
 
-from bench.bluez import PrivateBluetooth
 from bench.calibrating import profile, sample
 from bench.clock import WallClock
 from bench.monikers import for_role
-from bench.pcscd import PrivatePcscd
 from bench.phone_image import KeptPhone
 from bench.presenters.ble import BlePresenter
 from bench.presenters.qr import Folder
 from bench.presenters.vpcd import VpcdPresenter
 from bench.probe import Probe, Probes
 from bench.sample_phone import SamplePhone
+from bench.stacks.bluez import PrivateBluetooth
+from bench.stacks.pcscd import PrivatePcscd
 from scenarios.files import load
 from scenarios.world import ModelledSeat, World
 from virtual_devices.flow import PromptPeople

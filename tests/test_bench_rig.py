@@ -14,7 +14,6 @@ import pytest
 import simpy
 
 from bench.drivers import pcsc
-from bench.pcscd import PrivatePcscd
 from bench.presenters import control
 from bench.presenters.serve import Rows
 from bench.presenting import sample_card
@@ -22,6 +21,7 @@ from bench.reader_link import OwnCardLink
 from bench.rig import Rig
 from bench.run import Result, epoch, run
 from bench.seat import Met, PcscSeat, find
+from bench.stacks.pcscd import PrivatePcscd
 from reports.build import build
 from scenarios.files import Scenario, load
 from scenarios.world import ModelledSeat, World

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from bench.drivers import nfc as driver
 from bench.presenters.nfc_radio import open_radio
 from bench.presenters.serve import Rows
-from bench.virtual_air import Air
-from bench.virtual_pn532 import ACK, Chip
+from bench.stacks.virtual_air import Air
+from bench.stacks.virtual_pn532 import ACK, Chip
 from benchmarks._presentation import DeskAndPhone
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from bench.drivers import pcsc
-from bench.pcscd import PrivatePcscd
 from bench.presenters import vpcd
 from bench.presenters.control import Control, ControlServer, discover
 from bench.presenters.serve import Rows
+from bench.stacks.pcscd import PrivatePcscd
 from virtual_devices.link import Outcome
 from virtual_devices.trace import ExchangeRow, Row
 

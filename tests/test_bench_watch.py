@@ -12,7 +12,7 @@ import pytest
 
 from bench import watch as watch_module
 from bench.drivers import pcsc
-from bench.pcscd import PrivatePcscd
+from bench.stacks.pcscd import PrivatePcscd
 from bench.watch import Event, EventKind, PcscSource, Watcher, watch
 from virtual_devices.errors import LinkError
 

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from bench.bluez import PrivateBluetooth
 from bench.drivers import ble
+from bench.stacks.bluez import PrivateBluetooth
 from bench.watch import EventKind, Watcher
 
 from .ble_desk import LIMIT_S

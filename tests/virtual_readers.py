@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from bench.drivers import pcsc
-from bench.pcscd import PrivatePcscd
 from bench.presenters.control import Control, ControlServer, discover
 from bench.presenters.serve import Persistent, Rows
 from bench.presenters.vpcd import REMOVAL_S, VpcdPresenter
+from bench.stacks.pcscd import PrivatePcscd
 from virtual_devices.link import Outcome
 
 from .places import ROOT

@@ -11,8 +11,8 @@ from typing import Any
 
 import cbor2
 
-from bench.ble_end import End, Stack
 from bench.drivers.ble import ANSWER, BUMBLE, DEADLINE, NOT_ENGAGED, OUTCOMES, SWITCHED_OFF, Op, adapter_of
+from bench.stacks.ble_end import End, Stack
 from bench.worker_loop import answer_in_loop
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome
@@ -163,10 +163,10 @@ class Phone:
 
     def _stack(self, spec: str, machine: BleLink) -> Stack:
         if spec.startswith(BUMBLE):
-            from bench.bumble_stack import ClientStack, ServerStack
+            from bench.stacks.bumble_stack import ClientStack, ServerStack
 
             return ServerStack(self._radio) if machine.role is GattRole.SERVER else ClientStack(self._radio)
-        from bench.bleak_stack import BleakStack
+        from bench.stacks.bleak_stack import BleakStack
 
         adapter = adapter_of(spec)
         wanted = "" if adapter else spec.casefold()
@@ -191,7 +191,7 @@ class Phone:
         return b"", 0
 
     async def _open_radio(self, transport: str) -> None:
-        from bench.bumble_stack import Radio
+        from bench.stacks.bumble_stack import Radio
 
         if self._radio is not None and self._radio.lost.done():
             await self._radio.close()
@@ -206,9 +206,9 @@ class Phone:
 def _deadline(asked: dict[str, Any]) -> float:
     """The limit, moved by what the start of this process took, the libraries among it."""
     if asked["spec"].startswith(BUMBLE):
-        import bench.bumble_stack
+        import bench.stacks.bumble_stack
     else:
-        import bench.bleak_stack  # noqa: F401
+        import bench.stacks.bleak_stack  # noqa: F401
     deadline: float = asked["deadline"]
     started: float = asked["starting"] and min(asked["starting"], time.monotonic() - asked["asked"])
     return deadline + started

@@ -20,7 +20,7 @@ import nfc.clf.device
 import nfc.clf.transport
 
 from bench.drivers.nfc import DEADLINE, RESULT, Op, What
-from bench.nfc_udp import RATE, SENSE_S, ReaderEnd
+from bench.stacks.nfc_udp import RATE, SENSE_S, ReaderEnd
 from bench.worker import answer_calls
 from virtual_devices.iso_dep import FRAME_SIZES, Ats, MalformedIsoDep
 from virtual_devices.iso_dep_reader import Frame, Lost, Pcd, rats

@@ -18,11 +18,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from bench.ble_end import End
-from bench.bumble_stack import ClientStack, Radio, ServerStack
 from bench.presenters.control import ControlServer
 from bench.presenters.serve import Persistent, Rows, Signal
 from bench.presenters.slotted import Slotted
+from bench.stacks.ble_end import End
+from bench.stacks.bumble_stack import ClientStack, Radio, ServerStack
 from virtual_devices.clock import Clock
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Device

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from os import close as close_fd
 from os import eventfd, eventfd_read, eventfd_write
 
-from bench.nfc_udp import Woken
 from bench.presenters.control import ControlServer
 from bench.presenters.nfc_keeper import Keeper
 from bench.presenters.nfc_radio import Gone, Radio
 from bench.presenters.serve import Persistent, Rows, Signal
 from bench.presenters.slotted import Slotted
+from bench.stacks.nfc_udp import Woken
 from virtual_devices import atr
 from virtual_devices.clock import Clock
 from virtual_devices.iso_dep import Ats, Picc

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import nfc.clf
 
-from bench.nfc_udp import RATE, CardEnd, nobody
+from bench.stacks.nfc_udp import RATE, CardEnd, nobody
 from virtual_devices.errors import LinkError
 from virtual_devices.sensing import Passage, Way
 

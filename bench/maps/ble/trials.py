@@ -15,9 +15,9 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from bench.air import Air, Weather
-from bench.ble_end import End
-from bench.bumble_stack import ClientStack, Radio, ServerStack
+from bench.stacks.air import Air, Weather
+from bench.stacks.ble_end import End
+from bench.stacks.bumble_stack import ClientStack, Radio, ServerStack
 from virtual_devices.mdoc.ble import BleLink
 from virtual_devices.mdoc.ble_events import Phase
 from virtual_devices.mdoc.ble_gatt import GattRole, Mode, Side
@@ -43,7 +43,7 @@ class Ended(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Weakness:
-    """One way in which the air is bad. ``field``: of :class:`bench.air.Weather`."""
+    """One way in which the air is bad. ``field``: of :class:`bench.stacks.air.Weather`."""
 
     name: str
     field: str

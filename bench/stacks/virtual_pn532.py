@@ -1,7 +1,8 @@
 """A virtual PN532: NXP's NFC chip (user manual UM0701-02) at a pseudo-terminal, for nfcpy's own driver, as reader and as card.
 
 It knows what nfcpy's ``pn532`` driver asks for (type A at 106 kbit/s, both roles) and answers everything else with the manual's
-error frame. Several chips share an :class:`~bench.virtual_air.Air`, which carries frames between them, or loses and damages them.
+error frame. Several chips share an :class:`~bench.stacks.virtual_air.Air`, which carries frames between them, or loses
+and damages them.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from os import close, eventfd, eventfd_read, eventfd_write
 
-from bench.virtual_pn532 import Chip
+from bench.stacks.virtual_pn532 import Chip
 from virtual_devices.sensing import Passage, Way, whole
 
 Passes = Callable[[Way, bytes], Passage]

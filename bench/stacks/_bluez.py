@@ -1,7 +1,8 @@
-"""The process of an emulated ``org.bluez`` with the air around it; its parent is :class:`bench.bluez.PrivateBluetooth`.
+"""The process of an emulated ``org.bluez`` with the air around it; its parent is :class:`bench.stacks.bluez.PrivateBluetooth`.
 
 As much of BlueZ's D-Bus interface as a GATT client uses: one adapter, discovery, devices, services, characteristics, by the names
-and with the errors of BlueZ's documentation (public). Below it a bumble host on one controller of an :class:`~bench.air.Air`.
+and with the errors of BlueZ's documentation (public). Below it a bumble host on one controller of an
+:class:`~bench.stacks.air.Air`.
 What differs from a real one: no pairing, no descriptors, no GATT server, one adapter, nothing cached over a disconnection.
 """
 
@@ -23,9 +24,9 @@ from bumble.gatt_client import CharacteristicProxy
 from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from bench.air import Air, Weather
-from bench.ble_end import StackTrouble
-from bench.bumble_stack import TROUBLE, quietly, tried
+from bench.stacks.air import Air, Weather
+from bench.stacks.ble_end import StackTrouble
+from bench.stacks.bumble_stack import TROUBLE, quietly, tried
 
 BLUEZ = "org.bluez"
 ADAPTER, DEVICE, SERVICE = f"{BLUEZ}.Adapter1", f"{BLUEZ}.Device1", f"{BLUEZ}.GattService1"

@@ -22,7 +22,7 @@ from bumble.gatt_server import Server
 from bumble.transport import open_transport
 from bumble.transport.common import BaseSource, Transport
 
-from bench.ble_end import StackTrouble
+from bench.stacks.ble_end import StackTrouble
 from virtual_devices.errors import LinkError
 from virtual_devices.mdoc.ble_chunks import WANTED_MTU
 from virtual_devices.mdoc.ble_events import (
@@ -90,7 +90,7 @@ class Radio:
 
     @classmethod
     async def upon(cls, controller: Any) -> Radio:
-        """A host upon a controller in this very process (``bench.air``)."""
+        """A host upon a controller in this very process (``bench.stacks.air``)."""
         device = Device.from_config_with_hci(_config("mdoc"), controller, controller)
         controller.host = device.host
         await device.power_on()

@@ -20,7 +20,7 @@ from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
 from dbus_fast.errors import DBusError
 
-from bench.ble_end import StackTrouble
+from bench.stacks.ble_end import StackTrouble
 from virtual_devices.mdoc.ble_chunks import ATT_HEADER_BYTES, MIN_MTU
 from virtual_devices.mdoc.ble_events import (
     Action,

@@ -21,11 +21,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.private_bus import PrivateBus
+from bench.stacks.private_bus import PrivateBus
 from virtual_devices.errors import LinkError
 
 if TYPE_CHECKING:
-    from bench.air import Weather
+    from bench.stacks.air import Weather
 
 READY_LIMIT_S = 60.0
 """Longest wait for the service (2 s of one processor, most of it imports; more where others use it too)."""
@@ -79,12 +79,12 @@ class PrivateBluetooth:
             self.bus.start()
         place = self.bus.folder / "hci"
         place.unlink(missing_ok=True)
-        root = str(Path(__file__).resolve().parent.parent)
+        root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
         weather = json.dumps({} if self._weather is None else asdict(self._weather))
         with (self.bus.folder / "bluez.log").open("ab") as log:
             self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "bench._bluez", str(place), str(self._seed), weather],
+                [sys.executable, "-P", "-m", "bench.stacks._bluez", str(place), str(self._seed), weather],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **self.env, "PYTHONPATH": path},
             )
         self._said(READY_LIMIT_S)
