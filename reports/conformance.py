@@ -105,7 +105,7 @@ def _against(report: Mapping[str, Any], words: Catalogue) -> Section:
     """What is not PASS, each with what decided and how to see it again."""
     there = [v for v in (*report["verdicts"], *report["latency"]) if v["verdict"] not in ("pass", "not-applicable")]
     rows = [
-        [_verdict(v["verdict"], words), data(v["case"], "code"), data(v["channel"]), _purpose(v, words), data(v["why"]),
+        [_verdict(v["verdict"], words), data(v["case"], "name"), data(v["channel"]), _purpose(v, words), data(v["why"]),
          data(", ".join(v.get("clauses", ())) or "–", "code"), data(v["wanted"] or "–")]
         for v in there
     ]
@@ -125,8 +125,8 @@ def _against(report: Mapping[str, Any], words: Catalogue) -> Section:
 
 def _frames(judged: Judged, words: Catalogue) -> Table:
     """What was said last before the verdict."""
-    rows = [[data(f["step"]), data(f["outcome"]), data(f["status"] or "–", "code"), data(f["request"] or "–", "code"),
-             data(f["reply"] or "–", "code")] for f in judged["frames"]]
+    rows = [[data(f["step"]), data(f["outcome"]), data(f["status"] or "–", "code"), data(f["request"] or "–", "name"),
+             data(f["reply"] or "–", "name")] for f in judged["frames"]]
     columns = tuple(Column(words.say(name)) for name in (
         N_("Step"), N_("How it ended"), N_("Status"), N_("Sent"), N_("Received"),
     ))
@@ -177,11 +177,13 @@ def _by_case(judged: Iterable[Judged]) -> list[list[Judged]]:
 def _case(judged: Sequence[Judged], subject: str, places: Iterable[tuple[str, str]], words: Catalogue) -> list[Cell]:
     """One case: what it shows, and its verdict on each device over each channel."""
     first = judged[0]
-    there = {(v["device"], v["channel"]): v["verdict"] for v in judged}
-    verdicts = [_verdict(there[place], words) if place in there else text("") for place in places]
+    there = {(v["device"], v["channel"]): v for v in judged}
+    verdicts = [
+        _verdict(there[place]["verdict"], words, _why_not(there[place])) if place in there else text("") for place in places
+    ]
     nature = _NATURES[first["nature"]]
     name, clauses = first["case"].removeprefix(f"{subject}."), ", ".join(first["clauses"])
-    return [data(name, "code"), _purpose(first, words), text(words.say(nature)), data(clauses, "code"), *verdicts]
+    return [data(name, "name"), _purpose(first, words), text(words.say(nature)), data(clauses, "code"), *verdicts]
 
 
 def _clauses(report: Mapping[str, Any], words: Catalogue) -> Section:
@@ -215,9 +217,14 @@ def _purpose(judged: Judged, words: Catalogue) -> Cell:
     return Cell(judged["says"], data=True, lang="en")
 
 
-def _verdict(key: str, words: Catalogue) -> Cell:
+def _why_not(judged: Judged) -> str:
+    """Of a case that did not apply, the reason; of all others it stands further above."""
+    return str(judged["why"]) if judged["verdict"] == "not-applicable" else ""
+
+
+def _verdict(key: str, words: Catalogue, detail: str = "") -> Cell:
     name, style, sign = _VERDICTS[key]
-    return Cell(words.say(name), style=style, sign=sign)
+    return Cell(words.say(name), style=style, sign=sign, detail=detail)
 
 
 __all__ = ["page"]

@@ -33,7 +33,7 @@ def section(limits: Sequence[Limit], verdict: Any, words: Catalogue, styles: Sty
     for each in limits:
         observed = _observed(each["samples_ns"], each["percentile"])
         rows.append([
-            verdict(each["verdict"], words), data(each["case"], "code"), data(each["device"]), data(each["channel"]),
+            verdict(each["verdict"], words), data(each["case"], "name"), data(each["device"]), data(each["channel"]),
             number(words.say("{value} ms", value=digits(each["limit_ms"]))), number(_time(observed, words)),
             number(f"{len(each['samples_ns']):,}"), number(f"{each['slower']:,}"),
             number(f"{each['more']:,}" if each["more"] else "–"), data(each["certainty"]),
