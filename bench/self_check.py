@@ -28,6 +28,8 @@ from virtual_devices.errors import BenchError
 PROCESSES = os.cpu_count() or 1
 TRIES = 60
 """Of a fault shown to be equivalent so many of the likeliest cases are tried over each channel: a wrong entry is found."""
+SECOND_TRIES = 120
+"""A case that found no fault first is tried with so many of the likeliest, over each channel."""
 
 
 class Unsound(BenchError):
@@ -128,7 +130,11 @@ class Trials:
         self.kind = suite.kind
         self.mutants = {mutant.id: mutant for mutant in mutants}
         self.over = {channel: Trial(suite, channel, World(1)) for channel in suite.channels}
-        self.known = remembered().get(suite.kind.value, {})
+        memory = remembered()
+        self.known = memory.first.get(suite.kind.value, {})
+        self.known_second = memory.second
+        for mutant in mutants:
+            mutant.read()
         self.by_function: dict[str, set[str]] = {}
         for fault, (case, _) in self.known.items():
             self.by_function.setdefault(fault.partition(" ")[0], set()).add(case)
@@ -154,12 +160,20 @@ class Trials:
         return "", ""
 
     def also(self, name: str, killed: Mapping[str, str]) -> str:
-        """One of the mutants that this case finds as well; ``killed``: mutant -> who found it first. "" when it finds none."""
-        function = name.partition("[")[0]
+        """One of the mutants that this case finds as well; ``killed``: mutant -> who found it first. "" when it is none of the
+        likeliest :data:`SECOND_TRIES`: the one of last time, those that a case of the same function found, of the same
+        subject."""
+        function, hint = name.partition("[")[0], self.known_second.get(name)
         for trial in self.over.values():
             for case in (c for c in trial.cases if c.id == name):
                 there = [m for id, m in self.mutants.items() if killed.get(id) and trial.touches(case, m)]
-                for mutant in sorted(there, key=lambda m: killed[m.id].partition("[")[0] != function):
+
+                def likely(mutant: Mutant) -> tuple[bool, bool, bool]:
+                    who = killed[mutant.id]
+                    return (key(mutant) != hint, who.partition("[")[0] != function,
+                            who.rpartition(".")[0] != name.partition("[")[0].rpartition(".")[0])
+
+                for mutant in sorted(there, key=likely)[:SECOND_TRIES]:
                     if trial.finds(mutant, [case]):
                         return mutant.id
         return ""

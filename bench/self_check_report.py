@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.self_check import Checked
-from conformance.mutants.remembered import NAME, remembered, written
+from conformance.mutants.remembered import NAME, key, remembered, written
 from reports.catalogue import catalogue
 from reports.self_check import page
 from virtual_devices.errors import UsageError
@@ -76,9 +76,11 @@ def write_matrix(told: Mapping[str, Any], folder: Path, language: str = "en") ->
 def remember_killers(checked: Checked) -> Path:
     """Into the source tree. Raises UsageError where there is none."""
     path = Path(str(files("conformance") / "mutants" / NAME))
-    found = ((k.kind, k.mutant, (k.case, k.channel)) for k in checked.kills if k.case)
+    found = [(k.kind, k.mutant, (k.case, k.channel)) for k in checked.kills if k.case]
+    keys = {k.mutant.id: key(k.mutant) for k in checked.kills}
+    second = {case: keys[mutant] for case, mutant in checked.second.items() if mutant in keys}
     try:
-        path.write_text(written(remembered(), found), encoding="utf-8")
+        path.write_text(written(remembered(), found, second), encoding="utf-8")
     except OSError as e:
         raise UsageError(f"--remember: {path} cannot be written: {e.strerror or e}") from None
     return path

@@ -18,7 +18,7 @@ from conformance.mutants import idle
 from conformance.mutants.by_hand import by_hand, read, tables
 from conformance.mutants.operators import Family, mutants_of
 from conformance.mutants.places import Place
-from conformance.mutants.remembered import key, remembered, written
+from conformance.mutants.remembered import Memory, key, remembered, written
 from conformance.vectors.world import World
 from virtual_devices.errors import UsageError
 
@@ -76,7 +76,7 @@ def test_check_that_says_yes_or_no_is_a_refusal() -> None:
 def test_fault_by_hand_is_found_where_it_is_remembered() -> None:
     suite = suites()[Kind.WALLET]
     mutant = next(m for m in by_hand(Kind.WALLET) if m.id == "crypto:nonce-fixed")
-    case, channel = remembered()["wallet"][key(mutant)]
+    case, channel = remembered().first["wallet"][key(mutant)]
     trial = Trial(suite, channel, World(1))
     assert trial.finds(mutant, [c for c in trial.cases if c.id == case]) == case
     sound = Faulty(suite, World(1), channel, None)
@@ -119,8 +119,11 @@ def test_page_is_written_in_both_languages(tmp_path: Path) -> None:
 
 def test_what_is_remembered_stays_for_kinds_that_were_not_tried() -> None:
     mutant = all_mutants(suites()[Kind.WALLET])[0]
-    text = written({"card": {"a": ("b", "c")}, "wallet": {"old": ("d", "e")}}, [(Kind.WALLET, mutant, ("wallet.a", "ble"))])
-    assert json.loads(text) == {"card": {"a": "c b"}, "wallet": {key(mutant): "ble wallet.a"}}
+    before = Memory({"card": {"a": ("b", "c")}, "wallet": {"old": ("d", "e")}}, {"card.x": "a"})
+    text = written(before, [(Kind.WALLET, mutant, ("wallet.a", "ble"))], {"wallet.b": "f"})
+    assert json.loads(text) == {
+        "first": {"card": {"a": "c b"}, "wallet": {key(mutant): "ble wallet.a"}}, "second": {"card.x": "a", "wallet.b": "f"},
+    }
 
 
 def test_idle_cases_are_named_with_their_reason() -> None:

@@ -210,11 +210,12 @@ def test_act_again_changes_nothing(card: CardTester) -> None:
 def test_each_of_eight_acts_is_remembered(card: CardTester) -> None:
     """Each of the last eight acts gets its own answer when it comes again, and changes nothing."""
     card.at_desk(_personal(available_visits=12))
-    acts = [card.put(card.issue(at(number)), card.act_id(f"act {number}")) for number in range(8)]
-    answers = [card.must(act, f"visit {number}") for number, act in enumerate(acts)]
+    acts = [card.put(card.issue(at(number)), card.act_id(f"act {number}")) for number in range(7)]
+    acts.append(card.put(card.roll_back(at(6), at(7)), card.act_id("the eighth")))  # which cannot be done twice
+    answers = [card.must(act, f"act {number}") for number, act in enumerate(acts)]
     before = card.memory()
     for number, (act, answer) in enumerate(zip(acts, answers, strict=True)):
-        card.says(act, 0x9000, f"visit {number} again", answer)
+        card.says(act, 0x9000, f"act {number} again", answer)
     card.equal("the card after them", card.memory(), before)
 
 

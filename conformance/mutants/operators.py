@@ -54,6 +54,10 @@ class Mutant:
     what: str
     change: Callable[[ast.FunctionDef], None]
 
+    def read(self) -> None:
+        """Read the module's text now, so that no process that is forked later has to."""
+        _statements(self.module)
+
     @contextmanager
     def applied(self) -> Iterator[None]:
         """The device with the fault in it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import linecache
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
 
@@ -18,8 +19,15 @@ from conformance.mutants.operators import Mutant
 NAME = "killers.json"
 Where = tuple[str, str]
 """A case, and the channel over which it is tried."""
-Memory = Mapping[str, Mapping[str, Where]]
-"""Kind of device -> key of the fault -> where it was found."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """``first``: kind of device -> key of a fault -> where it was found. ``second``: case that found none first -> key of a fault
+    that it finds too."""
+
+    first: Mapping[str, Mapping[str, Where]]
+    second: Mapping[str, str]
 
 
 def key(mutant: Mutant) -> str:
@@ -36,7 +44,9 @@ def of_function(mutant: Mutant) -> str:
 def remembered() -> Memory:
     """What was found last time."""
     text = (files("conformance") / "mutants" / NAME).read_text(encoding="utf-8")
-    return {kind: {fault: _where(told) for fault, told in found.items()} for kind, found in json.loads(text).items()}
+    table = json.loads(text)
+    first = {kind: {fault: _where(told) for fault, told in found.items()} for kind, found in table["first"].items()}
+    return Memory(first, table["second"])
 
 
 def _where(told: str) -> Where:
@@ -44,14 +54,14 @@ def _where(told: str) -> Where:
     return case, channel
 
 
-def written(before: Memory, found: Iterable[tuple[Kind, Mutant, Where]]) -> str:
-    """The file's text: what was found now in place of all that was known of these kinds."""
+def written(before: Memory, found: Iterable[tuple[Kind, Mutant, Where]], second: Mapping[str, str]) -> str:
+    """The file's text: what was found now in place of all that was known of these kinds; ``second``: added to what was known."""
     now: dict[str, dict[str, Where]] = {}
     for kind, mutant, where in found:
         now.setdefault(kind.value, {})[key(mutant)] = where
-    every = {**before, **now}
+    every = {**before.first, **now}
     told = {kind: {fault: f"{channel} {case}" for fault, (case, channel) in there.items()} for kind, there in every.items()}
-    return json.dumps(told, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
+    return json.dumps({"first": told, "second": {**before.second, **second}}, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
 
 
 __all__ = ["NAME", "Memory", "Where", "key", "of_function", "remembered", "written"]
