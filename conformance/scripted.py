@@ -61,13 +61,15 @@ class InSession:
 class Script:
     """What it does otherwise; everything is right where nothing is said.
 
-    ``text``, ``hs``: what stands in its code or in its tag. ``say``: its plain DeviceResponse to a request, by the request's
-    number from 1. ``message``: the session message in place of the right one (number, the right one). ``fate``: of a command or
-    message, by its step: how the medium ends it. ``carries``: the credential that it shows. ``all_readers``: the capability.
+    ``text``, ``hs``: what stands in its code or in its tag; ``negotiated``: its tag asks the reader first (TNEP). ``say``: its
+    plain DeviceResponse to a request, by the request's number from 1. ``message``: the session message in place of the right one
+    (number, the right one). ``fate``: of a command or message, by its step: how the medium ends it. ``carries``: the credential
+    that it shows. ``version_1_0``: what it says that it knows.
     """
 
     text: bytes | None = None
     hs: bytes | None = None
+    negotiated: Callable[[bytes], handover.NegotiatedHandover] | None = None
     version_1_0: bool = False
     carries: IssuerSigned | None = None
     device: ec.EllipticCurvePrivateKey | None = None
@@ -101,10 +103,12 @@ class ScriptedCard:
             self.key.public_key(), None if over_nfc else methods, reader_auth_all=not script.version_1_0,
         )
         self.hs: bytes | None = None
+        self.asked_first: handover.NegotiatedHandover | None = None
         if over_nfc:
             carrier = NfcCarrier(MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES)
             self.hs = script.hs or handover.make_select(self.shown.raw, [carrier])
-            self._applications = Applications(Type4Tag(Fixed(self.hs)), Retrieval(self.hear))
+            self.asked_first = script.negotiated and script.negotiated(self.shown.raw)
+            self._applications = Applications(Type4Tag(self.asked_first or Fixed(self.hs)), Retrieval(self.hear))
 
     # -- what the reader wants of it
 
@@ -146,7 +150,10 @@ class ScriptedCard:
     def _hear(self, message: bytes) -> bytes:
         if self._cipher is None:
             first = session.read_establishment(message)
-            handed = None if self.hs is None else (self.hs, None)
+            handed: tuple[bytes, bytes | None] | None = None if self.hs is None else (self.hs, None)
+            if self.asked_first is not None:
+                assert self.asked_first.handover is not None
+                handed = (self.asked_first.handover.hs, self.asked_first.handover.hr)
             self._transcript = Transcript(self.shown.raw, first.reader_key_bytes, handed)
             self._reader = first.reader_key
             self._cipher = Cipher(session.agree(self.key, first.reader_key), self._transcript, Side.DEVICE)

@@ -76,7 +76,7 @@ def test_new_certificate_takes_the_proof_back(card: CardTester) -> None:
     three_cards.new_certificate_takes_the_proof_back(card)
 
 
-@case("P-TCA-01", "P-TCA-05", nature=Nature.INVALID, zh="參數或資料錯誤之步驟遭拒", destructive=True,
+@case("P-TCA-01", "P-TCA-05", "P-GEN-08", nature=Nature.INVALID, zh="參數或資料錯誤之步驟遭拒", destructive=True,
       each=three_cards.malformed_steps)
 def test_malformed_step_is_refused(card: CardTester, wrong: tuple[str, int]) -> None:
     """A step with wrong parameters or data is refused by its word, and the right ones go on."""

@@ -47,6 +47,37 @@ def test_refusal_of_the_data_centre_is_shown(clinic: ClinicTester) -> None:
     clinic.equal("nothing went out", len(clinic.requests("upload")), before)
 
 
+@case("P-VIS-01", nature=Nature.INVALID, zh="資料中心以代碼拒絕掛號")
+def test_visit_that_the_data_centre_refuses_is_none(clinic: ClinicTester) -> None:
+    """A visit that the data centre refuses has its code, and no record; the next one is served."""
+    clinic.software.line_is(["refuses 9060"] * 8)
+    clinic.equal("refused", clinic.act("visit", lambda: clinic.software.visit("card")).code, "9060")
+    shelves = clinic.software.shelves()
+    clinic.equal("records", (shelves.queue, shelves.done, shelves.refused), (0, 0, 0))
+    clinic.equal("nothing is sent", clinic.requests("upload"), [])
+    clinic.software.line_is([])
+    clinic.done("visit", lambda: clinic.software.visit("card"))
+
+
+@case("P-UPL-03", "P-UPL-08", nature=Nature.INVALID, zh="上傳之回覆不成立：仍待送", each=lambda: {
+    fate.replace(" ", "-"): Each((fate, code), f"The answer to the upload is {fate}.", f"回覆：{fate}") for fate, code in (
+        ("refuses 9060", "9060"), ("without report", "9070"), ("odd report", "9070"), ("without opcode", "9070"),
+        ("odd opcode", "9070"))})
+def test_upload_is_done_by_a_report_only(clinic: ClinicTester, value: tuple[str, str]) -> None:
+    """A record whose upload was refused, or answered by what is no report, is kept; it counts when there is one."""
+    fate, code = value
+    clinic.done("visit", lambda: clinic.software.visit("card", upload=False))
+    clinic.software.line_is([fate] * 6)
+    clinic.equal("code", clinic.act("upload", clinic.software.upload).code, code)
+    shelves = clinic.software.shelves()
+    clinic.equal("it waits", (shelves.queue, shelves.done, shelves.refused), (1, 0, 0))
+    clinic.software.line_is([])
+    clinic.software.later(61)
+    clinic.done("upload", clinic.software.upload)
+    clinic.equal("then", clinic.software.shelves().done, 1)
+    clinic.equal("one file, however often", len(clinic.files()), 1)
+
+
 @case("P-VIS-01", "P-UPL-02", "P-UPL-08", "P-CSW-08", nature=Nature.MEDIUM, zh="無連線：以卡片資料掛號，連線後上傳")
 def test_visit_without_a_line_is_served_and_told_later(clinic: ClinicTester) -> None:
     """Without a line the card's own data decide; the record waits, and goes with the ids that it had, also after 24 hours."""
@@ -303,6 +334,9 @@ def test_package_is_of_no_use_after_its_time(clinic: ClinicTester) -> None:
     clinic.software.later(1)
     clinic.equal("at its end", clinic.act("at home", lambda: clinic.software.at_home(IDENTITY)).code, "1059")
     clinic.equal("for more than a day", clinic.act("take along", lambda: clinic.software.take_along(25)).code, "9002")
+    for fate, code in (("refuses 9060", "9060"), ("without package", "9002"), ("odd package", "9002")):
+        clinic.software.line_is([fate] * 8)
+        clinic.equal(fate, clinic.act("take along", lambda: clinic.software.take_along(8)).code, code)
     clinic.software.line_is([], down=True)
     clinic.equal("without a line", clinic.act("take along", lambda: clinic.software.take_along(8)).code, "4061")
 

@@ -211,7 +211,8 @@ def test_request_to_the_data_centre_is_signed_by_the_sam(control_software: Contr
 
 @case("P-DCM-02", "P-CSW-02", nature=Nature.ATTACK, zh="非資料中心簽署之回覆不採信", when="data_centre", each=lambda: {
     fate.replace(" ", "-").replace("'", ""): Each(fate, f"The answer is {fate}.", f"回覆：{fate}") for fate in (
-        "forged", "by a sam", "unsigned", "another's", "noise")
+        "forged", "by a sam", "unsigned", "another's", "noise", "of version 2", "to another request", "a list",
+        "a number for a code")
 })
 def test_answer_that_is_not_the_data_centres_is_not_believed(control_software: ControlSoftwareTester, fate: str) -> None:
     """A desk believes no answer but the data centre's, to this very request: a visit is not begun by any other."""
@@ -227,6 +228,47 @@ def test_answer_that_is_not_the_data_centres_is_not_believed(control_software: C
     control_software.software.later(61)
     code = control_software.code("hisGetSeqNumber256N1", **NEW_VISIT)
     control_software.expect("with an honest line", code in ("0", "5010"), "0, or the second of the day", code)
+
+
+@case("P-CSW-02", "P-DCM-02", "P-CSW-04", nature=Nature.INVALID, zh="安全模組認證：資料中心之回覆不成立", when="data_centre",
+      each=lambda: {fate.replace(" ", "-"): Each((fate, code), f"The answer is {fate}.", f"回覆：{fate}") for fate, code in (
+          ("of version 2", "4061"), ("to another request", "4061"), ("a list", "4061"), ("a number for a code", "4061"),
+          ("refuses 9060", "9060"), ("without proof", "9015"), ("odd proof", "9015"), ("without chain", "9015"),
+          ("odd chain", "9015"))})
+def test_sam_is_not_verified_by_an_answer_that_lacks_something(
+    control_software: ControlSoftwareTester, value: tuple[str, str],
+) -> None:
+    """csVerifySAMDC: what is not the answer to this request is none (4061), a refusal has its code, a proof that is none 9015."""
+    fate, code = value
+    control_software.open()
+    control_software.software.line_is([fate] * 8)
+    control_software.equal("csVerifySAMDC", control_software.code("csVerifySAMDC"), code)
+    control_software.software.line_is([])
+    control_software.software.later(61)
+    control_software.equal("with an honest line", control_software.code("csVerifySAMDC"), "0")
+
+
+@case("P-CSW-02", "P-CSW-04", nature=Nature.INVALID, zh="卡片線上認證：資料中心之回覆不成立", when="data_centre",
+      each=lambda: {f"{fate.replace(' ', '-')}-{number}": Each((number, fate, code), f"Answer {number + 1} is {fate}.",
+                                                               f"第 {number + 1} 則回覆：{fate}")
+                    for number, fate, code in (
+                        (0, "refuses 9060", "9060"), (1, "refuses 9060", "4071"), (2, "refuses 9060", "9060"),
+                        (0, "without challenge", "4071"), (0, "odd challenge", "4071"), (0, "short challenge", "4071"))})
+def test_card_is_not_proved_online_by_an_answer_that_lacks_something(
+    control_software: ControlSoftwareTester, value: tuple[int, str, str],
+) -> None:
+    """csUpdateHCContents: without a challenge, or refused by the data centre, the card is not authenticated online (4071)."""
+    number, fate, code = value
+    control_software.open()
+    for name in ("csVerifySAMDC", "hisGetRegisterBasic"):
+        control_software.equal(name, control_software.code(name), "0")
+    control_software.requests()
+    control_software.software.line_is([""] * number + [fate] * 3)
+    control_software.equal("csUpdateHCContents", control_software.code("csUpdateHCContents"), code)
+    asked = [r[2] for r in control_software.requests()]
+    control_software.equal("asked", asked, ["card-challenge", "card-session", "update-card"][: number + 1])
+    control_software.software.line_is([])
+    control_software.equal("with an honest line", control_software.code("csUpdateHCContents"), "0")
 
 
 @case("P-DCM-03", "P-CSW-08", nature=Nature.MEDIUM, zh="回覆遺失：以同一識別碼再問", when="data_centre", each=lambda: {

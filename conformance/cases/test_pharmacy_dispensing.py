@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache, partial
+from itertools import product
+from typing import Any
+
+import cbor2
 
 from conformance.case import Each, Nature, case
 from conformance.kinds.pharmacy import PharmacyTester
@@ -17,6 +22,7 @@ from virtual_devices import base45
 from virtual_devices.clock import NS, from_datetime
 from virtual_devices.prescription.acts import ABOUT
 from virtual_devices.prescription.document import PrescriptionClass
+from virtual_devices.qr.parts import MAX_PARTS, SET_BYTES, Part, read_part, split
 from virtual_devices.qr.text import PRESCRIPTION, pack, unpack
 from virtual_devices.write_back import Kind as RecordKind
 from virtual_devices.write_back import read_record
@@ -114,6 +120,85 @@ def test_text_of_a_code_is_bounded(pharmacy: PharmacyTester) -> None:
     pharmacy.equal("right", pharmacy.act("scan", lambda: pharmacy.software.scan([text], device)).code, "0")
 
 
+def _padded(raw: bytes, size: int) -> bytes:
+    """The same bytes packed into so many: blocks with nothing in them come first."""
+    for stored, strategy in product(range(0, len(raw), 7), (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY, zlib.Z_FIXED)):
+        packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, strategy)
+        rest = packer.compress(raw[stored:]) + packer.flush()
+        length = stored.to_bytes(2, "little")
+        first = b"\0" + length + bytes(one ^ 0xFF for one in length) + raw[:stored]
+        room = size - 2 - len(first) - len(rest) - 4
+        if room % 5 == 0:
+            return b"\x78\xda" + b"\0\0\0\xff\xff" * (room // 5) + first + rest + zlib.adler32(raw).to_bytes(4, "big")
+    raise AssertionError("no length of a first block will do")
+
+
+@case("P-QRT-03", nature=Nature.LIMIT, zh="條碼文字最長 12293 字元", when='"code" in sources')
+def test_longest_text_of_a_code_is_taken(pharmacy: PharmacyTester) -> None:
+    """A code whose text has 12293 characters is taken, the same in 12296 is not."""
+    suite = _suite(pharmacy.world)
+    vector = suite.vectors["prescription-code/whole"]
+    text, device = suite.files[vector.files[Input.TEXT]].decode(), bytes.fromhex(vector.values[Value.DEVICE])
+    raw = unpack(PRESCRIPTION, text)
+    for size, characters, code in ((8194, 12_296, "1520"), (8192, 12_293, "0")):
+        made = PRESCRIPTION + base45.encode(_padded(raw, size))
+        pharmacy.need(f"{characters} characters", len(made) == characters)
+        pharmacy.equal(f"{characters} characters", pharmacy.act(
+            "scan", partial(pharmacy.software.scan, [made], device)).code, code)
+
+
+def _partings() -> Mapping[str, Each]:
+    rows: tuple[tuple[str, tuple[int, ...], int, str, str], ...] = (
+        ("two", (0, 1), 2, "0", "Two parts, which are the fewest."),
+        ("most", tuple(range(MAX_PARTS)), MAX_PARTS, "0", f"{MAX_PARTS} parts, which are the most."),
+        ("one", (0,), 1, "1520", "One part of one."),
+        ("more", tuple(range(MAX_PARTS + 1)), MAX_PARTS + 1, "1520", f"{MAX_PARTS + 1} parts."),
+        ("number-of-the-total", (0, 2), 2, "1520", "Part 2 of 2, where they are counted from 0."),
+        ("number-beyond", (0, 3), 2, "1520", "Part 3 of 2."),
+        ("nothing-in-one", (0, -1), 2, "1520", "A part with nothing in it."),
+    )
+    return {name: Each((numbers, total, code), says, f"分張：{name}", nature=Nature.LIMIT)
+            for name, numbers, total, code, says in rows}
+
+
+@case("P-QMP-01", "P-QMP-02", nature=Nature.LIMIT, zh="分張之張數與編號", when='"code" in sources', each=_partings)
+def test_numbers_of_parts_are_judged(pharmacy: PharmacyTester, value: tuple[tuple[int, ...], int, str]) -> None:
+    """Two to the most parts, counted from 0, each with something in it; other ones are no parts."""
+    numbers, total, code = value
+    suite = _suite(pharmacy.world)
+    vector = suite.vectors["prescription-code/whole"]
+    text, device = suite.files[vector.files[Input.TEXT]].decode(), bytes.fromhex(vector.values[Value.DEVICE])
+    whole = PRESCRIPTION.encode() + base45.decode(text[len(PRESCRIPTION) :])
+    checksum = hashlib.sha256(whole).digest()[: len(read_part(split(text, pharmacy.world.fresh("set"), 400)[0]).checksum)]
+    empty = numbers[-1] < 0
+    size = len(whole) if empty else -(-len(whole) // len(numbers))
+    texts = [
+        Part(bytes(SET_BYTES), 1 if number < 0 else number, total, checksum, whole[at * size : (at + 1) * size]).to_text()
+        for at, number in enumerate(numbers)
+    ]
+    pharmacy.equal("code", pharmacy.act("scan", lambda: pharmacy.software.scan(texts, device)).code, code)
+
+
+@case("P-QRX-01", "P-QRX-04", nature=Nature.INVALID, zh="處方條碼之標頭", when='"code" in sources', each=lambda: {
+    name: Each(change, says, f"標頭：{name}") for name, change, says in (
+        ("unprotected", lambda item: item.__setitem__(1, {33: b"x"}), "A header that nothing protects."),
+        ("signers-header", lambda item: item[3][0].__setitem__(1, {**item[3][0][1], 99: 1}), "A signature with a header more."),
+        ("signers-chain", lambda item: item[3][0].__setitem__(1, {33: [b"x", b"y"]}), "A signature with two certificates."),
+        ("one-signature-more", lambda item: item[3].append(item[3][1]), "Three signatures."),
+    )})
+def test_headers_of_a_prescriptions_code_are_judged(pharmacy: PharmacyTester, change: Callable[[Any], object]) -> None:
+    """A prescription's code has no header but those of its rule, though no signature is broken by it."""
+    suite = _suite(pharmacy.world)
+    vector = suite.vectors["prescription-code/whole"]
+    text, device = suite.files[vector.files[Input.TEXT]].decode(), bytes.fromhex(vector.values[Value.DEVICE])
+    tagged = cbor2.loads(unpack(PRESCRIPTION, text))
+    item = list(tagged.value)
+    item[3] = [list(signature) for signature in item[3]]
+    change(item)
+    made = pack(PRESCRIPTION, cbor2.dumps(cbor2.CBORTag(tagged.tag, item), canonical=True))
+    pharmacy.equal("code", pharmacy.act("scan", lambda: pharmacy.software.scan([made], device)).code, "1520")
+
+
 # -- dispensing
 
 @case("P-PRX-02", "P-PRX-03", "P-PRX-04", nature=Nature.VALID, zh="調劑：先查詢，簽署後通報")
@@ -165,6 +250,29 @@ def test_prescription_that_is_not_to_be_dispensed_is_refused(pharmacy: PharmacyT
     pharmacy.equal("code", done.code, expected[how])
     if how == "amended":  # what is dispensed is the amendment
         pharmacy.equal("what it is about", read_record(done.raw)[0].fields[ABOUT], newest)
+
+
+@case("P-PRX-03", "P-PRX-04", nature=Nature.INVALID, zh="資料中心拒絕或所答不成立", each=lambda: {
+    f"{fate.replace(' ', '-')}-{number}": Each((number, fate, code), f"Answer {number + 1} is {fate}.",
+                                               f"第 {number + 1} 則回覆：{fate}") for number, fate, code in (
+        (0, "refuses 9060", "9060"), (0, "refuses RX06", "RX06"), (1, "refuses RX06", "RX06"), (1, "refuses 9060", "9060"),
+        (0, "odd prescriptions", "0"))})
+def test_refusal_of_the_data_centre_is_shown(pharmacy: PharmacyTester, value: tuple[int, str, str]) -> None:
+    """What the data centre refuses is shown with its code, and nothing is given; what is no list of prescriptions is none."""
+    number, fate, code = value
+    document, _ = pharmacy.prescribed()
+    pharmacy.found(document)
+    pharmacy.requests()
+    pharmacy.software.line_is([""] * number + [fate] * 8)
+    done = pharmacy.act("dispense", lambda: pharmacy.software.dispense(document.id))
+    pharmacy.equal("code", done.code, code)
+    pharmacy.equal("asked to the end", len(pharmacy.requests("rx-dispense")), int(number == 1 or code == "0"))
+    if code != "0":
+        pharmacy.software.line_is([])
+        pharmacy.software.later(61)
+        pharmacy.equal("nothing waits", pharmacy.software.shelves().rx_waiting, 0)
+        _, body = pharmacy.centre(pharmacy.clinic, "rx-find", {"id": document.id})
+        pharmacy.expect("dispensed once at most", body["prescriptions"][0]["dispensed"] <= number, number, body)
 
 
 @case("P-PRX-04", "P-CSW-08", "P-UPL-08", nature=Nature.MEDIUM, zh="無連線調劑：依設定，事後通報一次", each=lambda: {

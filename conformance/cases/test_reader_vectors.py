@@ -257,6 +257,8 @@ def test_code_is_judged(reader: ReaderTester, name: str) -> None:
         reader.equal("the first time", reader.scan(before, scope).code, "0")
     told = reader.scan(suite.files[vector.files[Input.TEXT]].decode(), scope)
     _judged(reader, vector, told.code)
+    if not vector.expected.accepted:
+        reader.equal("what it tells of a code not believed", (told.card_no, told.for_whom, told.marked), ("", "", False))
     if vector.expected.accepted:
         if Value.AT not in vector.values:
             reader.equal("marked for reconciliation", told.marked, name == "status-unknown")

@@ -54,13 +54,14 @@ class Slot:
 
 class Line:
     """To the data centre. ``fates``: what becomes of the next requests, one after the other: ``lost``, ``reply lost``, ``forged``
-    (signed by a stranger), ``by a sam``, ``unsigned``, ``another's`` (the answer to an earlier request), ``noise``; ``down``: all
-    of them are lost."""
+    (signed by a stranger), ``by a sam``, ``unsigned``, ``another's`` (the answer to an earlier request), ``noise``. Signed by the
+    data centre itself, but odd: ``of version 2``, ``to another request``, ``a list``, ``a number for a code``, ``refuses CODE``,
+    ``without KEY``, ``short KEY`` and ``odd KEY`` (of the body). ``down``: all of them are lost."""
 
     channel, device, provenance = "network", "virtual", DirectLink.provenance
 
-    def __init__(self, world: World, centre: DirectLink) -> None:
-        self._world, self._centre = world, centre
+    def __init__(self, world: World, centre: DirectLink, identity: Identity) -> None:
+        self._world, self._centre, self._identity = world, centre, identity
         self.down = False
         self.fates: list[str] = []
         self.heard: list[bytes] = []
@@ -91,8 +92,35 @@ class Line:
                 return self._answers[0]
             case "noise":
                 return b"\x81" * 999
-            case _:
+            case "":
                 return reply
+            case _:
+                odd = _odd(cbor2.loads(payload), fate)
+                identity = self._identity
+                return cose.sign1(identity.key, cbor2.dumps(odd, canonical=True), {cose.X5CHAIN: list(identity.chain)})
+
+
+def _odd(said: dict[int, Any], fate: str) -> object:
+    """What the data centre says, otherwise."""
+    body = dict(said.get(9) or {})
+    match fate.split(" "):
+        case ["of", "version", "2"]:
+            return {**said, 1: 2}
+        case ["to", "another", "request"]:
+            return {**said, 3: bytes(16)}
+        case ["a", "list"]:
+            return [said]
+        case ["a", "number", *_]:
+            return {**said, 8: 0}
+        case ["refuses", code]:
+            return {**{key: value for key, value in said.items() if key != 9}, 8: code}
+        case ["without", key]:
+            return {**said, 9: {name: value for name, value in body.items() if name != key}}
+        case ["short", key]:
+            return {**said, 9: {**body, key: bytes(body[key])[:-1]}}
+        case ["odd", key]:
+            return {**said, 9: {**body, key: 7}}
+    raise ValueError(fate)
 
 
 class DeskWithChips:
@@ -104,7 +132,7 @@ class DeskWithChips:
         self._clock: VirtualClock = self.centre.clock
         centre = self.centre.meet()["cloud"]
         assert isinstance(centre, DirectLink)
-        self.line = Line(world, centre)
+        self.line = Line(world, centre, self.centre.centre.issuer.data_centre)
         self.slots: dict[str, Slot] = {role: Slot(self._clock, chip) for role, chip in self._chips().items()}
         self.answers = {"enter PIN": PIN}
         fresh = world.fresh("desk", name)

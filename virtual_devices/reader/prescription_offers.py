@@ -105,9 +105,14 @@ def ask_centre(desk: Desk, drawer: Drawer, operation: str, arguments: Mapping[st
         return None
     if answer.code != OK:
         raise Ended(f"the data centre refuses: {answer.body.get('why', answer.code)}", answer.code, "cloud")
-    told, chains = answer.body.get("prescriptions"), answer.body.get("chains")
-    raws = [raw for one in told or () if isinstance(one, Mapping) for raw in one.get("records") or ()]
-    return offers(desk, drawer, raws, by_leaf(chains if isinstance(chains, (list, tuple)) else ()), online=True)
+    told = _listed(answer.body.get("prescriptions"))
+    raws = [raw for one in told if isinstance(one, Mapping) for raw in _listed(one.get("records"))]
+    return offers(desk, drawer, raws, by_leaf(_listed(answer.body.get("chains"))), online=True)
+
+
+def _listed(value: object) -> Sequence[Any]:
+    """What is no list has nothing in it."""
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def refresh(desk: Desk, drawer: Drawer, offer: Offer) -> Flow[Offer]:
