@@ -33,7 +33,8 @@ def command(before: Path, after: Path) -> None:
         was, now = _verdict(old.get(place)), _verdict(new.get(place))
         if was != now:
             worse = worse or was == Verdict.PASS.value
-            rows.append((*place, was, now, new[place].why if place in new else ""))
+            why = new[place].why if place in new else ""
+            rows.append((*place, was + _limit(old.get(place)), now + _limit(new.get(place)), why))
     if rows:
         print_table(("case", "device", "channel", "before", "after", "why"), rows)
     else:
@@ -55,6 +56,11 @@ def _by_place(report: Report) -> dict[_Place, Judged | Latency]:
 
 def _verdict(judged: Judged | Latency | None) -> str:
     return "not there" if judged is None else judged.verdict.value
+
+
+def _limit(judged: Judged | Latency | None) -> str:
+    """Against which limit a time was judged: the two reports may have tried other ones."""
+    return f" ({judged.limit_ms:g} ms)" if isinstance(judged, Latency) else ""
 
 
 __all__ = ["command"]

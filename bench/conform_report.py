@@ -121,11 +121,10 @@ def junit(report: Report) -> bytes:
     for judged in report.judged:
         groups.setdefault((judged.kind, judged.device, judged.channel), []).append(judged)
     for name, judged_here in groups.items():
-        counted = [j.verdict for j in judged_here]
-        skipped = sum(v not in (Verdict.PASS, Verdict.FAIL, Verdict.ERROR) for v in counted)
+        counted = [_junit_kind(j) for j in judged_here]
         suite = ElementTree.SubElement(
-            root, "testsuite", name=" ".join(name), tests=str(len(counted)), failures=str(counted.count(Verdict.FAIL)),
-            errors=str(counted.count(Verdict.ERROR)), skipped=str(skipped),
+            root, "testsuite", name=" ".join(name), tests=str(len(counted)), failures=str(counted.count("failure")),
+            errors=str(counted.count("error")), skipped=str(counted.count("skipped")),
         )
         for judged in judged_here:
             _junit_case(suite, judged)
@@ -134,17 +133,22 @@ def junit(report: Report) -> bytes:
     return made + b"\n"
 
 
+def _junit_kind(judged: Judged | Latency) -> str:
+    """JUnit's word for what is no success; empty for a PASS. An expected failure is none."""
+    if judged.verdict is Verdict.FAIL:
+        return "skipped" if judged.wanted else "failure"
+    return {Verdict.PASS: "", Verdict.ERROR: "error"}.get(judged.verdict, "skipped")
+
+
 def _junit_case(suite: ElementTree.Element, judged: Judged | Latency) -> None:
     subject = ".".join(judged.case.split(".")[:2])
     case = ElementTree.SubElement(suite, "testcase", classname=subject, name=judged.case)
     properties = ElementTree.SubElement(case, "properties")
     for name, value in _properties(judged):
         ElementTree.SubElement(properties, "property", name=name, value=value)
-    if judged.verdict is Verdict.PASS:
+    kind = _junit_kind(judged)
+    if not kind:
         return
-    kind = {Verdict.FAIL: "failure", Verdict.ERROR: "error"}.get(judged.verdict, "skipped")
-    if kind == "failure" and judged.wanted:
-        kind = "skipped"
     found = ElementTree.SubElement(case, kind, message=f"{judged.verdict.value}: {judged.why}"[:1000])
     if kind != "skipped":
         checks = judged.checks if isinstance(judged, Judged) else ()

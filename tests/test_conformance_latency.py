@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from bench import compare
 from bench.conform import command
 from bench.duts import Dut
 from bench.timing import limits_of, timed
@@ -15,7 +17,7 @@ from conformance import limits as files
 from conformance.case import Kind
 from conformance.kinds import suites
 from conformance.latency import LOST_IN_A_ROW, SILENT_NS, Latency, Timing, measure
-from conformance.report import schema
+from conformance.report import Made, build, canonical, schema
 from conformance.tester import Tester
 from conformance.vectors.world import World
 from conformance.verdict import Verdict
@@ -202,3 +204,12 @@ def test_limits_for_nothing_that_is_tried_are_told_before_anything_starts(tmp_pa
     file.write_text(HEAD + LIMIT)
     with pytest.raises(UsageError, match="no limit for what is tried: wallet over ble"):
         command.main(["--dut", "wallet=virtual", "--channel", "ble", "--latency", str(file)], standalone_mode=False)
+
+
+def test_comparison_names_the_limits_that_differ(tmp_path: Path) -> None:
+    slow = lasting(lambda _: 901)
+    for name, found in (("before", tried(slow, LIMIT.replace("900", "1000"))), ("after", tried(slow))):
+        made = build([], [found], made=Made(at="", laboratory="", python="", machine=""), bench="", seed=1, asked={})
+        (tmp_path / name).write_bytes(canonical(made))
+    done = CliRunner().invoke(compare.command, [str(tmp_path / "before"), str(tmp_path / "after")])
+    assert (done.exit_code, "pass (1000 ms)" in done.output, "fail (900 ms)" in done.output) == (1, True, True), done.output

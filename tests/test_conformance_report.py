@@ -201,6 +201,7 @@ def test_junit_counts_and_keeps_expected_failures_apart() -> None:
     assert [f.get("message") for f in found.iter("failure")] == ["fail: expected 1, received 2"]
     known = ElementTree.fromstring(junit(report(second=Verdict.FAIL, known="known")))
     assert list(known.iter("failure")) == []
+    assert known.find("testsuite[@failures='0'][@skipped='1']") is not None
 
 
 @pytest.mark.parametrize(
