@@ -7,6 +7,7 @@ to it. Between two power-ons the PC/SC service vouches for the card: a connectio
 
 from __future__ import annotations
 
+import time
 from typing import Protocol, runtime_checkable
 
 from bench.drivers import RealLink
@@ -90,9 +91,11 @@ class ScreenLink(DeviceLink):
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
         if message and isinstance(self.inner, Looking) and not self.inner.connected:
+            began = time.monotonic()
             looking = self.inner.connect(timeout_s)
             if looking.reply is None:
                 return looking
+            timeout_s = max(0.0, timeout_s - (time.monotonic() - began))
         return super().attempt(message, timeout_s)
 
 

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -144,7 +144,7 @@ class Day:
         self.bench.ready()
         self.written: dict[bytes, tuple[VirtualRegistered, Receipt]] = {}
 
-    def visit(self, number: int, present: Callable[[Callable[[], Any]], Any], link: Link) -> None:
+    def visit(self, number: int, present: Callable[[Callable[[], Any]], Any], links: Mapping[str, Link]) -> None:
         """Register, and write one record."""
         bench, counter = self.bench, self.bench.counter
         request, record, act = bench.request(f"visit {number}"), bench.act(f"record {number}"), bench.act(f"write {number}")
@@ -154,9 +154,9 @@ class Day:
 
         def write() -> Receipt:
             flow = write_wallet(bench.desk, counter, registered, records, act, bench.doctor)
-            return cast(Receipt, bench.run(flow, wallet=link))
+            return cast(Receipt, bench.run(flow, **links))
 
-        registered: VirtualRegistered = present(lambda: bench.run(register_wallet(bench.desk, counter, request), wallet=link))
+        registered: VirtualRegistered = present(lambda: bench.run(register_wallet(bench.desk, counter, request), **links))
         self.written[record] = (registered, present(write))
 
     def close(self, figures: Figures) -> None:
@@ -229,7 +229,7 @@ class Soak:
         while True:
             day.bench.people = _Holder(way, home, day.bench)  # type: ignore[assignment]
             for number in range(min(VISITS, (presentations - figures.presentations + 1) // 2)):
-                day.visit(number, present, link)
+                day.visit(number, present, {way.role: link})
                 figures.visits += 1
             day.close(figures)
             figures.look_at_heap()

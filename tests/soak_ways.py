@@ -15,20 +15,25 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from random import Random
+from shutil import rmtree
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
-from bench.drivers import RealLink, ble, nfc, pcsc
+from bench.drivers import RealLink, ble, nfc, pcsc, qr
+from bench.drivers.qr import QrLink
 from bench.presenters.ble import BlePresenter
 from bench.presenters.control import Control, ControlServer
 from bench.presenters.nfc import NfcPresenter
 from bench.presenters.nfc_radio import UdpRadio
+from bench.presenters.qr import Folder
 from bench.presenters.vpcd import VpcdPresenter
+from bench.reader_link import ScreenLink
 from bench.stacks.air import Weather
 from bench.stacks.bluez import PrivateBluetooth
 from bench.stacks.pcscd import PrivatePcscd
-from virtual_devices.errors import LinkError, PeerError
-from virtual_devices.link import Device
+from conformance.vectors.pictures import png
+from virtual_devices.errors import LinkError, PeerError, UsageError
+from virtual_devices.link import Attempt, Device
 from virtual_devices.mdoc.ble_gatt import service_uuid
 from virtual_devices.mdoc.ble_options import BleOptions
 from virtual_devices.randomness import ByteStream
@@ -56,6 +61,8 @@ class Way(ABC):
     spread = 20
     """Something goes wrong at one of so many exchanges from the beginning of a presentation on; the last ones are the next's."""
     counter = Counter()
+    role = "wallet"
+    """Who is behind the link."""
 
     channel = ""
 
@@ -237,6 +244,121 @@ class BleWay(Way):
         self.bluetooth.start()
 
 
+class Camera(ScreenLink):
+    """The scanner of a soak: it says what went wrong, as every link there."""
+
+    def __init__(self, inner: QrLink) -> None:
+        super().__init__(inner)
+        self._qr = inner
+
+    last_error = property(lambda self: self._qr.last_error)
+    worker_pid = property(lambda self: self._qr.worker_pid)
+
+    def connect(self, timeout_s: float) -> Attempt:
+        return self._qr.connect(timeout_s)
+
+    def disconnect(self) -> None:
+        self._qr.disconnect()
+
+    def close(self) -> None:
+        self._qr.close()
+
+
+class QrWay(Way):
+    """A phone's codes as pictures in a folder that a camera writes to, read through zxing-cpp; what follows needs no medium.
+
+    A presentation has one scan, so trouble comes with it: pictures that are half written, no pictures, of others, of before; the
+    folder taken away; the reading process killed or frozen.
+    """
+
+    channel = "qr"
+    exchange_s, spread = 1.0, 1
+    counter = Counter(Medium.QR_BLE)
+    role = "screen"
+
+    def open(self) -> None:
+        self._camera = self.folder / "camera"
+        self._camera.mkdir()
+        self._stack.callback(rmtree, self._camera)
+        self._screen, self._fresh = Folder(self._camera), ByteStream("soak", self._seed, "services")
+        link = Camera(qr.open(str(self._camera)))
+        self._stack.callback(link.close)
+        self.link = cast(RealLink, link)
+        self.troubles = {
+            "worker killed": self._kill_worker, "worker frozen": self._freeze_worker, "picture half written": self._half,
+            "picture that is none": lambda rng: self._beside(rng, rng.randbytes(rng.randrange(1, 4000))),
+            "code of others": lambda rng: self._beside(rng, png("https://example.org/menu")),
+            "code of before": self._before, "picture removed": self._remove, "folder taken away": self._take_folder,
+        }
+
+    def face(self, phone: Phone) -> Device:
+        return MessageFace(phone)
+
+    def holder_is_asked(self, phone: Phone, home: Home, screen: Screen, act: str) -> None:
+        if act == OPEN_APP:
+            options = BleOptions(service_uuid(self._fresh), None)
+            with home.lock:
+                text = phone.engage([options.method()]).engagement.qr_text()
+            deadline = time.monotonic() + CODE_S
+            while not self._photographed(text):
+                assert time.monotonic() < deadline, f"the camera's folder did not come back within {CODE_S:g} s"
+                time.sleep(0.01)
+
+    def _photographed(self, text: str) -> bool:
+        """False while the folder is away."""
+        try:
+            self._screen.put(text)
+        except UsageError:
+            return False
+        return True
+
+    # -- troubles
+
+    def _freeze_worker(self, rng: Random) -> None:
+        pid = self.link.worker_pid
+        with suppress(ProcessLookupError, TypeError):
+            os.kill(pid, signal.SIGSTOP)  # type: ignore[arg-type]
+            time.sleep(rng.uniform(0.2, 1.6) * self.exchange_s)
+            os.kill(pid, signal.SIGCONT)  # type: ignore[arg-type]
+
+    def _beside(self, rng: Random, content: bytes) -> None:
+        """Another picture, newer than all, for a while."""
+        other = self._camera / "other.png"
+        other.write_bytes(content)
+        time.sleep(rng.uniform(0, 0.3))
+        other.unlink()
+
+    def _newest(self) -> Path:
+        return max(self._camera.glob("code-*.png"))
+
+    def _half(self, rng: Random) -> None:
+        """As a camera program does that writes where others read already."""
+        whole, slowly = self._newest().read_bytes(), self._camera / "other.png"
+        with slowly.open("wb", buffering=0) as file:
+            file.write(whole[: rng.randrange(len(whole))])
+            time.sleep(rng.uniform(0, 0.5))
+            file.seek(0)
+            file.write(whole)
+        slowly.unlink()
+
+    def _before(self, rng: Random) -> None:
+        """A code that was used already: its phone is in another session."""
+        self._beside(rng, min(self._camera.glob("code-*.png")).read_bytes())
+
+    def _remove(self, rng: Random) -> None:
+        newest = self._newest()
+        content = newest.read_bytes()
+        newest.unlink()
+        time.sleep(rng.uniform(0, 0.3))
+        newest.write_bytes(content)
+
+    def _take_folder(self, rng: Random) -> None:
+        away = self.folder / "away"
+        self._camera.rename(away)
+        time.sleep(rng.uniform(0, 0.3))
+        away.rename(self._camera)
+
+
 def present_vpcd(far: Far, place: str, folder: Path, rng: Random) -> None:
     control = ControlServer("peer", folder)
     VpcdPresenter(lambda: far, port=int(place), control=control, load=lambda _: far, settle_s=0).run()  # type: ignore[arg-type,return-value]
@@ -265,7 +387,7 @@ def present_ble(far: Far, place: str, folder: Path, rng: Random) -> None:
 
 
 WAYS: Mapping[str, tuple[type[Way], tuple[str, ...]]] = MappingProxyType({
-    "pcsc": (PcscWay, ("pcsc",)), "nfc": (NfcWay, ()), "ble": (BleWay, ("dbus",)),
+    "pcsc": (PcscWay, ("pcsc",)), "nfc": (NfcWay, ()), "ble": (BleWay, ("dbus",)), "qr": (QrWay, ()),
 })
 """Channel -> its way, and the tools that it needs."""
 PRESENTERS: Mapping[str, Callable[[Far, str, Path, Random], None]] = MappingProxyType({

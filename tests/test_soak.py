@@ -15,7 +15,7 @@ from .soak_figures import Figures, Left
 from .soak_lanes import side_by_side
 from .soak_ways import WAYS
 
-LANES = {"pcsc": 2, "nfc": 5, "ble": 5}
+LANES = {"pcsc": 2, "nfc": 5, "ble": 5, "qr": 2}
 PRESENTATIONS, TROUBLE = 200, 0.04
 SEED = 3
 
