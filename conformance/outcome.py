@@ -79,7 +79,7 @@ def capture(case: str, result: Result, device: str, channel: str, *, masked: boo
         "case": case, "device": device, "channel": channel,
         "exchanges": [
             {
-                "since_ns": row.at_ns - rows[0].at_ns, "duration_ns": row.duration_ns, "role": row.role,
+                "since_us": (row.at_ns - rows[0].at_ns) // 1000, "duration_ns": row.duration_ns, "role": row.role,
                 "provenance": row.provenance, "step": row.step, "outcome": row.outcome, "status": row.status,
                 "request": len(row.request) if masked else row.request.hex(),
                 "reply": len(row.reply) if masked else row.reply.hex(),
