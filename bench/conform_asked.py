@@ -69,7 +69,7 @@ class Asked:
         there = [module.name for module in iter_modules(cases.__path__) if module.name.startswith("test_")]
         of_kind = {name: subject for name in there if (subject := subject_of(name)).partition(".")[0] in kinds}
         wanted = [name for name, subject in of_kind.items()
-                  if not self.only or any(subject.startswith(each) or each.startswith(subject) for each in self.only)]
+                  if not self.only or any(subject.startswith(each) or each.startswith(f"{subject}.") for each in self.only)]
         return [f"{cases.__name__}.{name}" for name in wanted or list(of_kind)[:1]]
 
     def for_report(self) -> dict[str, Any]:

@@ -333,6 +333,7 @@ def _records() -> Mapping[str, Each]:
         "right": (usual, "0", "A record as it must be.", ("P-WRT-01",)),
         "none": (lambda _: ([], {}), "0", "No record.", ("P-WRT-01",)),
         "no-list": (lambda w: (usual(w)[0][0], usual(w)[1]), "1420", "The records are no list.", ("P-WRT-01", "P-GEN-08")),
+        "map": (lambda w: ({}, usual(w)[1]), "1420", "The records are a map with nothing in it.", ("P-WRT-01", "P-GEN-08")),
         "text": (lambda w: (["record"], usual(w)[1]), "1420", "A record is a text.", ("P-WRT-01", "P-GEN-08")),
         "cut": (lambda w: ([usual(w)[0][0][:-5]], usual(w)[1]), "1420", "A record is cut short.", ("P-WRT-01", "P-GEN-08")),
         "another-card": (lambda w: ([signed(record(w, holder=bytes(32)), *both(w), world=w)], chains(*both(w))), "5020",
@@ -504,6 +505,20 @@ def test_odd_negotiation_ends_it(reader: ReaderTester, make: Callable[[bytes], h
     told, _ = reader.present(Task.REGISTER, Script(negotiated=make))
     reader.refused(told, NOT_READ)
     reader.right()
+
+
+@case("P-TAG-02", nature=Nature.LIMIT, zh="標籤之檔案容不下讀取者之要求", channels=("nfc",))
+def test_request_that_does_not_fit_the_tag_is_not_written(reader: ReaderTester) -> None:
+    """A tag whose file is too short for the reader's request is not written beyond it."""
+    reader.give_lists()
+    offer = len(encode_ndef([tnep.ServiceParameter(handover.SERVICE).record()]))
+    small = _cc(11, (offer + 2).to_bytes(2, "big"))[:14] + b"\0"
+    negotiated = Script(negotiated=lambda raw: handover.NegotiatedHandover(raw, _first), fate=_answering(READ_CC, small))
+    told, shown = reader.present(Task.REGISTER, negotiated)
+    reader.refused(told, NOT_READ)
+    longest = max((len(Command.parse(one).data) for one in shown.commands if Command.parse(one).ins == type4.UPDATE_BINARY),
+                  default=0)
+    reader.expect("the longest write", longest <= offer + 2, offer + 2, longest)
 
 
 @case("P-TAG-02", nature=Nature.INVALID, zh="協商交遞而標籤不可寫", channels=("nfc",))
