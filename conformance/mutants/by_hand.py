@@ -7,19 +7,17 @@ so that the tables say what is so now.
 from __future__ import annotations
 
 import ast
-import inspect
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import cache
-from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
 from conformance.case import Kind
 from conformance.mutants.operators import Family, Mutant
-from conformance.mutants.places import functions
+from conformance.mutants.places import functions, parsed
 from virtual_devices.errors import UsageError
 
 FOLDER = "families"
@@ -87,8 +85,8 @@ def _mutant(family: Family, entry: Entry) -> Mutant:
     module, _, function = entry.function.partition(":")
     slug = family.name.lower().replace("_", "-")
     try:
-        source = inspect.getsource(import_module(module))
-        node = dict(functions(ast.parse(source)))[function]
+        source, tree = parsed(module)
+        node = dict(functions(tree))[function]
     except (ImportError, KeyError):
         raise UsageError(f"{slug}: {entry.name}: there is no function {entry.function}") from None
     text = _text(source, node)

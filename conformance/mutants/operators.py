@@ -8,10 +8,9 @@ falls over in place of refusing (where none of the others can be had). The famil
 from __future__ import annotations
 
 import ast
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -19,7 +18,7 @@ from importlib import import_module
 from types import CodeType
 from typing import Any
 
-from conformance.mutants.places import REFUSE_UNLESS, Place, Statement, called, functions, is_check, is_code, is_word, live
+from conformance.mutants.places import REFUSE_UNLESS, Place, Statement, called, is_check, is_code, is_word, live, parsed
 from virtual_devices.chip import Refusal
 from virtual_devices.lifecycle import FieldCode
 
@@ -71,18 +70,26 @@ class Mutant:
 
     def code(self, sound: CodeType) -> CodeType:
         """The function's code with the fault. Raises LookupError when it is no function of its own."""
-        around = _statements(self.module)[self.function.partition(".")[0]]
-        tree = ast.Module([deepcopy(around)], [])
-        self.change(dict(functions(tree))[self.function])
-        ast.fix_missing_locations(tree)
-        made = compile(tree, sound.co_filename, "exec", flags=annotations.compiler_flag, dont_inherit=True)
-        return _find(made, sound.co_qualname, sound.co_freevars)
+        outer, *inner = self.function.split(".")
+        node: Any = _statements(self.module)[outer]
+        classes = []
+        for name in inner:
+            classes.append(copy(node))
+            node = next(n for n in reversed(node.body) if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == name)
+        made: Any = deepcopy(node)
+        self.change(made)
+        for around in reversed(classes):  # of a class no other method is needed
+            around.body = [made]
+            made = around
+        tree = ast.fix_missing_locations(ast.Module([made], []))
+        code = compile(tree, sound.co_filename, "exec", flags=annotations.compiler_flag, dont_inherit=True)
+        return _find(code, sound.co_qualname, sound.co_freevars)
 
 
 @cache
 def _statements(module: str) -> Mapping[str, ast.stmt]:
     """The functions and classes of a module."""
-    body = ast.parse(inspect.getsource(import_module(module))).body
+    body = parsed(module)[1].body
     return {node.name: node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
 
 

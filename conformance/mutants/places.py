@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any
@@ -63,14 +64,21 @@ def places(modules: Iterable[str]) -> list[Place]:
 
 
 def _of_module(module: ModuleType, only: str) -> Iterator[Place]:
-    source = inspect.getsource(module)
+    source, tree = parsed(module.__name__)
     lines = source.splitlines()
-    for name, function in functions(ast.parse(source)):
+    for name, function in functions(tree):
         if only and only not in (name, name.partition(".")[0]):
             continue
         for path in _refusals(function, vars(module)):
             line = path[-1].lineno  # type: ignore[attr-defined]
             yield Place(module.__name__, name, line, lines[line - 1].strip(), path)
+
+
+@cache
+def parsed(module: str) -> tuple[str, ast.Module]:
+    """A module's text and syntax, which nobody may change."""
+    source = inspect.getsource(import_module(module))
+    return source, ast.parse(source)
 
 
 def functions(tree: ast.AST, inside: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
@@ -175,4 +183,4 @@ def live(module: str, function: str) -> FunctionType:
 
 
 __all__ = ["NOES", "REFUSE_UNLESS", "Place", "Statement", "called", "functions", "is_check", "is_code", "is_word", "live",
-           "places"]
+           "parsed", "places"]
