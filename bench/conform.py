@@ -47,6 +47,8 @@ _EXITS = {
 @click.option("--hands", "robot", default="", metavar="PROGRAM",
               help="Does a person's steps: called with step, seconds, case; 0 means done.  [default: a person at the terminal]")
 @click.option("--no-hands", is_flag=True, help="No person is there: cases that need one are not applicable.")
+@click.option("--lab", type=click.Path(path_type=Path), metavar="FILE",
+              help="A laboratory file: its devices' names can then be given for monikers.")
 @click.option("--keep-personal-data", "personal", is_flag=True, help="Keep the bytes of a real device's messages as evidence.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Write report.html, report.json, verdicts.json, junit.xml and every exchange there.")
@@ -68,9 +70,9 @@ _EXITS = {
 @click.option("--json", "as_json", is_flag=True, help="Results, list or self-check as JSON on standard output.")
 def command(
     given: tuple[str, ...], channels: tuple[str, ...], pics: tuple[Path, ...], pixit: tuple[Path, ...], only: tuple[str, ...],
-    destructive: bool, latency: str, robot: str, no_hands: bool, personal: bool, out: Path | None, key: Path | None,
-    laboratory: str, expected_file: Path | None, lang: str, processes: int, listing: bool, self_check: bool, remember: bool,
-    schema_of: str | None, seed: int, as_json: bool,
+    destructive: bool, latency: str, robot: str, no_hands: bool, lab: Path | None, personal: bool, out: Path | None,
+    key: Path | None, laboratory: str, expected_file: Path | None, lang: str, processes: int, listing: bool, self_check: bool,
+    remember: bool, schema_of: str | None, seed: int, as_json: bool,
 ) -> None:
     """Try a device against the clauses of the profile, case by case, and give a verdict.
 
@@ -79,6 +81,9 @@ def command(
       vhc-bench conform                                   every reference device, over every channel
       vhc-bench conform --dut wallet=virtual --channel ble
       vhc-bench conform --only wallet.session             the cases of one subject
+      vhc-bench conform --dut 'card=pcsc:ACS*' --pics card.pics.toml        the card in a reader on the desk
+      vhc-bench conform --dut wallet=nfc:usb              a phone held to an NFC reader
+      vhc-bench conform --dut 'wallet=qr:camera + ble:'   a phone over Bluetooth, its code before a camera
       vhc-bench conform --pics wallet.pics.toml           only what its maker declares
       vhc-bench conform --latency example                 its times against limits, too
       vhc-bench conform --only wallet.latency --latency my-limits.toml
@@ -101,10 +106,11 @@ def command(
         sys.exit(_check_itself(only, processes, as_json, out, lang, remember))
     if key is not None and out is None:
         raise UsageError("--sign signs the report that --out DIR writes: give both")
-    asked = Asked(given, channels, only, pics, pixit, destructive, latency, robot, no_hands, seed, laboratory, lang, personal)
-    asked.check()  # wrong use is told before anything starts
+    asked = Asked(given, channels, only, pics, pixit, destructive, latency, robot, no_hands, seed, laboratory, lang, personal,
+                  lab)
+    places = asked.check()  # wrong use is told before anything starts
     expected = _expected(expected_file)
-    results = _run(asked, processes, quiet=as_json, exchanges=out is not None)
+    results = _run(asked, max(processes, places), quiet=as_json, exchanges=out is not None)
     report = report_of(results, asked, expected)
     _tell(report, as_json)
     if out is not None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
+from bench import laboratory
 from bench.declaration import load
-from bench.duts import duts
+from bench.duts import Dut, duts
 from bench.hands import hands
 from bench.timing import limits_of
 from conformance import cases
-from conformance.case import subject_of
+from conformance.case import Kind, subject_of
 from conformance.condition import Answers
 from conformance.form import Paper
 from conformance.limits import EXAMPLE, example
@@ -39,13 +40,22 @@ class Asked:
     laboratory: str = ""
     language: str = "en"
     personal: bool = False
+    lab: Path | None = None
 
-    def check(self) -> None:
-        """Raises UsageError, or ScenarioFaults for a declaration, before anything starts."""
+    def check(self) -> int:
+        """Raises UsageError, or ScenarioFaults for a declaration, before anything starts. How many physical devices there are:
+        so many can be tried at a time."""
         hands(self.robot, none=self.no_hands)
-        found = duts(self.duts, self.channels, pics=map(str, self.pics), pixit=map(str, self.pixit))
-        if not self.latency:
-            return
+        found = self._devices()
+        if self.latency:
+            self._check_limits(found)
+        return len({dut.way.place for tried in found.values() for dut in tried if dut.way.place})
+
+    def _devices(self) -> Mapping[Kind, list[Dut]]:
+        return duts(self.duts, self.channels, pics=map(str, self.pics), pixit=map(str, self.pixit),
+                    laboratory=laboratory.load(self.lab) if self.lab is not None else None)
+
+    def _check_limits(self, found: Mapping[Kind, list[Dut]]) -> None:
         limits = limits_of(self.latency)
         there = [(kind.value, dut.channel) for kind, tried in found.items() for dut in tried]
         if not any(limits.of(*place) for place in there):
@@ -61,11 +71,12 @@ class Asked:
             *(f"--pixit={path.absolute()}" for path in self.pixit), *["--destructive"] * self.destructive,
             f"--latency={latency}", f"--hands={self.robot}", *["--no-hands"] * self.no_hands,
             *["--keep-personal-data"] * self.personal, f"--conformance-seed={self.seed}", f"--conformance-lang={self.language}",
+            *([f"--lab={self.lab.absolute()}"] if self.lab is not None else []),
         ]
 
     def modules(self) -> list[str]:
         """The modules that have cases of what is asked for: to look into all others takes longer than most calls."""
-        kinds = {kind.value for kind in duts(self.duts, self.channels, pics=map(str, self.pics), pixit=map(str, self.pixit))}
+        kinds = {kind.value for kind in self._devices()}
         there = [module.name for module in iter_modules(cases.__path__) if module.name.startswith("test_")]
         of_kind = {name: subject for name in there if (subject := subject_of(name)).partition(".")[0] in kinds}
         wanted = [name for name, subject in of_kind.items()
@@ -75,7 +86,7 @@ class Asked:
     def for_report(self) -> dict[str, Any]:
         """What decides which cases ran and how: files by the SHA-256 of what is in them, hex."""
         found: dict[str, Any] = {"dut": list(self.duts), "channel": list(self.channels), "only": list(self.only)}
-        for name, paths in (("pics", self.pics), ("pixit", self.pixit)):
+        for name, paths in (("pics", self.pics), ("pixit", self.pixit), ("lab", () if self.lab is None else (self.lab,))):
             if paths:
                 found[name] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
         if self.latency:
@@ -91,6 +102,7 @@ class Asked:
         words += [*self._papers(kind), *["--destructive"] * self.destructive, *["--no-hands"] * self.no_hands]
         words += _option("--hands", self.robot) + _option("--latency", self.latency if timed else "")
         words += _option("--seed", "" if self.seed == 1 else str(self.seed)) + _option("--laboratory", self.laboratory)
+        words += _option("--lab", str(self.lab or ""))
         return shlex.join(words)
 
     def declared(self) -> Mapping[str, Answers]:

@@ -1,49 +1,68 @@
-"""Devices under test, by what the command line says of them: ``wallet=virtual``, ``wallet=nfc:usb``, ``card=pcsc:ACS*``."""
+"""Devices under test, by what the command line says of them: ``wallet=virtual``, ``wallet=nfc:usb``, ``card=pcsc:ACS*``.
+
+:data:`WAYS` says by which file of :mod:`bench.reach` a kind of device is reached when it is not in this process.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 
 from bench.declaration import Declaration, load
-from bench.hands import Hands, Nobody
+from bench.laboratory import Laboratory
+from bench.monikers import JOINED, ROLES, Moniker, for_role, parse
+from bench.reach import Means, Way
+from bench.reach.virtual import Virtual
 from conformance.case import Case, Kind
 from conformance.form import Paper
 from conformance.kinds import Suite, suites
-from conformance.tester import Tester
-from conformance.vectors.world import World
+from conformance.tester import Result, Tester
 from virtual_devices.errors import UsageError
 
 VIRTUAL = "virtual"
-NOBODY = Nobody("it needs a person's hands")
+_CHIP, _WALLET = ("bench.reach.chip", "ChipInReader"), ("bench.reach.wallet", "WalletMet")
+WAYS: Mapping[Kind, tuple[tuple[str, str], ...]] = {
+    Kind.CARD: (_CHIP,), Kind.SAM: (_CHIP,), Kind.HPC: (_CHIP,), Kind.WALLET: (_WALLET,),
+}
+"""Kind -> modules and classes of its ways; each is loaded when it is needed, for drivers are large."""
 
 
 @dataclass(frozen=True)
 class Dut:
-    """One device under test, over one channel. ``declared``: what its maker says that it can; None: it is held to everything."""
+    """One device under test, over one channel. ``declared``: what its maker says that it can; None: it is held to everything.
+    ``says``: make, model, firmware, where a laboratory file has them."""
 
     suite: Suite
     moniker: str
     channel: str
     declared: Declaration | None = None
     destructive: bool = False  # its holder or maker has agreed to what changes it
-    hands: Hands = NOBODY  # who does what only a person can
+    means: Means = field(default_factory=Means)
+    says: str = ""
 
     @property
     def real(self) -> bool:
         return self.moniker != VIRTUAL
 
-    def tester(self, case: Case, world: World) -> Tester:
-        """What the case gets: a virtual device is a new one for each case. Raises LinkError when a real one is not there."""
-        return self.suite.tester(self.suite.reference(world, self.channel, case.id), world, case.id)
+    @cached_property
+    def way(self) -> Way:
+        found = _monikers(self.suite.kind, self.moniker)
+        return _way(self.suite, found)(self.suite, found, self.channel, self.means)
 
-    def timed(self, name: str, world: World) -> Tester:
+    def tester(self, case: Case) -> Tester:
+        """What the case gets: a virtual device is a new one for each case. Raises LinkError when a real one is not there,
+        CannotShow for what the way to it cannot give."""
+        return self.way.tester(case.id, anew=case.destructive)
+
+    def timed(self, name: str) -> Tester:
         """What a presentation that is timed gets: a virtual device behind modelled media, or the real one."""
-        timing = self.suite.timing
-        if timing is None:
-            raise UsageError(f"no {self.suite.kind.value} can be timed")
-        return self.suite.tester(timing.reference(world, self.channel, name), world, name)
+        return self.way.timed(name)
+
+    def done(self, result: Result) -> None:
+        self.way.done(result)
 
     def rules_out(self, case: Case) -> str:
         """Why the case is nothing for this device; empty when it is."""
@@ -51,8 +70,8 @@ class Dut:
             return f"not over {self.channel}: {', '.join(sorted(case.channels))} only"
         if self.real and case.destructive and not self.destructive:
             return "it would change a real device, or spend a try of its PIN or keys: --destructive allows it"
-        if self.real and case.hands and self.hands.why_none:
-            return self.hands.why_none
+        if self.real and case.hands and self.means.hands.why_none:
+            return self.means.hands.why_none
         if self.declared is not None:
             return self.declared.form.rules_out(case, self.channel, self.declared.answers)
         return ""
@@ -60,30 +79,62 @@ class Dut:
 
 def duts(
     given: Iterable[str], channels: Iterable[str] = (), *, pics: Iterable[str] = (), pixit: Iterable[str] = (),
-    destructive: bool = False, hands: Hands | None = None,
+    destructive: bool = False, laboratory: Laboratory | None = None, means: Means = Means(),
 ) -> Mapping[Kind, list[Dut]]:
     """From ``KIND=MONIKER`` texts and files of declarations; none at all: every kind's reference device. A virtual one is tried
     over every channel that it has, or those of ``channels``. ``destructive``: cases that change a real device, or spend its
-    tries, are allowed. ``hands``: who does what only a person can. Raises UsageError; ScenarioFaults for a declaration out of
-    order."""
+    tries, are allowed. ``laboratory``: its devices' names stand for monikers. Raises UsageError; ScenarioFaults for a
+    declaration out of order."""
     declared = _papers(pics, Paper.PICS)
     reached = _papers(pixit, Paper.PIXIT)
-    wanted = {kind: str(paper.answers["moniker"]) for kind, paper in reached.items()} | dict(_pair(text) for text in given)
-    wanted = wanted or dict.fromkeys(declared or suites(), VIRTUAL)
+    wanted = [_pair(text) for text in given]
+    named = {kind for kind, _ in wanted}
+    wanted += [(kind, str(paper.answers["moniker"])) for kind, paper in reached.items() if kind not in named]
+    wanted = wanted or [(kind, VIRTUAL) for kind in declared or suites()]
     for kind, paper in declared.items():
-        if kind not in wanted:
+        if kind not in (each for each, _ in wanted):
             raise UsageError(f"--pics {paper.path}: it is of a {kind.value}, and none is tried")
     found: dict[Kind, list[Dut]] = {}
-    for kind, moniker in wanted.items():
-        suite = _suite(kind)
+    for kind, text in wanted:
+        suite, (moniker, says) = _suite(kind), _named(text, laboratory)
         only = set(channels) or _channels(reached.get(kind))
-        if moniker != VIRTUAL:
-            raise UsageError(f"--dut {kind.value}={moniker}: no real {kind.value} can be tried yet; there is {VIRTUAL}")
-        there = [channel for channel in suite.channels if not only or channel in only]
+        there = [channel for channel in _over(suite, moniker) if not only or channel in only]
         if not there:
-            raise UsageError(f"--channel: a {kind.value} is tried over {', '.join(suite.channels)}")
-        found[kind] = [Dut(suite, moniker, channel, declared.get(kind), destructive, hands or NOBODY) for channel in there]
+            raise UsageError(f"--channel: {kind.value}={moniker} is tried over {', '.join(_over(suite, moniker))}")
+        own = replace(means, answers=reached[kind].answers) if kind in reached else means
+        found.setdefault(kind, []).extend(
+            Dut(suite, moniker, channel, declared.get(kind), destructive, own, says) for channel in there)
     return found
+
+
+def _named(text: str, laboratory: Laboratory | None) -> tuple[str, str]:
+    """The moniker, and what the laboratory's file says of its device."""
+    if laboratory is None:
+        return text, ""
+    moniker, device = laboratory.find(text)
+    return moniker, device.says() if device is not None else ""
+
+
+def _over(suite: Suite, moniker: str) -> tuple[str, ...]:
+    found = _monikers(suite.kind, moniker)
+    return _way(suite, found).channels(suite, found)
+
+
+def _monikers(kind: Kind, text: str) -> tuple[Moniker, ...]:
+    return for_role(kind.value, text) if kind.value in ROLES else tuple(parse(part) for part in text.split(JOINED))
+
+
+def _way(suite: Suite, found: tuple[Moniker, ...]) -> type[Way]:
+    """The way that leads to the device of these monikers. Raises UsageError."""
+    if str(found[0]) == VIRTUAL:
+        return Virtual
+    for module, name in WAYS.get(suite.kind, ()):
+        way: type[Way] = getattr(import_module(module), name)
+        if way.channels(suite, found):
+            return way
+    kind, moniker = suite.kind.value, JOINED.join(map(str, found))
+    hint = "; 'vhc-bench conform --help' has examples" if suite.kind in WAYS else f"; there is {VIRTUAL}"
+    raise UsageError(f"--dut {kind}={moniker}: no {kind} can be tried so{hint}")
 
 
 def _papers(files: Iterable[str], paper: Paper) -> Mapping[Kind, Declaration]:

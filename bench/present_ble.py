@@ -105,6 +105,8 @@ def show(
     with _controller(transport) as where, suppress(KeyboardInterrupt):
         _say(f"presenting {what}, at ble:{where}; Ctrl-C ends it")
         presenter = BlePresenter(lambda: first, where, engage, ControlServer(name), load=load, report=_say)
+        if out is not None:
+            presenter.reader = f"qr:{out.absolute()}"  # by its code it is found
 
         def end() -> None:
             logging.getLogger("bumble").setLevel(logging.CRITICAL)  # it complains of answers to what is given up now

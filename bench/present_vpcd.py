@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bench.presenters.vpcd import VpcdPresenter
     from bench.sample_devices import Samples
 
-KINDS = ("card", "second-card", "second-card-contactless", "wallet")
+KINDS = ("card", "second-card", "second-card-contactless", "wallet", "sam", "hpc")
 HOST, PORT, MOST = "127.0.0.1", 35963, 16
 
 
@@ -29,7 +29,8 @@ HOST, PORT, MOST = "127.0.0.1", 35963, 16
               help="35963 is its first slot; of several cards, each takes the port after the one before.")
 @click.option("--cards", default=1, show_default=True, type=click.IntRange(1, MOST), help="How many, each in a slot of its own.")
 @click.option("--what", type=click.Choice(KINDS), default=KINDS[0], show_default=True,
-              help="The patient's card; the second-generation card, in the slot or in the field; a phone in the field.")
+              help="The patient's card; the second-generation card, in the slot or in the field; a phone in the field; an "
+                   "institution's security module; a physician's card.")
 @click.option("--profile", default="t1", show_default=True, help="Kind of card: t1, t1-nul, t0, y2025.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0),
               help="Whose card: another seed, another holder. Further cards take the numbers after it.")

@@ -1,4 +1,4 @@
-"""Patients' cards of invented holders, for people to try: of the first generation and of the second."""
+"""Cards of invented people, for people to try: patients' of the first generation and of the second, a SAM, a physician's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date, datetime
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from bench.sample_phone import STATUS_URI, SamplePhone
+from bench.sample_readers import PARTIES
 from virtual_devices.card.holder import make_holder
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.card.image import Personalisation, personalise
@@ -15,11 +16,14 @@ from virtual_devices.card.second import SecondCard
 from virtual_devices.card.second_image import personalise_second
 from virtual_devices.clock import TAIWAN, from_datetime, roc_date7
 from virtual_devices.errors import UsageError
+from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
 from virtual_devices.mdoc.mso import IssuerSigned, StatusReference
 from virtual_devices.pki import DAY_NS, Authority, Role
 from virtual_devices.randomness import digest, stream
+from virtual_devices.sam.sam import Sam, SamImage
 
 _ISSUED = date(2024, 5, 20)
+HPC_PIN, HPC_PUK = "246810", "13579024"
 
 
 SAMPLE_DAYS = (-1, 3650)
@@ -53,6 +57,22 @@ def sample_card(seed: int, profile: str = "t1", authority: Authority | None = No
     data, authority = sample_data(seed, profile), authority or sample_authority(seed)
     identity = authority.issue(Role.PATIENT_CARD, data.card_no, days=SAMPLE_DAYS)
     return IcCard(personalise(data, identity, authority.root_der, digest(seed, "sample seed")))
+
+
+def sample_sam(seed: int, authority: Authority) -> Sam:
+    """The security module of an invented institution."""
+    role, sam_id, institution = PARTIES["sam"]
+    identity = authority.issue(role, sam_id, organisation=institution)
+    return Sam(SamImage(sam_id, institution, identity, authority.root_der, digest(seed, "sample SAM")))
+
+
+def sample_hpc(seed: int, authority: Authority) -> Hpc:
+    """The card of an invented physician, with :data:`HPC_PIN` and :data:`HPC_PUK`."""
+    role, physician, _ = PARTIES["physician"]
+    identity = authority.issue(role, physician)
+    cells = fresh_cells(HPC_PIN, HPC_PUK)
+    return Hpc(HpcImage(physician, "王小明", identity, authority.root_der, digest(seed, "sample HPC"), cells,
+                        english_name="WANG,HSIAO-MING"))
 
 
 def sample_second_card(sample: SamplePhone, profile: str = "t1") -> SecondCard:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +41,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--keep-personal-data", action="store_true", help="keep the bytes of a real device's messages")
     group.addoption("--conformance-exchanges", action="store_true", help="every exchange is in --conformance-results, too")
     group.addoption("--conformance-seed", type=int, default=1, metavar="N", help="seed of the virtual parts")
+    group.addoption("--lab", metavar="FILE", help="a laboratory file: its devices' names can be given for monikers")
     group.addoption("--conformance-results", metavar="FILE", help="write what became of each case there, as JSON")
+
+
+_AT = " at "
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """All cases of one physical device go to one worker, one after the other; everything else where there is room."""
+    if not config.option.pixit and all(text.endswith("=virtual") for text in config.option.dut):
+        return None  # the user's own choice
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    class ByDevice(LoadScopeScheduling):  # type: ignore[misc]  # of no typed package
+        def _split_scope(self, nodeid: str) -> str:
+            return str(nodeid.rpartition(_AT)[2])
+
+    return ByDevice(config, log)
 
 
 def pytest_pycollect_makeitem(
@@ -62,21 +79,38 @@ def _items(collector: pytest.Collector, function: Any) -> Iterator[pytest.Item]:
     for case in cases_of(function, function.__module__):
         if not only or case.id.startswith(only):
             for dut in devices.get(case.kind, ()):
-                yield CaseItem.from_parent(collector, name=f"{case.id} over {dut.channel}", case=case, dut=dut)
+                yield CaseItem.from_parent(collector, name=f"{case.id} over {_where(dut)}", case=case, dut=dut)
+
+
+def _where(dut: Dut) -> str:
+    """Channel and, of a physical device, its place: by it xdist keeps its cases together."""
+    return dut.channel + (_AT + dut.way.place if dut.way.place else "")
+
+
+_DEVICES = pytest.StashKey[Any]()
 
 
 def _devices(config: pytest.Config) -> Mapping[Kind, list[Dut]]:
-    from bench.duts import duts
-    from bench.hands import hands
-    from virtual_devices.errors import UsageError
+    """The devices under test, found once."""
+    if _DEVICES not in config.stash:
+        from bench.duts import duts
+        from bench.hands import hands
+        from bench.laboratory import load
+        from bench.reach import Means
+        from virtual_devices.errors import UsageError
 
-    option = config.getoption
-    try:
-        who = hands(option("--hands"), none=option("--no-hands"), chinese=option("--conformance-lang") == "zh-TW")
-        return duts(option("--dut"), option("--dut-channel"), pics=option("--pics"), pixit=option("--pixit"),
-                    destructive=option("--destructive"), hands=who)
-    except UsageError as e:
-        raise pytest.UsageError(str(e)) from None
+        option = config.getoption
+        try:
+            who = hands(option("--hands"), none=option("--no-hands"), chinese=option("--conformance-lang") == "zh-TW")
+            config.stash[_DEVICES] = duts(
+                option("--dut"), option("--dut-channel"), pics=option("--pics"), pixit=option("--pixit"),
+                destructive=option("--destructive"), laboratory=load(Path(option("--lab"))) if option("--lab") else None,
+                means=Means(option("--conformance-seed"), keep=option("--keep-personal-data"), hands=who),
+            )
+        except UsageError as e:
+            raise pytest.UsageError(str(e)) from None
+    found: Mapping[Kind, list[Dut]] = config.stash[_DEVICES]
+    return found
 
 
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -95,7 +129,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         if only and not f"{dut.suite.kind.value}.latency".startswith(only):
             continue
         if limits.of(dut.suite.kind.value, dut.channel):
-            name = f"{dut.suite.kind.value}.latency over {dut.channel}"
+            name = f"{dut.suite.kind.value}.latency over {_where(dut)}"
             items.append(LatencyItem.from_parent(session, name=name, dut=dut, limits=limits))
 
 
@@ -106,7 +140,6 @@ class CaseItem(pytest.Item):
         super().__init__(**more)
         self.case = case
         self.dut = dut
-        self.add_marker(pytest.mark.xdist_group(dut.moniker) if dut.real else pytest.mark.xdist_group(case.id))
 
     def runtest(self) -> None:
         from conformance.outcome import capture, not_run, outcome
@@ -116,9 +149,12 @@ class CaseItem(pytest.Item):
         if why := self.dut.rules_out(self.case):
             self._keep(not_run(self.case, why, self.dut.moniker, self.dut.channel).plain())
             pytest.skip(f"not applicable: {why}")
-        seed = self.config.getoption("--conformance-seed")
-        result = perform(self.case, lambda case: self.dut.tester(case, _world(seed)), real=self.dut.real)
-        place, masked = (self.dut.moniker, self.dut.channel), self.dut.real and not self.config.getoption("--keep-personal-data")
+        if why := self.dut.way.given_up:
+            self._keep(not_run(self.case, why, self.dut.moniker, self.dut.channel, Verdict.INCONCLUSIVE).plain())
+            pytest.skip(f"inconclusive: {why}")
+        result = perform(self.case, self.dut.tester, real=self.dut.real)
+        self.dut.done(result)
+        place, masked = (self.dut.moniker, self.dut.channel), self.dut.way.masked
         kept = outcome(self.case, result, *place, masked=masked)
         self._keep(kept.plain())
         if kept.capture and self.config.getoption("--conformance-exchanges"):
@@ -147,13 +183,12 @@ class LatencyItem(pytest.Item):
         super().__init__(**more)
         self.dut = dut
         self.limits = limits
-        self.add_marker(pytest.mark.xdist_group(dut.moniker if dut.real else self.name))
 
     def runtest(self) -> None:
         from bench.timing import timed
         from conformance.verdict import Verdict, roll_up
 
-        found = timed(self.dut, self.limits, _world(self.config.getoption("--conformance-seed")))
+        found = timed(self.dut, self.limits)
         self.user_properties += [(TIMED, each.model_dump(mode="json")) for each in found]
         verdict = roll_up(each.verdict for each in found)
         told = "\n".join(f"{each.verdict.name}: {each.case}: {each.why}" for each in found if each.verdict is not Verdict.PASS)
@@ -180,13 +215,6 @@ class NotConformant(Exception):
         return "\n".join(lines)
 
 
-@cache
-def _world(seed: int) -> Any:
-    from conformance.vectors.world import World
-
-    return World(seed)
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call" or (report.when == "setup" and report.failed):
@@ -207,6 +235,9 @@ def _order(kept: Any) -> tuple[str, ...]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    for dut in (dut for found in session.config.stash.get(_DEVICES, {}).values() for dut in found):
+        if "way" in vars(dut):
+            dut.way.close()
     path = session.config.getoption("--conformance-results")
     if path and not hasattr(session.config, "workerinput"):
         results = {name: sorted(rows, key=_order) for name, rows in _kept.items()}

@@ -10,18 +10,31 @@ from bench.clock import WallClock
 from bench.datacentre.credentials import pem
 from bench.phone_image import KeptPhone
 from bench.presenters.serve import Persistent
-from bench.presenting import sample_authority, sample_card, sample_second_card
-from bench.sample_phone import SamplePhone
+from bench.presenting import (
+    HPC_PIN,
+    HPC_PUK,
+    sample_authority,
+    sample_card,
+    sample_hpc,
+    sample_sam,
+    sample_second_card,
+)
+from bench.sample_phone import SamplePhone, phone_epoch_ns
 from bench.sample_readers import write_readers
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.card.profiles import PROFILES
 from virtual_devices.card.second import SecondCard
 from virtual_devices.errors import UsageError
+from virtual_devices.hpc.hpc import Hpc
 from virtual_devices.link import Device
+from virtual_devices.pki import Authority
+from virtual_devices.sam.sam import Sam
 from virtual_devices.wallet.faces import NfcFace
 
 CARD, SECOND, SECOND_IN_FIELD, WALLET = "card", "second-card", "second-card-contactless", "wallet"
-WHAT = (CARD, SECOND, SECOND_IN_FIELD, WALLET)
+SAM, HPC = "sam", "hpc"
+WHAT = (CARD, SECOND, SECOND_IN_FIELD, WALLET, SAM, HPC)
+_WITHOUT_PHONE = (CARD, SAM, HPC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +53,10 @@ class Samples:
         self._what, self._seed, self._now_ns, self._profile = what, seed, now_ns, profile
         if profile not in PROFILES:
             raise UsageError(f"there is no card profile {profile!r}; there are {', '.join(PROFILES)}")
-        self._first = None if what == CARD else SamplePhone(seed, now_ns)
-        self.authority = sample_authority(seed) if self._first is None else self._first.authority
+        self._first = None if what in _WITHOUT_PHONE else SamplePhone(seed, now_ns)
+        self.authority = self._first.authority if self._first is not None else sample_authority(seed)
+        if what in (SAM, HPC):  # as short-lived as a reader's: of the year, as phones' are
+            self.authority = Authority(seed, phone_epoch_ns(now_ns))
 
     @property
     def load(self) -> Callable[[bytes], Persistent]:
@@ -49,6 +64,10 @@ class Samples:
         match self._what:
             case "card":
                 return IcCard.from_image
+            case "sam":
+                return Sam.from_image
+            case "hpc":
+                return Hpc.from_image
             case "second-card":
                 return lambda raw: SecondCard.from_image(raw).contact
             case "second-card-contactless":
@@ -58,6 +77,11 @@ class Samples:
 
     def exhibit(self, number: int) -> Exhibit:
         seed = self._seed + number
+        if self._what == SAM:
+            module = sample_sam(seed, self.authority)
+            return Exhibit(module, f"the security module {module.image.sam_id} of institution {module.image.institution}")
+        if self._what == HPC:
+            return Exhibit(sample_hpc(seed, self.authority), f"a physician's card, PIN {HPC_PIN}, PUK {HPC_PUK}")
         if self._first is None:
             card = sample_card(seed, self._profile, self.authority)
             return Exhibit(card, f"card {card.card_no} ({PROFILES[self._profile].text})")
@@ -77,8 +101,8 @@ class Samples:
     def write_readers(self, directory: Path) -> None:
         """With what a reader may ask them. Raises UsageError, also for cards that ask a reader for no such thing."""
         if self._first is None:
-            raise UsageError("a first-generation card knows its SAM by other keys: --readers goes with a wallet or a second card")
+            raise UsageError(f"a {self._what} knows its readers by other keys: --readers goes with a wallet or a second card")
         write_readers(directory, self.authority, self._now_ns)
 
 
-__all__ = ["CARD", "SECOND", "SECOND_IN_FIELD", "WALLET", "WHAT", "Exhibit", "Samples"]
+__all__ = ["CARD", "HPC", "SAM", "SECOND", "SECOND_IN_FIELD", "WALLET", "WHAT", "Exhibit", "Samples"]

@@ -40,7 +40,7 @@ class SamplePhone:
 
     def __init__(self, seed: int, now_ns: int, authority: Authority | None = None) -> None:
         self._seed = seed
-        self._epoch_ns = _new_year(now_ns)
+        self._epoch_ns = phone_epoch_ns(now_ns)
         self.authority = authority or Authority(seed, self._epoch_ns)
         self.issuer = CardIssuer(self.authority, seed)
         on = to_datetime(self._epoch_ns).astimezone(TAIWAN).date()
@@ -108,7 +108,8 @@ class SamplePhone:
         return split(to_text(sign(made, parties[0], parties[1])), self._shown)
 
 
-def _new_year(now_ns: int) -> int:
+def phone_epoch_ns(now_ns: int) -> int:
+    """Since when the authority of sample phones exists: the new year, so that presenter and reader agree."""
     year = to_datetime(now_ns).astimezone(TAIWAN).year
     return from_datetime(datetime(year, 1, 1, tzinfo=TAIWAN))
 
@@ -117,5 +118,6 @@ def _card_holder(seed: int, person: Holder, on: date) -> CardHolder:
     number = f"{int.from_bytes(digest(seed, 'sample card')[:5], 'big') % 10**12:012d}"
     return CardHolder(
         number, person.name, person.id_no, person.birth_date, person.sex, on, on.replace(year=on.year + 5),
-        portrait(person.sex, (on - person.birth_date).days // 365),
+        portrait(person.sex, (on - person.birth_date).days // 365), emergency_tel="0912345678",
+        medical={"allergies": ["PENICILLIN"], "critical_illness": [], "inoculations": [], "donation_mark": "A"},
     )

@@ -8,7 +8,6 @@ from bench.duts import Dut
 from conformance.kinds import suites
 from conformance.latency import Latency, measure
 from conformance.limits import EXAMPLE, Limits, example, read
-from conformance.vectors.world import World
 from virtual_devices.errors import UsageError
 
 
@@ -24,11 +23,11 @@ def limits_of(given: str) -> Limits:
     return read(text, given, channels)
 
 
-def timed(dut: Dut, limits: Limits, world: World) -> list[Latency]:
+def timed(dut: Dut, limits: Limits) -> list[Latency]:
     """Every limit on one device over one channel. A real device is written to only where that is allowed."""
     assert dut.suite.timing is not None
     return measure(
-        dut.suite.kind, dut.moniker, dut.channel, limits, lambda name: dut.timed(name, world), dut.suite.timing,
+        dut.suite.kind, dut.moniker, dut.channel, limits, dut.timed, dut.suite.timing,
         real=dut.real, write=not dut.real or dut.destructive,
     )
 

@@ -60,12 +60,13 @@ class ChipUnderTest(Protocol):
     def clock(self) -> Clock: ...
 
     def insert(self, made_up: MadeUp) -> Mapping[str, Link]:
-        """A chip made up so is put in: the link to its role. Raises LinkError when there is none."""
+        """A chip made up so is put in: the link to its role. Raises LinkError when there is none, CannotShow when nobody can
+        make one up so."""
         ...
 
     def tear(self, points: int | None) -> None:
-        """Let its power go after so many further points of writing (0: at the next), or no more. Raises LinkError when it cannot
-        be torn."""
+        """Let its power go after so many further points of writing (0: at the next), or no more. Raises CannotShow when it
+        cannot be torn."""
         ...
 
 
@@ -172,7 +173,9 @@ class ChipTester(Tester, ABC):
             raise AssertionError("unreachable") from None
 
     def _run(self, flow: Flow[Any], step: str) -> Any:
-        session = Session(self._links, self.clock, record=self.rows.append, name=self.name, flow="conform", status=chip_status)
+        session = Session(
+            self._links, self.clock, record=self.rows.append, name=self.name, flow="conform", status=chip_status,
+        )
         try:
             return run(flow, session)
         except Ended as e:
@@ -276,6 +279,11 @@ class VirtualChip:
     def insert(self, made_up: MadeUp) -> Mapping[str, Link]:
         self._chip = self._make(made_up)
         return {self._role: _Slot(self._chip, self.clock)}
+
+    def image(self, made_up: MadeUp) -> bytes:
+        """The bytes of such a chip, for a slot that takes them."""
+        made: bytes = self._make(made_up).to_image()  # type: ignore[attr-defined]
+        return made
 
     def tear(self, points: int | None) -> None:
         assert isinstance(self._chip, Tearable)

@@ -40,6 +40,18 @@ class Result:
     rows: tuple[Row, ...] = field(default=(), repr=False)
 
 
+class CannotShow(BenchError):
+    """What a case needs, and this device or the way to it cannot give. ``open``: it might have, and did not: INCONCLUSIVE."""
+
+    def __init__(self, why: str, *, open: bool = False) -> None:
+        super().__init__(why)
+        self.open = open
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict.INCONCLUSIVE if self.open else Verdict.NOT_APPLICABLE
+
+
 class Decided(Exception):
     """The case has come to its verdict, before its end."""
 
@@ -50,10 +62,12 @@ class Decided(Exception):
 
 
 class Tester:
-    """What all testers have. ``role``: of the device under test in the rows."""
+    """What all testers have. ``role``: of the device under test in the rows. ``masked``: somebody's own device: its bytes stay
+    out of what is told of checks."""
 
     __test__ = False  # of pytest's, which goes by the name
     role = ""
+    masked = False
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -61,7 +75,7 @@ class Tester:
 
     def expect(self, what: str, holds: bool, expected: object = "", received: object = "") -> None:
         """The point of a case: when it does not hold, the device fails."""
-        check = Check(what, holds, shown(expected), shown(received), len(self.rows))
+        check = Check(what, holds, shown(expected, self.masked), shown(received, self.masked), len(self.rows))
         self.checks.append(check)
         if not holds:
             ending = f": expected {check.expected}, received {check.received}" if check.expected or check.received else ""
@@ -73,7 +87,7 @@ class Tester:
     def need(self, what: str, holds: bool, received: object = "") -> None:
         """What a case begins from, and which is not its point: without it there is nothing to say."""
         if not holds:
-            raise Decided(Verdict.INCONCLUSIVE, f"{what}: {shown(received)}" if received != "" else what)
+            raise Decided(Verdict.INCONCLUSIVE, f"{what}: {shown(received, self.masked)}" if received != "" else what)
 
     def not_applicable(self, why: str) -> NoReturn:
         raise Decided(Verdict.NOT_APPLICABLE, why)
@@ -92,12 +106,14 @@ class Making(Protocol):
     def __call__(self, case: Case) -> Tester: ...
 
 
-def shown(value: object) -> str:
-    """A value for a person: bytes in hex, an enum by its name, long ones cut."""
+def shown(value: object, masked: bool = False) -> str:
+    """A value for a person: bytes in hex, an enum by its name, long ones cut. ``masked``: of bytes, only how many."""
     if isinstance(value, bytes):
-        text = value.hex()
+        text = f"{len(value)} bytes, masked" if masked and value else value.hex()
     elif isinstance(value, frozenset | set):
-        text = "{" + ", ".join(sorted(map(shown, value))) + "}"
+        text = "{" + ", ".join(sorted(shown(one, masked) for one in value)) + "}"
+    elif masked and isinstance(value, list | tuple | dict):
+        text = f"{len(value)} values, masked"
     else:
         text = str(getattr(value, "name", value))
     return text if len(text) <= 200 else f"{text[:160]}... ({len(text)} characters)"
@@ -107,6 +123,8 @@ def perform(case: Case, make: Making, *, real: bool = False) -> Result:
     """Try one case. ``real``: the device is no virtual one; then steps that a virtual stand-in did never make its PASS."""
     try:
         tester = make(case)
+    except CannotShow as e:
+        return Result(case.id, e.verdict, Status.NOT_RUN, str(e))
     except LinkError as e:
         return Result(case.id, Verdict.ERROR, Status.NOT_RUN, str(e))
     verdict, status, why = _tried(case, tester)
@@ -123,6 +141,8 @@ def _tried(case: Case, tester: Tester) -> tuple[Verdict, Status, str]:
         case.call(tester)
     except Decided as e:
         return e.verdict, Status.RAN, e.why
+    except CannotShow as e:
+        return e.verdict, Status.ABORTED, str(e)
     except Ended as e:
         return Verdict.INCONCLUSIVE, Status.ABORTED, f"before its point: {e}"
     except LinkError as e:
@@ -145,4 +165,4 @@ def _stand_in(rows: tuple[Row, ...], role: str) -> str:
     return "" if own else "no row is the device's own"
 
 
-__all__ = ["Check", "Decided", "Making", "Result", "Tester", "perform", "shown"]
+__all__ = ["CannotShow", "Check", "Decided", "Making", "Result", "Tester", "perform", "shown"]

@@ -18,6 +18,7 @@ from rich.cells import cell_len
 from bench.duts import Dut
 from bench.hands import Nobody, NoHandsError, Person, Program, Script, Step, hands
 from bench.hands_screen import STEPS, screen
+from bench.reach import Means
 from conformance.case import Kind, Nature, case, cases_of
 from conformance.kinds import suites
 from conformance.tester import Tester
@@ -142,4 +143,4 @@ _with_hands.__name__ = "test_something"
 ])
 def test_case_that_needs_hands_is_not_applicable_without_them(moniker: str, who: Script | Nobody, why: str) -> None:
     (found,) = cases_of(case("P-SES-01", nature=Nature.MEDIUM, zh="某事", hands=True)(_with_hands), "test_wallet_things")
-    assert Dut(suites()[Kind.WALLET], moniker, "nfc", hands=who).rules_out(found) == why
+    assert Dut(suites()[Kind.WALLET], moniker, "nfc", means=Means(hands=who)).rules_out(found) == why

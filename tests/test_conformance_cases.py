@@ -93,7 +93,9 @@ def test_command_says_that_nothing_ran() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"), [("phone=virtual", "one of"), ("wallet=nfc:usb", "there is virtual"), ("wallet", "KIND")]
+    ("wrong", "says"), [
+        ("phone=virtual", "one of"), ("wallet=http:x", "https"), ("clinic=pcsc:X", "there is virtual"), ("wallet", "KIND"),
+    ]
 )
 def test_command_refuses_a_device_that_there_is_not(wrong: str, says: str) -> None:
     done = conform("--dut", wrong)

@@ -156,11 +156,11 @@ def test_segment_that_a_device_does_not_have_is_not_applicable() -> None:
 @pytest.mark.parametrize("channel", ["nfc", "ble"])
 def test_reference_wallet_keeps_the_limits_of_the_example_and_twice_the_same(world: World, channel: str) -> None:
     dut = Dut(suites()[Kind.WALLET], "virtual", channel)
-    found = timed(dut, limits_of("example"), world)
+    found = timed(dut, limits_of("example"))
     assert {each.verdict for each in found} == {Verdict.PASS}
     assert all(each.follows() for each in found)
     short = files.Limits.model_validate({**limits_of("example").model_dump(), "most": 3})
-    assert [each.samples_ns for each in timed(dut, short, world)] == [each.samples_ns[:3] for each in found]
+    assert [each.samples_ns for each in timed(dut, short)] == [each.samples_ns[:3] for each in found]
 
 
 @pytest.mark.parametrize("change", [

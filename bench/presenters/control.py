@@ -1,10 +1,11 @@
 """The control channel of a presenter: exchange the card behind the reader's back, as a hand would.
 
 A Unix socket in a private folder. One frame is a length (4 bytes, big endian) and a CBOR map: ``{"op": "insert", "image",
-"card_no"}``, ``{"op": "eject"}``, ``{"op": "status"}``; the answer is a map, with ``error`` when it was refused. The
-presenter also keeps the image of the inserted card in its state folder, renewed before every answer that follows a commit:
-a presenter that is killed leaves a card torn before or after its commit, and nothing is lost (a power cut of the machine
-is not covered: nothing is flushed to the disk's surface). It is removed when the card has been taken out and given back.
+"card_no"}``, ``{"op": "eject"}``, ``{"op": "status"}``, ``{"op": "holder", "act"}`` (what the holder of a phone does); the
+answer is a map, with ``error`` when it was refused. The presenter also keeps the image of the inserted card in its state
+folder, renewed before every answer that follows a commit: a presenter that is killed leaves a card torn before or after its
+commit, and nothing is lost (a power cut of the machine is not covered: nothing is flushed to the disk's surface). It is removed
+when the card has been taken out and given back.
 """
 
 from __future__ import annotations
@@ -135,15 +136,23 @@ class Control:
         self.path = Path(path)
         self._timeout_s = timeout_s
 
-    def insert(self, image: bytes, card_no: str) -> bool:
+    def insert(self, image: bytes, card_no: str, *, quietly: bool = False) -> bool:
         """Put this card in, after ejecting the one that is there. True once the reader has seen the new card; False when
-        no reader came to look within the presenter's limit (the card stays in and is seen later)."""
-        return bool(self._ask({"op": "insert", "image": image, "card_no": card_no})["seen"])
+        no reader came to look within the presenter's limit (the card stays in and is seen later). ``quietly``: where the one that
+        is there has no power the reader sees nothing of it, and meets the new one at the next power-on."""
+        asked = {"op": "insert", "image": image, "card_no": card_no} | ({"quietly": True} if quietly else {})
+        return bool(self._ask(asked)["seen"])
 
     def eject(self) -> bytes:
         """Take the card out and return its image; the reader has seen the removal."""
         image: bytes = self._ask({"op": "eject"})["image"]
         return image
+
+    def holder(self, act: str, **more: Any) -> dict[str, Any]:
+        """The holder of what is presented does this: ``look``, ``lead``, ``prove``, ``agree``, ``approve``, ``refuse``,
+        ``leave``
+        (:meth:`bench.willing.WillingHolder.act`). ``met`` in the answer: whether a reader has the phone now."""
+        return self._ask({"op": "holder", "act": act, **more})
 
     def status(self) -> dict[str, Any]:
         """``pid``, ``medium``, ``reader``, ``card_no``, ``inserted``, ``connected``, ``state_folder``."""

@@ -8,10 +8,10 @@ are written as for driven devices, marked ``presented``: their duration is the *
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, assert_never, runtime_checkable
+from typing import Any, Protocol, assert_never, runtime_checkable
 
 from bench.clock import WallClock
 from virtual_devices.clock import Clock
@@ -67,6 +67,15 @@ class Persistent(Device, Protocol):
         ...
 
 
+@runtime_checkable
+class Held(Protocol):
+    """A device with a holder who does what the control channel says."""
+
+    def act(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """One act; the answer, with ``error`` when it cannot be done."""
+        ...
+
+
 class Slot:
     """What is in the slot: a device that can be exchanged while it is presented. It keeps the image of a persistent one."""
 
@@ -82,6 +91,10 @@ class Slot:
     def occupied(self) -> bool:
         return self._device is not None
 
+    @property
+    def powered(self) -> bool:
+        return self._powered
+
     def put(self, device: Device, card_no: str = "") -> None:
         """Put a device in, in place of the one before; a persistent one with a number is kept on disk from now on."""
         self.power_off()
@@ -95,6 +108,10 @@ class Slot:
         self.power_off()
         device, self._device, self._persistent, self.card_no = self._device, None, None, ""
         return device.to_image() if isinstance(device, Persistent) else b""
+
+    def act(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """An act of who holds the device."""
+        return self._device.act(request) if isinstance(self._device, Held) else {"error": "nobody holds what is there"}
 
     def _keep(self) -> None:
         if self._persistent is not None and self._persistent.generation != self._kept:
@@ -200,4 +217,4 @@ def _row(
     )
 
 
-__all__ = ["Persistent", "Rows", "Signal", "Slot", "Transport", "serve"]
+__all__ = ["Held", "Persistent", "Rows", "Signal", "Slot", "Transport", "serve"]

@@ -92,6 +92,8 @@ class Slotted:
         op = request.get("op")
         if op == "status":
             respond(self._status())
+        elif op == "holder":
+            respond(self._slot.act(request))
         elif self._busy:
             respond({"error": "another exchange is under way: try again"})
         elif op == "insert":
@@ -121,6 +123,11 @@ class Slotted:
             device = self._load(image)
         except Exception as error:  # the image came from outside; the card that is in stays in
             respond({"error": f"this is no card: {error}"})
+            return
+        if request.get("quietly") and self._slot.occupied and not self._slot.powered:
+            self.prepare(device)
+            self._slot.put(device, card_no)
+            respond({"seen": True})
             return
         self._slot.take()
 

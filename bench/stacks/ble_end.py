@@ -16,6 +16,7 @@ from typing import Protocol
 from virtual_devices.mdoc import session
 from virtual_devices.mdoc.ble import BleLink, Outputs
 from virtual_devices.mdoc.ble_events import Action, Disconnected, Ended, Event, Failed, Notify, Opened, Phase, Received, Write
+from virtual_devices.mdoc.ble_gatt import Side
 from virtual_devices.mdoc.tagged import MalformedMdoc
 
 SETTLE_S = 0.5
@@ -75,7 +76,7 @@ class End:
     async def send(self, message: bytes) -> int:
         """Hand a whole message to the stack; the moment when the last of it had gone there (perf_counter, ns). After the
         session's last message the link is ended too."""
-        last = _ends(message)
+        last = _ends(message, self.machine.side)
 
         def wanted() -> Outputs:
             if self.machine.phase.final:
@@ -146,7 +147,7 @@ class End:
                 case Received():
                     self._received.append(output.message)
                     self._news.set()
-                    if _ends(output.message):
+                    if _ends(output.message, Side.MDOC if self.machine.side is Side.READER else Side.READER):
                         await self._carry_out(self.machine.session_ended(by_peer=True))
                 case Ended():
                     self.ended = self.ended or output
@@ -175,12 +176,13 @@ class End:
             self.tell(Failed(what))
 
 
-def _ends(message: bytes) -> bool:
-    """Whether the session is over with this message: it has a status, whichever."""
+def _ends(message: bytes, by: Side) -> bool:
+    """Whether the session is over with this message: it has a status, whichever. A reader's data beside it are answered first."""
     try:
-        return session.read_data(message).status is not None
+        said = session.read_data(message)
     except MalformedMdoc:
         return False
+    return said.status is not None and (by is Side.MDOC or said.data is None)
 
 
 __all__ = ["End", "Stack", "StackTrouble"]

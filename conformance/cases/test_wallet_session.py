@@ -41,7 +41,7 @@ def test_altered_message_ends_the_session(wallet: WalletTester, where: tuple[int
     sealed = opened.cipher.seal(wallet.asked(opened, hpc=wallet.world.physician))
     spoilt = SessionData(flipped(sealed, *where)).to_bytes()
     wallet.ended(wallet.send(opened, spoilt, "altered message"), SessionStatus.ENCRYPTION_ERROR)
-    wallet.ended(wallet.send(opened, wallet.later(opened, b"\xa0"), "after the end"), SessionStatus.TERMINATION)
+    wallet.nothing_after(opened)
 
 
 @case("P-SES-06", nature=Nature.INVALID, zh="第一則訊息有一位元被改：以狀態 10 結束")
@@ -149,7 +149,7 @@ def test_status_alone_ends_the_session_without_an_answer(wallet: WalletTester, s
     wallet.consultation(opened)
     answer = wallet.send(opened, SessionData(status=status).to_bytes(), "a status alone")
     wallet.equal("answer to a status alone", answer, b"")
-    wallet.ended(wallet.send(opened, wallet.later(opened, b"\xa0"), "after the end"), SessionStatus.TERMINATION)
+    wallet.nothing_after(opened)
 
 
 @case("P-SES-07", nature=Nature.VALID, zh="資料與狀態同在一則：先回覆資料，再結束會話")
@@ -160,7 +160,7 @@ def test_data_with_a_status_are_answered_and_end_the_session(wallet: WalletTeste
     sealed = opened.cipher.seal(wallet.asked(opened, hpc=wallet.world.physician))
     last = SessionData(sealed, SessionStatus.TERMINATION).to_bytes()
     wallet.equal("documents in the last response", len(wallet.answer(opened, wallet.send(opened, last, "last")).documents), 1)
-    wallet.ended(wallet.send(opened, wallet.later(opened, b"\xa0"), "after the end"), SessionStatus.TERMINATION)
+    wallet.nothing_after(opened)
 
 
 @case("P-SES-08", nature=Nature.LIMIT, zh="訊息最長 65536 位元組：再長即以狀態 11 結束", channels=("ble",))

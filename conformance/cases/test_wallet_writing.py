@@ -52,14 +52,14 @@ def _nature(name: str, vector: Vector) -> Nature:
 def test_batch_is_settled(wallet: WalletTester, name: str) -> None:
     """A batch is settled as its vector says, and a refused one leaves nothing."""
     opened, issued = _shown(wallet)
+    stored = _generation(wallet, opened)
     suite = Suite()
-    writing.add(suite, wallet.holding(issued))
+    writing.add(suite, wallet.holding(issued, stored))
     vector = suite.vectors[f"batch/{name}"]
-    stored = 0
     if Input.BEFORE in vector.files:
         before = wallet.receipt(opened, wallet.write(opened, suite.files[vector.files[Input.BEFORE]]))
         wallet.need("the batch before is stored", before.outcome is WriteOutcome.STORED, before.outcome)
-        stored = 1
+        stored += 1
     raw = suite.files[vector.files[Input.BATCH]]
     number = int(vector.expected.code.number)
     if vector.expected.code.space is Space.ERROR:
@@ -74,8 +74,9 @@ def test_batch_is_settled(wallet: WalletTester, name: str) -> None:
 @case("P-WBK-06", nature=Nature.ATTACK, zh="醫師未出示即寫入就醫紀錄：拒絕", destructive=True)
 def test_visit_is_not_written_without_the_professional(wallet: WalletTester) -> None:
     """A visit that nobody but the SAM vouches for in this session is not written."""
+    stored = _generation(wallet, wallet.meet())
     opened, issued = _shown(wallet, Use.REGISTRATION)
-    raw = Writer(wallet.holding(issued)).visit().to_bytes()
+    raw = Writer(wallet.holding(issued, stored)).visit().to_bytes()
     items = items_request(vhc.DOCTYPE, {vhc.WRITE: {vhc.RECEIPT: True}}, {vhc.WRITE_INFO: embed(raw)})
     answer = wallet.request(opened, signed(items, opened.transcript, wallet.world.sam).to_bytes(), "write by the SAM alone")
     if answer.documents:

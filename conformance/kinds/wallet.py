@@ -42,6 +42,8 @@ EVERYTHING: Names = {
     space: sorted({*vhc.REGISTRATION.get(space, ()), *vhc.CONSULTATION.get(space, ())})
     for space in (vhc.BASIC, vhc.MEDICAL, vhc.RECORDS, vhc.DELEGATION)
 }
+LONGEST_S = 30
+"""Longest wait for a limit of time of a real device."""
 CONSULTATION, REGISTRATION = items_request(vhc.DOCTYPE, vhc.CONSULTATION), items_request(vhc.DOCTYPE, vhc.REGISTRATION)
 
 
@@ -112,6 +114,8 @@ class WalletTester(Tester):
         self.holder: WalletHolder = _Acting(self, wallet.holder)
         self.desk = Desk("tester", Institution(INSTITUTION), world.root, wallet.clock, world.fresh("tester", name))
         self.work = Work()
+        self.counter = Counter(wallet.medium)
+        self.used = False  # cases before may have written to it
         self._links: Mapping[str, Link] = {}
 
     # -- meeting it
@@ -122,7 +126,7 @@ class WalletTester(Tester):
         if use is not None:
             self.holder.agree(use, names, write=write)
         self._links = self.wallet.meet()
-        opened: ReaderSession = self.run(open_at(self.desk, Counter(self.wallet.medium)))
+        opened: ReaderSession = self.run(open_at(self.desk, self.counter))
         return opened
 
     def made_up(self) -> WalletMadeUp:
@@ -135,7 +139,10 @@ class WalletTester(Tester):
 
     def wait(self, limit_s: float, *, over: bool) -> None:
         """Until a limit of time is over, or until just before; of a real clock, with a margin."""
-        before_s, after_s = (1.0, 0.0) if isinstance(self.clock, VirtualClock) else (min(15.0, limit_s / 4),) * 2
+        virtual = isinstance(self.clock, VirtualClock)
+        if not virtual and limit_s > LONGEST_S:
+            self.not_applicable(f"it takes a wait of {limit_s:g} s, and a real device is waited for {LONGEST_S} s at most")
+        before_s, after_s = (1.0, 0.0) if virtual else (min(15.0, limit_s / 4),) * 2
         self.run(_pause(limit_s + after_s if over else limit_s - before_s))
 
     def part(self) -> None:
@@ -147,7 +154,10 @@ class WalletTester(Tester):
         self.part()
 
     def run(self, flow: Flow[Any]) -> Any:
-        return run(flow, Session(self._links, self.clock, record=self.rows.append, name=self.name, flow="conform"))
+        session = Session(
+            self._links, self.clock, record=self.rows.append, name=self.name, flow="conform",
+        )
+        return run(flow, session)
 
     # -- speaking with it
 
@@ -200,6 +210,17 @@ class WalletTester(Tester):
         said = self.data(raw)
         self.equal("status that ends the session", said.status, status)
         self.expect("no data beside the status", said.data is None, "no data", said.data)
+
+    def nothing_after(self, opened: ReaderSession) -> None:
+        """What comes after the end of the session is answered with status 20, and no data; or by nobody, where the medium lets go
+        with the session (Bluetooth, ISO/IEC 18013-5 8.3.3.1.1)."""
+        try:
+            raw: bytes = self.run(opened.channel.exchange(self.later(opened, b"\xa0"), "after the end"))
+        except Ended as e:
+            left = e.outcome is Outcome.GONE and self.wallet.medium is Medium.QR_BLE
+            self.expect("the wallet answers after the end, or has let go", left, "status 20, or no connection", str(e))
+        else:
+            self.ended(raw, SessionStatus.TERMINATION)
 
     def believed(self, opened: ReaderSession, document: Document) -> Believed:
         """The document, believed as a desk does it; that it is to be believed is a check."""
@@ -285,9 +306,12 @@ class WalletTester(Tester):
         """The session, as what makes vectors takes one."""
         return Live(name, opened.transcript)
 
-    def holding(self, issued: IssuerSigned) -> World:
-        """The world in which this credential is the one that was shown."""
-        return self.world.showing(issued)
+    def holding(self, issued: IssuerSigned, stored: int | None = None) -> World:
+        """The world in which this credential is the one that was shown, and so many batches were stored before; None: the case
+        counts from an empty wallet."""
+        if stored is None and self.used:
+            self.not_applicable("it counts from an empty wallet, and nobody has emptied this one")
+        return self.world.showing(issued, stored or 0)
 
 
 class _Acting:

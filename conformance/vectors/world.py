@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from virtual_devices.mdoc.mso import IssuerSigned, StatusReference, Validity, is
 from virtual_devices.mdoc.request import DeviceRequest, DocRequest, ItemsRequest, signed_by_reader
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.pki import DAY_NS, Authority, ChainVerifier, Identity, Role
-from virtual_devices.randomness import ByteStream, private_key
+from virtual_devices.randomness import ByteStream, digest, private_key
 
 NOW_NS = 1_772_409_600 * NS
 """2026-03-02 08:00 in Taiwan."""
@@ -47,11 +47,16 @@ class Reader:
 @dataclass(frozen=True)
 class World:
     """Everything follows from ``seed`` and the moment: the vectors' own, or that of a case on a real device. ``epoch_ns``: since
-    when the authorities exist."""
+    when the authorities exist. ``trusted``: the authority of a device that others have made; ``once``: of a device that
+    outlives a case: what makes ids and salts other ones each time, for it remembers them, and its clock runs; ``stored``: how
+    many batches the holder's device has stored."""
 
     seed: int
     now_ns: int = NOW_NS
     epoch_ns: int = NOW_NS
+    trusted: Authority | None = None
+    once: str = ""
+    stored: int = 0
 
     @property
     def until_ns(self) -> int:
@@ -62,11 +67,15 @@ class World:
         return private_key(self.seed, "vectors", *names)
 
     def fresh(self, *names: object) -> ByteStream:
-        return ByteStream(self.seed, "vectors", *names)
+        return ByteStream(self.seed, "vectors", *filter(None, (self.once,)), *names)
+
+    def id_of(self, number: int) -> bytes:
+        """The id of a record or batch, 16 bytes: the number alone, or one that no device has seen before."""
+        return (digest(self.seed, self.once)[:12] if self.once else bytes(12)) + number.to_bytes(4, "big")
 
     @cached_property
     def authority(self) -> Authority:
-        return Authority(f"vectors {self.seed}", self.epoch_ns)
+        return self.trusted or Authority(f"vectors {self.seed}", self.epoch_ns)
 
     @cached_property
     def stranger(self) -> Authority:
@@ -172,11 +181,12 @@ class World:
         """What the holder's credential is bound to."""
         return self.device.public_key()
 
-    def showing(self, issued: IssuerSigned) -> World:
-        """This world, with another credential in the holder's hands. Raises MalformedMdoc."""
-        other = World(self.seed, self.now_ns, self.epoch_ns)
+    def showing(self, issued: IssuerSigned, stored: int = 0) -> World:
+        """This world, with another credential in the hands of a holder whose device has ``stored`` so many batches. Raises
+        MalformedMdoc."""
+        other = replace(self, stored=stored)
         device_key = read_mso(issued.auth.payload or b"").device_key
-        other.__dict__.update(self.__dict__, issued=issued, device_key=device_key)
+        other.__dict__.update({**self.__dict__, "stored": stored}, issued=issued, device_key=device_key)
         return other
 
     def es256(self, key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:

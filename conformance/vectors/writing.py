@@ -49,7 +49,7 @@ class Writer:
     def record(self, kind: RecordKind, number_: int, *, holder: bytes = b"", amends: bytes | None = None) -> Record:
         fields: dict[int, Any] = {1: "W001", 2: "01",
             3: INSTITUTION} if kind is RecordKind.VISIT else {1: f"line {number_}".encode()}
-        return Record(kind, number_.to_bytes(16, "big"), holder or self.mine, self.at_ns, fields, amends)
+        return Record(kind, self.world.id_of(number_), holder or self.mine, self.at_ns, fields, amends)
 
     def sign(self, record: Record, *signers: Reader) -> bytes:
         """By these, else by those whom its kind needs."""
@@ -62,7 +62,7 @@ class Writer:
         return message.to_bytes()
 
     def batch(self, *records: bytes, number_: int = 1, generation: int = 0) -> Batch:
-        return Batch(number_.to_bytes(16, "big"), self.world.issued.auth_hash(), generation, records)
+        return Batch(self.world.id_of(number_), self.world.issued.auth_hash(), self.world.stored + generation, records)
 
     def visit(self) -> Batch:
         kinds = (RecordKind.VISIT, RecordKind.PRESCRIPTION, RecordKind.PRESCRIPTION, RecordKind.FEE)
@@ -110,7 +110,7 @@ def _refused(suite: Suite, writer: Writer, visit: Batch) -> None:
              "a record for another's device key (patient swapped)"),
         ("another-credential", {Input.BATCH: replace(visit, issuer_auth=hashlib.sha256(b"another").digest()).to_bytes()},
          WriteOutcome.WRONG_HOLDER, "所見憑證的雜湊屬於別張卡", "the hash of another credential"),
-        ("generation", {Input.BATCH: replace(visit, generation=1).to_bytes()}, WriteOutcome.CONFLICT,
+        ("generation", {Input.BATCH: replace(visit, generation=visit.generation + 1).to_bytes()}, WriteOutcome.CONFLICT,
          "資料版次與裝置不符", "another generation than the device's"),
         ("same-id-other-bytes", {Input.BEFORE: other.to_bytes()}, WriteOutcome.CONFLICT,
          "同一批號先前存過不同內容", "the same batch id was stored with other bytes before"),

@@ -14,13 +14,14 @@ Commands as in ``authentication.py`` and ``pin.py``, and:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from virtual_devices import atr
 from virtual_devices.apdu import SW, Command
 from virtual_devices.atr import Transport
 from virtual_devices.authentication import PROOF_LABEL, Authenticator, Party
 from virtual_devices.chip import Answer, Chip, refuse_unless
+from virtual_devices.chip_image import pack, unpack
 from virtual_devices.link import Work
 from virtual_devices.pin import Pin, pin_cells
 from virtual_devices.pki import ChainVerifier, Identity
@@ -65,6 +66,15 @@ class Hpc(Chip):
         )
         self.on(0x2A, self._perform_security_operation)
         self.on(0xCA, self._get_data)
+
+    @staticmethod
+    def from_image(raw: bytes) -> Hpc:
+        """A card from its image's bytes. Raises UsageError."""
+        return Hpc(unpack(HpcImage, raw))
+
+    def to_image(self) -> bytes:
+        """The image with the store as it is now."""
+        return pack(replace(self.image, cells=self.store.cells()))
 
     def forget(self) -> None:
         if hasattr(self, "authenticator"):

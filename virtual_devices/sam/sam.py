@@ -14,13 +14,14 @@ makes the 40-character signature of a prescription entry. Commands as in ``authe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from virtual_devices import atr, pki
 from virtual_devices.apdu import SW, Command
 from virtual_devices.atr import Transport
 from virtual_devices.authentication import Authenticator, Party, padded_id
 from virtual_devices.chip import Answer, Chip, refuse_unless
+from virtual_devices.chip_image import pack, unpack
 from virtual_devices.link import Work
 from virtual_devices.pki import ChainVerifier, Identity
 from virtual_devices.randomness import digest
@@ -58,6 +59,15 @@ class Sam(Chip):
         )
         self.on(0x2A, self._perform_security_operation)
         self.on(0xCA, self._get_data)
+
+    @staticmethod
+    def from_image(raw: bytes) -> Sam:
+        """A module from its image's bytes. Raises UsageError."""
+        return Sam(unpack(SamImage, raw))
+
+    def to_image(self) -> bytes:
+        """The image with the store as it is now."""
+        return pack(replace(self.image, cells=self.store.cells()))
 
     def forget(self) -> None:
         if hasattr(self, "authenticator"):

@@ -1,0 +1,165 @@
+"""How a device under test is reached, one file a way: from a moniker to what the suite's tester is made with.
+
+    virtual   the reference device in this process, a new one for each case
+    chip      a chip in a PC/SC reader                         pcsc:NAME
+    wallet    a phone over NFC, or by its code and Bluetooth   nfc:PATH, pcsc:NAME, "qr:PATH + ble:NAME"
+
+Each is a :class:`Way`; :mod:`bench.duts` has the table that says which kind of device is reached by which. The drivers are those
+of ``run`` (:mod:`bench.drivers`): a worker process each, every connection bounded in time.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.hands import Hands, Nobody
+from bench.monikers import Moniker
+from conformance.kinds import Suite
+from conformance.tester import CannotShow, Result, Tester
+from conformance.vectors.world import World
+from conformance.verdict import Verdict
+from virtual_devices.clock import NS
+from virtual_devices.link import Attempt, Link, Outcome
+from virtual_devices.trace import ExchangeRow
+
+ANSWER_S, CASE_S, PERSON_S = 10, 120.0, 60
+"""Longest wait for an answer, for the exchanges of a case, for a person; the first and the last can be declared (PIXIT)."""
+GIVE_UP = 3
+"""After so many cases in a row without a single answer the device is not tried any further."""
+
+
+NOBODY = Nobody("it needs a person's hands")
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the bench brings along. ``seed``: of the authority that the device trusts, as ``present --seed`` has it; ``answers``:
+    of the PIXIT; ``keep``: personal data stay in rows and reports; ``env``: laid over the environment of drivers; ``hands``: who
+    does what only a person can."""
+
+    seed: int = 1
+    answers: Mapping[str, object] = field(default_factory=dict)
+    keep: bool = False
+    env: Mapping[str, str] | None = None
+    hands: Hands = NOBODY
+
+    @property
+    def answer_s(self) -> float:
+        return self._whole("answer_s", ANSWER_S)
+
+    @property
+    def person_s(self) -> float:
+        return self._whole("person_s", PERSON_S)
+
+    def _whole(self, name: str, usual: int) -> float:
+        value = self.answers.get(name, usual)
+        return float(value) if isinstance(value, int) else usual
+
+
+class Way(ABC):
+    """One device over one channel. Nothing is opened before the first case asks for it; :meth:`close` lets it go."""
+
+    def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
+        self.suite, self.found, self.channel, self.means = suite, tuple(found), channel, means
+
+    @classmethod
+    @abstractmethod
+    def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
+        """Over which channels of the suite the device of these monikers is tried; none: it cannot be reached so."""
+
+    @property
+    def masked(self) -> bool:
+        """Whether the bytes of its messages are somebody's, and stay out of what is left behind."""
+        return False
+
+    @property
+    def place(self) -> str:
+        """What two cases cannot use at once; empty where every case has a device of its own."""
+        return ""
+
+    @abstractmethod
+    def tester(self, name: str, *, anew: bool = False) -> Tester:
+        """What the case of that name gets. ``anew``: it changes the device, and may begin with a new one. Raises LinkError when
+        the device is not there, CannotShow for what it cannot give."""
+
+    def timed(self, name: str) -> Tester:
+        """What a presentation that is timed gets."""
+        return self.tester(name, anew=True)
+
+    def done(self, result: Result) -> None:  # noqa: B027  # not every way learns from it
+        """The case is over."""
+
+    @property
+    def given_up(self) -> str:
+        """Why the device is not tried any further; empty while it is."""
+        return ""
+
+    def close(self) -> None:  # noqa: B027  # not every way has opened something
+        """Let the device go."""
+
+
+class RealWay(Way):
+    """To a device on a medium. One that answers nothing any more is given up, so that a suite ends in bounded time."""
+
+    def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
+        super().__init__(suite, found, channel, means)
+        self._silent = 0
+        self.ours = False  # our own presenter shows it: its holder is invented
+
+    @property
+    def masked(self) -> bool:
+        return not self.ours and not self.means.keep
+
+    @property
+    def place(self) -> str:
+        return " + ".join(f"{one.kind.value}:{one.where.partition(';')[0]}" for one in self.found)
+
+    def done(self, result: Result) -> None:
+        rows = [row for row in result.rows if isinstance(row, ExchangeRow)]
+        if any(row.outcome == Outcome.REPLIED.value for row in rows):
+            self._silent = 0
+        elif rows or result.verdict is Verdict.ERROR:
+            self._silent += 1
+
+    @property
+    def given_up(self) -> str:
+        return f"it answered nothing in {GIVE_UP} cases one after the other, and is not tried further" if (
+            self._silent >= GIVE_UP) else ""
+
+    def tested(self, device: Any, world: World, name: str) -> Tester:
+        """The suite's tester of a device."""
+        tester = self.suite.tester(device, world, name)
+        tester.masked = self.masked
+        return tester
+
+
+class Bounded:
+    """A link on which an answer has so many seconds, whatever is asked for, and the exchanges of a case their time in all
+    (CannotShow)."""
+
+    def __init__(self, inner: Link, answer_s: float, case_s: float = CASE_S) -> None:
+        self._inner, self._answer_s, self._case_s = inner, answer_s, case_s
+        self._left_ns = round(case_s * NS)
+        self.provenance, self.channel, self.device = inner.provenance, inner.channel, inner.device
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        return self._spent(self._inner.attempt(message, self._limit()))
+
+    def connect_to(self, address: bytes, timeout_s: float) -> Attempt:
+        attempt: Attempt = self._inner.connect_to(address, max(timeout_s, self._limit()))  # type: ignore[attr-defined]
+        return self._spent(attempt)
+
+    def _spent(self, attempt: Attempt) -> Attempt:
+        self._left_ns -= attempt.duration_ns
+        return attempt
+
+    def _limit(self) -> float:
+        if self._left_ns <= 0:
+            raise CannotShow(f"its exchanges took more than {self._case_s:g} s, and the case was not over", open=True)
+        return min(self._answer_s, self._left_ns / NS)
+
+
+__all__ = ["ANSWER_S", "CASE_S", "GIVE_UP", "PERSON_S", "NOBODY", "Bounded", "Means", "RealWay", "Way"]

@@ -1,0 +1,220 @@
+"""A phone as device under test, held to an NFC or PC/SC reader, or met over Bluetooth by the code on its screen.
+
+It is one phone for all cases: what a case writes is under ids that no case before has used. In a field our own presenter's is
+put back to what it was before each case that changes it. It trusts the authority of
+``--seed`` (that of ``vhc-bench present ... --seed``, whose ``--trust`` writes it out). Where our own presenter shows it, its
+holder is led over the control channel; of somebody else's a person is asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+
+from bench.clock import WallClock
+from bench.drivers import RealLink
+from bench.drivers.pcsc import PcscLink
+from bench.monikers import Kind as Medium
+from bench.monikers import Moniker
+from bench.presenters import control
+from bench.presenters.control import Control, ControlInfo
+from bench.probe import open_device
+from bench.reach import Bounded, Means, RealWay
+from bench.reach.hand import Hand
+from bench.reach.holder import Asked, Led
+from bench.reader_link import DeviceLink
+from bench.sample_phone import phone_epoch_ns
+from conformance.kinds import Suite
+from conformance.kinds.wallet import WalletTester
+from conformance.tester import CannotShow, Tester
+from conformance.vectors.world import World
+from virtual_devices.errors import LinkError
+from virtual_devices.link import RESET, Attempt, Link, Outcome
+from virtual_devices.mdoc.session import MAX_MESSAGE_BYTES
+from virtual_devices.pki import Authority
+from virtual_devices.reader.presentation import Counter
+from virtual_devices.reader.presentation import Medium as Presented
+from virtual_devices.reader.proximity import ROLE, SCREEN
+
+LEFT_S = 5.0
+"""Longest wait for a phone to notice that the reader has let it go."""
+LOOK_S = 0.02
+PCSC_BYTES = 65_000
+"""Longest data field of a command that PC/SC services carry for sure (pcscd: 65,526 bytes)."""
+NEW_CODE_S, SAME_CODE_S = 10.0, 1.5
+"""Longest wait for a code on the screen that no session has used; and for another than one by which nothing was said."""
+
+
+class WalletMet(RealWay):
+    """``nfc:PATH``, ``pcsc:NAME``, or ``qr:PATH + ble:NAME``."""
+
+    def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
+        super().__init__(suite, found, channel, means)
+        self._stack = ExitStack()
+        self._phone: RealWallet | None = None
+        self._hand: Hand | None = None
+        self._world = World(means.seed)
+
+    @classmethod
+    def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
+        media = {one.kind for one in found}
+        by_code, in_field = media == {Medium.QR, Medium.BLE}, len(media) == 1 and media <= {Medium.NFC, Medium.PCSC}
+        chosen = Presented.QR_BLE.value if by_code else Presented.NFC.value if in_field else ""
+        return tuple(c for c in suite.channels if c == chosen)
+
+    def tester(self, name: str, *, anew: bool = False) -> Tester:
+        phone = self._open()
+        if anew and self._hand is not None:
+            phone.part()
+            self._hand.renew(quietly=True)
+        phone.begin()
+        now_ns = phone.clock.now_ns()
+        tester = self.tested(phone, replace(self._world, now_ns=now_ns, once=f"{now_ns} {name}"), name)
+        assert isinstance(tester, WalletTester)
+        tester.used = self._hand is None or not anew
+        if self.found[0].kind is Medium.PCSC:
+            tester.counter = Counter(phone.medium, max_command_bytes=PCSC_BYTES)
+        return tester
+
+    def _open(self) -> RealWallet:
+        if self._phone is None:
+            try:
+                self._phone = self._met()
+            except BaseException:
+                self._stack.close()
+                raise
+        return self._phone
+
+    def _met(self) -> RealWallet:
+        clock = WallClock()
+        now_ns = clock.now_ns()
+        epoch_ns = phone_epoch_ns(now_ns)
+        self._world = World(self.means.seed, now_ns, epoch_ns, trusted=Authority(self.means.seed, epoch_ns))
+        links: dict[str, RealLink] = {}
+        for one in self.found:
+            link = links[SCREEN if one.kind is Medium.QR else ROLE] = open_device(one, self.means.env)
+            self._stack.callback(link.close)
+        behind = _behind(links)
+        self.ours = behind is not None
+        if behind is None:
+            return RealWallet(Presented(self.channel), links, Asked(self.means.hands, self.means.person_s), self.means.answer_s)
+        led = Led(Control(behind.path))
+        if self.channel == Presented.NFC.value:  # over Bluetooth the code on the screen is the phone's that is in
+            self._hand = Hand(Control(behind.path))
+            self._stack.callback(self._hand.put_back)
+        self._stack.callback(_leave, led)
+        return RealWallet(Presented(self.channel), links, led, self.means.answer_s)
+
+    def close(self) -> None:
+        self._phone = self._hand = None
+        self._stack.close()
+
+
+class RealWallet:
+    """One phone (:class:`conformance.kinds.wallet.WalletUnderTest`). ``links``: to the wallet, and to its screen."""
+
+    def __init__(self, medium: Presented, links: Mapping[str, RealLink], holder: Led | Asked, answer_s: float) -> None:
+        self.medium, self.holder = medium, holder
+        self.clock = WallClock()
+        self._links, self._answer_s = links, answer_s
+        self._code = Code()
+        self._ways: dict[str, Link] = {}
+
+    def begin(self) -> None:
+        """A case begins."""
+        self.holder.begin()
+        self._ways = {role: Bounded(self._code.watching(role, link), self._answer_s) for role, link in self._links.items()}
+
+    def meet(self) -> Mapping[str, Link]:
+        return self._ways
+
+    def part(self) -> None:
+        """The reader lets the phone go, and the phone has noticed."""
+        self._links[ROLE].disconnect()
+        if isinstance(self.holder, Led):
+            limit_s = time.monotonic() + LEFT_S
+            while self.holder.met and time.monotonic() < limit_s:
+                time.sleep(LOOK_S)
+
+
+class Code:
+    """The code on the screen: one of a session is not looked at again. Where nothing was said after the connection, the phone may
+    show it on; then it is taken once no other one has come for a while."""
+
+    def __init__(self) -> None:
+        self._seen = self._used = b""
+        self._spoken = False
+
+    def watching(self, role: str, link: RealLink) -> Link:
+        return _Screen(link, self) if role == SCREEN else _Phone(link, self)
+
+    def seen(self, text: bytes, waited_s: float) -> bool:
+        """Whether it can be used."""
+        self._seen = text
+        return text != self._used or (not self._spoken and waited_s > SAME_CODE_S)
+
+    def connected(self) -> None:
+        self._used, self._spoken = self._seen, False
+
+    def spoken(self) -> None:
+        self._spoken = True
+
+
+class _Screen(DeviceLink):
+    def __init__(self, inner: RealLink, code: Code) -> None:
+        super().__init__(inner)
+        self._code = code
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        began_s = time.monotonic()
+        while True:
+            attempt = super().attempt(RESET, timeout_s)
+            if message and attempt.reply is not None:
+                attempt = super().attempt(message, timeout_s)
+            if not message or attempt.reply is None or self._code.seen(
+                    attempt.reply, time.monotonic() - began_s):
+                return attempt
+            if time.monotonic() - began_s > min(timeout_s, NEW_CODE_S):
+                return Attempt(Outcome.TIMED_OUT, attempt.duration_ns)
+            time.sleep(LOOK_S)
+
+
+class _Phone(DeviceLink):
+    def __init__(self, inner: RealLink, code: Code) -> None:
+        super().__init__(inner)
+        self._code = code
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        if self.channel == "ble" and len(message) > MAX_MESSAGE_BYTES:
+            raise CannotShow("the bench's own end of a Bluetooth link sends no message above 64 KiB")
+        attempt = super().attempt(message, timeout_s)
+        if message and attempt.reply is not None:
+            self._code.spoken()
+        return attempt
+
+    def connect_to(self, address: bytes, timeout_s: float) -> Attempt:
+        attempt = super().connect_to(address, timeout_s)
+        if attempt.reply is not None:
+            self._code.connected()
+        return attempt
+
+
+def _behind(links: Mapping[str, RealLink]) -> ControlInfo | None:
+    """Our presenter, where it shows the phone: by the code's place, the reader's name or the address."""
+    link = links.get(SCREEN, links[ROLE])
+    name = _place(link.reader if isinstance(link, PcscLink) else link.device)
+    return next((one for one in control.discover() if _place(one.reader) == name), None)
+
+
+def _place(reader: str) -> str:
+    return reader.replace(":localhost:", ":127.0.0.1:")
+
+
+def _leave(led: Led) -> None:
+    with suppress(LinkError):  # the presenter has gone
+        led.leave()
+
+
+__all__ = ["RealWallet", "WalletMet"]
