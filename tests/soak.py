@@ -48,12 +48,16 @@ from .wallets import HolderOf, WalletBench
 
 VISITS = 25
 """So many visits make a day: then the books are closed, and another holder comes with another phone."""
-TRIES = 40
+TRIES = 20
 """Of one presentation. People give up sooner; here nothing may be lost."""
 PORTRAIT_BYTES = 1000
 """Less than a photograph has: here many presentations count, not long ones."""
 LATE_S = 2.0
 """How much later than its limit an exchange may end: a killed process has to be waited for, on a machine that others use too."""
+
+
+class Stuck(Exception):
+    """A presentation that cannot be had."""
 
 
 class Troubled:
@@ -193,7 +197,7 @@ class Soak:
         self._rng = stream("soak", channel, seed)
 
     def run(self, presentations: int, say: Callable[[str], None] = lambda _: None) -> Figures:
-        """Raises LinkError when the channel cannot be made here, AssertionError when a presentation cannot be had."""
+        """Raises LinkError when the channel cannot be made here. It ends early when a presentation cannot be had."""
         figures, before, began = self.figures, Left.now(), time.monotonic()
         make = WAYS[figures.channel][0]
         day, way = Day(0, make.counter), make(self._folder, figures.seed)
@@ -208,6 +212,8 @@ class Soak:
                     link.settle()
         except KeyboardInterrupt:
             figures.interrupted = True
+        except Stuck as e:
+            figures.broken.append(str(e))
         finally:
             home.close()
         figures.spent_s = time.monotonic() - began
@@ -257,7 +263,7 @@ class Soak:
             link.settle()
             figures.presentations += 1
             return result
-        raise AssertionError(f"{TRIES} tries of one presentation failed; the last one: {link.inner.last_error}")
+        raise Stuck(f"{TRIES} tries of one presentation failed; the last one: {link.inner.last_error}")
 
 
 class _Holder(HolderOf):

@@ -26,7 +26,7 @@ from dbus_fast.aio import MessageBus
 
 from bench.stacks.air import Air, Weather
 from bench.stacks.ble_end import StackTrouble
-from bench.stacks.bumble_stack import TROUBLE, quietly, tried
+from bench.stacks.bumble_stack import TROUBLE, connect, quietly, tried
 
 BLUEZ = "org.bluez"
 ADAPTER, DEVICE, SERVICE = f"{BLUEZ}.Adapter1", f"{BLUEZ}.Device1", f"{BLUEZ}.GattService1"
@@ -243,7 +243,7 @@ class Bluez:
         if scanning:  # most controllers cannot do both
             await self._device.stop_scanning()
         try:
-            connection = await tried(self._device.connect(known.address))
+            connection = await tried(connect(self._device, known.address))
         except StackTrouble as e:
             raise Refused("Failed", "le-connection-abort-by-local") from e
         finally:

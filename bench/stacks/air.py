@@ -146,7 +146,7 @@ class Air(LocalLink):
 
     def controller(self, name: str, source: Any = None, sink: Any = None) -> Controller:
         """A controller on this air, with packets as long as today's have."""
-        made = Controller(name, source, sink, self)
+        made = _Controller(name, source, sink, self)
         made.le_acl_data_packet_length = made.acl_data_packet_length = LINK_PAYLOAD_BYTES
         made.supported_max_tx_octets = made.supported_max_rx_octets = LINK_PAYLOAD_BYTES
         return made
@@ -154,6 +154,25 @@ class Air(LocalLink):
     async def serve(self, path: str) -> asyncio.Server:
         """Each connection to this socket is a dongle that was plugged in."""
         return await asyncio.get_running_loop().create_unix_server(lambda: _Plug(self), path)
+
+
+class _Controller(Controller):
+    """Bumble's own answers a cancel of a connection that is being made and goes on with it: then it makes no other ever again."""
+
+    def on_hci_le_create_connection_cancel_command(
+        self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        """Core volume 4 part E 7.8.12: the connection is told as failed, after the answer."""
+        pending, self.pending_le_connection = self.pending_le_connection, None
+        if pending is None:
+            return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
+        failed = hci.HCI_LE_Connection_Complete_Event(
+            status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR, connection_handle=0, role=hci.Role.CENTRAL,
+            peer_address_type=pending.peer_address.address_type, peer_address=pending.peer_address,
+            connection_interval=0, peripheral_latency=0, supervision_timeout=0, central_clock_accuracy=0,
+        )
+        asyncio.get_running_loop().call_soon(self.send_hci_packet, failed)
+        return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
 
 
 class _Plug(StreamPacketSource):

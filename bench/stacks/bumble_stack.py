@@ -52,6 +52,8 @@ OPEN_LIMIT_S = 10.0
 """A controller that has not answered to its reset within this is none, or another program holds it."""
 OPERATION_LIMIT_S = 10.0
 """One operation of GATT; bumble's own limit is 30 s."""
+CONNECT_LIMIT_S = 5.0
+"""A peer that has just advertised answers at once, or has gone."""
 QUIET_LIMIT_S = 2.0
 """What is done on leaving may take so long."""
 ADVERTISING_MS = 20.0
@@ -310,7 +312,7 @@ class ClientStack(_Stack):
         finally:
             self._device.remove_listener(self._device.EVENT_ADVERTISEMENT, look)
             await quietly(self._radio.orderly(self._device.stop_scanning()))
-        connection = await asyncio.wait_for(self._device.connect(address), OPERATION_LIMIT_S)
+        connection = await connect(self._device, address)
         self._take(connection)
         self._peer = Peer(connection)
         return Connected(connection.att_mtu)
@@ -334,6 +336,16 @@ class ClientStack(_Stack):
 
     async def close(self) -> None:
         await self._drop()
+
+
+async def connect(device: Device, address: hci.Address) -> Connection:
+    """To who advertised from there. Whether he has gone or we have changed our minds, the controller is told to let be: one that
+    still tries connects to nobody else."""
+    try:
+        return await device.connect(address, timeout=CONNECT_LIMIT_S)
+    except asyncio.CancelledError:
+        await quietly(device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command()))
+        raise
 
 
 async def _queued(operation: Awaitable[None]) -> None:
@@ -371,4 +383,4 @@ def _plain(number: UUID) -> uuid.UUID:
     return uuid.UUID(bytes=bytes(number)[::-1]) if len(bytes(number)) == 16 else uuid.UUID(int=0)
 
 
-__all__ = ["TROUBLE", "ClientStack", "Radio", "ServerStack", "quietly", "remedy", "tried"]
+__all__ = ["TROUBLE", "ClientStack", "Radio", "ServerStack", "connect", "quietly", "remedy", "tried"]
