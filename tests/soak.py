@@ -27,7 +27,6 @@ from typing import Any, cast
 from unittest.mock import patch
 
 from bench.exits import ENVIRONMENT, INTERRUPTED, PASS
-from bench.worker import START_S
 from virtual_devices.cloud.issuer import CardIssuer
 from virtual_devices.errors import LinkError
 from virtual_devices.link import RESET, AddressedLink, Attempt, Link, Outcome
@@ -54,6 +53,10 @@ PORTRAIT_BYTES = 1000
 """Less than a photograph has: here many presentations count, not long ones."""
 LATE_S = 2.0
 """How much later than its limit an exchange may end: a killed process has to be waited for, on a machine that others use too."""
+
+
+STARTING_S = 10.0
+"""What the start of a worker takes is added to a limit: seconds at most, also here. The driver itself gives up later still."""
 
 
 class Stuck(Exception):
@@ -110,7 +113,7 @@ class Troubled:
 
     def _timed(self, act: Callable[[float], Attempt], limit_s: float) -> Attempt:
         began = time.monotonic()
-        starting_s = 0.0 if self.inner.worker_pid else START_S  # what a start takes is added to the limit
+        starting_s = 0.0 if self.inner.worker_pid else STARTING_S
         attempt = act(limit_s)
         self._note(attempt, time.monotonic() - began - limit_s - starting_s)
         return attempt
