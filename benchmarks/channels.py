@@ -189,12 +189,20 @@ class Way:
             reached = DriverLink(self.link).connect_to(self.echo, LIMIT_S)
             if reached.outcome is not Outcome.REPLIED:
                 raise LinkError(self.link.last_error)
-            through += timed(lambda: self.link.attempt(self.small, LIMIT_S), block)
+            through += timed(self._through, block)
             self.link.disconnect()
             self.bare.reach(self.echo)
-            alone += timed(lambda: self.bare.send(self.small), block)
+            alone += timed(self._alone, block)
             self.bare.close()
         return figures(self.channel, "an exchange", through, self.name, alone)
+
+    def _through(self) -> None:
+        if not self.link.attempt(self.small, LIMIT_S).reply:  # one that failed at once is no quick one
+            raise LinkError(self.link.last_error)
+
+    def _alone(self) -> None:
+        if not self.bare.send(self.small):
+            raise LinkError(f"{self.name}: no answer")
 
     def presentations(self, times: int) -> list[Figure]:
         through: list[float] = []
