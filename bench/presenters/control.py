@@ -150,8 +150,7 @@ class Control:
 
     def holder(self, act: str, **more: Any) -> dict[str, Any]:
         """The holder of what is presented does this: ``look``, ``lead``, ``prove``, ``agree``, ``approve``, ``refuse``,
-        ``leave``
-        (:meth:`bench.willing.WillingHolder.act`). ``met`` in the answer: whether a reader has the phone now."""
+        ``leave`` (:meth:`bench.willing.WillingHolder.act`). ``met`` in the answer: whether a reader has the phone now."""
         return self._ask({"op": "holder", "act": act, **more})
 
     def status(self) -> dict[str, Any]:
