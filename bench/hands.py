@@ -13,6 +13,7 @@ import fcntl
 import os
 import select
 import shlex
+import shutil
 import subprocess
 import termios
 import time
@@ -101,9 +102,15 @@ class Program:
     why_none = ""
 
     def __init__(self, command: str) -> None:
-        self._words = shlex.split(command)
+        try:
+            self._words = shlex.split(command)
+        except ValueError as e:
+            raise UsageError(f"--hands {command!r}: {e}; quote it as for a shell") from None
         if not self._words:
             raise UsageError("--hands: name the program that does the steps")
+        if shutil.which(self._words[0]) is None:
+            raise UsageError(f"--hands {command!r}: {self._words[0]} is no program: give one on the PATH, or the path of a file "
+                             "that may be executed")
 
     def ask(self, step: Step, limit_s: float, seen: Callable[[], bool] = unseen, *, about: str = "") -> bool:
         try:

@@ -109,10 +109,19 @@ def test_program_does_the_step_in_place_of_a_person(tmp_path: Path) -> None:
     assert robot.ask(Step.REMOVE, 5.0) is False
 
 
-def test_program_that_is_too_slow_or_not_there_is_told() -> None:
+def test_program_that_is_too_slow_or_has_gone_is_told(tmp_path: Path) -> None:
     assert Program("sleep 5").ask(Step.TAP, 0.05) is False
+    (file := tmp_path / "nothing-there").touch(mode=0o755)
+    gone = Program(str(file))
+    file.unlink()
     with pytest.raises(NoHandsError, match="nothing-there"):
-        Program("/nothing-there").ask(Step.TAP, 1.0)
+        gone.ask(Step.TAP, 1.0)
+
+
+@pytest.mark.parametrize("wrong", ["/nothing-there", "nothing-on-the-path --fast", "tap 'twice", "''", " "])
+def test_program_that_cannot_be_called_is_refused_before_anything_starts(wrong: str) -> None:
+    with pytest.raises(UsageError, match="--hands"):
+        hands(wrong)
 
 
 def test_nobody_is_asked_in_vain() -> None:
