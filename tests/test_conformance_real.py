@@ -124,4 +124,5 @@ def test_device_that_is_not_there_is_given_up(place: Place) -> None:
         result = perform(case, dut.tester, real=True)
         assert result.verdict is Verdict.ERROR
         dut.done(result)
-    assert "not tried further" in dut.way.given_up
+    assert "not tried further: " in dut.way.given_up
+    assert result.why in dut.way.given_up

@@ -106,7 +106,7 @@ class RealWay(Way):
 
     def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
         super().__init__(suite, found, channel, means)
-        self._silent = 0
+        self._silent, self._why = 0, ""
         self.ours = False  # our own presenter shows it: its holder is invented
 
     @property
@@ -122,12 +122,14 @@ class RealWay(Way):
         if any(row.outcome == Outcome.REPLIED.value for row in rows):
             self._silent = 0
         elif rows or result.verdict is Verdict.ERROR:
-            self._silent += 1
+            self._silent, self._why = self._silent + 1, result.why
 
     @property
     def given_up(self) -> str:
-        return f"it answered nothing in {GIVE_UP} cases one after the other, and is not tried further" if (
-            self._silent >= GIVE_UP) else ""
+        if self._silent < GIVE_UP:
+            return ""
+        last = f": {self._why}" if self._why else ""
+        return f"it answered nothing in {GIVE_UP} cases one after the other, and is not tried further{last}"
 
     def tested(self, device: Any, world: World, name: str) -> Tester:
         """The suite's tester of a device."""
