@@ -115,6 +115,8 @@ def command(
     _tell(report, as_json)
     if out is not None:
         click.echo(write(report, out, key=key, language=lang, captures=results.captures), err=as_json)
+    if asked.only and not report.judged:
+        click.echo(_nothing(asked), err=True)
     late = unexpected_passes(report)
     for judged in late:
         click.echo(f"EXPECTED TO FAIL, AND PASSED  {judged.case} over {judged.channel}: {judged.wanted}", err=True)
@@ -180,6 +182,12 @@ def _tell_times(report: Report) -> None:
                      str(one.more or ""), one.why + known))
     if rows:
         print_table(("limit", "channel", "verdict", "at most", "presented", "slower", "still needed", "why"), rows)
+
+
+def _nothing(asked: Asked) -> str:
+    """Why no case ran, and what to do."""
+    timed = "" if asked.latency else ", and --latency FILE adds the limits of time"
+    return f"nothing ran: no case of what is tried begins with --only {' or '.join(asked.only)}; --list has all cases{timed}"
 
 
 def _list(only: tuple[str, ...], as_json: bool) -> None:

@@ -121,7 +121,8 @@ def _over(suite: Suite, moniker: str) -> tuple[str, ...]:
 
 
 def _monikers(kind: Kind, text: str) -> tuple[Moniker, ...]:
-    return for_role(kind.value, text) if kind.value in ROLES else tuple(parse(part) for part in text.split(JOINED))
+    given = f"--dut {kind.value}={text}"
+    return for_role(kind.value, text, given) if kind.value in ROLES else tuple(parse(part) for part in text.split(JOINED))
 
 
 def _way(suite: Suite, found: tuple[Moniker, ...]) -> type[Way]:

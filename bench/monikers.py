@@ -97,19 +97,20 @@ def parse(text: str, allowed: Iterable[Kind] = tuple(Kind)) -> Moniker:
     return Moniker(kind, where)
 
 
-def for_role(role: str, text: str) -> tuple[Moniker, ...]:
-    """The moniker of a role: one, or for a wallet over Bluetooth the code's and the phone's. Raises UsageError."""
-    allowed = ROLES[role]
+def for_role(role: str, text: str, given: str = "") -> tuple[Moniker, ...]:
+    """The moniker of a role: one, or for a wallet over Bluetooth the code's and the phone's. ``given``: how it stood on the
+    command line, ``--ROLE TEXT`` when left out. Raises UsageError."""
+    allowed, given = ROLES[role], given or f"--{role} {text!r}"
     found = tuple(parse(part, allowed) for part in text.split(JOINED))
     for one in found:
         if one.kind not in allowed:
             better = next((r for r, kinds in ROLES.items() if one.kind in kinds), "")
             hint = f"; {_WORDS[one.kind].partition(' ')[0]} can be a {better}" if better else ""
-            raise UsageError(f"--{role} {text!r}: a {role} is {_listed(allowed)}{hint}")
+            raise UsageError(f"{given}: a {role} is {_listed(allowed)}{hint}")
     kinds = tuple(sorted(one.kind.value for one in found))
     if kinds in (("ble",), ("qr",)) or (len(found) > 1 and kinds != ("ble", "qr")):
         raise UsageError(
-            f"--{role} {text!r}: a phone over Bluetooth is found by the code on its screen: \"qr:PATH{JOINED}ble:NAME\""
+            f"{given}: a phone over Bluetooth is found by the code on its screen: \"qr:PATH{JOINED}ble:NAME\""
         )
     return found
 

@@ -89,12 +89,15 @@ def test_command_tries_the_reference_device() -> None:
 
 
 def test_command_says_that_nothing_ran() -> None:
-    assert conform("--only", "wallet.nothing", "--json", "-n", "1").returncode == 5
+    done = conform("--only", "wallet.nothing", "--json", "-n", "1")
+    assert done.returncode == 5
+    assert "nothing ran: no case of what is tried begins with --only wallet.nothing; --list" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("wrong", "says"), [
         ("phone=virtual", "one of"), ("wallet=http:x", "https"), ("clinic=pcsc:X", "there is virtual"), ("wallet", "KIND"),
+        ("wallet=ble:", "--dut wallet=ble:: a phone over Bluetooth"),
     ]
 )
 def test_command_refuses_a_device_that_there_is_not(wrong: str, says: str) -> None:
