@@ -263,10 +263,14 @@ def answer_calls(handlers: Mapping[int, Handler]) -> None:
     taken away from everybody else, so that a library that writes to stdout cannot break the frames.
     """
     frames = Frames.own()
+    buffer = bytearray()
     while True:
-        head = _read_exactly(frames.fd_in, _HEAD.size)
-        length, op = _HEAD.unpack(head)
-        payload = _read_exactly(frames.fd_in, length) if length else b""
+        while (request := frames.take(buffer)) is None:
+            part = os.read(frames.fd_in, _CHUNK_BYTES)
+            if not part:
+                raise SystemExit(0)
+            buffer += part
+        op, payload = request
         try:
             answer = handlers[op](payload)
             for part in (answer,) if isinstance(answer, bytes) else answer:
@@ -340,14 +344,3 @@ def _die_with_parent(fd_in: int) -> None:
         os._exit(0)
 
     threading.Thread(target=wait_for_hangup, daemon=True, name="hangup").start()
-
-
-def _read_exactly(fd: int, count: int) -> bytes:
-    parts: list[bytes] = []
-    while count:
-        part = os.read(fd, count)
-        if not part:
-            raise SystemExit(0)
-        parts.append(part)
-        count -= len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)

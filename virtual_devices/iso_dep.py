@@ -77,27 +77,38 @@ class Block:
         if not raw:
             raise MalformedIsoDep("a block of no bytes")
         pcb = raw[0]
-        kind = _kind(pcb)
+        meant = _PCBS[pcb]
+        if meant is None:
+            raise MalformedIsoDep(f"PCB {pcb:02X}")
+        kind, number, more, inf_bytes = meant
         cid: int | None = None
         inf = bytes(raw[1:])
         if pcb & _CID_IN_PCB:
             if not inf or inf[0] & 0x30 or inf[0] & 0x0F == 0x0F:
                 raise MalformedIsoDep("a block without the CID that its PCB announces, or a reserved one")
             cid, inf = inf[0] & 0x0F, inf[1:]  # the other bits are the card's power level
-        if len(inf) != {Kind.I: len(inf), Kind.WTX: 1}.get(kind, 0):
+        if inf_bytes is not None and len(inf) != inf_bytes:
             raise MalformedIsoDep(f"{len(inf)} bytes of INF in a block {kind.name}")
-        numbered = kind in (Kind.I, Kind.ACK, Kind.NAK)
-        return cls(kind, pcb & 1 if numbered else 0, inf, kind is Kind.I and bool(pcb & _MORE), cid)
+        return cls(kind, number, inf, more, cid)
 
 
-def _kind(pcb: int) -> Kind:
+_Meant = tuple[Kind, int, bool, int | None]
+"""What a PCB says: the kind, the block number, whether more follow, the length of INF where only one is right."""
+
+
+def _meant(pcb: int) -> _Meant | None:
     if pcb & 0xE6 == 0x02:
-        return Kind.I
+        return Kind.I, pcb & 1, bool(pcb & _MORE), None
     if pcb & 0xE6 == 0xA2:
-        return Kind.NAK if pcb & _NAK else Kind.ACK
+        return Kind.NAK if pcb & _NAK else Kind.ACK, pcb & 1, False, 0
     if pcb & 0xF7 in (0xC2, 0xF2):
-        return Kind(pcb & 0xF7)
-    raise MalformedIsoDep(f"PCB {pcb:02X}")
+        kind = Kind(pcb & 0xF7)
+        return kind, 0, False, 1 if kind is Kind.WTX else 0
+    return None
+
+
+_PCBS = tuple(map(_meant, range(256)))
+"""Worked out once: a block is parsed at each end of each frame."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,11 @@ class Pcd:
         self._cid = cid
         self._retries = retries
         self._number = 0
+        self._waiting_s = ats.frame_waiting_s
+        self._receipts = {
+            kind: tuple(Frame(Block(kind, number, cid=cid).to_bytes(), self._waiting_s + _DELTA_S) for number in (0, 1))
+            for kind in (Kind.ACK, Kind.NAK)
+        }
 
     def exchange(self, command: bytes) -> Blocks:
         """Carry one message and its answer."""
@@ -83,7 +88,7 @@ class Pcd:
         block = yield from self._deliver(pieces[-1], False, patience)
         answer = block.inf
         while block.more:
-            block = yield from self._ask(Block(Kind.ACK, self._number, cid=self._cid), Kind.ACK, patience)
+            block = yield from self._ask(self._receipts[Kind.ACK][self._number], Kind.ACK, patience)
             if block.kind is not Kind.I:
                 raise Lost(f"{block.kind.name} inside a chained answer")
             self._number ^= 1
@@ -96,14 +101,14 @@ class Pcd:
         """Send the card to sleep. False: it did not say that it went."""
         request = Block(Kind.DESELECT, cid=self._cid).to_bytes()
         for _ in range(self._retries + 1):
-            answer = yield Frame(request, self._ats.frame_waiting_s + _DELTA_S)
+            answer = yield Frame(request, self._waiting_s + _DELTA_S)
             if answer == request:
                 return True
         return False
 
     def _deliver(self, piece: bytes, more: bool, patience: _Patience) -> Generator[Frame, bytes | None, Block]:
         """One I-block, until the card has it: its R(ACK) in a chain, else the first block of its answer."""
-        request = Block(Kind.I, self._number, piece, more, self._cid)
+        request = Frame(Block(Kind.I, self._number, piece, more, self._cid).to_bytes(), self._waiting_s + _DELTA_S)
         while True:
             block = yield from self._ask(request, Kind.NAK, patience)
             if block.number == self._number:
@@ -113,18 +118,17 @@ class Pcd:
                 return block
             patience.repeat()  # 6
 
-    def _ask(self, request: Block, complaint: Kind, patience: _Patience) -> Generator[Frame, bytes | None, Block]:
+    def _ask(self, request: Frame, complaint: Kind, patience: _Patience) -> Generator[Frame, bytes | None, Block]:
         """Send a block until something useful comes: an I-block of this number, or an R(ACK). S(WTX) is answered here."""
-        waiting_s = self._ats.frame_waiting_s
-        raw = yield Frame(request.to_bytes(), waiting_s + _DELTA_S)
+        raw = yield request
         while True:
             block = self._useful(raw)
             if block is None:
                 patience.silence()
-                raw = yield Frame(Block(complaint, self._number, cid=self._cid).to_bytes(), waiting_s + _DELTA_S)  # 4, 5
+                raw = yield self._receipts[complaint][self._number]  # 4, 5
             elif block.kind is Kind.WTX:
                 patience.extend()
-                longer_s = min(waiting_s * block.inf[0], _LONGEST_WAIT_S)
+                longer_s = min(self._waiting_s * block.inf[0], _LONGEST_WAIT_S)
                 raw = yield Frame(Block(Kind.WTX, inf=block.inf, cid=self._cid).to_bytes(), longer_s + _DELTA_S)  # 3
             else:
                 if block.number == self._number:
