@@ -2,7 +2,7 @@
 
 A :class:`Stack` carries out actions one by one and tells events through :meth:`End.tell`, from callbacks in the same event
 loop. The machine sees what happens in the order in which it happened: an event that comes while an action is carried out waits
-until that is done. What asks for no action is done at once, in the callback or in the caller's own task; each change of task would
+until that is done. What asks for no action is done at once, in the callback or in the caller's task; each change of task would
 cost an exchange 15 us and more.
 """
 
