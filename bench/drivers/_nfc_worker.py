@@ -165,10 +165,14 @@ class Reader:
                 return result
 
     def _carry(self, frame: Frame) -> bytes | None:
-        """One frame and its answer; None when none came or a damaged one did."""
+        """One frame and its answer; None when none came or a damaged one did. Past nfcpy's frontend, which writes each frame out
+        in hex for a log that nobody reads: as dear as ISO-DEP itself."""
         self._damaged = False
+        device, target = self._clf.device, self._clf.target
+        if device is None or target is None:
+            raise OSError(errno.ENODEV, "no reader")
         try:
-            block = self._clf.exchange(bytearray(frame.block), frame.timeout_s)
+            block = device.send_cmd_recv_rsp(target, bytearray(frame.block), frame.timeout_s)
         except nfc.clf.TimeoutError:
             return None
         except (nfc.clf.TransmissionError, nfc.clf.ProtocolError):

@@ -113,12 +113,14 @@ class Card:
         began = time.perf_counter_ns()
         if self._doubtful:
             self._wait_for_removal(min(SETTLE_S, deadline - time.monotonic()))
-        while True:
-            code, protocol, atr = self._try_connect(deadline)
-            left_s = deadline - time.monotonic()
-            if code not in _WORTH_WAITING or left_s <= 0:
-                return CONNECTED.pack(code, protocol, time.perf_counter_ns() - began) + atr
-            time.sleep(min(RETRY_S, left_s))
+        code, protocol, atr = self._try_connect()  # mostly the card is there, and a look is a question more to pcscd
+        while code in _WORTH_WAITING and deadline > time.monotonic():
+            code = self._wait_for_card(deadline)
+            if code == OK:
+                code, protocol, atr = self._try_connect()
+            if code in _WORTH_WAITING:
+                time.sleep(max(0.0, min(RETRY_S, deadline - time.monotonic())))
+        return CONNECTED.pack(code, protocol, time.perf_counter_ns() - began) + atr
 
     def _asked(self, payload: bytes) -> float:
         """Keep what is asked for; the deadline of it."""
@@ -128,11 +130,10 @@ class Card:
         self._reset = scard.SCARD_RESET_CARD if warm else scard.SCARD_UNPOWER_CARD
         return float(deadline)
 
-    def _try_connect(self, deadline: float) -> tuple[int, int, bytes]:
-        code = self._wait_for_card(deadline)
+    def _try_connect(self) -> tuple[int, int, bytes]:
+        code, context = self._context.establish()
         if code != OK:
             return code, 0, b""
-        _, context = self._context.establish()
         hresult, handle, protocol = scard.SCardConnect(context, self._reader, self._share, self._protocols)
         if hresult != OK:
             return self._failed(hresult), 0, b""
