@@ -1,7 +1,8 @@
 """Each channel: an exchange and a presentation through the bench's driver, against the bare library, side by side in one run.
 
 A phone is presented by a process of its own (``vhc-bench present``), and asked by turns: by the driver, whose library runs in a
-worker process, and by the library alone in this process (pyscard; nfcpy with its own ISO-DEP; bleak). Presentations are the same
+worker process; by the library alone in this process (pyscard; nfcpy with its own ISO-DEP; bleak); and by the library in a process
+of its own behind two pipes, which is the least that a process which can be killed adds. Presentations are the same
 flow over both: engagement, session, registration, good-bye. Over Bluetooth LE an exchange alone is one with a device that sends
 back what it was sent, in one process more.
 """
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from statistics import median, quantiles
 from typing import IO, Any
@@ -27,6 +29,7 @@ from bench.clock import WallClock
 from bench.drivers import RealLink, ble, nfc, pcsc
 from bench.sample_phone import SamplePhone
 from bench.sample_readers import PARTIES
+from benchmarks._apart import Apart
 from benchmarks._bare import LIMIT_S, Bare, BareLink, Bleak, Nfcpy, Pyscard
 from benchmarks._echo import SHOWN
 from benchmarks._table import Figure, options, show
@@ -44,7 +47,7 @@ from virtual_devices.reader.transmit import Handle
 SEED = 4
 SMALL = type4.select(type4.AID).to_bytes()
 """A command that the phone answers from memory."""
-ROUNDS, BLOCK, PRESENTATIONS = 20, 40, 30
+ROUNDS, BLOCK, PRESENTATIONS = 20, 40, 60
 SAMPLE = (2, 8, 2)
 BLE_BYTES = 500
 
@@ -166,12 +169,14 @@ def timed(act: Callable[[], Any], times: int) -> list[float]:
 
 @dataclass(frozen=True)
 class Way:
-    """One channel: the driver's link, the library alone. ``small``: a message that is answered at once, by who has the engagement
-    ``echo`` where the medium needs one. ``screen``: shows the phone's code, a new one for each session."""
+    """One channel: the driver's link, the library alone, and in a process of its own. ``small``: a message that is answered at
+    once, by who has the engagement ``echo`` where the medium needs one. ``screen``: shows the phone's code, a new one for each
+    session."""
 
     channel: str
     link: RealLink
     bare: Bare
+    apart: Apart
     name: str
     small: bytes = SMALL
     echo: bytes = b""
@@ -182,50 +187,70 @@ class Way:
         return [*self.exchanges(rounds, block), *self.presentations(presentations)]
 
     def exchanges(self, rounds: int, block: int) -> list[Figure]:
-        """By turns: the driver, and the library alone."""
+        """By turns: the driver, the library alone, the library apart."""
         through: list[float] = []
         alone: list[float] = []
+        apart: list[float] = []
         for _ in range(rounds):
             reached = DriverLink(self.link).connect_to(self.echo, LIMIT_S)
             if reached.outcome is not Outcome.REPLIED:
                 raise LinkError(self.link.last_error)
             through += timed(self._through, block)
             self.link.disconnect()
-            self.bare.reach(self.echo)
-            alone += timed(self._alone, block)
-            self.bare.close()
-        return figures(self.channel, "an exchange", through, self.name, alone)
+            for bare, spent in ((self.bare, alone), (self.apart, apart)):
+                bare.reach(self.echo)
+                spent += timed(partial(self._sent, bare), block)
+                bare.close()
+        return figures(self.channel, "an exchange", through, self.name, alone, apart)
 
     def _through(self) -> None:
         if not self.link.attempt(self.small, LIMIT_S).reply:  # one that failed at once is no quick one
             raise LinkError(self.link.last_error)
 
-    def _alone(self) -> None:
-        if not self.bare.send(self.small):
+    def _sent(self, bare: Bare) -> None:
+        if not bare.send(self.small):
             raise LinkError(f"{self.name}: no answer")
 
     def presentations(self, times: int) -> list[Figure]:
         through: list[float] = []
         alone: list[float] = []
+        apart: list[float] = []
         reader = Reader()
         for _ in range(times):
             through += timed(lambda: reader.present(DriverLink(self.link), self.medium, self.screen), 1)
             self.link.disconnect()
-            alone += timed(lambda: reader.present(BareLink(self.bare), self.medium, self.screen), 1)
-            self.bare.close()
-        return figures(self.channel, "a presentation", through, self.name, alone)
+            for bare, spent in ((self.bare, alone), (self.apart, apart)):
+                spent += timed(partial(reader.present, BareLink(bare), self.medium, self.screen), 1)
+                bare.close()
+        return figures(self.channel, "a presentation", through, self.name, alone, apart)
 
 
-def figures(channel: str, what: str, through: list[float], name: str, alone: list[float]) -> list[Figure]:
-    """p50 and p95 of both, and what the driver adds."""
+def figures(
+    channel: str, what: str, through: list[float], name: str, alone: list[float], apart: list[float],
+) -> list[Figure]:
+    """p50 and p95 of all three, and what the driver and a process of its own add."""
     found = []
     for share, pick in (("p50", median), ("p95", lambda values: quantiles(values, n=20)[-1])):
-        mine, theirs = pick(through), pick(alone)
+        mine, theirs, floor = pick(through), pick(alone), pick(apart)
         found += [
             Figure(f"{channel}: {what}, {share}", mine, "us", name, mine / theirs),
             Figure(f"{channel}: {what}, {share}, {name}", theirs, "us"),
+            Figure(f"{channel}: {what}, {share}, apart", floor, "us", name, floor / theirs),
         ]
-    return [*found, Figure(f"{channel}: {what}, added at p50", median(through) - median(alone), "us")]
+    return [
+        *found, Figure(f"{channel}: {what}, added at p50", median(through) - median(alone), "us"),
+        Figure(f"{channel}: {what}, added at p50 by a process", median(apart) - median(alone), "us"),
+    ]
+
+
+@contextmanager
+def apart(channel: str, where: str = "") -> Iterator[Apart]:
+    """The library of a channel in a process of its own."""
+    process = Apart(channel, where)
+    try:
+        yield process
+    finally:
+        process.end()
 
 
 def over_pcsc(*work: int) -> list[Figure]:
@@ -237,7 +262,8 @@ def over_pcsc(*work: int) -> list[Figure]:
             link.disconnect()
             bare = Pyscard("Virtual PCD 00 00")
             try:
-                return Way("pcsc", link, bare, "pyscard alone").measure(*work)
+                with apart("contact", "Virtual PCD 00 00") as other:
+                    return Way("pcsc", link, bare, other, "pyscard alone").measure(*work)
             finally:
                 bare.close()
 
@@ -249,7 +275,8 @@ def over_nfc(*work: int) -> list[Figure]:
     with presented("nfc", "--path", f"udp:localhost:{port}"), nfc.open(f"udp:localhost:{port}") as link:
         bare = Nfcpy(port)
         try:
-            return Way("nfc", link, bare, "nfcpy alone").measure(*work)
+            with apart("nfc", str(port)) as other:
+                return Way("nfc", link, bare, other, "nfcpy alone").measure(*work)
         finally:
             bare.close()
 
@@ -262,10 +289,11 @@ def over_ble(*work: int) -> list[Figure]:
         echo = [sys.executable, "-m", "benchmarks._echo", phone.transport()]
         with subprocess.Popen(echo, stdin=subprocess.PIPE), ble.open("", env=env) as link:
             bare = Bleak()
-            way = Way("ble", link, bare, "bleak alone", bytes(BLE_BYTES), SHOWN.raw, Medium.QR_BLE, phone)
             try:
-                rounds, block, presentations = work
-                return way.measure(max(2, rounds // 4), block // 2, presentations)
+                with apart("ble") as other:
+                    way = Way("ble", link, bare, other, "bleak alone", bytes(BLE_BYTES), SHOWN.raw, Medium.QR_BLE, phone)
+                    rounds, block, presentations = work
+                    return way.measure(max(2, rounds // 4), block // 2, presentations)
             finally:
                 bare.close()
 
