@@ -18,6 +18,7 @@ from bench.conform_asked import Asked
 from bench.conform_report import Results, report_of, write
 from bench.exits import ENVIRONMENT, INCONCLUSIVE, LAW_BROKEN, NOTHING_RAN, PASS, UNEXPECTED_PASS
 from bench.tables import print_table
+from conformance.case import Kind
 from conformance.expected import read as read_expected
 from conformance.limits import Timed
 from conformance.limits import schema as limits_schema
@@ -206,7 +207,7 @@ def _list(only: tuple[str, ...], as_json: bool) -> None:
 def _check_itself(
     only: tuple[str, ...], processes: int, as_json: bool, out: Path | None, lang: str, remember: bool,
 ) -> int:
-    from bench.self_check import Kill, self_check
+    from bench.self_check import Checked, Kill, self_check
     from bench.self_check_report import remember_killers, summary, tell, write_matrix
 
     done = 0
@@ -214,17 +215,18 @@ def _check_itself(
     def progress(kill: Kill, of: int) -> None:
         nonlocal done
         done += 1
-        if not as_json:
-            found = f"{kill.case} over {kill.channel}" if kill.case else f"equivalent: {kill.why}" if kill.why else "SURVIVES"
-            click.echo(f"{done:4} of {of}  {kill.name}  {kill.mutant.what}: {found}")
+        found = f"{kill.case} over {kill.channel}" if kill.case else f"equivalent: {kill.why}" if kill.why else "SURVIVES"
+        click.echo(f"{done:4} of {of}  {kill.name}  {kill.mutant.what}: {found}", err=True)
 
-    checked = self_check(only, processes=processes, progress=progress)
+    def finished(kind: Kind, found: Checked) -> None:
+        if remember:
+            click.echo(remember_killers(kind, found), err=True)
+
+    checked = self_check(only, processes=processes, progress=progress, finished=finished)
     told = summary(checked)
     click.echo(json.dumps(told, sort_keys=True, ensure_ascii=False) if as_json else tell(told))
     if out is not None:
         click.echo(write_matrix(told, out, lang), err=as_json)
-    if remember:
-        click.echo(remember_killers(checked), err=as_json)
     if not checked.kills:
         return NOTHING_RAN
     return PASS if told["enough"] and all(told["idle"].values()) else LAW_BROKEN

@@ -23,8 +23,10 @@ from conformance.vectors.world import World
 from virtual_devices.clock import Clock, seconds
 from virtual_devices.link import Attempt, Outcome, Provenance
 
-HANG_S = 10.0
+HANG_S = 60.0
 """A device that has not answered by then is taken for one that hangs."""
+BUSY_S = 5.0
+"""So has one that has reckoned so long about one answer: time of the processor, which passes no faster on a busy machine."""
 FORK = get_context("fork")
 _VALUES = ("medium", "clock", "channel")
 """What a device has beside methods; handed over as it is when it is new."""
@@ -35,6 +37,7 @@ class Faulty:
 
     def __init__(self, suite: Suite, world: World, channel: str, mutant: Mutant | None, *, watched: bool = False) -> None:
         self.channel = channel
+        self.alive = True
         self._clock: Clock | None = None
         self._near, far = FORK.Pipe()
         self._child = FORK.Process(target=_live, args=(far, suite, world, channel, mutant, watched), daemon=True)
@@ -54,13 +57,17 @@ class Faulty:
         return found
 
     def ask(self, what: str, *rest: Any) -> Any:
-        """What the device's process says. TimeoutError when it does not, or fell over. It is there as late as it is here."""
+        """What the device's process says. TimeoutError when it does not, or fell over; one that hangs is not asked again. It is
+        there as late as it is here."""
+        if not self.alive:
+            raise TimeoutError
         try:
             self._near.send((0 if self._clock is None else self._clock.now_ns(), what, *rest))
             if not self._near.poll(HANG_S):
-                raise TimeoutError
+                raise EOFError
             fine, answer = self._near.recv()
         except (EOFError, OSError) as e:
+            self.alive = False
             raise TimeoutError from e
         if not fine:
             raise TimeoutError(answer)
@@ -121,6 +128,7 @@ def _live(near: Connection, suite: Suite, world: World, channel: str, mutant: Mu
                 now_ns, what, *rest = near.recv()
             except EOFError:
                 return
+            signal.setitimer(signal.ITIMER_PROF, BUSY_S)  # whose signal ends the process
             try:
                 far.at(now_ns)
                 answer = True, getattr(far, what)(*rest)

@@ -112,12 +112,14 @@ class Trial:
         device = Faulty(self.suite, self.world, self.channel, mutant)
         try:
             for case in some:
+                if not device.alive:
+                    device.close()
+                    device = Faulty(self.suite, self.world, self.channel, mutant)
                 try:
                     if self.tried(case, device).verdict is Verdict.FAIL:
                         return case.id
-                except TimeoutError:  # what hung in the case before cannot be set up again
-                    device.close()
-                    device = Faulty(self.suite, self.world, self.channel, mutant)
+                except TimeoutError:  # it cannot even be set up
+                    continue
             return ""
         finally:
             device.close()
@@ -130,9 +132,8 @@ class Trials:
         self.kind = suite.kind
         self.mutants = {mutant.id: mutant for mutant in mutants}
         self.over = {channel: Trial(suite, channel, World(1)) for channel in suite.channels}
-        memory = remembered()
-        self.known = memory.first.get(suite.kind.value, {})
-        self.known_second = memory.second
+        memory = remembered(suite.kind)
+        self.known, self.known_second = memory.first, memory.second
         for mutant in mutants:
             mutant.read()
         self.by_function: dict[str, set[str]] = {}
@@ -186,9 +187,11 @@ def all_mutants(suite: Suite) -> list[Mutant]:
 
 def self_check(
     only: Sequence[str] = (), *, processes: int = PROCESSES, progress: Callable[[Kill, int], None] | None = None,
+    finished: Callable[[Kind, Checked], None] | None = None,
 ) -> Checked:
     """Every mutant of every kind, until a case finds it; of kinds that are tried whole, every case that found none first, until
-    it finds one. ``only``: kinds of device, and beginnings of mutants' names. Raises Unsound."""
+    it finds one. ``only``: kinds of device, and beginnings of mutants' names. ``finished``: called after each kind, with what was
+    found of it. Raises Unsound."""
     kinds = {kind for kind in suites() if kind.value in only}
     begin = tuple(text for text in only if text not in {kind.value for kind in kinds})
     if old := idle.stale(idle.justified(), {case.id for case in cases()}):
@@ -202,13 +205,18 @@ def self_check(
     for kind, mutants in chosen.items():
         if not mutants:
             continue
+        mine = Checked()
         with _Workers(Trials(suites()[kind], whole[kind]), processes) as workers:
             for kill in workers.kills(mutants):
-                found.kills.append(kill)
+                mine.kills.append(kill)
                 if progress is not None:
                     progress(kill, number)
             if not begin:
-                found.second.update(workers.second(found.kills))
+                mine.second.update(workers.second(mine.kills))
+        if finished is not None:
+            finished(kind, mine)
+        found.kills.extend(mine.kills)
+        found.second.update(mine.second)
     return found
 
 
@@ -241,7 +249,7 @@ class _Workers:
             yield _judged(self._trials.kind, mutant, case, channel)
 
     def second(self, kills: Iterable[Kill]) -> dict[str, str]:
-        mine = {kill.mutant.id: kill.case for kill in kills if kill.kind is self._trials.kind}
+        mine = {kill.mutant.id: kill.case for kill in kills}
         names = sorted({case.id for trial in self._trials.over.values() for case in trial.cases} - set(mine.values()))
         left = [name for name in names if not idle.why(name, idle.justified())]
         found = dict(zip(left, self._pool.map(_also, [(name, mine) for name in left]), strict=True))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bench.self_check import Checked
-from conformance.mutants.remembered import NAME, key, remembered, written
+from bench.self_check import Checked, all_mutants
+from conformance.case import Kind, cases
+from conformance.kinds import suites
+from conformance.mutants.remembered import Memory, file_of, key, remembered
 from reports.catalogue import catalogue
 from reports.self_check import page
 from virtual_devices.errors import UsageError
@@ -73,17 +74,29 @@ def write_matrix(told: Mapping[str, Any], folder: Path, language: str = "en") ->
     return path
 
 
-def remember_killers(checked: Checked) -> Path:
-    """Into the source tree. Raises UsageError where there is none."""
-    path = Path(str(files("conformance") / "mutants" / NAME))
-    found = [(k.kind, k.mutant, (k.case, k.channel)) for k in checked.kills if k.case]
-    keys = {k.mutant.id: key(k.mutant) for k in checked.kills}
-    second = {case: keys[mutant] for case, mutant in checked.second.items() if mutant in keys}
+def remember_killers(kind: Kind, checked: Checked) -> Path:
+    """What was found of a kind, into the source tree: in place of what was known of the same, beside what is known of others.
+    Raises UsageError where there is no source tree."""
+    path = Path(str(file_of(kind)))
     try:
-        path.write_text(written(remembered(), found, second), encoding="utf-8")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(memory(remembered(kind), kind, checked).to_json(), encoding="utf-8")
     except OSError as e:
         raise UsageError(f"--remember: {path} cannot be written: {e.strerror or e}") from None
     return path
 
 
-__all__ = ["MATRIX", "PAGE", "remember_killers", "summary", "tell", "write_matrix"]
+def memory(before: Memory, kind: Kind, checked: Checked) -> Memory:
+    """What is known of a kind now; without the faults and cases that are no more."""
+    keys = {mutant.id: key(mutant) for mutant in all_mutants(suites()[kind])}
+    names = {case.id for case in cases()}
+    first = {**before.first, **{key(kill.mutant): (kill.case, kill.channel) for kill in checked.kills if kill.case}}
+    second = {**before.second, **{case: keys[mutant] for case, mutant in checked.second.items() if mutant}}
+    faults = set(keys.values())
+    return Memory(
+        {fault: where for fault, where in first.items() if fault in faults and where[0] in names},
+        {case: fault for case, fault in second.items() if fault in faults and case in names},
+    )
+
+
+__all__ = ["MATRIX", "PAGE", "memory", "remember_killers", "summary", "tell", "write_matrix"]

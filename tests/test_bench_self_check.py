@@ -11,14 +11,14 @@ import pytest
 
 from bench.faulty import Faulty
 from bench.self_check import Checked, Kill, Trial, all_mutants
-from bench.self_check_report import summary, tell, write_matrix
-from conformance.case import Kind
+from bench.self_check_report import memory, summary, tell, write_matrix
+from conformance.case import Kind, cases
 from conformance.kinds import suites
 from conformance.mutants import idle
 from conformance.mutants.by_hand import by_hand, read, tables
 from conformance.mutants.operators import Family, mutants_of
 from conformance.mutants.places import Place
-from conformance.mutants.remembered import Memory, key, remembered, written
+from conformance.mutants.remembered import Memory, key, remembered
 from conformance.vectors.world import World
 from virtual_devices.errors import UsageError
 
@@ -76,7 +76,7 @@ def test_check_that_says_yes_or_no_is_a_refusal() -> None:
 def test_fault_by_hand_is_found_where_it_is_remembered() -> None:
     suite = suites()[Kind.WALLET]
     mutant = next(m for m in by_hand(Kind.WALLET) if m.id == "crypto:nonce-fixed")
-    case, channel = remembered().first["wallet"][key(mutant)]
+    case, channel = remembered(Kind.WALLET).first[key(mutant)]
     trial = Trial(suite, channel, World(1))
     assert trial.finds(mutant, [c for c in trial.cases if c.id == case]) == case
     sound = Faulty(suite, World(1), channel, None)
@@ -117,13 +117,13 @@ def test_page_is_written_in_both_languages(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "en" / "self-check.json").read_text(encoding="utf-8")) == told
 
 
-def test_what_is_remembered_stays_for_kinds_that_were_not_tried() -> None:
-    mutant = all_mutants(suites()[Kind.WALLET])[0]
-    before = Memory({"card": {"a": ("b", "c")}, "wallet": {"old": ("d", "e")}}, {"card.x": "a"})
-    text = written(before, [(Kind.WALLET, mutant, ("wallet.a", "ble"))], {"wallet.b": "f"})
-    assert json.loads(text) == {
-        "first": {"card": {"a": "c b"}, "wallet": {key(mutant): "ble wallet.a"}}, "second": {"card.x": "a", "wallet.b": "f"},
-    }
+def test_what_is_remembered_stays_while_there_is_such_a_fault_and_such_a_case() -> None:
+    one, other = (m for m in by_hand(Kind.WALLET) if m.id in ("crypto:nonce-fixed", "crypto:nonce-skips"))
+    first, second, third, *_ = (c.id for c in cases() if c.kind is Kind.WALLET)
+    before = Memory({key(one): (first, "ble"), "gone": (first, "ble")}, {third: key(one), "gone": key(one)})
+    now = memory(before, Kind.WALLET, Checked([Kill(Kind.WALLET, other, second, "nfc")], {first: other.id, second: ""}))
+    assert now == Memory({key(one): (first, "ble"), key(other): (second, "nfc")}, {third: key(one), first: key(other)})
+    assert json.loads(now.to_json())["first"][key(other)] == f"nfc {second}"
 
 
 def test_idle_cases_are_named_with_their_reason() -> None:

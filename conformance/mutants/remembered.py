@@ -1,33 +1,40 @@
 """Which case found which fault last time: only where to look first, so that a whole self-check takes minutes and not hours.
 
-``killers.json`` is made by ``vhc-bench conform --self-check --remember``. Nothing rests on it: a line that is wrong or missing
-costs time, and no more.
+``killers/KIND.json`` is made by ``vhc-bench conform --self-check --remember``. Nothing rests on it: a line that is wrong or
+missing costs time, and no more.
 """
 
 from __future__ import annotations
 
 import json
 import linecache
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from conformance.case import Kind
 from conformance.mutants.operators import Mutant
 
-NAME = "killers.json"
+FOLDER = "killers"
 Where = tuple[str, str]
 """A case, and the channel over which it is tried."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """``first``: kind of device -> key of a fault -> where it was found. ``second``: case that found none first -> key of a fault
-    that it finds too."""
+    """Of one kind of device. ``first``: key of a fault -> where it was found. ``second``: case that found none first -> key of a
+    fault that it finds too."""
 
-    first: Mapping[str, Mapping[str, Where]]
-    second: Mapping[str, str]
+    first: Mapping[str, Where] = field(default_factory=dict)
+    second: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """A line each, in order: so that two who try different faults change different lines."""
+        first = {fault: f"{channel} {case}" for fault, (case, channel) in self.first.items()}
+        table = {"first": first, "second": dict(self.second)}
+        return json.dumps(table, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
 
 
 def key(mutant: Mutant) -> str:
@@ -41,12 +48,18 @@ def of_function(mutant: Mutant) -> str:
     return f"{mutant.module.removeprefix('virtual_devices.')}:{mutant.function}"
 
 
-def remembered() -> Memory:
-    """What was found last time."""
-    text = (files("conformance") / "mutants" / NAME).read_text(encoding="utf-8")
-    table = json.loads(text)
-    first = {kind: {fault: _where(told) for fault, told in found.items()} for kind, found in table["first"].items()}
-    return Memory(first, table["second"])
+def file_of(kind: Kind) -> Traversable:
+    """Where a kind's memory is kept."""
+    return files("conformance") / "mutants" / FOLDER / f"{kind.value}.json"
+
+
+def remembered(kind: Kind) -> Memory:
+    """What was found last time; nothing where nobody kept it."""
+    file = file_of(kind)
+    if not file.is_file():
+        return Memory()
+    table = json.loads(file.read_text(encoding="utf-8"))
+    return Memory({fault: _where(told) for fault, told in table["first"].items()}, table["second"])
 
 
 def _where(told: str) -> Where:
@@ -54,14 +67,4 @@ def _where(told: str) -> Where:
     return case, channel
 
 
-def written(before: Memory, found: Iterable[tuple[Kind, Mutant, Where]], second: Mapping[str, str]) -> str:
-    """The file's text: what was found now in place of all that was known of these kinds; ``second``: added to what was known."""
-    now: dict[str, dict[str, Where]] = {}
-    for kind, mutant, where in found:
-        now.setdefault(kind.value, {})[key(mutant)] = where
-    every = {**before.first, **now}
-    told = {kind: {fault: f"{channel} {case}" for fault, (case, channel) in there.items()} for kind, there in every.items()}
-    return json.dumps({"first": told, "second": {**before.second, **second}}, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
-
-
-__all__ = ["NAME", "Memory", "Where", "key", "of_function", "remembered", "written"]
+__all__ = ["FOLDER", "Memory", "Where", "file_of", "key", "of_function", "remembered"]
