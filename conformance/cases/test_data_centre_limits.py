@@ -29,6 +29,8 @@ ID_NO = HOLDER.holder.id_no
 BEGIN = {"card_no": CARD_NO, "visit_type": "01"}
 FACTS = {"id_no": ID_NO, "birth_date": HOLDER.holder.birth_date.isoformat(), "household_no": HOLDER.household_no}
 REQUEST = b"conformance 0010"
+NOTHING: tuple[Any, ...] = (b"", None)
+"""What might stand where a phone signs over a challenge that it was never given."""
 
 
 # -- insurance
@@ -237,8 +239,9 @@ def test_too_little_and_nobody_have_their_codes(data_centre: DataCentreTester) -
 def test_proof_without_a_challenge_or_altered_is_refused(data_centre: DataCentreTester) -> None:
     """Without a challenge neither certificate nor attestation proves anything; an altered proof does not hold."""
     phone = data_centre.phone()
-    given = phone.certificate("report-lost", CARD_NO, ID_NO, b"")
-    data_centre.equal("a certificate", phone.ask("report-lost", {"card_no": CARD_NO, "given": given})[0], "9002")
+    for none in NOTHING:
+        given = phone.certificate("report-lost", CARD_NO, ID_NO, none)
+        data_centre.equal("a certificate", phone.ask("report-lost", {"card_no": CARD_NO, "given": given})[0], "9002")
     arguments = {"card_no": CARD_NO, "given": FACTS, "attestation": phone.attestation(b"")}
     data_centre.equal("an attestation", phone.ask("apply", arguments)[0], "1024")
     right = phone.certificate("report-lost", CARD_NO, ID_NO, phone.challenge())
@@ -263,7 +266,8 @@ def test_proof_by_a_card_is_of_this_phones_own(data_centre: DataCentreTester) ->
     card = phone.applied(CARD_NO, ID_NO)
     phone.done("activate", {"card": card})
     data_centre.equal("no message", lost(phone, {"id_no": ID_NO, "bound_proof": b"x"}), "9002")
-    data_centre.equal("without a challenge", lost(phone, phone.own_proof("report-lost", CARD_NO, ID_NO, b"")), "9002")
+    for none in NOTHING:
+        data_centre.equal("without a challenge", lost(phone, phone.own_proof("report-lost", CARD_NO, ID_NO, none)), "9002")
     other.device = phone.device
     stolen = other.own_proof("report-lost", CARD_NO, ID_NO, other.challenge())
     data_centre.equal("on another phone", lost(other, stolen), "9002")
@@ -337,6 +341,31 @@ def test_late_records_of_a_person_have_a_mebibyte_at_most(data_centre: DataCentr
         arguments = {"card_no": CARD_NO, "chains": pen.chains, "records": [pen.sign(fee)] * 55}
         codes.append(data_centre.ask("late-records", arguments)[0])
     data_centre.equal("codes", codes, ["0", "0", "9004"])
+
+
+@case("P-LAT-01", nature=Nature.LIMIT, zh="遲到紀錄：恰為 1 MiB 即收，多一位元組即拒")
+def test_late_records_of_exactly_a_mebibyte_are_taken(data_centre: DataCentreTester) -> None:
+    """Records and certificates that wait for one person, of a mebibyte together, are taken; with a byte more they are not."""
+    pen = Pen(data_centre.clinic, data_centre.world, holder_of(data_centre.phone().device.public_key()))
+    certificates = sum(len(der) for chain in pen.chains for der in chain)
+
+    def fee(name: str, length: int) -> bytes:
+        return pen.sign(replace(pen.visit(data_centre.now_ns, name), kind=Kind.FEE, fields={1: bytes(length)}))
+
+    def ask(records: list[bytes]) -> str:
+        return data_centre.ask("late-records", {"card_no": CARD_NO, "chains": pen.chains, "records": records})[0]
+
+    left = 1 << 20
+    for number in range(2):
+        records = [fee(f"long {number}", 7_500)] * 55
+        data_centre.equal(f"request {number + 1}", ask(records), "0")
+        left -= sum(map(len, records)) + certificates
+    empty = len(fee("last", 7_500)) - 7_500
+    number = (left - certificates) // (empty + 7_500) + 1
+    each, more = divmod(left - certificates - number * empty, number)
+    last = [fee("last", each)] * (number - 1)
+    data_centre.equal("a byte more", ask([*last, fee("end", each + more + 1)]), "9004")
+    data_centre.equal("a mebibyte", ask([*last, fee("end", each + more)]), "0")
 
 
 def _rx() -> Mapping[str, Each]:

@@ -105,7 +105,7 @@ class DeskOperations:
             return SYNTAX_REJECTED, {}
         if hashlib.sha256(content).digest() != digest:
             return SIZE_MISMATCH, {}
-        if abs(sent_ns - now_ns) >= 86_400 * NS or roc_date7(sent_ns) != roc_date7(now_ns):
+        if roc_date7(sent_ns) != roc_date7(now_ns):
             return WRONG_DATE, {}
         file = self.files.get(sam.organisation, digest)
         if file is None:
