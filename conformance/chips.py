@@ -20,6 +20,7 @@ from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, pr
 from virtual_devices.clock import Clock
 from virtual_devices.flow import Exchange, Flow, Session, run
 from virtual_devices.link import Attempt, Device, DirectLink, Link, Outcome, PowerCut, Provenance, Tearable
+from virtual_devices.network import Medium, ModelledLink
 from virtual_devices.pin import pin_block
 from virtual_devices.pki import Identity, Role
 from virtual_devices.reader.transmit import Ended, Handle, chip_status, power_on, transmit
@@ -268,16 +269,20 @@ def identity(
 # -- a virtual chip
 
 class VirtualChip:
-    """The reference as a chip under test. ``make``: a new one, made up so; it is another with each insertion."""
+    """The reference as a chip under test. ``make``: a new one, made up so; it is another with each insertion. ``medium``: the
+    modelled reader in which it takes its time; None: its answers take none."""
 
-    def __init__(self, role: str, clock: Clock, make: Callable[[MadeUp], Device]) -> None:
+    def __init__(self, role: str, clock: Clock, make: Callable[[MadeUp], Device], medium: Medium | None = None) -> None:
         self.clock = clock
         self._role = role
         self._make = make
+        self._medium = medium
         self._chip: Device | None = None
 
     def insert(self, made_up: MadeUp) -> Mapping[str, Link]:
         self._chip = self._make(made_up)
+        if self._medium is not None:
+            return {self._role: ModelledLink(self._chip, self._medium, self.clock)}
         return {self._role: _Slot(self._chip, self.clock)}
 
     def image(self, made_up: MadeUp) -> bytes:

@@ -34,11 +34,14 @@ SILENT_NS = 2**53 - 1
 @dataclass(frozen=True)
 class Timing:
     """How devices of a kind are timed. ``reference(world, channel, name)``: a virtual one behind modelled media;
-    ``present(tester, number, write)``: one whole presentation, that writes where it may; ``channels``: over which."""
+    ``present(tester, number, write)``: one whole presentation, that writes where it may; ``channels``: over which. ``steps``:
+    which steps of its presentations stand for a segment, every other one being the response; empty: those of a virtual card
+    (:mod:`virtual_devices.segments`)."""
 
     channels: tuple[str, ...]
     reference: Callable[[Any, str, str], Any]
     present: Callable[[Any, int, bool], None]
+    steps: Mapping[str, Segment] = field(default_factory=dict)
 
 
 class Latency(Closed):
@@ -165,13 +168,15 @@ def _shown(make: Callable[[str], Tester], timing: Timing, name: str, number: int
         tester.close()
     if real and (trouble := _stand_in(tester.rows)):
         return Shown(trouble=trouble)
-    return Shown(times_of(tester.rows, broke=bool(broke)), broke)
+    return Shown(times_of(tester.rows, timing.steps, broke=bool(broke)), broke)
 
 
-def times_of(rows: Iterable[Row], *, broke: bool = False) -> dict[Segment, int]:
-    """The samples of one presentation, in nanoseconds. ``broke``: it did not come to its end; then only the silence of the device
-    is one, if that was why."""
+def times_of(rows: Iterable[Row], steps: Mapping[str, Segment], *, broke: bool = False) -> dict[Segment, int]:
+    """The samples of one presentation, in nanoseconds. ``steps``: as in :class:`Timing`. ``broke``: it did not come to its end;
+    then only the silence of the device is one, if that was why."""
     mine = [row for row in rows if isinstance(row, ExchangeRow | ActRow)]
+    if steps:
+        return _by_step([row for row in mine if isinstance(row, ExchangeRow) and row.role in DEVICE_ROLES], steps, broke)
     told = [seen(row) for row in mine]
     if not broke:
         found = next(presentations(told), None)
@@ -180,6 +185,18 @@ def times_of(rows: Iterable[Row], *, broke: bool = False) -> dict[Segment, int]:
     if last is None or not Outcome(last.outcome).silent:
         return {}
     return dict.fromkeys((segment for segment, _ in parts(seen(last)) if segment is not Segment.REQUEST), SILENT_NS)
+
+
+def _by_step(rows: Sequence[ExchangeRow], steps: Mapping[str, Segment], broke: bool) -> dict[Segment, int]:
+    """Each exchange's time in the segment of its step."""
+    if broke:
+        silent = rows and Outcome(rows[-1].outcome).silent
+        return {steps.get(rows[-1].step, Segment.RESPONSE): SILENT_NS} if silent else {}
+    times: dict[Segment, int] = {}
+    for row in rows:
+        segment = steps.get(row.step, Segment.RESPONSE)
+        times[segment] = times.get(segment, 0) + row.duration_ns
+    return times
 
 
 def _happened(rows: Sequence[Seen]) -> set[Segment]:

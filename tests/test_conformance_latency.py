@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from conformance.verdict import Verdict
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Outcome
 from virtual_devices.reader.transmit import Ended
+from virtual_devices.segments import Segment
 from virtual_devices.trace import ExchangeRow
 
 from .places import ROOT
@@ -161,6 +163,35 @@ def test_reference_wallet_keeps_the_limits_of_the_example_and_twice_the_same(wor
     assert all(each.follows() for each in found)
     short = files.Limits.model_validate({**limits_of("example").model_dump(), "most": 3})
     assert [each.samples_ns for each in timed(dut, short)] == [each.samples_ns[:3] for each in found]
+
+
+@pytest.mark.parametrize("channel", ["contact", "contact-t0"])
+def test_reference_card_keeps_the_limits_of_the_example_and_twice_the_same(world: World, channel: str) -> None:
+    dut = Dut(suites()[Kind.CARD], "virtual", channel)
+    short = files.Limits.model_validate({**limits_of("example").model_dump(), "most": 4})
+    found = timed(dut, short)
+    assert [each.samples_ns for each in timed(dut, short)] == [each.samples_ns for each in found]
+    shares = {each.segment: each.samples_ns for each in found}
+    assert set(shares) == {"found", "engaged", "response", "written"}
+    assert all(0 < ns < 1_000_000_000 for samples in shares.values() for ns in samples)
+    assert min(shares["engaged"]) > 2 * max(shares["response"]), "a SAM's certificates and proof take longer than public data"
+
+
+@pytest.mark.parametrize(("silent", "segment"), [("reset", "found"), ("challenge", "engaged"), ("another", "response")])
+def test_card_that_falls_silent_is_slower_in_the_segment_of_that_step(silent: str, segment: str) -> None:
+    class Card(Tester):
+        role = "card"
+
+    def present(tester: Tester, number: int, write: bool) -> None:
+        told = [row("reset", 10), row(silent, 20, "timed_out")]
+        tester.rows += [replace(each, role="card", channel="contact") for each in told]
+        raise Ended("silence", "4043", "card", outcome=Outcome.TIMED_OUT)
+
+    text = LIMIT.replace("wallet", "card").replace("nfc", "contact").replace('"response"', f'"{segment}"')
+    limit = files.read(HEAD + text, "limits.toml", {"card": ("contact",)})
+    timing = Timing(("contact",), lambda *_: None, present, {"reset": Segment.FOUND, "challenge": Segment.ENGAGED})
+    (found,) = measure(Kind.CARD, "virtual", "contact", limit, lambda _: Card(), timing)
+    assert (found.verdict, found.samples_ns) == (Verdict.FAIL, (SILENT_NS, SILENT_NS))
 
 
 @pytest.mark.parametrize("change", [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from bench.presenters.vpcd import VpcdPresenter
 from bench.reach import Means
 from bench.sample_devices import Samples
 from bench.stacks.pcscd import PrivatePcscd
+from bench.timing import limits_of, timed
 from conformance.case import Kind, cases
 from conformance.kinds import suites
 from conformance.tester import Result, perform
@@ -126,3 +128,23 @@ def test_device_that_is_not_there_is_given_up(place: Place) -> None:
         dut.done(result)
     assert "not tried further: " in dut.way.given_up
     assert result.why in dut.way.given_up
+
+
+@pytest.mark.parametrize(("kind", "name", "segments"), [
+    (Kind.CARD, "card", {"found", "engaged", "response", "written"}), (Kind.CARD, "stranger", {"found", "response"}),
+    (Kind.WALLET, "phone", {"found", "engaged", "response", "written"}),
+])
+def test_real_device_is_timed_against_limits(place: Place, kind: Kind, name: str, segments: set[str]) -> None:
+    """A stranger's card only by what it gives to everybody."""
+    moniker, channel = (place.radio.device, "nfc") if name == "phone" else (f"pcsc:{place.readers[name]}", "contact")
+    dut = replace(place.dut(kind, moniker, channel), destructive=name != "stranger")
+    wide = {"limit_ms": 600_000.0, "percentile": 60.0, "zone": (50.0, 90.0), "most": 10}
+    given = limits_of("example")
+    limits = given.model_copy(update={"limit": tuple(limit.model_copy(update=wide) for limit in given.limit)})
+    try:
+        found = {each.segment: each for each in timed(dut, limits)}
+    finally:
+        dut.way.close()
+    assert {segment for segment, each in found.items() if each.verdict is Verdict.PASS} == segments, found
+    assert all(each.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE) for each in found.values())
+    assert all(ns > 0 for each in found.values() for ns in each.samples_ns)

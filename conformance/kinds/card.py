@@ -11,7 +11,8 @@ from itertools import count
 from conformance.case import Kind
 from conformance.chips import USUAL, ChipTester, ChipUnderTest, MadeUp, identity
 from conformance.kinds import Suite
-from conformance.references.card import PROFILES, reference_card
+from conformance.latency import Timing
+from conformance.references.card import PROFILES, reference_card, timed_card
 from conformance.vectors.world import CARD_NO, DOCTOR_ID, INSTITUTION, NOW_NS, PHARMACIST_ID, World
 from virtual_devices import pki, tlv
 from virtual_devices.apdu import Command
@@ -22,6 +23,7 @@ from virtual_devices.clock import NS, roc_datetime13
 from virtual_devices.pki import Identity, Role
 from virtual_devices.randomness import digest
 from virtual_devices.records import RECORDS
+from virtual_devices.segments import Segment
 
 PUBLIC, PUBLIC_LE, CARD_NUMBER = "00CA1100020000", "00CA110002000000", "00CA000002000000"
 SELECT = "00A4040010D1580000010000000000000000001100"
@@ -169,6 +171,23 @@ def _codes() -> bytes:
 CODES = _codes()
 """Diagnoses to be written."""
 
+
+def present(card: CardTester, number: int, write: bool) -> None:
+    """Put in, its public data read; and where it may be written to, the SAM's proof and a visit that counts towards nothing."""
+    card.insert()
+    card.must(SELECT, "select")
+    card.must(PUBLIC, "public data")
+    if write:
+        card.prove(Party.SAM)
+        card.must(card.put(card.issue(at(number), kind="AC")), "visit")
+
+
+_PROOF = ("name the SAM", "certificate of the SAM", "challenge", "proof of the SAM")
+TIMING = Timing(
+    tuple(PROFILES), timed_card, present,
+    {"reset": Segment.FOUND, **dict.fromkeys(_PROOF, Segment.ENGAGED), "visit": Segment.WRITTEN},
+)
+
 SUITE = Suite(
     Kind.CARD, tuple(PROFILES), reference_card, CardTester,
     (
@@ -177,7 +196,7 @@ SUITE = Suite(
         "virtual_devices.card.plausible", "virtual_devices.chip", "virtual_devices.authentication",
         *(f"virtual_devices.pin:Pin.{name}" for name in ("verify", "_compare", "_change", "_enable", "_switch")),
         "virtual_devices.apdu:Command", "virtual_devices.apdu:Chainer", "virtual_devices.pki:ChainVerifier",
-    ),
+    ), TIMING,
 )
 
 __all__ = [
