@@ -16,3 +16,7 @@ class WallClock:
 
     def now_ns(self) -> int:
         return time.monotonic_ns() + self._offset_ns
+
+    def sleep_until(self, at_ns: int) -> None:
+        """Really wait: what a flow lets pass, a real device must feel."""
+        time.sleep(max(0, at_ns - self.now_ns()) / NS)

@@ -61,8 +61,9 @@ class Dut:
         """What a presentation that is timed gets: a virtual device behind modelled media, or the real one."""
         return self.way.timed(name)
 
-    def done(self, result: Result) -> None:
-        self.way.done(result)
+    def done(self, result: Result) -> Result:
+        """The case is over: its result, with what the way to the device knows of it besides."""
+        return self.way.done(result)
 
     def rules_out(self, case: Case) -> str:
         """Why the case is nothing for this device; empty when it is."""

@@ -152,8 +152,7 @@ class CaseItem(pytest.Item):
         if why := self.dut.way.given_up:
             self._keep(not_run(self.case, why, self.dut.moniker, self.dut.channel, Verdict.INCONCLUSIVE).plain())
             pytest.skip(f"inconclusive: {why}")
-        result = perform(self.case, self.dut.tester, real=self.dut.real)
-        self.dut.done(result)
+        result = self.dut.done(perform(self.case, self.dut.tester, real=self.dut.real))
         place, masked = (self.dut.moniker, self.dut.channel), self.dut.way.masked
         kept = outcome(self.case, result, *place, masked=masked)
         self._keep(kept.plain())

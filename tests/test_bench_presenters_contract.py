@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from bench.presenters.control import ControlServer, discover
+from bench.presenters.control import ControlServer, Lease, discover
 from virtual_devices.errors import LinkError, PeerError
 from virtual_devices.link import Outcome, Provenance
 
@@ -61,6 +63,50 @@ def test_control_channel_says_what_is_there_and_exchanges_it(stand: Stand) -> No
     with connected(stand) as link:
         assert link.attempt(READ, LIMIT_S).reply == b"other\x90\x00"
     stand.insert()
+
+
+@over("presented")
+def test_lent_presenter_has_its_own_device_again_when_the_lease_ends(stand: Stand) -> None:
+    path, own = stand.shown.control.path, stand.card
+    lease = Lease(path)
+    assert (lease.image, lease.card_no) == (b"toy", "1")
+    for _ in range(2):
+        lease.insert(b"lent", "2")
+        with connected(stand) as link:
+            assert link.attempt(READ, LIMIT_S).reply == b"lent\x90\x00"
+        for ask in (lambda: stand.insert(), stand.shown.control.eject, lambda: Lease(path)):
+            with pytest.raises(PeerError, match="lent to somebody"):
+                ask()
+    assert stand.shown.control.status()["card_no"] == "2"
+    lease.close()
+    assert stand.shown.control.status()["card_no"] == "1"
+    assert [info.last_image("2") for info in discover(path.parent)] == [None]
+    with connected(stand) as link:
+        assert link.attempt(READ, LIMIT_S).reply == b"toy\x90\x00"
+    assert own.powered, "the very device that was in before"
+
+
+LESSEE = """
+import sys, time
+from bench.presenters.control import Lease
+lease = Lease(sys.argv[1])
+lease.insert(b"lent", "2")
+print("lent", flush=True)
+time.sleep(600)
+"""
+
+
+@over("presented")
+def test_lease_ends_with_its_process(stand: Stand) -> None:
+    path = stand.shown.control.path
+    with subprocess.Popen([sys.executable, "-c", LESSEE, str(path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"lent\n"
+        assert stand.shown.control.status()["card_no"] == "2"
+        process.kill()
+    assert wait_until(lambda: stand.shown.control.status()["card_no"] == "1")
+    with connected(stand) as link:
+        assert link.attempt(READ, LIMIT_S).reply == b"toy\x90\x00"
 
 
 @over("presented")

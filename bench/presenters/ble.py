@@ -75,6 +75,7 @@ class BleTransport:
         self._tidying: asyncio.TimerHandle | None = None
         self._told = asyncio.Event()  # to stop, or that a phone has come or is to go
         self._stopped = self._inside = False
+        self._seen: Callable[[bool], None] | None = None
         self._leaving: list[Callable[[], None]] = []
         self._radio: Radio | None = None
         self._end: End | None = None
@@ -89,11 +90,9 @@ class BleTransport:
         return self._end is not None
 
     def insert(self, seen: Callable[[bool], None] | None = None) -> None:
-        """A phone can be met. ``seen`` is told False at once: a reader looks when it has seen the phone's code."""
-        self._inside = True
+        """A phone can be met. ``seen`` is told False once its code is shown: no reader looks before it has seen that."""
+        self._inside, self._seen = True, seen
         self._told.set()
-        if seen is not None:
-            seen(False)
 
     def remove(self, left: Callable[[], None]) -> None:
         """The phone ends its session and goes, whatever is under way; ``left`` is called when nobody can meet it any more."""
@@ -186,6 +185,9 @@ class BleTransport:
     async def _meet(self) -> End:
         """Wait for a reader, at the next engagement: a connection that came to nothing does not use it up."""
         shown = self.engage()
+        seen, self._seen = self._seen, None
+        if seen is not None:
+            seen(False)
         while True:
             radio, options = await self._there(), _offer(shown)
             ends = [self._make(radio, shown, mode, options) for mode in options.modes]
@@ -294,6 +296,7 @@ class BlePresenter(Slotted):
     loop wherever it is at: let Ctrl-C call :meth:`stop`."""
 
     medium = "ble"
+    unseen = False  # the code that is shown is that of the phone that is in
 
     def __init__(
         self, source: Callable[[], Device | None], transport: str, engage: Callable[[Device], Engagement],

@@ -1,11 +1,13 @@
 """The control channel of a presenter: exchange the card behind the reader's back, as a hand would.
 
 A Unix socket in a private folder. One frame is a length (4 bytes, big endian) and a CBOR map: ``{"op": "insert", "image",
-"card_no"}``, ``{"op": "eject"}``, ``{"op": "status"}``, ``{"op": "holder", "act"}`` (what the holder of a phone does); the
-answer is a map, with ``error`` when it was refused. The presenter also keeps the image of the inserted card in its state
-folder, renewed before every answer that follows a commit: a presenter that is killed leaves a card torn before or after its
-commit, and nothing is lost (a power cut of the machine is not covered: nothing is flushed to the disk's surface). It is removed
-when the card has been taken out and given back.
+"card_no"}``, ``{"op": "eject"}``, ``{"op": "status"}``, ``{"op": "holder", "act"}`` (what the holder of a phone does), ``{"op":
+"lease"}`` (the slot is this connection's alone until it closes or says ``{"op": "release"}``; then the presenter's own device
+comes back); the answer is a map, with ``error`` when it was refused.
+
+The presenter also keeps the image of the inserted card in its state folder, renewed before every answer that follows a commit: a
+presenter that is killed leaves a card torn before or after its commit, and nothing is lost (a power cut of the machine is not
+covered: nothing is flushed to the disk's surface). It is removed when the card has been taken out and given back.
 """
 
 from __future__ import annotations
@@ -30,6 +32,10 @@ from virtual_devices.errors import LinkError, PeerError, UsageError
 FRAME_LIMIT_BYTES = 1 << 24
 ANSWER_LIMIT_S = 5.0
 """Longest wait of a client. An exchange takes up to 0.8 s, because the virtual reader is polled every 0.4 s."""
+
+LEASE, RELEASE = "lease", "release"
+LENT = "it is lent to somebody who exchanges its devices now: try again when they are done"
+NO_LEASE = "it is not lent to you"
 
 _HEAD = struct.Struct(">I")
 _CARD_NO = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,63}")
@@ -159,18 +165,89 @@ class Control:
 
     def _ask(self, request: Message) -> Message:
         try:
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(self._timeout_s)
-                client.connect(str(self.path))
-                body = cbor2.dumps(request)
-                client.sendall(_HEAD.pack(len(body)) + body)
-                (length,) = _HEAD.unpack(_receive(client, _HEAD.size))
-                answer: Message = cbor2.loads(_receive(client, length))
+            with self._connected() as client:
+                answer = _said(client, request)
         except (OSError, EOFError, cbor2.CBORDecodeError) as error:
-            raise LinkError(f"no presenter answers at {self.path}: {error or type(error).__name__}") from error
-        if "error" in answer:
-            raise PeerError(f"the presenter refused {request['op']}: {answer['error']}", code="control")
-        return answer
+            raise self._none_answers(error) from error
+        return _accepted(request, answer)
+
+    def _connected(self) -> socket.socket:
+        client = socket.socket(socket.AF_UNIX)
+        try:
+            client.settimeout(self._timeout_s)
+            client.connect(str(self.path))
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _none_answers(self, error: Exception) -> LinkError:
+        return LinkError(f"no presenter answers at {self.path}: {error or type(error).__name__}")
+
+
+class Lease(Control):
+    """What a presenter shows is this client's alone, and nobody else's to exchange or to lead, until :meth:`close`: then the
+    presenter's own device comes back. It does, too, when this process ends in whatever way, for the connection ends with it.
+
+    ``image``, ``card_no``: of the device that was in at the start; the image is empty where there was none, or where it has none.
+    """
+
+    def __init__(self, path: Path | str, *, timeout_s: float = ANSWER_LIMIT_S) -> None:
+        """Raises LinkError when nobody answers, PeerError when the presenter is lent to somebody else, or is never lent."""
+        super().__init__(path, timeout_s=timeout_s)
+        self._client: socket.socket | None = None
+        try:
+            self._client = self._connected()
+        except OSError as error:
+            raise self._none_answers(error) from error
+        try:
+            own = self._ask({"op": "lease"})
+        except BaseException:
+            self._end()
+            raise
+        self.image: bytes = own["image"]
+        self.card_no: str = own["card_no"]
+
+    @property
+    def over(self) -> bool:
+        """It was closed, or the presenter failed to answer: the device is its own again."""
+        return self._client is None
+
+    def close(self) -> None:
+        """Give the device back; returns when the presenter's own is in again."""
+        if self._client is not None:
+            with suppress(LinkError, PeerError):  # it comes back all the same, when the connection ends
+                self._ask({"op": "release"})
+            self._end()
+
+    def _ask(self, request: Message) -> Message:
+        if self._client is None:
+            raise LinkError(f"the lease of {self.path} is over")
+        try:
+            answer = _said(self._client, request)
+        except (OSError, EOFError, cbor2.CBORDecodeError) as error:
+            self._end()  # an answer that comes late would be taken for the next one's
+            raise self._none_answers(error) from error
+        return _accepted(request, answer)
+
+    def _end(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+def _said(client: socket.socket, request: Message) -> Message:
+    body = cbor2.dumps(request)
+    client.sendall(_HEAD.pack(len(body)) + body)
+    (length,) = _HEAD.unpack(_receive(client, _HEAD.size))
+    answer: Message = cbor2.loads(_receive(client, length))
+    return answer
+
+
+def _accepted(request: Message, answer: Message) -> Message:
+    if "error" in answer:
+        raise PeerError(f"the presenter refused {request['op']}: {answer['error']}", code="control")
+    return answer
 
 
 def _receive(client: socket.socket, count: int) -> bytes:
@@ -185,7 +262,8 @@ def _receive(client: socket.socket, count: int) -> bytes:
 
 @dataclass(slots=True)
 class _Client:
-    """One connection. ``due_s``: when it is closed unless a whole frame has come; None while a request is under way."""
+    """One connection. ``due_s``: when it is closed unless a whole frame has come; None while a request is under way, or a lease.
+    """
 
     socket: socket.socket
     due_s: float | None
@@ -195,7 +273,9 @@ class _Client:
 class ControlServer:
     """The presenter's side, without a thread: the presenter's own poll loop calls :meth:`ready`, and :meth:`tidy` in time.
 
-    ``handle(request, respond)`` must call ``respond`` once, now or later. ``state_folder`` is made beside the socket.
+    ``handle(request, respond)`` must call ``respond`` once, now or later. ``state_folder`` is made beside the socket. While one
+    client has a lease, which ``handle`` grants, all others are refused; one whose client has gone is ended by a ``release`` that
+    nobody waits for.
     """
 
     def __init__(self, name: str, folder: Path | None = None) -> None:
@@ -205,6 +285,7 @@ class ControlServer:
         self._folder = folder
         self._listener: socket.socket | None = None
         self._clients: dict[int, _Client] = {}
+        self._lessee: _Client | None = None
         self._poll: Polled = select.poll()
         self._handle: Callable[[Message, Respond], None] = _refuse
         self.path = Path()
@@ -276,19 +357,31 @@ class ControlServer:
             self._request(client, request)
 
     def _request(self, client: _Client, request: bytes) -> None:
-        def respond(answer: Message) -> bool:
-            client.due_s = time.monotonic() + ANSWER_LIMIT_S
-            return _answer(client.socket, answer)
-
         try:
             message = cbor2.loads(request)
         except (cbor2.CBORDecodeError, ValueError):
             message = None
-        if isinstance(message, dict):
-            client.due_s = None
-            self._handle(message, respond)
-        else:
+        op = message.get("op") if isinstance(message, dict) else None
+
+        def respond(answer: Message) -> bool:
+            if op == LEASE and "error" not in answer:
+                self._lessee = client
+            client.due_s = None if client is self._lessee else time.monotonic() + ANSWER_LIMIT_S
+            return _answer(client.socket, answer)
+
+        if not isinstance(message, dict):
             respond({"error": "the request is not a CBOR map"})
+        elif self._refuses(client, op):
+            respond({"error": NO_LEASE if op == RELEASE else LENT})
+        else:
+            client.due_s = None
+            self._lessee = None if op == RELEASE else self._lessee
+            self._handle(message, respond)
+
+    def _refuses(self, client: _Client, op: object) -> bool:
+        if op == RELEASE:
+            return client is not self._lessee
+        return self._lessee is not None and op != "status" and (client is not self._lessee or op == LEASE)
 
     def tidy(self) -> float | None:
         """Close the connections on which no whole frame came in time; how many seconds until the next is due."""
@@ -304,9 +397,13 @@ class ControlServer:
         client = self._clients.pop(fd)
         self._poll.unregister(fd)
         client.socket.close()
+        if client is self._lessee:
+            self._lessee = None
+            self._handle({"op": RELEASE}, _nobody)
 
     def close(self) -> None:
         """Stop listening and remove the socket; the state folder stays."""
+        self._lessee = None
         for fd in list(self._clients):
             self._drop(fd)
         if self._listener is not None:
@@ -326,11 +423,16 @@ def _answer(client: socket.socket, answer: Message) -> bool:
     return True
 
 
+def _nobody(answer: Message) -> bool:
+    del answer
+    return False
+
+
 def _refuse(request: Message, respond: Respond) -> None:
     respond({"error": "nobody is listening yet"})
 
 
 __all__ = [
-    "Control", "ControlInfo", "ControlServer", "Polled", "discover", "forget_image", "image_path", "last_image",
-    "runtime_dir", "save_image",
+    "LEASE", "RELEASE", "Control", "ControlInfo", "ControlServer", "Lease", "Polled", "discover", "forget_image", "image_path",
+    "last_image", "runtime_dir", "save_image",
 ]

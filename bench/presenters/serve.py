@@ -109,6 +109,14 @@ class Slot:
         device, self._device, self._persistent, self.card_no = self._device, None, None, ""
         return device.to_image() if isinstance(device, Persistent) else b""
 
+    @property
+    def device(self) -> Device | None:
+        return self._device
+
+    def image(self) -> bytes:
+        """That of what is in, which stays in; empty when it has none."""
+        return self._device.to_image() if isinstance(self._device, Persistent) else b""
+
     def act(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """An act of who holds the device."""
         return self._device.act(request) if isinstance(self._device, Held) else {"error": "nobody holds what is there"}

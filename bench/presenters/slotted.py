@@ -7,7 +7,17 @@ from os import getpid
 from pathlib import Path
 from typing import Protocol
 
-from bench.presenters.control import ControlServer, Message, Polled, Respond, forget_image, image_path, save_image
+from bench.presenters.control import (
+    LEASE,
+    RELEASE,
+    ControlServer,
+    Message,
+    Polled,
+    Respond,
+    forget_image,
+    image_path,
+    save_image,
+)
 from bench.presenters.serve import Persistent, Rows, Slot, Transport, serve
 from virtual_devices.clock import Clock
 from virtual_devices.link import Device
@@ -47,6 +57,8 @@ class Slotted:
 
     medium = ""
     reader = ""
+    unseen = True
+    """A device without power can be exchanged and nobody need be told."""
 
     def __init__(
         self, source: Callable[[], Device | None], transport: Exchanging, control: ControlServer | None = None, *,
@@ -57,6 +69,8 @@ class Slotted:
         self._way = transport
         self._slot = Slot(self._save)
         self._busy = False
+        self._own: tuple[Device | None, str] | None = None  # set aside: the slot is lent
+        self._back: Respond | None = None  # who is to be told that it is in again, once the exchange under way is over
 
     def prepare(self, device: Device) -> None:
         """What the transport must know of a device before it is presented."""
@@ -94,14 +108,48 @@ class Slotted:
             respond(self._status())
         elif op == "holder":
             respond(self._slot.act(request))
+        elif op == RELEASE:
+            self._release(respond)
         elif self._busy:
             respond({"error": "another exchange is under way: try again"})
+        elif op == LEASE:
+            self._own = self._slot.device, self._slot.card_no
+            respond({"image": self._slot.image(), "card_no": self._slot.card_no})
         elif op == "insert":
             self._insert(request, respond)
         elif op == "eject" and self._slot.occupied:
             self._eject(respond)
         else:
             respond({"error": "the slot is empty" if op == "eject" else f"unknown operation {op!r}"})
+
+    def _release(self, respond: Respond) -> None:
+        """What is in makes way for the presenter's own device, whose holder does as before."""
+        if self._busy:
+            self._back = respond
+            return
+        assert self._own is not None
+        (device, card_no), self._own = self._own, None
+        if device is self._slot.device:
+            self._home(respond)
+            return
+        lent = self._slot.card_no
+        self._slot.take()
+
+        def back() -> None:
+            if lent and lent != card_no and self._control is not None:
+                forget_image(self._control.state_folder, lent)
+            if device is None:
+                self._home(respond)
+                return
+            self.prepare(device)
+            self._slot.put(device, card_no)
+            self._way.insert(lambda _: self._home(respond))
+
+        self._exchange(back)
+
+    def _home(self, respond: Respond) -> None:
+        self._slot.act({"act": "leave"})
+        self._done(respond, {})
 
     def _eject(self, respond: Respond) -> None:
         card_no = self._slot.card_no
@@ -124,7 +172,7 @@ class Slotted:
         except Exception as error:  # the image came from outside; the card that is in stays in
             respond({"error": f"this is no card: {error}"})
             return
-        if request.get("quietly") and self._slot.occupied and not self._slot.powered:
+        if self.unseen and request.get("quietly") and self._slot.occupied and not self._slot.powered:
             self.prepare(device)
             self._slot.put(device, card_no)
             respond({"seen": True})
@@ -147,7 +195,10 @@ class Slotted:
 
     def _done(self, respond: Respond, answer: Message) -> bool:
         self._busy = False
-        return respond(answer)
+        told, (back, self._back) = respond(answer), (self._back, None)
+        if back is not None:
+            self._release(back)
+        return told
 
     def _status(self) -> Message:
         folder = self._control.state_folder if self._control is not None else ""

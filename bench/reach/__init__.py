@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.hands import Hands, Nobody
@@ -89,8 +89,9 @@ class Way(ABC):
         """What a presentation that is timed gets."""
         return self.tester(name, anew=True)
 
-    def done(self, result: Result) -> None:  # noqa: B027  # not every way learns from it
-        """The case is over."""
+    def done(self, result: Result) -> Result:
+        """The case is over. Its result, with what the way knows of it besides."""
+        return result
 
     @property
     def given_up(self) -> str:
@@ -117,12 +118,21 @@ class RealWay(Way):
     def place(self) -> str:
         return " + ".join(f"{one.kind.value}:{one.where.partition(';')[0]}" for one in self.found)
 
-    def done(self, result: Result) -> None:
+    @abstractmethod
+    def said(self, role: str) -> str:
+        """What the driver said last of the link to that role; empty after a success."""
+
+    def done(self, result: Result) -> Result:
+        """``why`` says, of an exchange that failed and decided, what the driver said of it."""
         rows = [row for row in result.rows if isinstance(row, ExchangeRow)]
+        if rows and rows[-1].outcome != Outcome.REPLIED.value and result.verdict is not Verdict.PASS:
+            said = self.said(rows[-1].role)
+            result = replace(result, why=f"{result.why} [{said}]") if said else result
         if any(row.outcome == Outcome.REPLIED.value for row in rows):
             self._silent = 0
         elif rows or result.verdict is Verdict.ERROR:
             self._silent, self._why = self._silent + 1, result.why
+        return result
 
     @property
     def given_up(self) -> str:

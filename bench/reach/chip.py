@@ -2,7 +2,8 @@
 
 Where our own presenter stands behind the reader (``vhc-bench present vpcd --what card``), each case has the chip that it asks
 for put in over the control channel, made up as it wants it, through the real service; at the end lies there what lay there
-before. Somebody else's chip is tried as it is: a case that wants one made up otherwise, or torn, does not apply.
+before, also when this process is killed. Somebody else's chip is tried as it is: a case that wants one made up otherwise, or
+torn, does not apply.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from bench.drivers import pcsc
 from bench.drivers.pcsc import PcscLink
 from bench.monikers import Kind as Medium
 from bench.monikers import Moniker
-from bench.presenters.control import Control
 from bench.reach import Bounded, Means, RealWay
 from bench.reach.hand import Hand
 from bench.reach.virtual import world_of
@@ -53,13 +53,16 @@ class ChipInReader(RealWay):
         chip = RealChip(self.suite.kind.value, link, self.means.answer_s, self._hand, made)
         return self.tested(chip, world, name)
 
+    def said(self, role: str) -> str:
+        return "" if self._link is None else self._link.last_error
+
     def _open(self) -> PcscLink:
         if self._link is None:
             real = find(self.found[0].where, self.means.env)
             self._link = real.link
             if real.behind is not None:
                 self.ours = True
-                self._hand = Hand(Control(real.behind.path))
+                self._hand = Hand(real.behind.path)
         return self._link
 
     def close(self) -> None:

@@ -1,59 +1,62 @@
-"""The hand that exchanges what our own presenter shows, over its control channel."""
+"""The hand that exchanges what our own presenter shows, over its control channel.
+
+The presenter is on lease meanwhile: its own device comes back when the hand lets go, and when the hand's process has ended in
+whatever way.
+"""
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
-from bench.presenters.control import Control
+from bench.presenters.control import Lease
 from virtual_devices.errors import LinkError, PeerError
 
+T = TypeVar("T")
 NAME = "conformance"
 """Under which a presenter keeps the chip of a case."""
 
 
 class Hand:
-    """Puts devices into our presenter's slot, and at the end the one that was there."""
+    """Puts devices into our presenter's slot. Nothing is asked of it before the first."""
 
-    def __init__(self, control: Control) -> None:
-        self._control = control
-        self._before: tuple[bytes, str] | None = None
-        self._changed = False
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lease: Lease | None = None
 
     def put(self, image: bytes, *, quietly: bool) -> None:
         """``quietly``: the reader need not see the exchange, for it has the chip well in hand. Raises LinkError."""
-        try:
-            self._take_out()
-            if not self._control.insert(image, NAME, quietly=quietly):
-                raise LinkError("the reader does not see the chip that was put in: is its PC/SC service running?")
-        except PeerError as e:
-            raise LinkError(str(e)) from None
+        if not self._do(lambda lease: lease.insert(image, NAME, quietly=quietly)):
+            raise LinkError("the reader does not see the chip that was put in: is its PC/SC service running?")
 
-    def renew(self, *, quietly: bool) -> None:
-        """What was there at first, as it was. Raises LinkError."""
-        try:
-            self._take_out()
-            if self._before is None or not self._before[0]:
-                raise LinkError("the presenter does not give its phone out: start one of this version")
-            self._control.insert(*self._before, quietly=quietly)
-        except PeerError as e:
-            raise LinkError(str(e)) from None
+    def renew(self) -> bool:
+        """Put in a copy of what was there at first, as it was; False where it has no image. Raises LinkError."""
+        return self._do(_renewed)
 
-    def _take_out(self) -> None:
-        if self._changed:
-            return
-        status = self._control.status()
-        if status["inserted"]:
-            self._before = self._control.eject(), status["card_no"] or NAME
-        self._changed = True
+    def holder(self, act: str, **more: Any) -> dict[str, Any]:
+        """As :meth:`bench.presenters.control.Control.holder`. Raises LinkError."""
+        return self._do(lambda lease: lease.holder(act, **more))
 
     def put_back(self) -> None:
-        """The device that was there at first, once everything is over."""
-        if self._changed:
-            with suppress(LinkError, PeerError):  # the presenter has gone, and its slot with it
-                if self._before is None:
-                    self._control.eject()
-                elif self._before[0]:
-                    self._control.insert(*self._before)
+        """The device that was there at first is in again, once everything is over."""
+        if self._lease is not None:
+            self._lease.close()
+            self._lease = None
+
+    def _do(self, act: Callable[[Lease], T]) -> T:
+        try:
+            if self._lease is None or self._lease.over:
+                self._lease = Lease(self._path)
+            return act(self._lease)
+        except PeerError as e:
+            raise LinkError(str(e)) from None
+
+
+def _renewed(lease: Lease) -> bool:
+    if lease.image:
+        lease.insert(lease.image, lease.card_no or NAME, quietly=True)
+    return bool(lease.image)
 
 
 __all__ = ["NAME", "Hand"]

@@ -6,10 +6,9 @@ Both are :class:`conformance.kinds.wallet.WalletHolder`.
 from __future__ import annotations
 
 from bench.hands import Hands, Step
-from bench.presenters.control import Control
+from bench.reach.hand import Hand
 from conformance.kinds.wallet import Names
 from conformance.tester import CannotShow
-from virtual_devices.errors import LinkError, PeerError
 from virtual_devices.wallet.consent import Use
 
 USES = {
@@ -21,8 +20,8 @@ USES = {
 class Led:
     """The holder behind our own presenter does as told."""
 
-    def __init__(self, control: Control) -> None:
-        self._control = control
+    def __init__(self, hand: Hand) -> None:
+        self._hand = hand
 
     def begin(self) -> None:
         """From now on the holder does nothing by themselves, and whatever they agreed to is forgotten."""
@@ -44,20 +43,13 @@ class Led:
     def refuse(self) -> None:
         self._do("refuse")
 
-    def leave(self) -> None:
-        """From now on as before: the holder agrees to everything."""
-        self._do("leave")
-
     @property
     def met(self) -> bool:
         """Whether a reader has the phone now."""
         return bool(self._do("look")["met"])
 
     def _do(self, act: str, **more: object) -> dict[str, object]:
-        try:
-            return self._control.holder(act, **more)
-        except PeerError as e:
-            raise LinkError(str(e)) from None
+        return self._hand.holder(act, **more)
 
 
 class Asked:

@@ -1,7 +1,7 @@
 """A phone as device under test, held to an NFC or PC/SC reader, or met over Bluetooth by the code on its screen.
 
-It is one phone for all cases: what a case writes is under ids that no case before has used. In a field our own presenter's is
-put back to what it was before each case that changes it. It trusts the authority of
+It is one phone for all cases: what a case writes is under ids that no case before has used. Our own presenter's is put back to
+what it was before each case that changes it. It trusts the authority of
 ``--seed`` (that of ``vhc-bench present ... --seed``, whose ``--trust`` writes it out). Where our own presenter shows it, its
 holder is led over the control channel; of somebody else's a person is asked.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 
 from bench.clock import WallClock
@@ -19,7 +19,7 @@ from bench.drivers.pcsc import PcscLink
 from bench.monikers import Kind as Medium
 from bench.monikers import Moniker
 from bench.presenters import control
-from bench.presenters.control import Control, ControlInfo
+from bench.presenters.control import ControlInfo
 from bench.probe import open_device
 from bench.reach import Bounded, Means, RealWay
 from bench.reach.hand import Hand
@@ -30,7 +30,6 @@ from conformance.kinds import Suite
 from conformance.kinds.wallet import WalletTester
 from conformance.tester import CannotShow, Tester
 from conformance.vectors.world import World
-from virtual_devices.errors import LinkError
 from virtual_devices.link import RESET, Attempt, Link, Outcome
 from virtual_devices.mdoc.session import MAX_MESSAGE_BYTES
 from virtual_devices.pki import Authority
@@ -65,18 +64,21 @@ class WalletMet(RealWay):
         return tuple(c for c in suite.channels if c == chosen)
 
     def tester(self, name: str, *, anew: bool = False) -> Tester:
-        phone = self._open()
+        phone, new = self._open(), False
         if anew and self._hand is not None:
             phone.part()
-            self._hand.renew(quietly=True)
+            new = self._hand.renew()
         phone.begin()
         now_ns = phone.clock.now_ns()
         tester = self.tested(phone, replace(self._world, now_ns=now_ns, once=f"{now_ns} {name}"), name)
         assert isinstance(tester, WalletTester)
-        tester.used = self._hand is None or not anew
+        tester.used = not new
         if self.found[0].kind is Medium.PCSC:
             tester.counter = Counter(phone.medium, max_command_bytes=PCSC_BYTES)
         return tester
+
+    def said(self, role: str) -> str:
+        return "" if self._phone is None else self._phone.said(role)
 
     def _open(self) -> RealWallet:
         if self._phone is None:
@@ -100,12 +102,9 @@ class WalletMet(RealWay):
         self.ours = behind is not None
         if behind is None:
             return RealWallet(Presented(self.channel), links, Asked(self.means.hands, self.means.person_s), self.means.answer_s)
-        led = Led(Control(behind.path))
-        if self.channel == Presented.NFC.value:  # over Bluetooth the code on the screen is the phone's that is in
-            self._hand = Hand(Control(behind.path))
-            self._stack.callback(self._hand.put_back)
-        self._stack.callback(_leave, led)
-        return RealWallet(Presented(self.channel), links, led, self.means.answer_s)
+        self._hand = Hand(behind.path)
+        self._stack.callback(self._hand.put_back)
+        return RealWallet(Presented(self.channel), links, Led(self._hand), self.means.answer_s)
 
     def close(self) -> None:
         self._phone = self._hand = None
@@ -126,6 +125,10 @@ class RealWallet:
         """A case begins."""
         self.holder.begin()
         self._ways = {role: Bounded(self._code.watching(role, link), self._answer_s) for role, link in self._links.items()}
+
+    def said(self, role: str) -> str:
+        """What the driver said last of the link to that role."""
+        return self._links[role].last_error
 
     def meet(self) -> Mapping[str, Link]:
         return self._ways
@@ -210,11 +213,6 @@ def _behind(links: Mapping[str, RealLink]) -> ControlInfo | None:
 
 def _place(reader: str) -> str:
     return reader.replace(":localhost:", ":127.0.0.1:")
-
-
-def _leave(led: Led) -> None:
-    with suppress(LinkError):  # the presenter has gone
-        led.leave()
 
 
 __all__ = ["RealWallet", "WalletMet"]
