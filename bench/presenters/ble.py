@@ -118,9 +118,11 @@ class BleTransport:
 
     def receive(self) -> bytes | Signal:
         while not self._stopped:
-            self._told.clear()
-            if self._leaving and self._leave():
-                return Signal.LOST
+            if self._leaving:
+                if self._leave():
+                    return Signal.LOST
+                continue
+            self._told.clear()  # only now: a phone that came as another left is met once, by one code
             if self._stopped:  # told between the two
                 break
             came = self._loop.run_until_complete(self._unless_told(self._next()))
