@@ -128,6 +128,12 @@ def perform(case: Case, make: Making, *, real: bool = False) -> Result:
     except LinkError as e:
         return Result(case.id, Verdict.ERROR, Status.NOT_RUN, str(e))
     verdict, status, why = _tried(case, tester)
+    try:
+        tester.close()
+    except LinkError:
+        pass  # the verdict stands: what is out of reach now is met by the next case
+    except Exception as e:  # as in the case itself
+        verdict, status, why = Verdict.ERROR, Status.ABORTED, f"afterwards: {type(e).__name__}: {e}"
     rows = tuple(tester.rows)
     if verdict is Verdict.PASS and not tester.checks:
         verdict, why = Verdict.ERROR, "the case expected nothing"
@@ -151,8 +157,6 @@ def _tried(case: Case, tester: Tester) -> tuple[Verdict, Status, str]:
         return Verdict.ERROR, Status.ABORTED, f"{type(e).__name__}: {e}"
     except Exception as e:  # whatever the bench did wrong, the next case must run
         return Verdict.ERROR, Status.ABORTED, f"{type(e).__name__}: {e}"
-    finally:
-        tester.close()
     return Verdict.PASS, Status.RAN, ""
 
 

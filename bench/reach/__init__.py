@@ -20,7 +20,7 @@ from bench.monikers import Moniker
 from conformance.kinds import Suite
 from conformance.tester import CannotShow, Result, Tester
 from conformance.vectors.world import World
-from conformance.verdict import Verdict
+from conformance.verdict import Status, Verdict
 from virtual_devices.clock import NS
 from virtual_devices.link import Attempt, Link, Outcome
 from virtual_devices.trace import ExchangeRow
@@ -28,7 +28,7 @@ from virtual_devices.trace import ExchangeRow
 ANSWER_S, CASE_S, PERSON_S = 10, 120.0, 60
 """Longest wait for an answer, for the exchanges of a case, for a person; the first and the last can be declared (PIXIT)."""
 GIVE_UP = 3
-"""After so many cases in a row without a single answer the device is not tried any further."""
+"""After so many cases in a row without a single answer, but to a reset, the device is not tried any further."""
 
 
 NOBODY = Nobody("it needs a person's hands")
@@ -108,6 +108,8 @@ class RealWay(Way):
     def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
         super().__init__(suite, found, channel, means)
         self._silent, self._why = 0, ""
+        self._fell_silent = ""
+        """In which case the device did, and why; empty when it answered last."""
         self.ours = False  # our own presenter shows it: its holder is invented
 
     @property
@@ -128,11 +130,17 @@ class RealWay(Way):
         if rows and rows[-1].outcome != Outcome.REPLIED.value and result.verdict is not Verdict.PASS:
             said = self.said(rows[-1].role)
             result = replace(result, why=f"{result.why} [{said}]") if said else result
-        if any(row.outcome == Outcome.REPLIED.value for row in rows):
+        if rows:
+            self._fell_silent = f"{result.case}: {result.why}" if rows[-1].outcome in _NO_ANSWER else ""
+        if result.verdict is Verdict.PASS or any(map(self._answers, rows)):
             self._silent = 0
-        elif rows or result.verdict is Verdict.ERROR:
+        elif rows or result.verdict is Verdict.ERROR or _not_reached(result):
             self._silent, self._why = self._silent + 1, result.why
         return result
+
+    def _answers(self, row: ExchangeRow) -> bool:
+        """The device said something of itself: a reset may be answered by what is half dead, and a code is on a screen."""
+        return row.outcome == Outcome.REPLIED.value and bool(row.request) and row.role == self.suite.kind.value
 
     @property
     def given_up(self) -> str:
@@ -146,6 +154,13 @@ class RealWay(Way):
         tester = self.suite.tester(device, world, name)
         tester.masked = self.masked
         return tester
+
+
+_NO_ANSWER = frozenset(outcome.value for outcome in Outcome) - {Outcome.REPLIED.value, Outcome.GARBLED.value}
+
+
+def _not_reached(result: Result) -> bool:
+    return result.verdict is Verdict.INCONCLUSIVE and result.status is Status.NOT_RUN
 
 
 class Bounded:

@@ -19,7 +19,7 @@ from bench.monikers import Moniker
 from bench.reach import Bounded, Means, RealWay
 from bench.reach.hand import Hand
 from bench.reach.virtual import world_of
-from bench.reader_link import ReaderLink
+from bench.reader_link import CONNECT_S, ReaderLink
 from bench.seat import find
 from conformance.chips import USUAL, MadeUp, VirtualChip
 from conformance.kinds import Suite
@@ -49,9 +49,19 @@ class ChipInReader(RealWay):
     def tester(self, name: str, *, anew: bool = False) -> Tester:
         del anew  # a case puts in what it wants
         link, world = self._open(), world_of(self.means.seed)
+        if self._fell_silent and self._hand is None:
+            self._back(link)
         made = self.suite.reference(world, self.channel, name)
         chip = RealChip(self.suite.kind.value, link, self.means.answer_s, self._hand, made)
         return self.tested(chip, world, name)
+
+    def _back(self, link: PcscLink) -> None:
+        """A chip that fell silent begins anew, or the case says nothing of it. Raises CannotShow."""
+        before, self._fell_silent = self._fell_silent, ""
+        if link.connect(CONNECT_S).reply is None:
+            self._fell_silent = before
+            gone = f"the {self.suite.kind.value} has not come back ({link.last_error})"
+            raise CannotShow(f"{gone} since it fell silent in {before}", open=True)
 
     def said(self, role: str) -> str:
         return "" if self._link is None else self._link.last_error

@@ -159,7 +159,7 @@ class Bluez:
             case _, "StartNotify":
                 await self._notify(path, sender)
             case _, "StopNotify":
-                await self._be_silent(path)
+                await self._be_silent(path, sender)
             case _:
                 raise Refused("NotSupported", f"{message.member} is not emulated")
         return "", []
@@ -320,10 +320,12 @@ class Bluez:
         if path in self.objects:
             self._change(path, CHARACTERISTIC, {"Notifying": Variant("b", True)})
 
-    async def _be_silent(self, path: str) -> None:
+    async def _be_silent(self, path: str, sender: str) -> None:
+        """A client's own: another may have begun on the same path meanwhile, in the next connection."""
         known, each = self._found(path)
-        if known.listeners.pop(path, None) is None:
+        if known.listeners.get(path) != sender:
             raise Refused("Failed", "No notify session started")
+        del known.listeners[path]
         await each.unsubscribe(force=True)
         if path in self.objects:
             self._change(path, CHARACTERISTIC, {"Notifying": Variant("b", False)})
@@ -336,7 +338,7 @@ class Bluez:
         for known in list(self._known.values()):
             for path in [p for p, listener in known.listeners.items() if listener == name]:
                 with suppress(Refused, KeyError, asyncio.CancelledError, *TROUBLE):
-                    await self._be_silent(path)
+                    await self._be_silent(path, name)
 
 
 def _text(number: Any) -> str:

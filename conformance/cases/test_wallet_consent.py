@@ -106,6 +106,7 @@ def test_armed_consent_is_good_for_a_minute(wallet: WalletTester, over: bool) ->
 @case("P-CON-03", nature=Nature.TIMER, zh="驗證後 60 秒內可同意一次", each=lambda: _BEFORE_AND_AFTER)
 def test_proof_is_good_for_a_minute(wallet: WalletTester, over: bool) -> None:
     """A PIN proves who agrees within sixty seconds, and no longer."""
+    wallet.may_wait(PROOF_S)
     opened = wallet.meet(None)
     _is_not(wallet, opened, NEEDED)
     wallet.holder.prove()
@@ -134,6 +135,7 @@ def test_proof_is_used_once(wallet: WalletTester) -> None:
 @case("P-CON-08", nature=Nature.TIMER, zh="同意自第一個要求起最長 900 秒", each=lambda: _BEFORE_AND_AFTER)
 def test_consent_ends_after_a_quarter_of_an_hour(wallet: WalletTester, over: bool) -> None:
     """A consent is over 900 seconds after the session's first request, whatever is armed meanwhile."""
+    wallet.may_wait(SESSION_S / 2)
     wallet.holder.agree(Use.REGISTRATION, EVERYTHING)
     wallet.wait(30, over=True)
     opened = wallet.meet(None)

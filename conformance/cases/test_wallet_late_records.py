@@ -74,6 +74,7 @@ class _Entry:
 
 
 def _world(wallet: WalletTester) -> World:
+    wallet.made_up()  # late() needs one: no session is wasted on a wallet that is none
     return wallet.holding(wallet.shown_card(wallet.meet(Use.REGISTRATION), REGISTRATION))
 
 

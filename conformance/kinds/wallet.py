@@ -139,11 +139,15 @@ class WalletTester(Tester):
 
     def wait(self, limit_s: float, *, over: bool) -> None:
         """Until a limit of time is over, or until just before; of a real clock, with a margin."""
+        self.may_wait(limit_s)
         virtual = isinstance(self.clock, VirtualClock)
-        if not virtual and limit_s > LONGEST_S:
-            self.not_applicable(f"it takes a wait of {limit_s:g} s, and a real device is waited for {LONGEST_S} s at most")
         before_s, after_s = (1.0, 0.0) if virtual else (min(15.0, limit_s / 4),) * 2
         self.run(_pause(limit_s + after_s if over else limit_s - before_s))
+
+    def may_wait(self, limit_s: float) -> None:
+        """The case waits so long, and applies where that can be."""
+        if not isinstance(self.clock, VirtualClock) and limit_s > LONGEST_S:
+            self.not_applicable(f"it takes a wait of {limit_s:g} s, and a real device is waited for {LONGEST_S} s at most")
 
     def part(self) -> None:
         if self._links:

@@ -1,0 +1,231 @@
+"""Reference devices that break on a real medium when a test says so, each presented by a process of its own.
+
+    with place("nfc", folder) as there:
+        there.break_by(Fault.HANG)      from its next telling command on
+        there.mend()                    it is sound again, or another one stands in its place
+
+The fault stands in a file, which the device looks at with each request: nothing of the bench is between test and device.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from bench.clock import WallClock
+from bench.drivers import pcsc
+from bench.phone_image import KeptPhone
+from bench.present_qr import shown_as
+from bench.presenters.ble import BlePresenter
+from bench.presenters.control import ControlServer, discover
+from bench.presenters.nfc import NfcPresenter
+from bench.presenters.nfc_radio import UdpRadio
+from bench.presenters.slotted import Slotted
+from bench.presenters.vpcd import VpcdPresenter
+from bench.sample_devices import Samples
+from bench.stacks.bluez import PrivateBluetooth
+from bench.stacks.pcscd import PrivatePcscd
+from virtual_devices.link import Device
+from virtual_devices.mdoc.ble_gatt import Mode
+from virtual_devices.mdoc.engagement import Engagement
+from virtual_devices.randomness import ByteStream
+from virtual_devices.wallet.faces import MessageFace
+
+from . import nfc_desk
+from .ble_desk import method
+from .places import ROOT
+from .processes import wait_until
+
+FAULT = "fault"
+"""The file's name."""
+ENVELOPE = 0xC3
+NOISE = ByteStream("broken device")(37)
+LONG = 1 << 20
+"""More than a session message, or any answer, may have."""
+
+
+class Fault(Enum):
+    HANG = "hang"  # no answer until it is mended; over NFC it asks for more time without end
+    SILENCE = "silence"  # no answer to this one, in the medium's own way
+    ENDLESS = "endless"  # an answer that never comes to its end
+    NOISE = "noise"
+    DEATH = "death"  # of its process
+
+
+class Broken:
+    """A sound device, its fault in ``file`` while there is one. ``telling``: whether it breaks at this request."""
+
+    def __init__(self, inner: Any, file: Path, telling: Callable[[bytes], bool], endless: bytes) -> None:
+        self._inner, self._file, self._telling, self._endless = inner, file, telling, endless
+        self.atr: bytes = getattr(inner, "atr", b"")
+        self.card_no: str = inner.card_no
+        self.phone: Any = getattr(inner, "phone", None)
+
+    @property
+    def generation(self) -> int:
+        found: int = self._inner.generation
+        return found
+
+    def to_image(self) -> bytes:
+        image: bytes = self._inner.to_image()
+        return image
+
+    def act(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = self._inner.act(request)
+        return answer
+
+    def power_on(self) -> bytes:
+        answer: bytes = self._inner.power_on()
+        return answer
+
+    def power_off(self) -> None:
+        self._inner.power_off()
+
+    def handle(self, request: bytes, now_ns: int) -> bytes:
+        fault = self._fault() if self._telling(request) else None
+        match fault:
+            case Fault.HANG:
+                while self._fault() is Fault.HANG:
+                    time.sleep(0.02)
+            case Fault.SILENCE:
+                return b""
+            case Fault.ENDLESS:
+                return self._endless
+            case Fault.NOISE:
+                return NOISE
+            case Fault.DEATH:
+                os.kill(os.getpid(), signal.SIGKILL)
+        answer: bytes = self._inner.handle(request, now_ns)
+        return answer
+
+    def _fault(self) -> Fault | None:
+        try:
+            return Fault(self._file.read_text())
+        except FileNotFoundError:
+            return None
+
+
+@dataclass
+class There:
+    """One place. ``env``: of who drives it."""
+
+    moniker: str
+    channel: str
+    folder: Path
+    command: list[str]
+    ready: Callable[[], bool]
+    env: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the process with the device: another one after a death."""
+        return 0 if self.process is None else self.process.pid
+
+    def break_by(self, fault: Fault) -> None:
+        fresh = self.folder / "fault.new"
+        fresh.write_text(fault.value)
+        fresh.replace(self.folder / FAULT)
+
+    def mend(self) -> None:
+        (self.folder / FAULT).unlink(missing_ok=True)
+        if self.process is None or self.process.poll() is not None:
+            self.process = subprocess.Popen([sys.executable, "-m", __name__, *self.command], cwd=ROOT)
+            assert wait_until(self.ready)
+
+    def close(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def _contact(folder: Path) -> Iterator[There]:
+    """A stranger's card: nobody exchanges it."""
+    with PrivatePcscd(2) as daemon:
+        moniker = f"pcsc:{daemon.readers[0]}"
+
+        def ready() -> bool:
+            return any(found.has_card for found in pcsc.discover(env=daemon.env) if found.moniker == moniker)
+
+        yield There(moniker, "contact", folder, ["contact", str(daemon.ports[0]), str(folder)], ready, daemon.env)
+
+
+@contextmanager
+def _nfc(folder: Path) -> Iterator[There]:
+    port = nfc_desk.free_port()
+    yield There(f"nfc:udp:{nfc_desk.HOST}:{port}", "nfc", folder, ["nfc", str(port), str(folder)], lambda: bool(discover()))
+
+
+@contextmanager
+def _ble(folder: Path) -> Iterator[There]:
+    code = folder / "code.png"
+    with PrivateBluetooth() as bluetooth:
+        yield There(f"qr:{code} + ble:", "ble", folder, ["ble", bluetooth.transport, str(folder)],
+                    lambda: code.exists() and bool(discover()), bluetooth.env)
+
+
+_PLACES: Mapping[str, Callable[[Path], AbstractContextManager[There]]] = {"contact": _contact, "nfc": _nfc, "ble": _ble}
+
+
+@contextmanager
+def place(medium: str, folder: Path) -> Iterator[There]:
+    """XDG_RUNTIME_DIR is to be set: the control channels lie there."""
+    with _PLACES[medium](folder) as there:
+        there.mend()
+        try:
+            yield there
+        finally:
+            there.close()
+
+
+# -- the process
+
+_TELLING: Mapping[str, Callable[[bytes], bool]] = {
+    "contact": bool, "nfc": lambda request: request[1:2] == bytes([ENVELOPE]), "ble": bool,
+}
+_ENDLESS = {"contact": bytes(16) + b"\x61\x10", "nfc": bytes(16) + b"\x61\x10", "ble": bytes(LONG)}
+
+
+def _presenter(medium: str, where: str, folder: Path) -> Slotted:
+    def broken(device: Any) -> Broken:
+        return Broken(device, folder / FAULT, _TELLING[medium], _ENDLESS[medium])
+
+    if medium == "contact":
+        card = broken(Samples("card", 1, time.time_ns()).exhibit(0).device)
+        return VpcdPresenter(lambda: card, port=int(where))
+    phones = Samples("wallet", 1, time.time_ns())
+    if medium == "nfc":
+        phone = broken(phones.exhibit(0).device)
+        return NfcPresenter(lambda: phone, UdpRadio(nfc_desk.HOST, int(where)), ByteStream("UIDs", time.time_ns()),
+                            ControlServer("broken"), load=lambda image: broken(phones.load(image)))
+    show, fresh = shown_as("png", folder / "code.png"), ByteStream("services", time.time_ns())
+
+    def engage(device: Device) -> Engagement:
+        assert isinstance(device, Broken)
+        made: Engagement = device.phone.engage([method(*Mode, fresh=fresh)]).engagement
+        show([made.qr_text()])
+        return made
+
+    def load(image: bytes) -> Broken:
+        return broken(KeptPhone.load(image, MessageFace, WallClock()))
+
+    first = load(phones.exhibit(0).device.to_image())  # type: ignore[attr-defined]
+    presenter = BlePresenter(lambda: first, where, engage, ControlServer("broken"), load=load)
+    presenter.reader = f"qr:{folder / 'code.png'}"
+    return presenter
+
+
+if __name__ == "__main__":
+    _presenter(sys.argv[1], sys.argv[2], Path(sys.argv[3])).run()
+
+__all__ = ["Fault", "There", "place"]
