@@ -35,6 +35,7 @@ from bench.sample_devices import Samples
 from bench.stacks.bluez import PrivateBluetooth
 from bench.stacks.pcscd import PrivatePcscd
 from virtual_devices.link import Device
+from virtual_devices.mdoc import ble_chunks
 from virtual_devices.mdoc.ble_gatt import Mode
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.randomness import ByteStream
@@ -47,7 +48,7 @@ from .processes import wait_until
 
 FAULT = "fault"
 """The file's name."""
-ENVELOPE = 0xC3
+ENVELOPE, GET_RESPONSE = b"\xc3", b"\xc0"
 NOISE = ByteStream("broken device")(37)
 LONG = 1 << 20
 """More than a session message, or any answer, may have."""
@@ -124,6 +125,7 @@ class There:
     command: list[str]
     ready: Callable[[], bool]
     env: Mapping[str, str] = field(default_factory=dict)
+    code: Path | None = None
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -139,6 +141,8 @@ class There:
     def mend(self) -> None:
         (self.folder / FAULT).unlink(missing_ok=True)
         if self.process is None or self.process.poll() is not None:
+            if self.code is not None:
+                self.code.unlink(missing_ok=True)  # of the one that died
             self.process = subprocess.Popen([sys.executable, "-m", __name__, *self.command], cwd=ROOT)
             assert wait_until(self.ready)
 
@@ -171,7 +175,7 @@ def _ble(folder: Path) -> Iterator[There]:
     code = folder / "code.png"
     with PrivateBluetooth() as bluetooth:
         yield There(f"qr:{code} + ble:", "ble", folder, ["ble", bluetooth.transport, str(folder)],
-                    lambda: code.exists() and bool(discover()), bluetooth.env)
+                    lambda: code.exists() and bool(discover()), bluetooth.env, code)
 
 
 _PLACES: Mapping[str, Callable[[Path], AbstractContextManager[There]]] = {"contact": _contact, "nfc": _nfc, "ble": _ble}
@@ -191,9 +195,10 @@ def place(medium: str, folder: Path) -> Iterator[There]:
 # -- the process
 
 _TELLING: Mapping[str, Callable[[bytes], bool]] = {
-    "contact": bool, "nfc": lambda request: request[1:2] == bytes([ENVELOPE]), "ble": bool,
+    "contact": bool, "nfc": lambda request: request[1:2] in (ENVELOPE, GET_RESPONSE), "ble": bool,
 }
-_ENDLESS = {"contact": bytes(16) + b"\x61\x10", "nfc": bytes(16) + b"\x61\x10", "ble": bytes(LONG)}
+_PIECE = bytes(250) + b"\x61\xfa"
+_ENDLESS = {"contact": _PIECE, "nfc": _PIECE, "ble": bytes(LONG)}
 
 
 def _presenter(medium: str, where: str, folder: Path) -> Slotted:
@@ -222,6 +227,7 @@ def _presenter(medium: str, where: str, folder: Path) -> Slotted:
     first = load(phones.exhibit(0).device.to_image())  # type: ignore[attr-defined]
     presenter = BlePresenter(lambda: first, where, engage, ControlServer("broken"), load=load)
     presenter.reader = f"qr:{folder / 'code.png'}"
+    ble_chunks.MAX_MESSAGE_BYTES = 2 * LONG  # this one keeps to no limit
     return presenter
 
 

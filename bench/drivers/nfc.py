@@ -196,8 +196,12 @@ class NfcLink:
     def _power(self, op: int, timeout_s: float) -> Attempt:
         began = time.perf_counter_ns()
         self.protocol, self.atr = "", b""
+        if not self._worker.running:  # first, so that a reader that hangs is not waited for as long as a start may take
+            started = self._worker.call(Op.DISCONNECT, timeout_s=self._worker.start_s)
+            if started.ended is not Ended.ANSWERED:
+                return self._result(started, began)
         payload = DEADLINE.pack(time.monotonic() + timeout_s) + self._spec.encode()
-        attempt = self._result(self._worker.call(op, payload, timeout_s + CONNECT_SLACK_S + self._worker.start_s), began)
+        attempt = self._result(self._worker.call(op, payload, timeout_s + CONNECT_SLACK_S), began)
         if attempt.reply is None:
             return attempt
         self.protocol, self.atr = PROTOCOL, atr.contactless(Ats.parse(attempt.reply).historical)

@@ -233,10 +233,13 @@ class PcscLink:
     def _power(self, op: int, timeout_s: float, *, warm: bool = False) -> Attempt:
         began = time.perf_counter_ns()
         self.protocol, self.atr = "", b""
+        if not self._worker.running:  # first, so that a card that hangs is not waited for as long as a start may take
+            started = self._worker.call(Op.DISCONNECT, timeout_s=self._worker.start_s)
+            if started.ended is not Ended.ANSWERED:
+                return self._worker_lost(started, began)
         use = self.use
         asked = POWER.pack(time.monotonic() + timeout_s, use.protocols, use.exclusive, warm, self._stale)
-        limit_s = timeout_s + CONNECT_SLACK_S + self._worker.start_s
-        reply = self._worker.call(op, asked + self.reader.encode(), limit_s)
+        reply = self._worker.call(op, asked + self.reader.encode(), timeout_s + CONNECT_SLACK_S)
         if reply.ended is not Ended.ANSWERED:
             return self._worker_lost(reply, began)
         code, protocol, duration_ns = CONNECTED.unpack_from(reply.payload)
