@@ -143,6 +143,7 @@ class There:
         if self.process is None or self.process.poll() is not None:
             if self.code is not None:
                 self.code.unlink(missing_ok=True)  # of the one that died
+            assert wait_until(lambda: not self.ready()), "the medium has noticed that nobody is there"
             self.process = subprocess.Popen([sys.executable, "-m", __name__, *self.command], cwd=ROOT)
             assert wait_until(self.ready)
 
