@@ -31,6 +31,11 @@ _NATURES = {
     "valid": N_("valid"), "invalid": N_("invalid"), "inopportune": N_("inopportune"), "limit": N_("limit"), "timer": N_("timer"),
     "medium": N_("medium"), "attack": N_("attack"),
 }
+_KINDS = {
+    "wallet": N_("wallet"), "reader": N_("reader"), "card": N_("patient card"), "sam": N_("security module"),
+    "hpc": N_("professional's card"), "control-software": N_("control software"), "clinic": N_("clinic's software"),
+    "pharmacy": N_("pharmacy's software"), "data-centre": N_("data centre"),
+}
 _PROOFS = {"declaration": N_("the maker declares it"), "inspection": N_("a person or a laboratory looks")}
 _SHOWN = 20
 """So many of what did not pass are shown with their last exchanges; all are in the file beside the page."""
@@ -38,7 +43,7 @@ _SHOWN = 20
 
 def page(report: Mapping[str, Any], words: Catalogue) -> str:
     """The page as HTML, in the words of a catalogue."""
-    devices = words.join([_named(d) for d in report["devices"]]) or "–"
+    devices = words.join([_named(d, words) for d in report["devices"]]) or "–"
     real = any(d["real"] for d in report["devices"])
     head = Head(
         words.say("Virtual NHI card bench, conformance report"), devices,
@@ -59,15 +64,19 @@ def page(report: Mapping[str, Any], words: Catalogue) -> str:
     return document(head, sections, words, styles)
 
 
-def _named(device: Mapping[str, Any]) -> str:
+def _named(device: Mapping[str, Any], words: Catalogue) -> str:
     """As its maker calls it, else where it is."""
     own = " ".join(device[part] for part in ("maker", "model", "firmware") if device[part])
-    return own or f"{device['kind']} {device['device']}"
+    return own or f"{_kind(device['kind'], words)} ({device['device']})"
+
+
+def _kind(kind: str, words: Catalogue) -> str:
+    return words.say(_KINDS[kind])
 
 
 def _devices(report: Mapping[str, Any], words: Catalogue) -> Table:
     rows = [
-        [data(d["kind"]), data(d["device"]), data(", ".join(d["channels"])), data(d["maker"] or "–"), data(d["model"] or "–"),
+        [data(_kind(d["kind"], words)), data(d["device"]), data(", ".join(d["channels"])), data(d["maker"] or "–"), data(d["model"] or "–"),
          data(d["firmware"] or "–"), data(", ".join(d["resets"]) or "–", "code")]
         for d in report["devices"]
     ]
@@ -86,7 +95,7 @@ def _summary(report: Mapping[str, Any], words: Catalogue) -> Section:
     for kind, device, channel in _of(judged):
         mine = [v for v in judged if (v["kind"], v["device"], v["channel"]) == (kind, device, channel)]
         counted = Counter(v["verdict"] for v in mine)
-        rows.append([data(kind), data(device), data(channel), *(number(f"{counted[key]:,}") for key in _VERDICTS)])
+        rows.append([data(_kind(kind, words)), data(device), data(channel), *(number(f"{counted[key]:,}") for key in _VERDICTS)])
     columns = (Column(words.say("Kind")), Column(words.say("Device")), Column(words.say("Channel")),
                *(Column(words.say(name), True) for name, _, _ in _VERDICTS.values()))
     table = Table(words.say("Verdicts by device and channel"), columns, rows)
@@ -138,7 +147,7 @@ def _stated(report: Mapping[str, Any], words: Catalogue) -> Section:
     rows = []
     for each in report["stated"]:
         proof = _PROOFS[each["proof"]]
-        rows.append([data(each["clause"], "code"), data(each["kind"]), Cell(each["says"], data=True, lang="en"),
+        rows.append([data(each["clause"], "code"), data(_kind(each["kind"], words)), Cell(each["says"], data=True, lang="en"),
                      text(words.say(proof)), Cell("; ".join(each["answers"]) or "–", data=True, lang="en")])
     columns = tuple(Column(words.say(name)) for name in (
         N_("Clause"), N_("Kind"), N_("What it asks"), N_("How it is shown"), N_("The maker says"),
