@@ -76,8 +76,8 @@ def _kind(kind: str, words: Catalogue) -> str:
 
 def _devices(report: Mapping[str, Any], words: Catalogue) -> Table:
     rows = [
-        [data(_kind(d["kind"], words)), data(d["device"]), data(", ".join(d["channels"])), data(d["maker"] or "–"), data(d["model"] or "–"),
-         data(d["firmware"] or "–"), data(", ".join(d["resets"]) or "–", "code")]
+        [data(_kind(d["kind"], words)), data(d["device"]), data(", ".join(d["channels"])), data(d["maker"] or "–"),
+         data(d["model"] or "–"), data(d["firmware"] or "–"), data(", ".join(d["resets"]) or "–", "code")]
         for d in report["devices"]
     ]
     columns = tuple(Column(words.say(name)) for name in (
