@@ -50,6 +50,7 @@ FAULT = "fault"
 """The file's name."""
 ENVELOPE, GET_RESPONSE = b"\xc3", b"\xc0"
 NOISE = ByteStream("broken device")(37)
+LIMIT_S = 60.0
 LONG = 1 << 20
 """More than a session message, or any answer, may have."""
 
@@ -109,10 +110,14 @@ class Broken:
         return answer
 
     def _fault(self) -> Fault | None:
-        try:
-            return Fault(self._file.read_text())
-        except FileNotFoundError:
-            return None
+        return read_fault(self._file)
+
+
+def read_fault(file: Path) -> Fault | None:
+    try:
+        return Fault(file.read_text())
+    except FileNotFoundError:
+        return None
 
 
 @dataclass
@@ -139,6 +144,8 @@ class There:
         fresh.replace(self.folder / FAULT)
 
     def mend(self) -> None:
+        if self.process is not None and read_fault(self.folder / FAULT) is Fault.DEATH:
+            self.process.wait(LIMIT_S)  # it may still be dying
         (self.folder / FAULT).unlink(missing_ok=True)
         if self.process is None or self.process.poll() is not None:
             if self.code is not None:
