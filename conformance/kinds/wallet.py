@@ -122,12 +122,16 @@ class WalletTester(Tester):
 
     def meet(self, use: Use | None = Use.TREATMENT, names: Names = EVERYTHING, *, write: bool = True) -> ReaderSession:
         """Engagement, and the channel open; nothing is said yet. ``use``: what the holder has agreed to, None: nothing."""
+        self.reach(use, names, write=write)
+        opened: ReaderSession = self.run(open_at(self.desk, self.counter))
+        return opened
+
+    def reach(self, use: Use | None = Use.TREATMENT, names: Names = EVERYTHING, *, write: bool = True) -> None:
+        """A new contact, by which nothing is said yet; as :meth:`meet` otherwise."""
         self.part()
         if use is not None:
             self.holder.agree(use, names, write=write)
         self._links = self.wallet.meet()
-        opened: ReaderSession = self.run(open_at(self.desk, self.counter))
-        return opened
 
     def made_up(self) -> WalletMadeUp:
         """The wallet, when it is one that holds what the bench wants; else the case is not applicable."""

@@ -33,7 +33,7 @@ WARD = "ward"
 class Contents:
     """What a wallet is made up to hold. ``empty``: no card at all. ``until_ns``: the card's end. ``scope``: of a guardian's
     authorization until ``ends_ns``; the card is then a ward's, and the one that is presented. ``former``: the cards whose place
-    it took."""
+    it took. ``negotiated``: its tag asks the reader for its carriers."""
 
     empty: bool = False
     until_ns: int = UNTIL_NS
@@ -41,6 +41,7 @@ class Contents:
     purpose: Purpose = Purpose.CARE
     ends_ns: int = UNTIL_NS
     former: tuple[bytes, ...] = ()
+    negotiated: bool = False
 
 
 class ReferenceWallet:
@@ -57,9 +58,11 @@ class ReferenceWallet:
         self._name = name
         self._contacts = 0
         self._timed = timed
+        self._negotiated = False
 
     def meet(self) -> Mapping[str, Link]:
-        face = NfcFace(self.phone) if self.medium is Medium.NFC else MessageFace(self.phone)
+        in_field = self.medium is Medium.NFC
+        face = NfcFace(self.phone, negotiated=self._negotiated) if in_field else MessageFace(self.phone)
         if self.medium is Medium.QR_BLE:
             self.screen.text = self.phone.engage([self._method()]).engagement.qr_text()
         if self._timed:
@@ -90,6 +93,7 @@ class ReferenceWallet:
     def fill(self, contents: Contents) -> None:
         """Another wallet in this one's place, which holds just this."""
         self.phone = _phone(self.world, self._name, contents)
+        self._negotiated = contents.negotiated
 
     def bring(self, entry: bytes) -> WriteOutcome:
         """Records that come late, as the data centre hands them over; what the wallet tells it."""

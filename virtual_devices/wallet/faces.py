@@ -1,17 +1,19 @@
 """How a phone is met: in an NFC field, over a link for whole messages (BLE), on its screen. Each is a device behind the port.
 
-- :class:`NfcFace`: every time the field comes on, a new engagement in the tag; the handover is static, and then messages come
-  in ENVELOPE commands. What the holder has not armed stays inside.
+- :class:`NfcFace`: every time the field comes on, a new engagement in the tag; the handover is static, or negotiated, and then
+  messages come in ENVELOPE commands. What the holder has not armed stays inside.
 - :class:`MessageFace`: the messages of the session that the phone has begun (the engagement was a QR code, or NFC).
 - :class:`Screen`: the text of the QR code on the screen, to whoever scans it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from virtual_devices import atr
 from virtual_devices.link import Work
-from virtual_devices.mdoc.carriers import NfcCarrier
-from virtual_devices.mdoc.handover import StaticHandover
+from virtual_devices.mdoc.carriers import Carrier, NfcCarrier
+from virtual_devices.mdoc.handover import NegotiatedHandover, StaticHandover
 from virtual_devices.mdoc.nfc_applications import Applications
 from virtual_devices.mdoc.nfc_retrieval import Retrieval
 from virtual_devices.mdoc.type4 import Type4Tag
@@ -25,10 +27,13 @@ SCAN = b"scan"
 
 
 class NfcFace:
-    """A phone in a reader's field. ``power_on``: the field comes on, or the phone is brought into it."""
+    """A phone in a reader's field. ``power_on``: the field comes on, or the phone is brought into it. ``negotiated``: the reader
+    names its carriers first, and the phone chooses one."""
 
-    def __init__(self, phone: Phone) -> None:
+    def __init__(self, phone: Phone, *, negotiated: bool = False) -> None:
         self._phone = phone
+        self._negotiated = negotiated
+        self._begin: Callable[[], None] | None = None
         self._now_ns = 0
         self._applications = Applications()
         self.atr = NFC_ATR
@@ -40,8 +45,15 @@ class NfcFace:
     def power_on(self) -> bytes:
         phone = self._phone
         key, shown = phone.new_engagement()
-        tag = StaticHandover(shown.raw, CARRIERS)
-        phone.engaged(shown, key, (tag.handover.hs, None), "nfc")
+        tag = NegotiatedHandover(shown.raw, _own_way) if self._negotiated else StaticHandover(shown.raw, CARRIERS)
+
+        def begin() -> None:
+            if tag.handover is not None:
+                phone.engaged(shown, key, (tag.handover.hs, tag.handover.hr), "nfc")
+
+        self._begin = begin
+        if not self._negotiated:
+            self._begun()
         self._applications = Applications(Type4Tag(tag), Retrieval(self._answer, MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES))
         return NFC_ATR
 
@@ -52,6 +64,7 @@ class NfcFace:
         return answer
 
     def power_off(self) -> None:
+        self._begin = None
         self._applications.reset()
         self._phone.end_session()
 
@@ -59,7 +72,19 @@ class NfcFace:
         self._phone.power.arm_cut(points)
 
     def _answer(self, message: bytes) -> bytes:
+        self._begun()  # of a negotiated handover only now it is known which messages made it
         return self._phone.handle(message, self._now_ns)
+
+    def _begun(self) -> None:
+        begin, self._begin = self._begin, None
+        if begin is not None:
+            begin()
+
+
+def _own_way(offered: tuple[Carrier, ...]) -> Carrier | None:
+    """Retrieval over NFC, under the id that the reader gave it."""
+    nfc = next((one for one in offered if isinstance(one, NfcCarrier)), None)
+    return None if nfc is None else NfcCarrier(MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES, nfc.power, nfc.id)
 
 
 class MessageFace:

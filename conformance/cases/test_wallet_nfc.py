@@ -1,0 +1,387 @@
+"""A wallet in a reader's field: the tag, both handovers, and the commands that carry session messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from uuid import UUID
+
+from conformance.case import Each, Nature, case
+from conformance.commands import Commands, envelope
+from conformance.kinds.wallet import REGISTRATION, Contents, WalletTester
+from virtual_devices.apdu import Command
+from virtual_devices.mdoc import handover, ndef, nfc_retrieval, tnep, type4
+from virtual_devices.mdoc.carriers import NFC_TYPE, BleCarrier, Carrier, LeRole, NfcCarrier, alternative
+from virtual_devices.mdoc.ndef import Record, Tnf
+from virtual_devices.mdoc.nfc_retrieval import MAX_LINKS, MAX_MESSAGE_BYTES, wrap
+from virtual_devices.wallet.consent import Use
+
+NFC, TAG, RETRIEVAL = ("nfc",), type4.select(type4.AID), type4.select(nfc_retrieval.AID)
+CONTAINER = bytes.fromhex("000F207FFF7FFF0406E1047FFF00")
+OWN = NfcCarrier()
+"""What a reader names of retrieval over NFC: the version alone."""
+BLE = BleCarrier(LeRole.PERIPHERAL, UUID(int=1, version=4))
+NOISE = wrap(b"noise")
+
+
+# -- the tag
+
+@case("P-TAG-01", nature=Nature.VALID, zh="標籤之應用與能力容器", channels=NFC)
+def test_container_is_the_standards(wallet: WalletTester) -> None:
+    """The tag's application opens, and its container is the one of the rule, its last byte 00 for a tag that is written."""
+    field = Commands.met(wallet)
+    found = field.open_tag()
+    field.says(type4.select_file(type4.CC_FILE), 0x9000, "the container again")
+    raw = field.says(type4.read_binary(0, 15), 0x9000, "the container")
+    wallet.equal("the container", raw, CONTAINER + (b"\x00" if found.writable else b"\xff"))
+
+
+@case("P-TAG-01", "P-HND-01", "P-HND-02", "P-HND-03", nature=Nature.VALID, zh="靜態交遞：Hs、參與紀錄與途徑", channels=NFC)
+def test_static_handover_is_as_its_rule(wallet: WalletTester) -> None:
+    """The file holds Hs of version 1.5, one engagement with id mdoc, and retrieval over NFC with the data fields it takes."""
+    field = Commands.met(wallet)
+    field.open_static()
+    hs = field.message()
+    found = field.select_of(hs)
+    first = ndef.decode(hs)[0]
+    wallet.equal("version of the handover", first.payload[:1].hex(), "15")
+    rows = [row for row in ndef.decode(first.payload[1:]) if row.type == b"ac"]
+    referring = [row for row in rows if row.payload.endswith(b"\x01\x04mdoc")]
+    wallet.equal("carriers that refer to the engagement", len(referring), len(rows))
+    _names_its_data_fields(wallet, found.carriers)
+
+
+def _names_its_data_fields(wallet: WalletTester, carriers: tuple[Carrier, ...]) -> None:
+    nfc = [one for one in carriers if isinstance(one, NfcCarrier)]
+    wallet.equal("ways over NFC", len(nfc), 1)
+    both = (nfc[0].max_command_bytes, nfc[0].max_response_bytes)
+    wallet.expect("both longest data fields are named", None not in both, "two numbers", both)
+
+
+_RULES: Mapping[str, tuple[Command | str, int, str, str]] = {
+    "past-the-end": (type4.read_binary(0x7FFF, 1), 0x6B00, "Reading past the end", "讀取超過檔尾"),
+    "no-such-file": (type4.select_file(0xE105), 0x6A82, "Another file", "別的檔案"),
+    "other-control": ("00A4000002E104", 0x6A86, "SELECT FILE with other parameters", "SELECT FILE 之參數不符"),
+    "other-instruction": ("0020000000", 0x6D00, "Another instruction", "別的指令"),
+    "other-class": ("80B0000002", 0x6E00, "Another class", "別的類別"),
+    "no-length": ("00B00000", 0x6700, "Reading without a length", "讀取未帶長度"),
+}
+
+
+@case("P-TAG-03", nature=Nature.INVALID, zh="標籤拒絕不合規則之指令", channels=NFC, each=lambda: {
+    name: Each((command, sw), says, zh) for name, (command, sw, says, zh) in _RULES.items()
+})
+def test_command_that_breaks_the_tags_rule_is_refused(wallet: WalletTester, tried: tuple[Command | str, int]) -> None:
+    """What the tag does not take is refused by its status word, and its message is read after it as before."""
+    field = Commands.met(wallet)
+    field.open_tag()
+    before = field.message()
+    field.says(tried[0], tried[1], "what is refused")
+    wallet.equal("the message afterwards", field.message(), before)
+
+
+@case("P-TAG-03", nature=Nature.ATTACK, zh="靜態標籤不可寫：6982", channels=NFC)
+def test_static_tag_is_not_written(wallet: WalletTester) -> None:
+    """A tag of a static handover is not written: 6982, and its message stays."""
+    field = Commands.met(wallet)
+    field.open_static()
+    before = field.message()
+    field.says(type4.update_binary(0, bytes(2)), 0x6982, "UPDATE BINARY")
+    wallet.equal("the message afterwards", field.message(), before)
+
+
+@case("P-TAG-04", "P-GEN-08", nature=Nature.INOPPORTUNE, zh="以名稱選擇標籤或取資料；先前者重設", channels=NFC)
+def test_select_chooses_and_resets(wallet: WalletTester) -> None:
+    """SELECT by name goes from the tag to retrieval and back, and what was selected before is as at first."""
+    field = Commands.met(wallet)
+    field.says(type4.read_binary(0, 2), 0x6985, "READ BINARY before SELECT")
+    field.open_tag()
+    field.says(RETRIEVAL, 0x9000, "retrieval")
+    field.says(type4.read_binary(0, 2), 0x6D00, "READ BINARY of retrieval")
+    field.says(TAG, 0x9000, "the tag again")
+    field.says(type4.read_binary(0, 2), 0x6986, "READ BINARY, no file selected")
+    field.says(type4.select(b"\xd2\x76\x00\x00\x85\x01\x02"), 0x6A82, "an unknown name")
+    field.says(type4.select_file(type4.NDEF_FILE), 0x6985, "SELECT FILE after it")
+    field.says(envelope(NOISE), 0x6985, "ENVELOPE after it")
+    field.open_tag()
+
+
+# -- negotiated handover
+
+def _negotiating(wallet: WalletTester, use: Use | None = None) -> Commands:
+    """A wallet whose tag asks for the reader's ways: one made up so, or the one that is there."""
+    if hasattr(wallet.wallet, "fill"):
+        wallet.made_up().fill(Contents(negotiated=True))
+    field = Commands.met(wallet, use)
+    field.open_service()
+    return field
+
+
+@case("P-HND-02", "P-HND-01", "P-HND-03", "P-TAG-02", nature=Nature.VALID, zh="協商交遞：途徑由讀取者提出，卡片擇一", channels=NFC,
+      each=lambda: {"in-pieces": Each(20), "in-one": Each(0)})
+def test_negotiated_handover_leads_to_a_session(wallet: WalletTester, piece: int) -> None:
+    """The reader writes its request, in pieces or at once, reads Hs with the one way chosen, and both are in the transcript."""
+    field = _negotiating(wallet, Use.REGISTRATION)
+    hr = field.request(OWN, BLE)
+    field.write(hr, piece=piece)
+    hs = field.message()
+    found = field.select_of(hs, hr)
+    wallet.equal("ways chosen", len(found.carriers), 1)
+    wallet.expect("the way chosen was offered", found.carriers[0].id in (OWN.id, BLE.id), "one of the reader's", found.carriers)
+    opened = field.session(found)
+    answer = wallet.request(opened, wallet.asked(opened, REGISTRATION), "registration")
+    wallet.equal("documents in the answer", len(answer.documents), 1)
+    wallet.believed(opened, answer.documents[0])
+
+
+@case("P-HND-07", nature=Nature.INOPPORTUNE, zh="一次參與一次交遞：第二個 Hr 拒絕", channels=NFC)
+def test_second_request_is_refused(wallet: WalletTester) -> None:
+    """After Hs with a way a second request is answered with TNEP status 1."""
+    field = _negotiating(wallet)
+    field.write(field.request(OWN))
+    wallet.equal("ways in Hs", len(field.select_of(field.message()).carriers), 1)
+    field.write(field.request(OWN))
+    wallet.equal("TNEP status", field.status(), tnep.PROTOCOL_ERROR)
+
+
+@case("P-HND-07", "P-HND-03", nature=Nature.INVALID, zh="途徑皆不合：Hs 不含途徑", channels=NFC)
+def test_no_way_in_common_is_told(wallet: WalletTester) -> None:
+    """When none of the reader's ways suits, Hs has the engagement and no way; another request is answered then."""
+    field = _negotiating(wallet)
+    field.write(handover.make_request((_Unknown(),), wallet.world.fresh("hr", wallet.name)))
+    wallet.equal("ways in Hs", field.select_of(field.message()).carriers, ())
+    field.write(field.request(OWN))
+    wallet.equal("ways in the next Hs", len(field.select_of(field.message()).carriers), 1)
+
+
+class _Unknown:
+    """A way that there is not, as a reader of another time may name it."""
+
+    id, power = b"w", OWN.power
+
+    def record(self) -> Record:
+        return Record(Tnf.EXTERNAL, b"example.org:way", b"\x01", self.id)
+
+
+@case("P-HND-06", nature=Nature.INOPPORTUNE, zh="未知服務、順序不對：TNEP 狀態 1", channels=NFC, each=lambda: {
+    "unknown-service": Each(lambda field: tnep.select_message(b"urn:nfc:sn:nothing"), "A service that there is not", "沒有的服務"),
+    "request-first": Each(lambda field: field.request(OWN), "A request before the service is selected", "未選服務即送要求"),
+})
+def test_message_out_of_turn_is_answered_with_status_1(wallet: WalletTester, make: Callable[[Commands], bytes]) -> None:
+    """A service that there is not and a message out of turn are answered with TNEP status 1; the service opens after it."""
+    if hasattr(wallet.wallet, "fill"):
+        wallet.made_up().fill(Contents(negotiated=True))
+    field = Commands.met(wallet)
+    field.open_offer()
+    field.write(make(field))
+    wallet.equal("TNEP status", field.status(), tnep.PROTOCOL_ERROR)
+    field.write(tnep.select_message(handover.SERVICE))
+    wallet.equal("TNEP status of the service", field.status(), tnep.SUCCESS)
+
+
+def _request(*rows: Record, records: tuple[Record, ...] = (OWN.record(),), version: int = handover.VERSION) -> bytes:
+    """Hr with these rows and records, as nobody should make it."""
+    first = Record(Tnf.WELL_KNOWN, b"Hr", bytes((version,)) + ndef.encode([Record(Tnf.WELL_KNOWN, b"cr", b"\1\2"), *rows]))
+    return ndef.encode([first, *records])
+
+
+def _odd_requests() -> Mapping[str, Each]:
+    ours = alternative(OWN)
+    twice = Record(Tnf.EXTERNAL, NFC_TYPE, b"\x01\x03\x01\xff\xff\x03\x01\xff\xff", OWN.id)
+    cut = Record(Tnf.EXTERNAL, NFC_TYPE, b"\x01\x03\x01\xff", OWN.id)
+    found = (
+        ("refers-to-none", _request(ours, records=(Record(Tnf.EXTERNAL, NFC_TYPE, b"\x01", b"x"),)), "A way that refers to no record",
+         "途徑所指之紀錄不存在"),
+        ("refers-to-two", _request(ours, records=(OWN.record(), OWN.record())), "A way that refers to two records", "途徑指向二筆紀錄"),
+        ("field-twice", _request(ours, records=(twice,)), "A field that stands there twice", "欄位重複"),
+        ("cut", _request(ours, records=(cut,)), "A structure cut short", "結構不完整"),
+        ("no-way", _request(), "No way at all", "沒有途徑"),
+        ("version-2", _request(ours, version=0x20), "Version 2.0", "版本 2.0"),
+        ("noise", b"\xff\xff\xff", "Noise", "雜訊"),
+    )
+    return {name: Each(raw, says, zh) for name, raw, says, zh in found}
+
+
+@case("P-HND-05", "P-VER-01", nature=Nature.INVALID, zh="Hr 不合規則：TNEP 狀態 1", channels=NFC, each=_odd_requests)
+def test_odd_request_is_answered_with_status_1(wallet: WalletTester, raw: bytes) -> None:
+    """A request that breaks a rule is answered with TNEP status 1, and a right one is answered after it."""
+    field = _negotiating(wallet)
+    field.write(raw)
+    wallet.equal("TNEP status", field.status(), tnep.PROTOCOL_ERROR)
+    field.write(field.request(OWN))
+    wallet.equal("ways in Hs", len(field.select_of(field.message()).carriers), 1)
+
+
+@case("P-HND-05", "P-HND-01", nature=Nature.VALID, zh="Hr 含未知之欄位、紀錄或次版本：照常交遞", channels=NFC, each=lambda: {
+    "field": Each(_request(alternative(OWN), records=(Record(Tnf.EXTERNAL, NFC_TYPE, b"\x01\x02\x09\x00", OWN.id),)),
+                  "A field that nobody knows", "未知之欄位"),
+    "record": Each(_request(alternative(OWN), records=(OWN.record(), Record(Tnf.WELL_KNOWN, b"T", b"\x02enx"))),
+                   "A record that nobody knows", "未知之紀錄"),
+    "version-1-9": Each(_request(alternative(OWN), version=0x19), "Version 1.9", "版本 1.9"),
+})
+def test_unknown_parts_of_a_request_are_overlooked(wallet: WalletTester, raw: bytes) -> None:
+    """Fields, records and minor versions that nobody knows do not hinder a handover."""
+    field = _negotiating(wallet)
+    field.write(raw)
+    wallet.equal("ways in Hs", len(field.select_of(field.message()).carriers), 1)
+
+
+_WRITES: Mapping[str, tuple[tuple[tuple[int, bytes, int], ...], str, str]] = {
+    "half-a-length": (((0, b"\0", 0x6B00),), "Half a length", "長度欄只寫一半"),
+    "second-half": (((1, b"\1", 0x6B00),), "The other half of the length", "只寫長度欄後半"),
+    "piece-first": (((2, b"piece", 0x6985),), "A piece before length 0", "未先寫長度 0"),
+    "hole": (((0, bytes(2), 0x9000), (9, b"piece", 0x6B00)), "A hole between the pieces", "片段之間有空洞"),
+    "shorter": (((0, bytes(2), 0x9000), (2, b"piece", 0x9000), (0, b"\0\x09", 0x6A80)), "A message shorter than its length",
+                "訊息短於長度欄"),
+    "nothing": (((0, b"", 0x6700),), "No bytes", "沒有內容"),
+}
+
+
+@case("P-TAG-03", nature=Nature.INVALID, zh="寫入標籤不合規則：拒絕", channels=NFC, each=lambda: {
+    name: Each(writes, says, zh) for name, (writes, says, zh) in _WRITES.items()
+})
+def test_write_that_breaks_a_rule_is_refused(wallet: WalletTester, writes: tuple[tuple[int, bytes, int], ...]) -> None:
+    """What cannot be written is refused by its status word, and a whole request is answered after it."""
+    field = _negotiating(wallet)
+    for at, data, sw in writes:
+        field.says(type4.update_binary(at, data), sw, f"UPDATE BINARY at {at}")
+    field.write(field.request(OWN))
+    wallet.equal("ways in Hs", len(field.select_of(field.message()).carriers), 1)
+
+
+# -- retrieval
+
+@case("P-NFC-01", nature=Nature.VALID, zh="選擇取資料之應用", channels=NFC, each=lambda: {
+    "p2-00": Each((0x00, 0x9000)), "p2-0c": Each((0x0C, 0x9000)), "p2-04": Each((0x04, 0x6A86), nature=Nature.INVALID),
+})
+def test_retrieval_is_selected_by_its_name(wallet: WalletTester, tried: tuple[int, int]) -> None:
+    """SELECT of retrieval is taken with P2 00 and 0C, and with no other."""
+    p2, sw = tried
+    field = Commands.met(wallet)
+    field.says(replace(RETRIEVAL, p2=p2), sw, "SELECT")
+
+
+def _breaking() -> Mapping[str, Each]:
+    found: tuple[tuple[str, Command | str, int, str, str], ...] = (
+        ("no-le", Command(0, 0xC3, 0, 0, NOISE), 0x6700, "Without Le", "未帶 Le"),
+        ("le-in-a-link", Command(0x10, 0xC3, 0, 0, NOISE, 256), 0x6700, "Le in a link that is not the last", "非末段卻帶 Le"),
+        ("no-data", Command(0, 0xC3, 0, 0, b"", 256), 0x6700, "Without data", "沒有資料"),
+        ("other-object", envelope(b"\x54" + NOISE[1:]), 0x6A80, "Another data object", "別的資料物件"),
+        ("too-few", envelope(b"\x53\x09noise"), 0x6A80, "Fewer bytes than its length says", "資料短於長度"),
+        ("too-many", envelope(b"\x53\x02noise"), 0x6A80, "More bytes than its length says", "資料長於長度"),
+        ("indefinite", envelope(b"\x53\x80noise\0\0"), 0x6A80, "A length that is not definite", "不定長度"),
+        ("five-bytes-of-length", envelope(b"\x53\x85\0\0\0\0\5noise"), 0x6A80, "Five bytes of length", "長度欄五位元組"),
+        ("nothing-to-fetch", Command(0, 0xC0, 0, 0, le=256), 0x6985, "GET RESPONSE, and nothing to fetch", "無可取之資料"),
+        ("class", replace(envelope(NOISE), cla=0x80), 0x6E00, "Another class", "別的類別"),
+        ("instruction", Command(0, 0xCB, 0, 0, NOISE, 256), 0x6D00, "Another instruction", "別的指令"),
+        ("p1", replace(envelope(NOISE), p1=1), 0x6A86, "Another P1", "P1 不符"),
+        ("p2", replace(envelope(NOISE), p2=1), 0x6A86, "Another P2", "P2 不符"),
+        ("no-such-message", envelope(b"\x53\x83\1\0\1" + bytes(9), more=True), 0x6700, "A message of 65537 bytes is announced",
+         "預告 65537 位元組之訊息"),
+    )
+    return {name: Each((command, sw), says, zh) for name, command, sw, says, zh in found}
+
+
+@case("P-NFC-05", "P-NFC-03", "P-GEN-08", nature=Nature.INVALID, zh="不合規則之指令：以狀態字拒絕，會話不受影響", channels=NFC, each=_breaking)
+def test_command_that_breaks_a_rule_is_refused(wallet: WalletTester, tried: tuple[Command | str, int]) -> None:
+    """A command that breaks a rule is refused by its status word, and the session goes on after it."""
+    opened = wallet.meet(Use.REGISTRATION)
+    Commands(wallet).says(tried[0], tried[1], "what is refused")
+    answer = wallet.request(opened, wallet.asked(opened, REGISTRATION), "registration")
+    wallet.equal("documents in the answer", len(answer.documents), 1)
+
+
+@case("P-NFC-05", nature=Nature.INOPPORTUNE, zh="拒絕之後，先前之片段作廢", channels=NFC, each=lambda: {
+    "other-instruction": Each((Command(0, 0xC0, 0, 0, le=256), 0x6883), "GET RESPONSE inside a chain", "鏈中插入 GET RESPONSE"),
+    "le-in-a-link": Each((Command(0x10, 0xC3, 0, 0, b"x", 256), 0x6700), "A link that breaks a rule", "不合規則之片段"),
+})
+def test_what_was_under_way_is_dropped(wallet: WalletTester, tried: tuple[Command, int]) -> None:
+    """A command inside a chain that is refused drops the links before it."""
+    field = Commands.met(wallet)
+    field.open_retrieval()
+    field.says(envelope(NOISE[:3], more=True), 0x9000, "the first link")
+    field.says(tried[0], tried[1], "what is refused")
+    field.says(envelope(NOISE[3:]), 0x6A80, "the last link alone")
+
+
+@case("P-NFC-05", nature=Nature.INOPPORTUNE, zh="選擇之前一律 6985", channels=NFC)
+def test_nothing_is_answered_before_select(wallet: WalletTester) -> None:
+    """Before SELECT of retrieval ENVELOPE and GET RESPONSE are answered with 6985."""
+    field = Commands.met(wallet)
+    field.says(envelope(NOISE), 0x6985, "ENVELOPE")
+    field.says(Command(0, 0xC0, 0, 0, le=256), 0x6985, "GET RESPONSE")
+
+
+@case("P-NFC-01", "P-NFC-02", "P-NFC-04", nature=Nature.VALID, zh="短欄位：訊息分段送出，回覆分段取回", channels=NFC, each=lambda: {
+    "shortest": Each((255, 256)), "odd": Each((100, 77)),
+})
+def test_message_goes_in_links_and_its_answer_in_pieces(wallet: WalletTester, fields: tuple[int, int]) -> None:
+    """With short data fields a request goes in links, and its answer is fetched in pieces; both say the same as whole ones."""
+    wallet.counter = replace(wallet.counter, max_command_bytes=fields[0], max_response_bytes=fields[1])
+    opened = wallet.meet(Use.REGISTRATION)
+    answer = wallet.request(opened, wallet.asked(opened, REGISTRATION), "registration")
+    wallet.equal("documents in the answer", len(answer.documents), 1)
+    wallet.believed(opened, answer.documents[0])
+
+
+@case("P-NFC-02", nature=Nature.LIMIT, zh="回覆尚餘多少：61XX，逾 255 位元組為 6100", channels=NFC)
+def test_what_waits_is_told(wallet: WalletTester) -> None:
+    """61XX says how much waits, 6100 that more than 255 bytes do, and the last piece comes with 9000."""
+    opened = wallet.meet(Use.REGISTRATION)
+    message = wallet.first(opened, wallet.asked(opened, REGISTRATION))
+    opened.established = True
+    field = Commands(wallet)
+    for link in nfc_retrieval.envelopes(message, 255, 256):
+        answer = field.send(link, "a link")
+    whole, waits = answer.data, answer.sw
+    while waits == 0x6100:
+        answer = field.send(Command(0, 0xC0, 0, 0, le=256), "the next piece")
+        wallet.equal("bytes of a piece", len(answer.data), 256)
+        whole, waits = whole + answer.data, answer.sw
+    if waits >> 8 == 0x61:
+        answer = field.send(Command(0, 0xC0, 0, 0, le=waits & 0xFF), "the last piece")
+        wallet.equal("bytes of the last piece", (len(answer.data), answer.sw), (waits & 0xFF, 0x9000))
+        whole += answer.data
+    wallet.equal("documents", len(wallet.answer(opened, nfc_retrieval.unwrap(whole)).documents), 1)
+
+
+@case("P-NFC-03", nature=Nature.LIMIT, zh="資料物件之長度欄：一至四位元組皆可", channels=NFC, each=lambda: {
+    f"{count}-bytes": Each(count) for count in (1, 2, 3, 4)
+})
+def test_length_need_not_be_short(wallet: WalletTester, count: int) -> None:
+    """A data object whose length is not in the shortest form is taken, with 1 to 4 bytes after the first."""
+    field = Commands.met(wallet)
+    field.open_retrieval()
+    field.ended_by(envelope(bytes((0x53, 0x80 | count)) + (5).to_bytes(count, "big") + b"noise"), "a longer length")
+
+
+@case("P-NFC-04", nature=Nature.LIMIT, zh="一則訊息最多 1024 個片段", channels=NFC, each=lambda: {
+    "1024": Each(MAX_LINKS), "1025": Each(MAX_LINKS + 1),
+})
+def test_chain_has_a_limit(wallet: WalletTester, links: int) -> None:
+    """A chain of 1024 commands is a message, one of 1025 is refused with 6700."""
+    field = Commands.met(wallet)
+    field.open_retrieval()
+    raw = b"\x53\x82" + (links - 4).to_bytes(2, "big") + bytes(links - 4)
+    for at in range(links - 1):
+        field.says(envelope(raw[at : at + 1], more=True), 0x9000, f"link {at + 1}")
+    if links > MAX_LINKS:
+        field.says(envelope(raw[-1:]), 0x6700, f"link {links}")
+    else:
+        field.ended_by(envelope(raw[-1:]), f"link {links}")
+
+
+@case("P-NFC-04", nature=Nature.LIMIT, zh="訊息 65536 位元組可收；65537：6700", channels=NFC, each=lambda: {
+    "longest": Each(MAX_MESSAGE_BYTES), "too-long": Each(MAX_MESSAGE_BYTES + 1),
+})
+def test_message_in_links_has_a_limit(wallet: WalletTester, length: int) -> None:
+    """A message of 65536 bytes comes to the session; of 65537 the first link is refused."""
+    field = Commands.met(wallet)
+    field.open_retrieval()
+    links = list(nfc_retrieval.envelopes(bytes(length), 255, 256))
+    if length > MAX_MESSAGE_BYTES:
+        field.says(links[0], 0x6700, "the first link")
+        return
+    for link in links[:-1]:
+        field.says(link, 0x9000, "a link")
+    field.ended_by(links[-1], "the last link")
