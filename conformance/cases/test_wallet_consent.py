@@ -218,7 +218,7 @@ def test_unknown_element_is_not_put_before_the_holder(wallet: WalletTester) -> N
     _is_shown(wallet, opened)
 
 
-@case("P-ERR-01", nature=Nature.INVALID, zh="部分欄位不存在：錯誤 0，其餘照常")
+@case("P-ERR-01", "P-RSP-04", nature=Nature.INVALID, zh="部分欄位不存在：錯誤 0，其餘照常")
 def test_unknown_element_beside_known_ones(wallet: WalletTester) -> None:
     """An element that there is not is answered with 0 beside those that are shown."""
     opened = wallet.meet(Use.REGISTRATION)
@@ -228,7 +228,7 @@ def test_unknown_element_beside_known_ones(wallet: WalletTester) -> None:
     wallet.equal("errors", told, {vhc.BASIC: {"shoe_size": 0}})
 
 
-@case("P-ELE-01", "P-RSP-01", nature=Nature.ATTACK, zh="安全模組單獨要求醫療資料：錯誤 -21，不附文件")
+@case("P-ELE-01", "P-RSP-01", "P-RSP-03", nature=Nature.ATTACK, zh="安全模組單獨要求醫療資料：錯誤 -21，不附文件")
 def test_medical_data_alone_are_not_for_a_sam(wallet: WalletTester) -> None:
     """A SAM that asks for nothing but medical data gets no document: its issuer's signature alone would tell the card."""
     opened = wallet.meet(Use.TREATMENT)
@@ -236,7 +236,7 @@ def test_medical_data_alone_are_not_for_a_sam(wallet: WalletTester) -> None:
     _is_not(wallet, opened, NO_PROFESSIONAL, items)
 
 
-@case("P-ERR-01", "P-CON-06", nature=Nature.INOPPORTUNE, zh="部分待持卡人同意、部分無權：錯誤 -2")
+@case("P-ERR-01", "P-RSP-03", "P-CON-06", nature=Nature.INOPPORTUNE, zh="部分待持卡人同意、部分無權：錯誤 -2")
 def test_what_the_holder_can_give_is_told_first(wallet: WalletTester) -> None:
     """Where nothing is shown because one part waits for the holder and another for a professional, the answer is -2."""
     opened = wallet.meet(None)

@@ -82,7 +82,7 @@ def _on_another_curve(world: World) -> Reader:
 _TO_THE_SECOND = ("[ended-30-s-ago]", "[begins-in-31-s]")
 
 
-@case("P-RDR-07", "P-RDR-12", nature=Nature.INVALID, zh="讀取者憑證的界限", each=_readers)
+@case("P-RDR-07", "P-RDR-10", "P-RDR-11", "P-CRT-07", "P-CRT-08", "P-GEN-07", "P-GEN-10", nature=Nature.INVALID, zh="讀取者憑證的界限", each=_readers)
 def test_reader_certificate_has_limits(wallet: WalletTester, tried: tuple[Callable[[World], Reader], int]) -> None:
     """A SAM's certificates: the last that are taken, and the first that are not."""
     make, number = tried
@@ -105,7 +105,7 @@ def _signatures() -> Mapping[str, Each]:
     }
 
 
-@case("P-RDR-12", "P-GEN-05", nature=Nature.ATTACK, zh="讀取者的簽章不是 64 位元組的 r 與 s：拒絕", each=_signatures)
+@case("P-RDR-12", "P-GEN-05", "P-CBR-04", nature=Nature.ATTACK, zh="讀取者的簽章不是 64 位元組的 r 與 s：拒絕", each=_signatures)
 def test_reader_signature_has_one_form(wallet: WalletTester, change: Callable[[bytes], bytes]) -> None:
     """A reader's signature is 64 bytes, r and s; nothing else that means the same is taken."""
     opened = wallet.meet(Use.REGISTRATION)
@@ -126,7 +126,7 @@ def test_reader_header_is_signed(wallet: WalletTester) -> None:
     _answered(wallet, opened, asked.with_auth(0, changed).to_bytes(), FORGED)
 
 
-@case("P-RDR-05", "P-RDR-12", nature=Nature.ATTACK, zh="readerAuthAll 中安全模組的簽章不符：拒絕", each=lambda: {
+@case("P-RDR-05", "P-RDR-02", "P-RDR-12", nature=Nature.ATTACK, zh="readerAuthAll 中安全模組的簽章不符：拒絕", each=lambda: {
     "spoilt": Each("spoilt"), "other-session": Each("other-session"),
 })
 def test_sam_signs_all_of_the_request(wallet: WalletTester, how: str) -> None:
@@ -142,7 +142,7 @@ def test_sam_signs_all_of_the_request(wallet: WalletTester, how: str) -> None:
     _answered(wallet, opened, replace(asked, auth_all=(first, asked.auth_all[1])).to_bytes(), FORGED)
 
 
-@case("P-RDR-05", "P-REQ-01", nature=Nature.ATTACK, zh="deviceRequestInfo 受簽章保護", each=lambda: {
+@case("P-RDR-05", "P-RDR-02", "P-REQ-01", nature=Nature.ATTACK, zh="deviceRequestInfo 受簽章保護", each=lambda: {
     "as-signed": Each(None, nature=Nature.VALID), "another": Each(dumps({"a key of somebody else's": 2})), "left-out": Each(b""),
 })
 def test_request_info_is_signed(wallet: WalletTester, instead: bytes | None) -> None:
@@ -175,7 +175,7 @@ def _auths() -> Mapping[str, Each]:
     }
 
 
-@case("P-REQ-02", "P-CBR-01", nature=Nature.INVALID, zh="readerAuth 不是該有的 COSE_Sign1：狀態 11", each=_auths)
+@case("P-REQ-02", "P-RDR-01", "P-CBR-01", "P-CBR-04", nature=Nature.INVALID, zh="readerAuth 不是該有的 COSE_Sign1：狀態 11", each=_auths)
 def test_reader_auth_of_another_form_is_malformed(wallet: WalletTester, change: Callable[[list[Any]], Any]) -> None:
     """A readerAuth that is no detached COSE_Sign1 with ES256 is answered with status 11."""
     opened = wallet.meet(Use.REGISTRATION)
@@ -230,7 +230,7 @@ def test_documents_of_a_request_have_a_limit(wallet: WalletTester, others: int) 
     wallet.equal("errors", dict(answer.errors), {_licence(number).doctype: 0 for number in range(others)})
 
 
-@case("P-RDR-12", "P-ERR-01", nature=Nature.ATTACK, zh="未證明身分的讀取者：每份文件都是同一錯誤，不透露有無", each=lambda: {
+@case("P-RDR-12", "P-ERR-01", "P-PRV-04", "P-RSP-02", "P-RSP-03", nature=Nature.ATTACK, zh="未證明身分的讀取者：每份文件都是同一錯誤，不透露有無", each=lambda: {
     "with-ours": Each(True), "another-alone": Each(False),
 })
 def test_unproved_reader_learns_nothing(wallet: WalletTester, ours: bool) -> None:

@@ -126,7 +126,7 @@ def _forms() -> Mapping[str, Each]:
     }
 
 
-@case("P-WBK-02", "P-WBK-03", "P-CBR-01", nature=Nature.INVALID, zh="紀錄不是 COSE_Sign：錯誤 -6", destructive=True, each=_forms)
+@case("P-WBK-02", "P-WBK-03", "P-WRT-01", "P-CBR-01", "P-CBR-04", nature=Nature.INVALID, zh="紀錄不是 COSE_Sign：錯誤 -6", destructive=True, each=_forms)
 def test_record_of_another_form_is_malformed(wallet: WalletTester, change: Change | bytes | str | None) -> None:
     """A batch with something that is no COSE_Sign as it should be is answered with -6."""
     opened, writer = _opened(wallet)
@@ -168,7 +168,7 @@ def _padded(writer: Writer, number: int, length: int) -> bytes:
     return writer.sign(replace(writer.record(_KINDS.PRESCRIPTION, number), fields={1: bytes(size)}))
 
 
-@case("P-WBK-03", nature=Nature.LIMIT, zh="紀錄長 8192 位元組：寫入；8193：錯誤 -6", destructive=True, each=lambda: {
+@case("P-WBK-03", "P-WRT-06", nature=Nature.LIMIT, zh="紀錄長 8192 位元組：寫入；8193：錯誤 -6", destructive=True, each=lambda: {
     "longest": Each(MAX_RECORD_BYTES), "too-long": Each(MAX_RECORD_BYTES + 1),
 })
 def test_record_has_a_limit(wallet: WalletTester, length: int) -> None:
@@ -199,7 +199,7 @@ def test_batch_has_a_limit(wallet: WalletTester, length: int) -> None:
         wallet.settled(opened, raw, WriteOutcome.STORED)
 
 
-@case("P-WBK-05", "P-WBK-04", nature=Nature.LIMIT, zh="600 筆寫滿，第 601 筆：空間不足", destructive=True)
+@case("P-WBK-05", "P-WBK-04", "P-WBK-09", nature=Nature.LIMIT, zh="600 筆寫滿，第 601 筆：空間不足", destructive=True)
 def test_full_wallet_says_so(wallet: WalletTester) -> None:
     """Ten batches of sixty fees fill a wallet; one more record finds no room, and the same batch again is still known."""
     opened, writer = _opened(wallet)
@@ -231,7 +231,7 @@ def _signers() -> Mapping[str, Each]:
     }
 
 
-@case("P-WBK-06", "P-WBK-04", nature=Nature.INVALID, zh="紀錄由哪種醫事人員簽署", destructive=True, each=_signers)
+@case("P-WBK-06", "P-WBK-04", "P-WRT-06", nature=Nature.INVALID, zh="紀錄由哪種醫事人員簽署", destructive=True, each=_signers)
 def test_kind_of_record_has_its_signers(wallet: WalletTester, tried: tuple[Kind, Use, WriteOutcome]) -> None:
     """A record is taken from the professionals whose kind of record it is, and only what holders carry."""
     kind, use, outcome = tried
@@ -252,7 +252,7 @@ def _x5ts() -> Mapping[str, Each]:
     }
 
 
-@case("P-WBK-02", "P-WBK-04", nature=Nature.ATTACK, zh="簽章指明的憑證不是出示的那一張：簽章不符", destructive=True, each=_x5ts)
+@case("P-WBK-02", "P-WBK-04", "P-WRT-01", nature=Nature.ATTACK, zh="簽章指明的憑證不是出示的那一張：簽章不符", destructive=True, each=_x5ts)
 def test_signature_names_its_certificate(wallet: WalletTester, change: Change) -> None:
     """A signature that holds and names another certificate than the one that was shown is refused."""
     opened, writer = _opened(wallet)
@@ -281,7 +281,7 @@ def test_every_signature_of_a_record_counts(wallet: WalletTester, number: int) -
 
 # -- what is amended, and by whom
 
-@case("P-WBK-04", nature=Nature.ATTACK, zh="別的機構更正或取消紀錄：簽章不符", destructive=True, each=lambda: {
+@case("P-WBK-04", "P-WRT-05", "P-CRT-03", nature=Nature.ATTACK, zh="別的機構更正或取消紀錄：簽章不符", destructive=True, each=lambda: {
     kind.value: Each(kind) for kind in (_KINDS.AMEND, _KINDS.CANCEL)
 })
 def test_record_is_amended_by_its_institution_alone(wallet: WalletTester, kind: Kind) -> None:
@@ -303,7 +303,7 @@ def test_record_is_amended_by_its_institution_alone(wallet: WalletTester, kind: 
     wallet.settled(again, writer.batch(mine, number_=3, generation=1).to_bytes(), WriteOutcome.STORED)
 
 
-@case("P-WBK-05", "P-WBK-07", nature=Nature.VALID, zh="寫入的紀錄連同簽章者的憑證可再讀出", destructive=True)
+@case("P-WBK-05", "P-WBK-07", "P-ELE-06", nature=Nature.VALID, zh="寫入的紀錄連同簽章者的憑證可再讀出", destructive=True)
 def test_what_was_written_is_read(wallet: WalletTester) -> None:
     """What was written is read in the next session: visits and prescriptions apart, with the chains of those who signed."""
     opened, writer = _opened(wallet)
@@ -319,7 +319,7 @@ def test_what_was_written_is_read(wallet: WalletTester) -> None:
     wallet.equal("chains of the signers", dict(shown.get("certificates", {})), chains)
 
 
-@case("P-WBK-07", nature=Nature.INVALID, zh="只問一種紀錄：不附其他", destructive=True, each=lambda: {
+@case("P-WBK-07", "P-ELE-06", nature=Nature.INVALID, zh="只問一種紀錄：不附其他", destructive=True, each=lambda: {
     name: Each(name) for name in ("visits", "prescriptions", "certificates", "generation")
 })
 def test_part_of_the_records_is_shown_alone(wallet: WalletTester, name: str) -> None:

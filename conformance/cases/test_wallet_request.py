@@ -16,8 +16,17 @@ from virtual_devices.mdoc.response import DeviceResponse, ResponseStatus
 from virtual_devices.wallet.consent import Use
 
 _CLAUSES = {
-    "sam-": ("P-RDR-07", "P-RDR-12"), "hpc-": ("P-RDR-06", "P-RDR-12"), "other-use": ("P-RDR-09",), "write-back": ("P-WBK-01",),
-    "version-": ("P-REQ-03",), "registration-": ("P-RDR-03", "P-ELE-01"), "consultation": ("P-RDR-03", "P-ELE-01"),
+    "sam-wrong-role": ("P-RDR-07", "P-ELE-02", "P-CRT-04"), "sam-two-roles": ("P-RDR-07", "P-CRT-04"),
+    "sam-no-role": ("P-RDR-07", "P-CRT-04"), "sam-no-purpose": ("P-RDR-07", "P-CRT-05"),
+    "sam-other-purpose": ("P-RDR-07", "P-CRT-05"), "sam-no-signing": ("P-RDR-07", "P-CRT-01", "P-CRT-07"),
+    "sam-under-iaca": ("P-RDR-07", "P-CRT-02"), "sam-stranger": ("P-RDR-07", "P-RDR-12", "P-CRT-02"),
+    "sam-p-384": ("P-RDR-07", "P-CRT-01", "P-CRT-07"), "sam-no-authority": ("P-RDR-07", "P-CRT-07"),
+    "sam-chain-is-text": ("P-RDR-07", "P-CRT-07"), "sam-no-chain": ("P-RDR-07", "P-CRT-07"),
+    "sam-expired-and-spoilt": ("P-RDR-07", "P-CRT-07"), "sam-too-long": ("P-RDR-07", "P-RDR-10", "P-CRT-08"),
+    "sam-": ("P-RDR-07", "P-RDR-12"), "hpc-": ("P-RDR-06", "P-RDR-12"), "other-use": ("P-RDR-09",), "write-back-not-named": ("P-WBK-01", "P-RSP-07"), "write-back": ("P-WBK-01",),
+    "version-1-7": ("P-REQ-03", "P-VER-01", "P-CBR-03"), "version-2": ("P-REQ-03", "P-VER-01"),
+    "registration-": ("P-RDR-03", "P-ELE-01", "P-RDR-01"), "consultation-1-0": ("P-RDR-03", "P-VER-02"),
+    "consultation": ("P-RDR-03", "P-ELE-01", "P-RDR-02"),
     "dispensing": ("P-RDR-03", "P-RDR-08"), "three-signers": ("P-RDR-06",), "all-in-1-0": ("P-REQ-03",),
     "signers-swapped": ("P-RDR-12",), "two-readers": ("P-RDR-04",), "second-unsigned": ("P-RDR-12",),
     "another-sam": ("P-RDR-04",), "sam-over-all": ("P-RDR-05",),

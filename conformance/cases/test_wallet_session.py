@@ -97,7 +97,7 @@ def _no_messages() -> Mapping[str, Each]:
     }
 
 
-@case("P-SES-06", nature=Nature.INVALID, zh="不是會話訊息：以狀態 11 結束", each=_no_messages)
+@case("P-SES-06", "P-GEN-08", nature=Nature.INVALID, zh="不是會話訊息：以狀態 11 結束", each=_no_messages)
 def test_what_is_no_message_ends_the_session(wallet: WalletTester, raw: bytes) -> None:
     """What is no session message ends the session with status 11."""
     opened = wallet.meet()
@@ -219,7 +219,7 @@ def test_new_engagement_ends_the_session_before(wallet: WalletTester) -> None:
     wallet.expect("no data for the session before", said.data is None, "a status alone", "data")
 
 
-@case("P-SES-02", "P-ENG-01", nature=Nature.VALID, zh="每次出示的臨時金鑰都是新的")
+@case("P-SES-02", "P-ENG-01", "P-PRV-04", nature=Nature.VALID, zh="每次出示的臨時金鑰都是新的")
 def test_ephemeral_key_is_fresh(wallet: WalletTester) -> None:
     """Two engagements show two device keys."""
     first, second = (wallet.meet(None).engaged.engagement.key.public_numbers() for _ in range(2))

@@ -20,7 +20,7 @@ NOT_IN_FORCE, ENDED = -4, -5
 SOON_S = 100
 
 
-@case("P-ERR-01", nature=Nature.LIMIT, zh="卡片到期：時差 30 秒內仍出示，其後 -4", each=lambda: {
+@case("P-ERR-01", "P-ERR-02", "P-GEN-07", "P-GEN-10", nature=Nature.LIMIT, zh="卡片到期：時差 30 秒內仍出示，其後 -4", each=lambda: {
     "within-the-skew": Each(30), "past-it": Each(31),
 })
 def test_card_is_shown_until_its_end(wallet: WalletTester, after_s: int) -> None:
@@ -35,7 +35,7 @@ def test_card_is_shown_until_its_end(wallet: WalletTester, after_s: int) -> None
         wallet.equal("documents in the answer", len(answer.documents), 1)
 
 
-@case("P-ERR-01", nature=Nature.INOPPORTUNE, zh="手機上沒有卡片：錯誤 -4")
+@case("P-ERR-01", "P-ERR-02", nature=Nature.INOPPORTUNE, zh="手機上沒有卡片：錯誤 -4")
 def test_empty_wallet_says_so(wallet: WalletTester) -> None:
     """A wallet without a card answers with -4."""
     wallet.made_up().fill(Contents(empty=True))
@@ -43,7 +43,7 @@ def test_empty_wallet_says_so(wallet: WalletTester) -> None:
     wallet.nothing(wallet.request(opened, wallet.asked(opened, REGISTRATION), "registration"), NOT_IN_FORCE)
 
 
-@case("P-AUT-13", "P-AUT-07", nature=Nature.VALID, zh="代理人出示受代理人的卡：附授權與本次會話的證明")
+@case("P-AUT-13", "P-AUT-07", "P-ELE-07", nature=Nature.VALID, zh="代理人出示受代理人的卡：附授權與本次會話的證明")
 def test_guardian_shows_the_wards_card(wallet: WalletTester) -> None:
     """A ward's card comes with the authorization and the guardian's proof for this session."""
     opened = _ward(wallet, Contents(scope=EVERYTHING))
@@ -73,7 +73,7 @@ def test_part_of_the_delegation_is_shown_alone(wallet: WalletTester, name: str) 
     wallet.equal("what is shown", {space: set(names) for space, names in shown.items() if names}, {vhc.DELEGATION: {name}})
 
 
-@case("P-AUT-13", nature=Nature.TIMER, zh="授權到期後不再出示受代理人的卡：錯誤 -5", each=lambda: {
+@case("P-AUT-13", "P-GEN-10", nature=Nature.TIMER, zh="授權到期後不再出示受代理人的卡：錯誤 -5", each=lambda: {
     "just-before": Each(False), "over": Each(True),
 })
 def test_wards_card_ends_with_the_authorization(wallet: WalletTester, over: bool) -> None:

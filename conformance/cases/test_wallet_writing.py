@@ -21,6 +21,13 @@ from virtual_devices.wallet.consent import Use
 from virtual_devices.write_back import WriteOutcome, read_batch, receipt_is_for
 
 _CAPACITY = "600"
+_BESIDES = {
+    "sam-alone": ("P-WRT-02",), "signers-swapped": ("P-WRT-02",), "three-signatures": ("P-WRT-02",), "fee-by-both": ("P-WRT-02",),
+    "another-holder": ("P-WRT-03",), "cancels-what-follows": ("P-WRT-05",), "amends-nothing": ("P-WRT-05",),
+    "cancelled-at-once": ("P-WRT-05",),
+    "version-2": ("P-VER-01",), "date-without-offset": ("P-CBR-05",),
+}
+"""What else some vectors show, by their names."""
 _ATTACKS = ("another-holder", "another-credential", "signature-bit", "another-professional", "same-id-other-bytes")
 
 
@@ -34,12 +41,13 @@ def _models() -> Mapping[str, Vector]:
 
 
 def _each() -> Mapping[str, Each]:
-    return {name: Each(name, vector.says.en, vector.says.zh, _clauses(vector), _nature(name, vector))
+    return {name: Each(name, vector.says.en, vector.says.zh, _clauses(name, vector), _nature(name, vector))
             for name, vector in _models().items()}
 
 
-def _clauses(vector: Vector) -> tuple[str, ...]:
-    return ("P-WBK-01", "P-WBK-03") if vector.expected.code.space is Space.ERROR else ("P-WBK-04", "P-WBK-05")
+def _clauses(name: str, vector: Vector) -> tuple[str, ...]:
+    usual = ("P-WBK-01", "P-WBK-03") if vector.expected.code.space is Space.ERROR else ("P-WBK-04", "P-WBK-05")
+    return usual + _BESIDES.get(name, ())
 
 
 def _nature(name: str, vector: Vector) -> Nature:
