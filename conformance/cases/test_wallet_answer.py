@@ -77,11 +77,12 @@ def test_wallet_without_records_says_so(wallet: WalletTester) -> None:
     if wallet.used:
         wallet.not_applicable("it counts from an empty wallet, and nobody has emptied this one")
     opened = wallet.meet()
-    items = items_request(vhc.DOCTYPE, {vhc.RECORDS: dict.fromkeys(("visits", "prescriptions", "certificates", "generation"), False)})
+    names = ("visits", "prescriptions", "certificates")
+    items = items_request(vhc.DOCTYPE, {vhc.RECORDS: dict.fromkeys((*names, "generation"), False)})
     answer = wallet.request(opened, wallet.asked(opened, items, wallet.world.physician), "records")
     wallet.equal("what is shown", dict(wallet.shown(opened, answer).get(vhc.RECORDS, {})), {"generation": 0})
     codes = dict(answer.documents[0].errors.get(vhc.RECORDS, {}))
-    wallet.equal("codes", codes, dict.fromkeys(("visits", "prescriptions", "certificates"), 0))
+    wallet.equal("codes", codes, dict.fromkeys(names, 0))
 
 
 @case("P-RSP-05", nature=Nature.VALID, zh="以裝置簽章證明，不以 MAC")
@@ -118,7 +119,8 @@ def _indefinite(raw: bytes) -> bytes:
 def _other_request(how: str) -> Callable[[WalletTester, ReaderSession], bytes]:
     def make(wallet: WalletTester, opened: ReaderSession) -> bytes:
         if how == "inside":  # what was signed is what came
-            return signed(replace(REGISTRATION, raw=_indefinite(REGISTRATION.raw)), opened.transcript, wallet.world.sam).to_bytes()
+            items = replace(REGISTRATION, raw=_indefinite(REGISTRATION.raw))
+            return signed(items, opened.transcript, wallet.world.sam).to_bytes()
         raw = signed(REGISTRATION, opened.transcript, wallet.world.sam).to_bytes()
         if how == "outside":
             return _indefinite(raw)
@@ -134,7 +136,7 @@ def _other_request(how: str) -> Callable[[WalletTester, ReaderSession], bytes]:
     "indefinite": Each("outside", "A map of indefinite length", "不定長度之映射"),
     "items-indefinite": Each("inside", "Items of indefinite length, signed as they came", "要求本身為不定長度，依原樣簽章"),
     "order": Each("order", "Keys in another order", "鍵的順序不同"),
-    "longer-length": Each("longer", "A longer length of the embedded items, signed in the shortest form", "內嵌長度較長，簽章取最短"),
+    "longer-length": Each("longer", "A longer length of the items, signed in the shortest form", "內嵌長度較長，簽章取最短"),
 })
 def test_other_encoding_of_a_request_is_taken(wallet: WalletTester, how: str) -> None:
     """A request that is encoded in another valid way is answered as the usual one."""
@@ -221,7 +223,8 @@ def test_newest_receipts_are_kept(wallet: WalletTester) -> None:
     """The newest 64 receipts are kept; the batch before them is refused for its generation, and stands there once."""
     opened = wallet.meet()
     writer = Writer(wallet.holding(wallet.shown_card(opened)))
-    batches = [writer.batch(writer.sign(writer.record(Kind.FEE, n + 1)), number_=n + 1, generation=n).to_bytes() for n in range(65)]
+    fees = [writer.sign(writer.record(Kind.FEE, n)) for n in range(1, 66)]
+    batches = [writer.batch(fee, number_=n + 1, generation=n).to_bytes() for n, fee in enumerate(fees)]
     for at in range(0, 65, 13):  # sixteen requests make a session
         for raw in batches[at : at + 13]:
             wallet.settled(opened, raw, WriteOutcome.STORED)

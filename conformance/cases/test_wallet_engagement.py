@@ -97,7 +97,9 @@ def _without(*keys: int) -> Callable[[dict[Any, Any]], dict[Any, Any]]:
     "version": Each(lambda body: {**body, _VERSION: "1.0"}, "It says another version", "改為別的版本"),
     "added": Each(lambda body: {**body, 99: b"more"}, "Something is put in", "加入別的內容"),
 })
-def test_engagement_changed_on_the_way_is_noticed(wallet: WalletTester, change: Callable[[dict[Any, Any]], dict[Any, Any]]) -> None:
+def test_engagement_changed_on_the_way_is_noticed(
+    wallet: WalletTester, change: Callable[[dict[Any, Any]], dict[Any, Any]],
+) -> None:
     """A reader that has seen another engagement than the wallet's has another transcript: the session ends with status 10."""
     opened = wallet.meet(Use.REGISTRATION)
     other = dumps(change(cbor2.loads(opened.engaged.engagement.raw)))

@@ -11,7 +11,7 @@ from conformance.commands import Commands, envelope
 from conformance.kinds.wallet import REGISTRATION, Contents, WalletTester
 from virtual_devices.apdu import Command
 from virtual_devices.mdoc import handover, ndef, nfc_retrieval, tnep, type4
-from virtual_devices.mdoc.carriers import NFC_TYPE, BleCarrier, Carrier, LeRole, NfcCarrier, alternative
+from virtual_devices.mdoc.carriers import NFC_TYPE, BleCarrier, Carrier, LeRole, NfcCarrier, OtherCarrier, alternative
 from virtual_devices.mdoc.ndef import Record, Tnf
 from virtual_devices.mdoc.nfc_retrieval import MAX_LINKS, MAX_MESSAGE_BYTES, wrap
 from virtual_devices.wallet.consent import Use
@@ -21,6 +21,8 @@ CONTAINER = bytes.fromhex("000F207FFF7FFF0406E1047FFF00")
 OWN = NfcCarrier()
 """What a reader names of retrieval over NFC: the version alone."""
 BLE = BleCarrier(LeRole.PERIPHERAL, UUID(int=1, version=4))
+UNKNOWN = OtherCarrier(Record(Tnf.EXTERNAL, b"example.org:way", b"\x01", b"w"))
+"""A way that there is not, as a reader of another time may name it."""
 NOISE = wrap(b"noise")
 
 
@@ -117,7 +119,8 @@ def _negotiating(wallet: WalletTester, use: Use | None = None) -> Commands:
     return field
 
 
-@case("P-HND-02", "P-HND-01", "P-HND-03", "P-TAG-02", nature=Nature.VALID, zh="協商交遞：途徑由讀取者提出，卡片擇一", channels=NFC,
+@case("P-HND-02", "P-HND-01", "P-HND-03", "P-TAG-02",
+      nature=Nature.VALID, zh="協商交遞：途徑由讀取者提出，卡片擇一", channels=NFC,
       each=lambda: {"in-pieces": Each(20), "in-one": Each(0)})
 def test_negotiated_handover_leads_to_a_session(wallet: WalletTester, piece: int) -> None:
     """The reader writes its request, in pieces or at once, reads Hs with the one way chosen, and both are in the transcript."""
@@ -148,23 +151,14 @@ def test_second_request_is_refused(wallet: WalletTester) -> None:
 def test_no_way_in_common_is_told(wallet: WalletTester) -> None:
     """When none of the reader's ways suits, Hs has the engagement and no way; another request is answered then."""
     field = _negotiating(wallet)
-    field.write(handover.make_request((_Unknown(),), wallet.world.fresh("hr", wallet.name)))
+    field.write(field.request(UNKNOWN))
     wallet.equal("ways in Hs", field.select_of(field.message()).carriers, ())
     field.write(field.request(OWN))
     wallet.equal("ways in the next Hs", len(field.select_of(field.message()).carriers), 1)
 
 
-class _Unknown:
-    """A way that there is not, as a reader of another time may name it."""
-
-    id, power = b"w", OWN.power
-
-    def record(self) -> Record:
-        return Record(Tnf.EXTERNAL, b"example.org:way", b"\x01", self.id)
-
-
 @case("P-HND-06", nature=Nature.INOPPORTUNE, zh="未知服務、順序不對：TNEP 狀態 1", channels=NFC, each=lambda: {
-    "unknown-service": Each(lambda field: tnep.select_message(b"urn:nfc:sn:nothing"), "A service that there is not", "沒有的服務"),
+    "unknown-service": Each(lambda _: tnep.select_message(b"urn:nfc:sn:nothing"), "A service that there is not", "沒有的服務"),
     "request-first": Each(lambda field: field.request(OWN), "A request before the service is selected", "未選服務即送要求"),
 })
 def test_message_out_of_turn_is_answered_with_status_1(wallet: WalletTester, make: Callable[[Commands], bytes]) -> None:
@@ -190,9 +184,10 @@ def _odd_requests() -> Mapping[str, Each]:
     twice = Record(Tnf.EXTERNAL, NFC_TYPE, b"\x01\x03\x01\xff\xff\x03\x01\xff\xff", OWN.id)
     cut = Record(Tnf.EXTERNAL, NFC_TYPE, b"\x01\x03\x01\xff", OWN.id)
     found = (
-        ("refers-to-none", _request(ours, records=(Record(Tnf.EXTERNAL, NFC_TYPE, b"\x01", b"x"),)), "A way that refers to no record",
-         "途徑所指之紀錄不存在"),
-        ("refers-to-two", _request(ours, records=(OWN.record(), OWN.record())), "A way that refers to two records", "途徑指向二筆紀錄"),
+        ("refers-to-none", _request(ours, records=(Record(Tnf.EXTERNAL, NFC_TYPE, b"\x01", b"x"),)),
+         "A way that refers to no record", "途徑所指之紀錄不存在"),
+        ("refers-to-two", _request(ours, records=(OWN.record(), OWN.record())), "A way that refers to two records",
+         "途徑指向二筆紀錄"),
         ("field-twice", _request(ours, records=(twice,)), "A field that stands there twice", "欄位重複"),
         ("cut", _request(ours, records=(cut,)), "A structure cut short", "結構不完整"),
         ("no-way", _request(), "No way at all", "沒有途徑"),
@@ -282,7 +277,8 @@ def _breaking() -> Mapping[str, Each]:
     return {name: Each((command, sw), says, zh) for name, command, sw, says, zh in found}
 
 
-@case("P-NFC-05", "P-NFC-03", "P-GEN-08", nature=Nature.INVALID, zh="不合規則之指令：以狀態字拒絕，會話不受影響", channels=NFC, each=_breaking)
+@case("P-NFC-05", "P-NFC-03", "P-GEN-08",
+      nature=Nature.INVALID, zh="不合規則之指令：以狀態字拒絕，會話不受影響", channels=NFC, each=_breaking)
 def test_command_that_breaks_a_rule_is_refused(wallet: WalletTester, tried: tuple[Command | str, int]) -> None:
     """A command that breaks a rule is refused by its status word, and the session goes on after it."""
     opened = wallet.meet(Use.REGISTRATION)
@@ -312,7 +308,8 @@ def test_nothing_is_answered_before_select(wallet: WalletTester) -> None:
     field.says(Command(0, 0xC0, 0, 0, le=256), 0x6985, "GET RESPONSE")
 
 
-@case("P-NFC-01", "P-NFC-02", "P-NFC-04", nature=Nature.VALID, zh="短欄位：訊息分段送出，回覆分段取回", channels=NFC, each=lambda: {
+@case("P-NFC-01", "P-NFC-02", "P-NFC-04",
+      nature=Nature.VALID, zh="短欄位：訊息分段送出，回覆分段取回", channels=NFC, each=lambda: {
     "shortest": Each((255, 256)), "odd": Each((100, 77)),
 })
 def test_message_goes_in_links_and_its_answer_in_pieces(wallet: WalletTester, fields: tuple[int, int]) -> None:

@@ -82,7 +82,8 @@ def _on_another_curve(world: World) -> Reader:
 _TO_THE_SECOND = ("[ended-30-s-ago]", "[begins-in-31-s]")
 
 
-@case("P-RDR-07", "P-RDR-10", "P-RDR-11", "P-CRT-07", "P-CRT-08", "P-GEN-07", "P-GEN-10", nature=Nature.INVALID, zh="讀取者憑證的界限", each=_readers)
+@case("P-RDR-07", "P-RDR-10", "P-RDR-11", "P-CRT-07", "P-CRT-08", "P-GEN-07", "P-GEN-10",
+      nature=Nature.INVALID, zh="讀取者憑證的界限", each=_readers)
 def test_reader_certificate_has_limits(wallet: WalletTester, tried: tuple[Callable[[World], Reader], int]) -> None:
     """A SAM's certificates: the last that are taken, and the first that are not."""
     make, number = tried
@@ -175,7 +176,8 @@ def _auths() -> Mapping[str, Each]:
     }
 
 
-@case("P-REQ-02", "P-RDR-01", "P-CBR-01", "P-CBR-04", nature=Nature.INVALID, zh="readerAuth 不是該有的 COSE_Sign1：狀態 11", each=_auths)
+@case("P-REQ-02", "P-RDR-01", "P-CBR-01", "P-CBR-04",
+      nature=Nature.INVALID, zh="readerAuth 不是該有的 COSE_Sign1：狀態 11", each=_auths)
 def test_reader_auth_of_another_form_is_malformed(wallet: WalletTester, change: Callable[[list[Any]], Any]) -> None:
     """A readerAuth that is no detached COSE_Sign1 with ES256 is answered with status 11."""
     opened = wallet.meet(Use.REGISTRATION)
@@ -230,7 +232,8 @@ def test_documents_of_a_request_have_a_limit(wallet: WalletTester, others: int) 
     wallet.equal("errors", dict(answer.errors), {_licence(number).doctype: 0 for number in range(others)})
 
 
-@case("P-RDR-12", "P-ERR-01", "P-PRV-04", "P-RSP-02", "P-RSP-03", nature=Nature.ATTACK, zh="未證明身分的讀取者：每份文件都是同一錯誤，不透露有無", each=lambda: {
+@case("P-RDR-12", "P-ERR-01", "P-PRV-04", "P-RSP-02", "P-RSP-03",
+      nature=Nature.ATTACK, zh="未證明身分的讀取者：每份文件都是同一錯誤，不透露有無", each=lambda: {
     "with-ours": Each(True), "another-alone": Each(False),
 })
 def test_unproved_reader_learns_nothing(wallet: WalletTester, ours: bool) -> None:

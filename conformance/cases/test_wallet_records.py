@@ -126,7 +126,8 @@ def _forms() -> Mapping[str, Each]:
     }
 
 
-@case("P-WBK-02", "P-WBK-03", "P-WRT-01", "P-CBR-01", "P-CBR-04", nature=Nature.INVALID, zh="紀錄不是 COSE_Sign：錯誤 -6", destructive=True, each=_forms)
+@case("P-WBK-02", "P-WBK-03", "P-WRT-01", "P-CBR-01", "P-CBR-04",
+      nature=Nature.INVALID, zh="紀錄不是 COSE_Sign：錯誤 -6", destructive=True, each=_forms)
 def test_record_of_another_form_is_malformed(wallet: WalletTester, change: Change | bytes | str | None) -> None:
     """A batch with something that is no COSE_Sign as it should be is answered with -6."""
     opened, writer = _opened(wallet)
@@ -252,7 +253,8 @@ def _x5ts() -> Mapping[str, Each]:
     }
 
 
-@case("P-WBK-02", "P-WBK-04", "P-WRT-01", nature=Nature.ATTACK, zh="簽章指明的憑證不是出示的那一張：簽章不符", destructive=True, each=_x5ts)
+@case("P-WBK-02", "P-WBK-04", "P-WRT-01",
+      nature=Nature.ATTACK, zh="簽章指明的憑證不是出示的那一張：簽章不符", destructive=True, each=_x5ts)
 def test_signature_names_its_certificate(wallet: WalletTester, change: Change) -> None:
     """A signature that holds and names another certificate than the one that was shown is refused."""
     opened, writer = _opened(wallet)
@@ -281,7 +283,8 @@ def test_every_signature_of_a_record_counts(wallet: WalletTester, number: int) -
 
 # -- what is amended, and by whom
 
-@case("P-WBK-04", "P-WRT-05", "P-CRT-03", nature=Nature.ATTACK, zh="別的機構更正或取消紀錄：簽章不符", destructive=True, each=lambda: {
+@case("P-WBK-04", "P-WRT-05", "P-CRT-03",
+      nature=Nature.ATTACK, zh="別的機構更正或取消紀錄：簽章不符", destructive=True, each=lambda: {
     kind.value: Each(kind) for kind in (_KINDS.AMEND, _KINDS.CANCEL)
 })
 def test_record_is_amended_by_its_institution_alone(wallet: WalletTester, kind: Kind) -> None:

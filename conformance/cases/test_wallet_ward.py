@@ -20,7 +20,8 @@ NOT_IN_FORCE, ENDED = -4, -5
 SOON_S = 100
 
 
-@case("P-ERR-01", "P-ERR-02", "P-GEN-07", "P-GEN-10", nature=Nature.LIMIT, zh="卡片到期：時差 30 秒內仍出示，其後 -4", each=lambda: {
+@case("P-ERR-01", "P-ERR-02", "P-GEN-07", "P-GEN-10",
+      nature=Nature.LIMIT, zh="卡片到期：時差 30 秒內仍出示，其後 -4", each=lambda: {
     "within-the-skew": Each(30), "past-it": Each(31),
 })
 def test_card_is_shown_until_its_end(wallet: WalletTester, after_s: int) -> None:

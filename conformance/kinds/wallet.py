@@ -99,6 +99,26 @@ class WalletMadeUp(Protocol):
         """Records that come late, as the data centre hands them over; what the wallet tells it."""
         ...
 
+    def choose(self, card: str) -> None:
+        """The holder has it show another card."""
+        ...
+
+    def restart(self) -> None:
+        """Switched off and on again."""
+        ...
+
+    def code(self, challenge: str = "") -> str:
+        """The text of the card's code, for the reader whose code says ``challenge``; empty while there is none to be shown."""
+        ...
+
+    def prescriptions(self) -> list[list[str]]:
+        """The texts of each prescription that it holds, one or several that belong together; the oldest first."""
+        ...
+
+    def online(self, line: Link, act: str, **given: Any) -> tuple[str, Any]:
+        """Something with the data centre over this line: the field's code of what became of it, and what it gave."""
+        ...
+
 
 class WalletTester(Tester):
     """A desk that says to the wallet whatever a case wants. ``world``: the authority that the wallet trusts, SAM and HPC."""

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 import cbor2
 
-from conformance.vectors.world import CARD_NO, GUARDIAN_NO, NOW_NS, PLACE, UNTIL_NS, World
+from conformance.town import maker
+from conformance.vectors.world import GUARDIAN_NO, NOW_NS, PLACE, UNTIL_NS, World
 from virtual_devices import authorization, vhc
 from virtual_devices.authorization import Authorization, Purpose, Relation, Scope
 from virtual_devices.clock import VirtualClock
+from virtual_devices.cloud.issuer import CardHolder
+from virtual_devices.errors import UsageError
+from virtual_devices.flow import Flow, Session, run
 from virtual_devices.link import DirectLink, Link
 from virtual_devices.mdoc.ble_options import BleOptions
 from virtual_devices.mdoc.mso import StatusReference, Validity, issue
 from virtual_devices.pki import DAY_NS
+from virtual_devices.qr import card as qr_card
+from virtual_devices.qr.challenge import read_challenge
+from virtual_devices.qr.text import MalformedCode
 from virtual_devices.radio import Bluetooth, BluetoothLink, Camera, Field, FieldLink, ScreenLink
 from virtual_devices.randomness import stream
 from virtual_devices.reader.presentation import Medium
+from virtual_devices.reader.transmit import Ended
+from virtual_devices.wallet import app
 from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.faces import MessageFace, NfcFace, Screen
 from virtual_devices.wallet.held import OWN, Held
+from virtual_devices.wallet.keystore import KeyDenied
 from virtual_devices.wallet.phone import Phone
 from virtual_devices.write_back import WriteOutcome
 
@@ -32,14 +43,16 @@ WARD = "ward"
 @dataclass(frozen=True)
 class Contents:
     """What a wallet is made up to hold. ``empty``: no card at all. ``until_ns``: the card's end. ``scope``: of a guardian's
-    authorization until ``ends_ns``; the card is then a ward's, and the one that is presented. ``former``: the cards whose place
-    it took. ``negotiated``: its tag asks the reader for its carriers."""
+    authorization until ``ends_ns``; the card is then a ward's, and the one that is presented. ``wards``: so many cards of other
+    wards lie beside the holder's own, named :func:`ward_name`. ``former``: the cards whose
+    place it took. ``negotiated``: its tag asks the reader for its carriers."""
 
     empty: bool = False
     until_ns: int = UNTIL_NS
     scope: frozenset[Scope] = frozenset()
     purpose: Purpose = Purpose.CARE
     ends_ns: int = UNTIL_NS
+    wards: int = 0
     former: tuple[bytes, ...] = ()
     negotiated: bool = False
 
@@ -99,6 +112,47 @@ class ReferenceWallet:
         """Records that come late, as the data centre hands them over; what the wallet tells it."""
         return self.phone.take_late(cbor2.loads(entry), self.clock.now_ns())
 
+    def choose(self, card: str) -> None:
+        """The holder has the wallet show another card: their own, a ward's by its authorization's id in hex, or one by
+        :func:`ward_name`."""
+        self.phone.show(card)
+
+    def restart(self) -> None:
+        """Switched off and on again."""
+        self.phone.start(self.clock.now_ns())
+
+    # -- on the screen
+
+    def code(self, challenge: str = "") -> str:
+        """The text of the card's code, for the reader whose code says ``challenge``; empty while there is none to be shown."""
+        try:
+            asked = read_challenge(challenge) if challenge else None
+            return self.phone.card_qr(self.clock.now_ns(), asked)
+        except (KeyDenied, MalformedCode, UsageError):
+            return ""
+
+    def prescriptions(self) -> list[list[str]]:
+        """The texts of each prescription that it holds, one or several that belong together; the oldest first."""
+        return self.phone.prescription_codes()
+
+    # -- online
+
+    def online(self, line: Link, act: str, **given: Any) -> tuple[str, Any]:
+        """Something with the data centre over this line: the field's code of what became of it, ``0`` when it is done, and
+        what it gave."""
+        flow: Flow[Any] = _ACTS[act](app.App(self.phone, self.clock), **given)
+        try:
+            return "0", run(flow, Session({"issuer": line}, self.clock, name=self._name, flow=act))
+        except Ended as e:
+            return e.code, None
+
+
+_ACTS: Mapping[str, Callable[..., Flow[Any]]] = {
+    "apply": app.apply, "activate": app.activate, "rebind": app.rebind, "hold": app.hold, "sync": app.sync,
+    "restore": app.restore_prescriptions,
+}
+"""What a wallet does online, by its name."""
+
 
 class _Holder:
     """A holder who does as they are told."""
@@ -124,34 +178,58 @@ class _Holder:
 
 
 def _phone(world: World, name: str, contents: Contents) -> Phone:
-    phone = Phone("conformance", name, world.authority.root_der)
+    attested = maker(world).batch(1) if contents.empty else None  # who has a card need not apply for one
+    phone = Phone("conformance", name, world.authority.root_der, maker=attested)
     phone.start(NOW_NS)
     phone.format()
     phone.holder.set_pin(PIN, NOW_NS)
     if contents.empty:
         return phone
     key = phone.new_key()
-    from_ns = NOW_NS - 30 * DAY_NS
-    granted = _authorization(world, phone, key, contents) if contents.scope else None
-    held_under = b"" if granted is None else granted.cti
-    issued = issue(
-        vhc.DOCTYPE, world.holder.elements(held_under, contents.former), phone.keystore.public_key(key), world.signer,
-        Validity(from_ns, from_ns, contents.until_ns), world.fresh("credential", name), status=PLACE, authorised=vhc.AUTHORISED,
-    )
-    if granted is None:
-        phone.install(Held(OWN, issued, key))
-    else:
-        phone.install(Held(WARD, issued, key, authorization.issue(granted, world.centre)))
+    if contents.scope:
+        _put(world, phone, key, WARD, world.holder, contents)
         phone.show(WARD)
+        return phone
+    _put(world, phone, key, OWN, world.holder, contents)
+    for number in range(1, contents.wards + 1):
+        ward = replace(world.holder, card_no=f"{number:012d}", name=f"受代理人{number}")
+        _put(world, phone, key, ward_name(number), ward, replace(contents, scope=authorization.EVERYTHING))
     return phone
 
 
-def _authorization(world: World, phone: Phone, key: str, contents: Contents) -> Authorization:
+def ward_name(number: int) -> str:
+    """What the holder calls the card of their ward of that number, from 1."""
+    return f"{WARD} {number}"
+
+
+def _put(world: World, phone: Phone, key: str, name: str, holder: CardHolder, contents: Contents) -> None:
+    """A card on the phone, with what its codes need; under an authorization where the contents have a scope."""
+    from_ns, until_ns = NOW_NS - 30 * DAY_NS, contents.until_ns
+    device, code = phone.keystore.public_key(key), phone.keystore.public_key(phone.codes.key_for(key))
+    grant, guardian = None, None
+    if contents.scope:
+        grant = _authorization(world, f"{phone.name} {name}", phone, key, holder.card_no, contents)
+        guardian = qr_card.Guardian(grant.cti, GUARDIAN_NO, grant.guardian_name, grant.scope, grant.purpose)
+        until_ns = min(until_ns, contents.ends_ns)
+    issued = issue(
+        vhc.DOCTYPE, holder.elements(b"" if grant is None else grant.cti, contents.former), device, world.signer,
+        Validity(from_ns, from_ns, contents.until_ns), world.fresh("credential", phone.name, name), status=PLACE,
+        authorised=vhc.AUTHORISED,
+    )
+    shown = qr_card.issue(
+        holder.qr(device, guardian), code, world.signer, qr_card.Term(from_ns, from_ns, until_ns), PLACE,
+        world.fresh("code", phone.name, name),
+    )
+    signed = None if grant is None else authorization.issue(grant, world.centre)
+    phone.install(Held(name, issued, key, signed, shown))
+
+
+def _authorization(world: World, name: str, phone: Phone, key: str, ward: str, contents: Contents) -> Authorization:
     return Authorization(
-        world.fresh("authorization", phone.name)(16), CARD_NO, GUARDIAN_NO, "陳美玲", phone.keystore.public_key(key),
+        world.fresh("authorization", name)(16), ward, GUARDIAN_NO, "陳美玲", phone.keystore.public_key(key),
         Relation.FAMILY, contents.scope, contents.purpose, NOW_NS, NOW_NS, contents.ends_ns,
         StatusReference("https://status.bench.example/authorizations/01", 7),
     )
 
 
-__all__ = ["PIN", "Contents", "ReferenceWallet"]
+__all__ = ["PIN", "Contents", "ReferenceWallet", "ward_name"]

@@ -36,6 +36,8 @@ from virtual_devices.mdoc.session import TERMINATION, Transcript, ephemeral_key
 from virtual_devices.mdoc.tagged import MalformedMdoc, some_bytes
 from virtual_devices.pki import ChainVerifier, Identity, Role
 from virtual_devices.qr.challenge import Challenge
+from virtual_devices.qr.parts import split
+from virtual_devices.qr.prescription import to_text
 from virtual_devices.wallet.access_log import AccessLog, Deed, Entry
 from virtual_devices.wallet.codes import CODE, NAMES, Codes
 from virtual_devices.wallet.consent import Answer, Consent, Element, Use
@@ -47,7 +49,7 @@ from virtual_devices.wallet.late import late_readers, moments
 from virtual_devices.wallet.power import Memory, Power
 from virtual_devices.wallet.unfinished import Unfinished
 from virtual_devices.wallet.vault import SEALING_KEY, Vault, VaultRefused
-from virtual_devices.write_back import MAX_RECORDS, Batch, Receipt, WriteOutcome, of_prescriptions, read_record
+from virtual_devices.write_back import MAX_RECORDS, Batch, Kind, Receipt, WriteOutcome, of_prescriptions, read_record
 
 PHONE_KEY = "phone"
 """The name of the phone's own key, by which the data centre knows it (``wallet.online``)."""
@@ -223,6 +225,14 @@ class Phone:
         if over or _beyond(held, NAMES, False, Use.REGISTRATION):
             raise UsageError(f"the authorization for the card {self.shown!r} has ended, or is not for showing it")
         return self.codes.card(self.shown, now_ns, clock_ns, challenge)
+
+    def prescription_codes(self) -> list[list[str]]:
+        """The codes of each prescription that was written back to the card that is presented, the oldest first: the very
+        record as it was signed, in parts where one code would be too dense. They name the card and prove nothing by themselves.
+        """
+        records = self.records(self.shown).all()
+        prescribed = [raw for raw in records if (record := read_record(raw)[0]).kind is Kind.PRESCRIPTION and not record.amends]
+        return [split(to_text(raw), self.keystore.random) for raw in prescribed]
 
     def take_late(self, entry: Sequence[Any], now_ns: int, card: str = OWN) -> WriteOutcome:
         """Records that were signed after the holder had left, brought by the data centre: [id, records, chains of the signers,
