@@ -72,6 +72,7 @@ class ReferenceWallet:
         self._contacts = 0
         self._timed = timed
         self._negotiated = False
+        self._filled = 0
 
     def meet(self) -> Mapping[str, Link]:
         in_field = self.medium is Medium.NFC
@@ -105,7 +106,8 @@ class ReferenceWallet:
 
     def fill(self, contents: Contents) -> None:
         """Another wallet in this one's place, which holds just this."""
-        self.phone = _phone(self.world, self._name, contents)
+        self._filled += 1
+        self.phone = _phone(self.world, self._name if self._filled == 1 else f"{self._name} {self._filled}", contents)
         self._negotiated = contents.negotiated
 
     def bring(self, entry: bytes) -> WriteOutcome:
