@@ -64,13 +64,14 @@ class Script:
     ``text``, ``hs``: what stands in its code or in its tag; ``negotiated``: its tag asks the reader first (TNEP). ``say``: its
     plain DeviceResponse to a request, by the request's number from 1. ``message``: the session message in place of the right one
     (number, the right one). ``fate``: of a command or message, by its step: how the medium ends it. ``carries``: the credential
-    that it shows. ``version_1_0``: what it says that it knows.
+    that it shows. ``version_1_0``: what it says that it knows; ``methods``: the ways of retrieval that its engagement names.
     """
 
     text: bytes | None = None
     hs: bytes | None = None
     negotiated: Callable[[bytes], handover.NegotiatedHandover] | None = None
     version_1_0: bool = False
+    methods: list[list[Any]] | None = None
     carries: IssuerSigned | None = None
     device: ec.EllipticCurvePrivateKey | None = None
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {vhc.RECORDS: {"generation": 0}})
@@ -97,7 +98,8 @@ class ScriptedCard:
         self._transcript: Transcript | None = None
         self._reader: ec.EllipticCurvePublicKey | None = None
         fresh = world.fresh("scripted", name)
-        methods = [BleOptions(UUID(bytes=fresh(16), version=4), UUID(bytes=fresh(16), version=4)).method()]
+        both = BleOptions(UUID(bytes=fresh(16), version=4), UUID(bytes=fresh(16), version=4))
+        methods = script.methods or [both.method()]
         over_nfc = channel == "nfc"
         self.shown = engagement.make(
             self.key.public_key(), None if over_nfc else methods, reader_auth_all=not script.version_1_0,

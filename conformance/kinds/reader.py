@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
+from conformance.air import Peer
 from conformance.case import Kind
 from conformance.kinds import Suite
 from conformance.references.reader import ReferenceReader, Task, Told, Wants
@@ -22,6 +24,10 @@ from conformance.vectors.world import World
 from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.link import Outcome
 from virtual_devices.mdoc import engagement, session
+from virtual_devices.mdoc.ble_chunks import WANTED_MTU
+from virtual_devices.mdoc.ble_gatt import Mode, Side, gatt_role
+from virtual_devices.mdoc.ble_options import parse
+from virtual_devices.mdoc.engagement import BLE
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.trace import ExchangeRow
 
@@ -78,6 +84,44 @@ class ReaderTester(Tester):
         """A code is held before it. That it says something is a check."""
         return self._asked("a code", lambda: self.reader.scan(text, scope, purpose))
 
+    # -- over Bluetooth, value by value
+
+    def scripted(self, script: Script | None = None) -> ScriptedCard:
+        """Another scripted card."""
+        self._presented += 1
+        return ScriptedCard(self.world, self.channel, f"{self.name} {self._presented}", script or Script())
+
+    def held_before(self, card: ScriptedCard, mode: Mode, mtu: int = WANTED_MTU) -> Peer | Told:
+        """The card's code is held before the reader: the other end, which has not begun, or what the reader says. The case is
+        not applicable where the bench has no part in the values."""
+        if not hasattr(self.reader, "radio"):
+            self.not_applicable("the way to it carries whole messages: what is said value by value is its Bluetooth stack's")
+        made_up: Any = self.reader
+        self.give_lists()
+        found = made_up.radio(card.shown.qr_text(), mode)
+        if isinstance(found, Told):
+            return found
+        return Peer(self, found, mode, gatt_role(mode, Side.READER), card.shown.key_bytes, mtu)
+
+    def radio(self, mode: Mode, *, mtu: int = WANTED_MTU) -> tuple[Peer, ScriptedCard, UUID]:
+        """A right card before it, met in this mode: the other end, the card, and the service that its engagement names."""
+        card = self.scripted()
+        peer = self.held_before(card, mode, mtu)
+        if isinstance(peer, Told):
+            self.expect("the reader looks for the card", False, "a connection", peer.code)
+            raise AssertionError("unreachable")
+        service = parse(card.shown.method(BLE)).service(mode)
+        assert service is not None
+        return peer, card, service
+
+    def told_on_air(self) -> Told:
+        """What the reader said of the card that it met over the air; that it said something is a check."""
+        made_up: Any = self.reader
+        told: Told | None = made_up.told
+        self.expect("the reader says how it ended", told is not None, "a code", "nothing")
+        assert told is not None
+        return told
+
     def _asked(self, what: str, do: Callable[[], T]) -> T:
         """That the reader comes back is a check."""
         try:
@@ -88,8 +132,7 @@ class ReaderTester(Tester):
 
     def present(self, task: Task = Task.REGISTER, script: Script | None = None) -> tuple[Told, ScriptedCard]:
         """One presentation to its end. That it comes to one is a check."""
-        self._presented += 1
-        card = ScriptedCard(self.world, self.channel, f"{self.name} {self._presented}", script or Script())
+        card = self.scripted(script)
         said = self._asked("a card", lambda: self.reader.begin(task))
         for _ in range(MOST_STEPS):
             if isinstance(said, Told):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from conformance.air import AirChannel, End, Peer
 from conformance.case import Kind
 from conformance.kinds import Suite
 from conformance.latency import Timing
@@ -22,7 +23,10 @@ from virtual_devices import vhc
 from virtual_devices.clock import Clock, VirtualClock
 from virtual_devices.flow import Flow, Session, Sleep, run
 from virtual_devices.link import Link, Outcome, Work
-from virtual_devices.mdoc import response, session
+from virtual_devices.mdoc import engagement, response, session
+from virtual_devices.mdoc.ble_chunks import WANTED_MTU
+from virtual_devices.mdoc.ble_gatt import Mode, gatt_role
+from virtual_devices.mdoc.ble_gatt import Side as BleSide
 from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.request import ItemsRequest, items_request
 from virtual_devices.mdoc.response import Believed, DeviceResponse, Document
@@ -31,7 +35,7 @@ from virtual_devices.mdoc.tagged import MalformedMdoc, embed
 from virtual_devices.pki import Refused
 from virtual_devices.reader.desk import Desk, Institution
 from virtual_devices.reader.presentation import Counter, Medium, open_at
-from virtual_devices.reader.proximity import ReaderSession, end
+from virtual_devices.reader.proximity import Engaged, ReaderSession, end, open_session
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet.consent import Use
 from virtual_devices.write_back import Receipt, WriteOutcome, read_receipt
@@ -90,6 +94,10 @@ class WalletUnderTest(Protocol):
 
 class WalletMadeUp(Protocol):
     """What a bench can do with a wallet of its own besides."""
+
+    def radio(self, mode: Mode) -> tuple[str, End]:
+        """Met over Bluetooth in this mode, value by value: the code on its screen, and its end."""
+        ...
 
     def fill(self, contents: Contents) -> None:
         """Another wallet in this one's place, which holds just this."""
@@ -160,6 +168,24 @@ class WalletTester(Tester):
         made_up: Any = self.wallet
         found: WalletMadeUp = made_up
         return found
+
+    def radio(self, mode: Mode, use: Use | None = Use.REGISTRATION, *, mtu: int = WANTED_MTU) -> tuple[Peer, Engaged]:
+        """Over Bluetooth value by value: the other end, which has not begun, and what the code on the screen says. The case is
+        not applicable where the bench has no part in the values."""
+        if not hasattr(self.wallet, "radio"):
+            self.not_applicable("the way to it carries whole messages: what is said value by value is its Bluetooth stack's")
+        made_up: Any = self.wallet
+        if use is not None:
+            self.holder.agree(use, EVERYTHING)
+        text, end = made_up.radio(mode)
+        shown = engagement.read_qr(text)
+        return Peer(self, end, mode, gatt_role(mode, BleSide.MDOC), shown.key_bytes, mtu), Engaged(shown)
+
+    def over(self, peer: Peer, engaged: Engaged, *, size: int = 0) -> ReaderSession:
+        """A session over that connection, which is ready. ``size``: bytes in each chunk of the reader's; 0: full ones."""
+        peer.need_open()
+        opened: ReaderSession = self.run(open_session(self.desk, engaged, AirChannel(peer, size)))
+        return opened
 
     def wait(self, limit_s: float, *, over: bool) -> None:
         """Until a limit of time is over, or until just before; of a real clock, with a margin."""

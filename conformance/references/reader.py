@@ -14,6 +14,7 @@ from typing import Any
 from conformance.chips import USUAL
 from conformance.references.hpc import PIN
 from conformance.references.hpc import reference_hpc as hpc_of
+from conformance.references.radio import RadioEnd
 from conformance.references.sam import reference_sam as sam_of_world
 from conformance.town import HOLDER
 from conformance.vectors.codes import READER
@@ -24,6 +25,10 @@ from virtual_devices.cloud.core import DataCentre, Person
 from virtual_devices.cloud.service import DataCentreDevice
 from virtual_devices.flow import Ask, Connect, Exchange, Flow, PromptPeople, Session, Sleep, do_exchange, run
 from virtual_devices.link import Attempt, DirectLink, Outcome, Work
+from virtual_devices.mdoc import engagement
+from virtual_devices.mdoc.ble import BleLink
+from virtual_devices.mdoc.ble_gatt import Mode, Side
+from virtual_devices.mdoc.ble_options import MalformedBleOptions, parse
 from virtual_devices.qr.challenge import Challenge, new_challenge
 from virtual_devices.qr.check import Issuers, QrReader
 from virtual_devices.reader.authenticate import insert_hpc, open_sam
@@ -96,6 +101,7 @@ class ReferenceReader:
         self._codes: QrReader | None = None
         self._challenge: Challenge | None = None
         self._links: dict[str, Any] = {}
+        self.told: Told | None = None
 
     # -- before anything is presented
 
@@ -215,6 +221,46 @@ class ReferenceReader:
         fields = {1: "W001", 2: "01", 3: INSTITUTION}
         return [Record(Kind.VISIT, bytes(15) + b"\1", holder, at_ns, fields),
                 Record(Kind.FEE, bytes(15) + b"\2", holder, at_ns, {1: b"fees"})]
+
+    # -- over the air
+
+    def radio(self, text: str, mode: Mode, task: Task = Task.REGISTER) -> RadioEnd | Told:
+        """A code is held before it, and it does its task over Bluetooth in this mode, value by value: its end, or what it says
+        when nothing is to be met behind that code. :attr:`told` has how it ended."""
+        said = self._until_connecting(self.begin(task), text)
+        self.told = None
+        if isinstance(said, Told):
+            self.told = said
+            return said
+        shown = engagement.read(said.message)
+        try:
+            service = parse(shown.method(engagement.BLE)).service(mode)
+        except MalformedBleOptions:
+            service = None
+        if service is None:
+            told = self.answer(Outcome.GONE, None)
+            assert isinstance(told, Told)
+            self.told = told
+            return told
+        link = BleLink(mode, Side.READER, service, shown.key_bytes)
+        return RadioEnd(link, self._says, lambda: self._says(b""), self._over)
+
+    def _until_connecting(self, said: Wants | Told, text: str) -> Wants | Told:
+        while isinstance(said, Wants) and not said.connect:
+            said = self.answer(Outcome.REPLIED, text.encode() if said.role == "screen" and said.message else b"")
+        return said
+
+    def _over(self, by_us: bool) -> None:
+        """The connection is over. To its own good-bye nothing is answered; else the card has gone."""
+        if self.told is None:
+            said = self.answer(Outcome.REPLIED, b"") if by_us else self.answer(Outcome.GONE, None)
+            self.told = said if isinstance(said, Told) else None
+
+    def _says(self, heard: bytes) -> bytes | None:
+        """What it says next, after the connection (nothing heard) or an answer."""
+        said = self.answer(Outcome.REPLIED, heard)
+        self.told = said if isinstance(said, Told) else None
+        return None if isinstance(said, Told) else said.message
 
     # -- codes
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import cbor2
 
+from conformance.references.radio import RadioEnd
 from conformance.town import maker
 from conformance.vectors.world import GUARDIAN_NO, NOW_NS, PLACE, UNTIL_NS, World
 from virtual_devices import authorization, vhc
@@ -18,7 +19,9 @@ from virtual_devices.cloud.issuer import CardHolder
 from virtual_devices.errors import UsageError
 from virtual_devices.flow import Flow, Session, run
 from virtual_devices.link import DirectLink, Link
-from virtual_devices.mdoc.ble_options import BleOptions
+from virtual_devices.mdoc.ble import BleLink
+from virtual_devices.mdoc.ble_gatt import Mode, Side
+from virtual_devices.mdoc.ble_options import BleOptions, parse
 from virtual_devices.mdoc.mso import StatusReference, Validity, issue
 from virtual_devices.pki import DAY_NS
 from virtual_devices.qr import card as qr_card
@@ -100,6 +103,15 @@ class ReferenceWallet:
         self._contacts += 1
         fresh = self.world.fresh("services", self._name, self._contacts)
         return BleOptions(UUID(bytes=fresh(16), version=4), UUID(bytes=fresh(16), version=4)).method()
+
+    def radio(self, mode: Mode) -> tuple[str, RadioEnd]:
+        """Met over Bluetooth in this mode, value by value: the code on its screen, and its end."""
+        method = self._method()
+        shown = self.phone.engage([method]).engagement
+        service = parse(method).service(mode)
+        assert service is not None
+        link = BleLink(mode, Side.MDOC, service, shown.key_bytes)
+        return shown.qr_text(), RadioEnd(link, lambda message: self.phone.handle(message, self.clock.now_ns()))
 
     def part(self) -> None:
         self.phone.end_session()

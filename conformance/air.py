@@ -1,0 +1,286 @@
+"""The other side of a device's Bluetooth connection: a right stack, and a peer that says value by value what a case wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from conformance.case import Each, Nature
+from conformance.tester import Tester
+from virtual_devices.flow import Flow
+from virtual_devices.mdoc.ble_chunks import MAX_MESSAGE_BYTES, WANTED_MTU, Assembler, chunks, value_bytes
+from virtual_devices.mdoc.ble_events import (
+    Advertise,
+    Connected,
+    Disconnect,
+    Discover,
+    Discovered,
+    Event,
+    Failed,
+    IdentRead,
+    MtuAgreed,
+    Notified,
+    Notify,
+    Output,
+    ReadIdent,
+    RequestMtu,
+    Scan,
+    Subscribe,
+    Subscribed,
+    Write,
+    Written,
+)
+from virtual_devices.mdoc.ble_gatt import (
+    STATE_END,
+    STATE_START,
+    GattRole,
+    Mode,
+    Name,
+    Property,
+    characteristics,
+    ident,
+)
+from virtual_devices.reader.proximity import Engaged
+from virtual_devices.reader.transmit import READ_WRITE_FAULT, Ended
+
+Values = Mapping[UUID, frozenset[Property]]
+
+
+class End(Protocol):
+    """A device's end: what its stack is told, and what it wants done."""
+
+    def start(self) -> Iterable[Output]: ...
+
+    def handle(self, event: Event) -> Iterable[Output]: ...
+
+
+@dataclass
+class Peer:
+    """The other end, of one connection. ``role``: the device's own. ``mtu``: what is agreed. ``found``: the characteristics that
+    it has, ``ident``: their Ident, where the peer is the server. ``hold``: what of the usual steps it leaves out."""
+
+    tester: Tester
+    end: End
+    mode: Mode
+    role: GattRole
+    device_key_bytes: bytes
+    mtu: int = WANTED_MTU
+    found: Values | None = None
+    ident: bytes | None = None
+    hold: frozenset[type] = frozenset()
+    done: list[Output] = field(default_factory=list)
+    values: list[tuple[Name, bytes]] = field(default_factory=list)
+    messages: list[bytes] = field(default_factory=list)
+    left: bool = False
+    _incoming: Assembler = field(default_factory=Assembler)
+
+    def begin(self) -> None:
+        """The device advertises or scans, is found, and the connection is made ready by both, up to its State 01 (a device that
+        is the server hears it)."""
+        self.take(self.end.start())
+        self.tell(Connected(), MtuAgreed(self.mtu)) if self.role is GattRole.SERVER else self.tell(Connected())
+        if self.role is GattRole.SERVER and Subscribed not in self.hold:
+            self.tell(Subscribed(Name.STATE), Subscribed(Name.SERVER_TO_CLIENT))
+            if Write not in self.hold:
+                self.value(Name.STATE, STATE_START)
+
+    def tell(self, *events: Event) -> None:
+        for event in events:
+            self.take(self.end.handle(event))
+
+    def value(self, name: Name, value: bytes) -> None:
+        """A value of the peer's, on that characteristic."""
+        self.tell((Written if self.role is GattRole.SERVER else Notified)(name, value))
+
+    def data(self, value: bytes) -> None:
+        """A value where messages go."""
+        self.value(Name.CLIENT_TO_SERVER if self.role is GattRole.SERVER else Name.SERVER_TO_CLIENT, value)
+
+    def take(self, outputs: Iterable[Output]) -> None:
+        """What the device wants done; a right stack does it, and tells it so."""
+        for output in outputs:
+            self.done.append(output)
+            match output:
+                case Write(row, value) | Notify(row, value):
+                    self._heard(row.name, value)
+                case RequestMtu() if RequestMtu not in self.hold:
+                    self.tell(MtuAgreed(self.mtu))
+                case Discover():
+                    rows = {row.uuid: row.properties for row in characteristics(self.mode)}
+                    self.tell(Discovered(rows if self.found is None else self.found))
+                case ReadIdent():
+                    self.tell(IdentRead(ident(self.device_key_bytes) if self.ident is None else self.ident))
+                case Subscribe(row) if Subscribe not in self.hold:
+                    self.tell(Subscribed(row.name))
+                case Disconnect():
+                    self.left = True
+                case _:
+                    pass
+
+    def _heard(self, name: Name, value: bytes) -> None:
+        self.values.append((name, value))
+        if name is not Name.STATE:
+            whole = self._incoming.feed(value, max(self.mtu, 23))
+            if whole is not None:
+                self.messages.append(whole.content)
+
+    def say(self, message: bytes, *, size: int = 0) -> bytes | None:
+        """A whole message, in full chunks or in such that bring ``size`` bytes; the device's answer, None when there is none."""
+        had = len(self.messages)
+        if size:
+            pieces = [message[at : at + size] for at in range(0, len(message), size)]
+            cut = [b"\1" + piece for piece in pieces[:-1]] + [b"\0" + pieces[-1]]
+        else:
+            cut = list(chunks(message, self.mtu))
+        for value in cut:
+            self.data(value)
+        return self.messages[had] if len(self.messages) > had else None
+
+    @property
+    def state(self) -> list[bytes]:
+        """The device's own values of State."""
+        return [value for name, value in self.values if name is Name.STATE]
+
+    def need_open(self) -> None:
+        """What a case begins from."""
+        opened = self.role is GattRole.SERVER or STATE_START in self.state
+        self.tester.need("the connection is ready for messages", opened and not self.left, self.state)
+
+    def refused(self, *, told: bool) -> None:
+        """The device has let go of a peer that broke a rule, and said State 02 where the peer could hear it."""
+        self.tester.expect("the device disconnects", self.left, "disconnected", "connected")
+        self.tester.equal("State 02 before it", STATE_END in self.state, told)
+
+
+@dataclass(frozen=True)
+class AirChannel:
+    """Session messages over that connection (:class:`virtual_devices.reader.proximity.Channel`). ``size``: of the chunks."""
+
+    peer: Peer
+    size: int = 0
+
+    def open(self, engaged: Engaged) -> Flow[None]:
+        yield from ()
+
+    def exchange(self, message: bytes, step: str, timeout_s: float = 10.0) -> Flow[bytes]:
+        yield from ()
+        if self.peer.left:
+            raise Ended("the device has disconnected", READ_WRITE_FAULT, "wallet")
+        return self.peer.say(message, size=self.size) or b""
+
+
+# -- rules that a peer breaks
+
+@dataclass(frozen=True)
+class Breach:
+    """One of them. ``roles``: of the device that can see it; ``told``: whether the peer can hear State 02; ``hold``, ``found``,
+    ``ident``: as of :class:`Peer`; ``values``: what the peer then says, (None: where messages go)."""
+
+    values: tuple[tuple[Name | None, bytes], ...] = ()
+    events: tuple[Event, ...] = ()
+    told: bool = True
+    hold: frozenset[type] = frozenset()
+    found: Values | None = None
+    ident: bytes | None = None
+    roles: frozenset[GattRole] = frozenset(GattRole)
+
+    def commit(self, peer: Peer) -> None:
+        """The peer breaks the rule, at its place."""
+        peer.hold, peer.found, peer.ident = self.hold, self.found, self.ident
+        peer.begin()
+        if not self.hold and self.found is None and self.ident is None:
+            peer.need_open()
+        for name, value in self.values:
+            if name is None:
+                peer.data(value)
+            else:
+                peer.value(name, value)
+        peer.tell(*self.events)
+
+
+_CLIENT, _SERVER = frozenset({GattRole.CLIENT}), frozenset({GattRole.SERVER})
+_LONG = tuple((None, b"\1" + bytes(511)) for _ in range(MAX_MESSAGE_BYTES // 511 + 1))
+
+
+def breaches() -> Mapping[str, tuple[Breach, str, str]]:
+    """Every rule of P-BLE-10 that a peer can break: name -> how, and that in English and Chinese. A server's characteristics and
+    Ident have cases of their own."""
+    return {
+        "no-first-byte": (Breach(((None, b""),)), "A chunk without first byte", "無首位元組之片段"),
+        "no-content": (Breach(((None, b"\1"),)), "A chunk without content although more follow", "仍有後續卻無內容之片段"),
+        "first-byte": (Breach(((None, b"\2x"),)), "A chunk whose first byte is neither 00 nor 01", "首位元組非 00、01"),
+        "chunk-too-long": (Breach(((None, b"\0" + bytes(512)),)), "A chunk longer than the link allows", "片段超過連線上限"),
+        "message-too-long": (Breach(_LONG), "A message longer than the limit", "訊息超過上限"),
+        "unknown-state": (Breach(((Name.STATE, b"\3"),)), "A value of State that is neither 01 nor 02", "State 非 01、02"),
+        "wrong-characteristic-of-client": (
+            Breach(((Name.SERVER_TO_CLIENT, b"\0x"),), roles=_SERVER), "A value where the server's go", "寫到伺服端之特徵"),
+        "wrong-characteristic-of-server": (
+            Breach(((Name.CLIENT_TO_SERVER, b"\0x"),), roles=_CLIENT), "A value where the client's go", "通知用戶端之特徵"),
+        "state-first": (
+            Breach(((Name.STATE, STATE_START),), told=False, hold=frozenset({Subscribed}), roles=_SERVER),
+            "State 01 before the subscriptions", "未訂閱即送 State 01"),
+        "start-twice": (Breach(((Name.STATE, STATE_START),)), "State 01 twice, or from the server",
+                        "State 01 重複或由伺服端送出"),
+        "data-first": (Breach(((None, b"\0x"),), hold=frozenset({Write}), roles=_SERVER),
+                       "Data before State 01", "State 01 前之資料"),
+        "data-before-subscriptions": (
+            Breach(((None, b"\0x"),), hold=frozenset({Subscribe}), roles=_CLIENT), "Data before State 01", "State 01 前之資料"),
+        "unsubscribed": (
+            Breach(events=(Subscribed(Name.SERVER_TO_CLIENT, False),), roles=_SERVER), "The peer unsubscribed", "取消訂閱"),
+        "operation-failed": (Breach(events=(Failed("refused"),)), "The peer's stack refused an operation", "對方拒絕操作"),
+    }
+
+
+def each_breach(role: GattRole) -> Mapping[str, Each]:
+    """Those that a device of this role can see."""
+    return {name: Each(breach, says, zh, nature=Nature.INOPPORTUNE if breach.hold else Nature.INVALID)
+            for name, (breach, says, zh) in breaches().items() if role in breach.roles}
+
+
+def lacking(mode: Mode) -> Mapping[str, Values]:
+    """A server without one of its characteristics, or without one of their properties; by what is not there."""
+    rows = characteristics(mode)
+    whole = {row.uuid: row.properties for row in rows}
+    found: dict[str, Values] = {"service": {}}
+    for row in rows:
+        name = row.name.value.lower()
+        found[name] = {uuid: properties for uuid, properties in whole.items() if uuid != row.uuid}
+        for one in row.properties:
+            less = row.properties - {one}
+            found[f"{name}-{one.name.lower().replace('_', '-')}"] = {**whole, row.uuid: less}
+    return found
+
+
+def expect_full_chunks(peer: Peer, name: Name) -> None:
+    """The device's chunks are as long as the link allows, the last one too short or full, each with its first byte."""
+    values = [value for where, value in peer.values if where is name]
+    most = value_bytes(peer.mtu)
+    peer.tester.need("the message takes several chunks", len(values) > 1, len(values))
+    peer.tester.equal("bytes of all chunks but the last", {len(value) for value in values[:-1]}, {most})
+    peer.tester.expect("bytes of the last", 1 <= len(values[-1]) <= most, f"1 to {most}", len(values[-1]))
+    peer.tester.equal("first bytes", [value[0] for value in values], [1] * (len(values) - 1) + [0])
+
+
+def expect_right_beginning(peer: Peer, service: UUID) -> None:
+    """Up to State 01 the device has done what its role does, in its order."""
+    acted = [output for output in peer.done if not isinstance(output, Write | Notify)]
+    if peer.role is GattRole.SERVER:
+        advertised = [output for output in acted if isinstance(output, Advertise)]
+        peer.tester.equal("services advertised", [one.service for one in advertised], [service])
+        peer.tester.equal("its characteristics", set(advertised[0].characteristics), set(characteristics(peer.mode)))
+        return
+    kinds = [type(output) for output in acted]
+    wanted = [Scan, RequestMtu, Discover, *([ReadIdent] if peer.mode is Mode.CENTRAL_CLIENT else []), Subscribe, Subscribe]
+    peer.tester.equal("what it did", [kind.__name__ for kind in kinds if kind in wanted], [kind.__name__ for kind in wanted])
+    peer.tester.equal("the service sought", {one.service for one in acted if isinstance(one, Scan | Discover)}, {service})
+    peer.tester.equal("ATT_MTU asked for", {one.mtu for one in acted if isinstance(one, RequestMtu)}, {WANTED_MTU})
+    subscribed = {one.characteristic.name for one in acted if isinstance(one, Subscribe)}
+    peer.tester.equal("what it listens to", subscribed, {Name.STATE, Name.SERVER_TO_CLIENT})
+    peer.tester.equal("its first value", peer.values[:1], [(Name.STATE, STATE_START)])
+
+
+__all__ = [
+    "AirChannel", "Breach", "End", "Peer", "breaches", "each_breach", "expect_full_chunks", "expect_right_beginning", "lacking",
+]
