@@ -67,8 +67,9 @@ class Dut:
 
     def rules_out(self, case: Case) -> str:
         """Why the case is nothing for this device; empty when it is."""
-        if case.channels and self.channel not in case.channels:
-            return f"not over {self.channel}: {', '.join(sorted(case.channels))} only"
+        if not self.suite.tries(case, self.channel):
+            over = sorted(case.channels or set(self.suite.channels) - self.suite.apart)
+            return f"not over {self.channel}: {', '.join(over)} only"
         if self.real and case.destructive and not self.destructive:
             return "it would change a real device, or spend a try of its PIN or keys: --destructive allows it"
         if self.real and case.hands and self.means.hands.why_none:

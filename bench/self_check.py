@@ -76,7 +76,7 @@ class Trial:
         self.suite = suite
         self.channel = channel
         self.world = world
-        self.cases = [c for c in cases() if c.kind is suite.kind and (not c.channels or channel in c.channels)]
+        self.cases = [c for c in cases() if c.kind is suite.kind and suite.tries(c, channel)]
         self.calls: dict[str, Mapping[tuple[str, str], int]] = {}
 
     def sound(self, number: int = 0, of: int = 1) -> list[Result]:

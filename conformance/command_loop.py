@@ -93,22 +93,57 @@ def wrong_le_is_told(chip: ChipTester) -> None:
         chip.equal(f"data for Le {le}", answer.data, data if word == 0x9000 else b"")
 
 
-def certificate_comes_in_pieces(chip: ChipTester) -> None:
+def t0_carries_data_one_way(chip: ChipTester) -> None:
+    """Over T=0 a wrong Le is told the right one, extended length is refused, and a long answer comes in pieces."""
+    chip.insert()
+    chip.need("the chip speaks T=0", chip.handle.t0)
+    probe = Command.parse(bytes.fromhex(chip.probe))
+    data = chip.must(probe, "what everybody may ask")
+    for le in (1, len(data) - 1, len(data) + 1, 256):
+        chip.word(chip.send(Command(probe.cla, probe.ins, probe.p1, probe.p2, le=le), f"Le {le}"), 0x6C00 | len(data), f"Le {le}")
+    answer = chip.send(Command(probe.cla, probe.ins, probe.p1, probe.p2, le=len(data)), "the right Le")
+    chip.equal("the data and their status word", (answer.data, answer.sw), (data, 0x9000))
+    chip.word(chip.send(chip.probe[:8] + "000000", "extended length"), 0x6700, "extended length")
+    certificate_comes_in_pieces(chip, le=256)
+
+
+def t0_announces_an_answer(chip: ChipTester, command: Command, length: int) -> None:
+    """Over T=0 the answer to a command with data is announced by 61xx, told its length by GET RESPONSE, and fetched once."""
+    answer = chip.send(command, "a command with data")
+    chip.equal("announced", answer.to_bytes().hex(), f"61{length:02x}")
+    chip.word(chip.send(Command(0, 0xC0, 0, 0, le=length + 1), "too long an Le"), 0x6C00 | length, "too long an Le")
+    fetched = chip.send(Command(0, 0xC0, 0, 0, le=length), "fetched")
+    chip.equal("bytes fetched, and the status word", (len(fetched.data), fetched.sw), (length, 0x9000))
+    chip.word(chip.send(Command(0, 0xC0, 0, 0, le=length), "fetched again"), 0x6985, "fetched again")
+
+
+def torn_challenge_is_never_given_again(chip: ChipTester) -> None:
+    """Torn at any point of giving a challenge, the chip gives no challenge that it gave before, and the command again is done."""
+    chip.insert()
+    seen = [chip.challenge()]
+    for point in range(9):
+        chip.reset()
+        chip.torn(chip.challenge_command, point, f"challenge, torn at {point}")
+        seen.append(chip.challenge())
+    chip.equal("different challenges", len(set(seen)), len(seen))
+
+
+def certificate_comes_in_pieces(chip: ChipTester, le: int = 100) -> None:
     """The certificate is the same piece by piece, each time with what is left; what waits is gone after another command and after
     a reset."""
     chip.insert()
     whole = chip.must("00CA7F2100", "certificate")
-    answer = chip.send("00CA7F2164", "first piece")
+    answer = chip.send(Command(0, 0xCA, 0x7F, 0x21, le=le), "first piece")
     pieces = [answer.data]
     while answer.sw >> 8 == 0x61:
         left = len(whole) - sum(map(len, pieces))
         chip.equal("what is left", f"{answer.sw:04X}", f"{0x6100 | (left if left < 256 else 0):04X}")
-        answer = chip.send("00C0000064", "next piece")
+        answer = chip.send(Command(0, 0xC0, 0, 0, le=min(le, left) if chip.handle.t0 else le), "next piece")
         pieces.append(answer.data)
     chip.word(answer, 0x9000, "last piece")
     chip.equal("the pieces", b"".join(pieces), whole)
     for between in ("another command", "a reset"):
-        chip.send("00CA7F2164", "first piece")
+        chip.send(Command(0, 0xCA, 0x7F, 0x21, le=le), "first piece")
         if between == "a reset":
             chip.reset()
         else:

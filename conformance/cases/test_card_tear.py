@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from conformance import command_loop
 from conformance.case import Each, Nature, case
 from conformance.chips import PIN_OFF, MadeUp
 from conformance.kinds.card import WHEN, CardTester, entry
@@ -96,10 +97,4 @@ def test_torn_switch_is_on_or_off(card: CardTester) -> None:
 @case("P-COS-06", "P-COS-07", nature=Nature.MEDIUM, zh="取隨機數時抽卡：之後之隨機數仍是新的", destructive=True)
 def test_torn_challenge_is_never_given_again(card: CardTester) -> None:
     """Torn at any point of giving a challenge, the card gives no challenge that it gave before."""
-    card.insert()
-    seen = [card.challenge()]
-    for point in range(9):
-        card.reset()
-        card.torn(card.challenge_command, point, f"challenge, torn at {point}")
-        seen.append(card.challenge())
-    card.equal("different challenges", len(set(seen)), len(seen))
+    command_loop.torn_challenge_is_never_given_again(card)

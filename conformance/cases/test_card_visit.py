@@ -67,7 +67,7 @@ _STATES: Mapping[str, tuple[MadeUp, int]] = {
 }
 
 
-@case("P-ACT-04", nature=Nature.LIMIT, zh="註銷、逾期、無可用次數之卡不給序號", destructive=True,
+@case("P-ACT-04", "P-LIF-01", nature=Nature.LIMIT, zh="註銷、逾期、無可用次數之卡不給序號", destructive=True,
       each=lambda: {name: Each(state) for name, state in _STATES.items()})
 def test_card_that_may_not_be_used_gives_no_number(card: CardTester, state: tuple[MadeUp, int]) -> None:
     """A card cancelled, expired or without visits left gives no number; on its last day and with its last visit it does."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from conformance import command_loop, three_cards
 from conformance.case import Each, Nature, case
-from conformance.kinds.hpc import ENGLISH_NAME, NAME, PIN, SERIAL, HpcTester
+from conformance.kinds.hpc import ENGLISH_NAME, NAME, PIN, SERIAL, SIGNATURE_BYTES, HpcTester
 from conformance.vectors.world import DOCTOR_ID
 from virtual_devices import pki
 from virtual_devices.apdu import Command
@@ -232,3 +232,22 @@ def test_nothing_is_signed_after_a_wrong_pin(hpc: HpcTester) -> None:
         hpc.says(Command(0, 0x2A, p1, p2, b"a prescription"), 0x6A86, f"P1 P2 {p1:02X}{p2:02X}")
     hpc.says(hpc.pin("000000"), 0x63C2, "wrong PIN")
     hpc.says(hpc.sign(b"a prescription"), 0x6982, "sign")
+
+
+@case("P-COS-02", nature=Nature.VALID, zh="T=0：Le 不符即 6Cxx、延伸長度 6700、長回覆分段", channels=("contact-t0",))
+def test_t0_carries_data_one_way(hpc: HpcTester) -> None:
+    """Over T=0 a wrong Le is told the right one, extended length is refused, and a long answer comes in pieces."""
+    command_loop.t0_carries_data_one_way(hpc)
+
+
+@case("P-COS-02", nature=Nature.VALID, zh="T=0：帶資料之指令，回覆以 61xx 告知", channels=("contact-t0",), destructive=True)
+def test_t0_announces_an_answer(hpc: HpcTester) -> None:
+    """Over T=0 the answer to a command with data is announced by 61xx, told its length, and fetched once."""
+    hpc.ready()
+    command_loop.t0_announces_an_answer(hpc, hpc.sign(b"a prescription", None), SIGNATURE_BYTES)
+
+
+@case("P-COS-06", "P-COS-07", nature=Nature.MEDIUM, zh="取隨機數時抽卡：之後之隨機數仍是新的", destructive=True)
+def test_torn_challenge_is_never_given_again(hpc: HpcTester) -> None:
+    """Torn at any point of giving a challenge, it gives no challenge that it gave before."""
+    command_loop.torn_challenge_is_never_given_again(hpc)

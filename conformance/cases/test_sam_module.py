@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance import command_loop, three_cards
 from conformance.case import Nature, case
 from conformance.chips import identity_of
-from conformance.kinds.sam import SamTester
+from conformance.kinds.sam import MESSAGE, SIGNATURE_BYTES, SamTester
 from conformance.vectors.world import INSTITUTION, SAM_ID
 from virtual_devices.authentication import Party
 from virtual_devices.pki import Refused, Role
@@ -179,3 +179,22 @@ def test_module_proves_itself(sam: SamTester) -> None:
     """The module's own proof is right for the challenge and the verifier that were named."""
     sam.insert()
     three_cards.own_proof_is_right(sam, sam.chain())
+
+
+@case("P-COS-02", nature=Nature.VALID, zh="T=0：Le 不符即 6Cxx、延伸長度 6700、長回覆分段", channels=("contact-t0",))
+def test_t0_carries_data_one_way(sam: SamTester) -> None:
+    """Over T=0 a wrong Le is told the right one, extended length is refused, and a long answer comes in pieces."""
+    command_loop.t0_carries_data_one_way(sam)
+
+
+@case("P-COS-02", nature=Nature.VALID, zh="T=0：帶資料之指令，回覆以 61xx 告知", channels=("contact-t0",), destructive=True)
+def test_t0_announces_an_answer(sam: SamTester) -> None:
+    """Over T=0 the answer to a command with data is announced by 61xx, told its length, and fetched once."""
+    sam.insert()
+    command_loop.t0_announces_an_answer(sam, sam.sign(MESSAGE, None), SIGNATURE_BYTES)
+
+
+@case("P-COS-06", "P-COS-07", nature=Nature.MEDIUM, zh="取隨機數時抽卡：之後之隨機數仍是新的", destructive=True)
+def test_torn_challenge_is_never_given_again(sam: SamTester) -> None:
+    """Torn at any point of giving a challenge, it gives no challenge that it gave before."""
+    command_loop.torn_challenge_is_never_given_again(sam)

@@ -12,7 +12,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from conformance.case import Kind
+from conformance.case import Case, Kind
 from conformance.latency import Timing
 from conformance.tester import Tester
 from conformance.vectors.world import World
@@ -25,6 +25,7 @@ class Suite:
     ``channels``: over which a virtual one can be. ``reference(world, channel, name)``: a virtual one, new; all of it follows from
     its name. ``tester(device, world, name)``: what a case gets. ``modules``: what the reference device is made of, as far as a
     peer can reach it; there the self-check looks for refusals. ``timing``: how long its presentations take; None: nobody asks.
+    ``apart``: channels over which only cases run that name them, for what is otherwise the same was tried over the others.
     """
 
     kind: Kind
@@ -33,6 +34,11 @@ class Suite:
     tester: Callable[[Any, World, str], Tester]
     modules: tuple[str, ...]
     timing: Timing | None = None
+    apart: frozenset[str] = frozenset()
+
+    def tries(self, case: Case, channel: str) -> bool:
+        """Whether the case makes sense over that channel."""
+        return channel in case.channels or (not case.channels and channel not in self.apart)
 
 
 @cache

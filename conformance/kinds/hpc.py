@@ -39,11 +39,11 @@ class HpcTester(ChipTester):
 
 
 SUITE = Suite(
-    Kind.HPC, ("contact",), reference_hpc, HpcTester,
+    Kind.HPC, ("contact", "contact-t0"), reference_hpc, HpcTester,
     (
         "virtual_devices.hpc.hpc", *IN_EVERY_CHIP, "virtual_devices.apdu:Command", "virtual_devices.apdu:Chainer",
         *(f"virtual_devices.pin:Pin.{name}" for name in ("verify", "_compare", "_change", "_unblock")),
-    ),
+    ), apart=frozenset({"contact-t0"}),
 )
 
 __all__ = ["ENGLISH_NAME", "NAME", "PIN", "PUK", "SERIAL", "SIGNATURE_BYTES", "SUITE", "HpcTester"]

@@ -49,10 +49,10 @@ class SamTester(ChipTester):
 
 
 SUITE = Suite(
-    Kind.SAM, ("contact",), reference_sam, SamTester,
+    Kind.SAM, ("contact", "contact-t0"), reference_sam, SamTester,
     (
         "virtual_devices.sam.sam", *IN_EVERY_CHIP, "virtual_devices.apdu:Command", "virtual_devices.apdu:Chainer",
-    ),
+    ), apart=frozenset({"contact-t0"}),
 )
 
 __all__ = ["CHECKSUM_BYTES", "ENTRY", "MESSAGE", "SIGNATURE_BYTES", "SUITE", "SamTester"]

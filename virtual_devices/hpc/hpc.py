@@ -29,6 +29,7 @@ from virtual_devices.records import BIG5
 from virtual_devices.store import Store
 
 ATR = atr.make(b"\x80\x73\xc0\x01\xc0\x53HPC", Transport.T1)
+T0_ATR = atr.make(b"\x80\x73\xc0\x01\x80\x53HPC", Transport.T0)
 PROFESSIONAL_ID, NAME, SERIAL, ENGLISH_NAME = 0x005A, 0x5F20, 0x0051, 0x5F51
 TRIES = 3  # the card locks after three wrong PINs (manual 3.3)
 
@@ -55,9 +56,9 @@ def fresh_cells(pin: str, puk: str) -> dict[str, bytes]:
 class Hpc(Chip):
     """One professional's card."""
 
-    def __init__(self, image: HpcImage) -> None:
+    def __init__(self, image: HpcImage, transport: Transport = Transport.T1) -> None:
         work = Work()
-        super().__init__(ATR, Transport.T1, Store(image.cells, work), work)
+        super().__init__(T0_ATR if transport is Transport.T0 else ATR, transport, Store(image.cells, work), work)
         self.image = image
         self.pin = Pin(self, "pin", 0x81, optional=False)
         self.authenticator = Authenticator(

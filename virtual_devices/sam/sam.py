@@ -28,6 +28,7 @@ from virtual_devices.randomness import digest
 from virtual_devices.store import Store
 
 ATR = atr.make(b"\x80\x73\xc0\x01\xc0\x53SAM", Transport.T1)
+T0_ATR = atr.make(b"\x80\x73\xc0\x01\x80\x53SAM", Transport.T0)
 MESSAGES, VISIT_STATEMENT = (b"\x84jSignature1", b"\x85iSignature"), b"VHC visit 1"
 CHECKSUM_BYTES = 20
 
@@ -48,9 +49,9 @@ class SamImage:
 class Sam(Chip):
     """One security module."""
 
-    def __init__(self, image: SamImage) -> None:
+    def __init__(self, image: SamImage, transport: Transport = Transport.T1) -> None:
         work = Work()
-        super().__init__(ATR, Transport.T1, Store(image.cells, work), work)
+        super().__init__(T0_ATR if transport is Transport.T0 else ATR, transport, Store(image.cells, work), work)
         self.image = image
         self._checksum_key = digest(image.seed.hex(), "prescription checksum")
         self.authenticator = Authenticator(
