@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance.kinds.wallet import WalletTester
 from virtual_devices.apdu import Command, MalformedApdu, Response
@@ -11,11 +11,14 @@ from virtual_devices.link import Attempt, Outcome
 from virtual_devices.mdoc import engagement, handover, ndef, nfc_retrieval, tnep, type4
 from virtual_devices.mdoc.carriers import Carrier, MalformedHandover
 from virtual_devices.reader.nfc import Container, read_container
+from virtual_devices.reader.presentation import open_at
 from virtual_devices.reader.proximity import ROLE, Engaged, NfcChannel, ReaderSession, open_session
-from virtual_devices.reader.transmit import power_on
+from virtual_devices.reader.second_card import ContactChannel, engage_contact
+from virtual_devices.reader.transmit import Handle, power_on
 from virtual_devices.wallet.consent import Use
 
 TIMEOUT_S = 10.0
+_SELECT_T0 = replace(type4.select(nfc_retrieval.AID), le=None)
 PIECE = 255
 """Data of a command of short length."""
 
@@ -25,6 +28,7 @@ class Commands:
     """Commands to a wallet in reach. That each is answered with a status word is a check."""
 
     wallet: WalletTester
+    role: str = ROLE
 
     @classmethod
     def met(cls, wallet: WalletTester, use: Use | None = None) -> Commands:
@@ -34,13 +38,14 @@ class Commands:
         commands.power_on()
         return commands
 
-    def power_on(self) -> None:
-        self.wallet.run(power_on(ROLE, "find phone"))
+    def power_on(self) -> Handle:
+        handle: Handle = self.wallet.run(power_on(self.role, "power on"))
+        return handle
 
     def send(self, command: Command | str, step: str) -> Response:
         """These bytes and no others, once."""
         raw = bytes.fromhex(command) if isinstance(command, str) else command.to_bytes()
-        attempt: Attempt = self.wallet.run(_once(raw, step))
+        attempt: Attempt = self.wallet.run(_once(self.role, raw, step))
         self.wallet.need(f"the wallet is there for {step}", attempt.outcome is not Outcome.GONE)
         try:
             return Response.parse(attempt.reply or b"")
@@ -141,6 +146,22 @@ class Commands:
         opened: ReaderSession = self.wallet.run(open_session(self.wallet.desk, engaged, NfcChannel()))
         return opened
 
+    # -- a second-generation card in the slot
+
+    def by_contact(self) -> tuple[Handle, ReaderSession]:
+        """The card application by contact: its files read, a session begun in which nothing is said yet."""
+        handle = self.power_on()
+        self.says(type4.select(nfc_retrieval.AID) if handle.extended else _SELECT_T0, 0x9000, "the card application")
+        engaged: Engaged = self.wallet.run(engage_contact(handle))
+        channel = ContactChannel.of(handle, engaged)
+        opened: ReaderSession = self.wallet.run(open_session(self.wallet.desk, engaged, channel))
+        return handle, opened
+
+    def in_field(self) -> ReaderSession:
+        """The same in the field, where it is met as a phone is."""
+        opened: ReaderSession = self.wallet.run(open_at(self.wallet.desk, self.wallet.counter))
+        return opened
+
     # -- retrieval
 
     def open_retrieval(self) -> None:
@@ -163,8 +184,8 @@ def envelope(data: bytes, *, more: bool = False, le: int | None = 256) -> Comman
     return Command(0x10 if more else 0, nfc_retrieval.ENVELOPE, 0, 0, data, None if more else le)
 
 
-def _once(raw: bytes, step: str) -> Flow[Attempt]:
-    attempt: Attempt = yield Exchange(ROLE, raw, TIMEOUT_S, step)
+def _once(role: str, raw: bytes, step: str) -> Flow[Attempt]:
+    attempt: Attempt = yield Exchange(role, raw, TIMEOUT_S, step)
     return attempt
 
 

@@ -14,6 +14,8 @@ from conformance.air import AirChannel, End, Peer
 from conformance.case import Kind
 from conformance.kinds import Suite
 from conformance.latency import Timing
+from conformance.references.second import CHANNELS as CHIP
+from conformance.references.second import ReferenceSecond
 from conformance.references.wallet import Contents, ReferenceWallet
 from conformance.tester import Tester
 from conformance.vectors.engagements import InSession
@@ -186,6 +188,13 @@ class WalletTester(Tester):
         peer.need_open()
         opened: ReaderSession = self.run(open_session(self.desk, engaged, AirChannel(peer, size)))
         return opened
+
+    def personalise(self, **personal: Any) -> None:
+        """A second-generation card made up so in this one's place; what nobody can make up so is not applicable."""
+        if not hasattr(self.wallet, "personalise"):
+            self.not_applicable("it needs a card made up for the case")
+        made_up: Any = self.wallet
+        made_up.personalise(**personal)
 
     def wait(self, limit_s: float, *, over: bool) -> None:
         """Until a limit of time is over, or until just before; of a real clock, with a margin."""
@@ -421,9 +430,14 @@ TIMING = Timing(
     tuple(medium.value for medium in (Medium.NFC, Medium.QR_BLE)),
     lambda world, channel, name: ReferenceWallet(world, Medium(channel), name, timed=True), present,
 )
+
+def _reference(world: World, channel: str, name: str) -> WalletUnderTest:
+    """A phone, or the second-generation card, by channel."""
+    return ReferenceSecond(world, channel, name) if channel in CHIP else ReferenceWallet(world, Medium(channel), name)
+
+
 SUITE = Suite(
-    Kind.WALLET, tuple(medium.value for medium in (Medium.NFC, Medium.QR_BLE)),
-    lambda world, channel, name: ReferenceWallet(world, Medium(channel), name), WalletTester,
+    Kind.WALLET, (*(medium.value for medium in (Medium.NFC, Medium.QR_BLE)), *CHIP), _reference, WalletTester,
     (
         "virtual_devices.holder.application", "virtual_devices.holder.readers", "virtual_devices.holder.session",
         "virtual_devices.holder.writing", "virtual_devices.mdoc.request",
@@ -442,7 +456,7 @@ SUITE = Suite(
         )),
         *(f"virtual_devices.wallet.phone:{name}" for name in ("Phone.take_late", "_Home")), "virtual_devices.wallet.late",
         "virtual_devices.wallet.consent", "virtual_devices.wallet.holder:Holder.take_proof",
-    ), TIMING,
+    ), TIMING, frozenset(CHIP),
 )
 
 __all__ = [
