@@ -285,6 +285,10 @@ class VirtualChip:
             return {self._role: ModelledLink(self._chip, self._medium, self.clock)}
         return {self._role: _Slot(self._chip, self.clock)}
 
+    def device(self, made_up: MadeUp) -> Device:
+        """Such a chip, for who puts it elsewhere."""
+        return self._make(made_up)
+
     def image(self, made_up: MadeUp) -> bytes:
         """The bytes of such a chip, for a slot that takes them."""
         made: bytes = self._make(made_up).to_image()  # type: ignore[attr-defined]

@@ -25,7 +25,7 @@ from conformance.catalogue import requirements as catalogue
 E = TypeVar("E", bound=Enum)
 
 ID = re.compile(r"P-[A-Z]{3}-\d\d")
-TEXTS, NOT_YET, REASONS = "texts.toml", "not_yet.toml", "requirements.toml"
+TEXTS, REASONS = "texts.toml", "requirements.toml"
 
 
 class Proof(Enum):
@@ -92,7 +92,7 @@ _ELSEWHERE = {
 @dataclass(frozen=True, slots=True)
 class Clause:
     """One clause. ``mark``: standard, public, profile or inferred; ``source``: the standard, where one is named. ``binds``:
-    kinds of device, and how each is shown. ``not_yet``: those of them that a case is to show and none does yet."""
+    kinds of device, and how each is shown."""
 
     id: str
     text: str
@@ -104,7 +104,6 @@ class Clause:
     binds: Mapping[Kind, Proof]
     reason: Reason | None = None
     covered_by: tuple[str, ...] = ()
-    not_yet: frozenset[Kind] = frozenset()
 
     @property
     def first(self) -> str:
@@ -145,9 +144,8 @@ def find(id: str) -> Clause:
 def read(texts: Mapping[str, str]) -> Mapping[str, Clause]:
     """From the files' texts by their names. Raises CatalogueError at the first thing that is not in order."""
     written = _table(texts[TEXTS], TEXTS)
-    waiting = _waiting(texts[NOT_YET])
     rows: dict[str, tuple[str, Mapping[str, Any]]] = {}
-    for name in sorted(texts.keys() - {TEXTS, NOT_YET, REASONS}):
+    for name in sorted(texts.keys() - {TEXTS, REASONS}):
         for id, row in _table(texts[name], name).items():
             if id in rows:
                 raise CatalogueError(f"{name}: {id} is in {rows[id][0]} too")
@@ -155,20 +153,15 @@ def read(texts: Mapping[str, str]) -> Mapping[str, Clause]:
     if one_sided := sorted(rows.keys() ^ written.keys()):
         raise CatalogueError(f"{', '.join(one_sided)}: a clause has a text ({TEXTS}) and a row that says whom it binds")
     requirements = {requirement.id for requirement in catalogue()}
-    found = {id: _clause(id, written[id], rows[id][1], waiting, f"{rows[id][0]}: {id}") for id in written}
+    found = {id: _clause(id, written[id], rows[id][1], f"{rows[id][0]}: {id}") for id in written}
     for clause in found.values():
         unknown = [r for r in clause.refines if r not in requirements] + [c for c in clause.covered_by if c not in found]
         if unknown:
             raise CatalogueError(f"{rows[clause.id][0]}: {clause.id} names {', '.join(unknown)}, which there is not")
-    for kind, ids in waiting.items():
-        if wrong := [id for id in ids if id not in found or found[id].binds.get(kind) is not Proof.TEST]:
-            raise CatalogueError(f"{NOT_YET}: {kind.value}: no case is to show {', '.join(wrong)}")
     return found
 
 
-def _clause(
-    id: str, text: Mapping[str, str], row: Mapping[str, Any], waiting: Mapping[Kind, frozenset[str]], where: str,
-) -> Clause:
+def _clause(id: str, text: Mapping[str, str], row: Mapping[str, Any], where: str) -> Clause:
     if not ID.fullmatch(id):
         raise CatalogueError(f"{where}: an id is P, three letters and two digits, with hyphens")
     _closed(row, {"level", "refines", "reason", "covered_by", *(p.value for p in Proof)}, where)
@@ -187,13 +180,7 @@ def _clause(
     return Clause(
         id, text["text"], text["mark"], text["source"], text["page"], _word(Duty, row.get("level"), "level", where),
         tuple(_list(row, "refines", where)), binds, reason, covered_by,
-        frozenset(kind for kind, ids in waiting.items() if id in ids),
     )
-
-
-def _waiting(text: str) -> Mapping[Kind, frozenset[str]]:
-    return {_word(Kind, kind, "kind", NOT_YET): frozenset(_list({kind: ids}, kind, NOT_YET))
-            for kind, ids in _table(text, NOT_YET).items()}
 
 
 def _table(text: str, where: str) -> dict[str, Any]:

@@ -64,7 +64,8 @@ class Script:
     ``text``, ``hs``: what stands in its code or in its tag; ``negotiated``: its tag asks the reader first (TNEP). ``say``: its
     plain DeviceResponse to a request, by the request's number from 1. ``message``: the session message in place of the right one
     (number, the right one). ``fate``: of a command or message, by its step: how the medium ends it. ``carries``: the credential
-    that it shows. ``version_1_0``: what it says that it knows; ``methods``: the ways of retrieval that its engagement names.
+    that it shows. ``version_1_0``: what it says that it knows; ``methods``: the ways of retrieval that its engagement names;
+    ``fields``: the longest data fields of command and response that its handover names.
     """
 
     text: bytes | None = None
@@ -72,6 +73,7 @@ class Script:
     negotiated: Callable[[bytes], handover.NegotiatedHandover] | None = None
     version_1_0: bool = False
     methods: list[list[Any]] | None = None
+    fields: tuple[int, int] = (MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES)
     carries: IssuerSigned | None = None
     device: ec.EllipticCurvePrivateKey | None = None
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {vhc.RECORDS: {"generation": 0}})
@@ -107,10 +109,10 @@ class ScriptedCard:
         self.hs: bytes | None = None
         self.asked_first: handover.NegotiatedHandover | None = None
         if over_nfc:
-            carrier = NfcCarrier(MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES)
+            carrier = NfcCarrier(*script.fields)
             self.hs = script.hs or handover.make_select(self.shown.raw, [carrier])
             self.asked_first = script.negotiated and script.negotiated(self.shown.raw)
-            self._applications = Applications(Type4Tag(self.asked_first or Fixed(self.hs)), Retrieval(self.hear))
+            self._applications = Applications(Type4Tag(self.asked_first or Fixed(self.hs)), Retrieval(self.hear, *script.fields))
 
     # -- what the reader wants of it
 

@@ -183,6 +183,20 @@ def test_tag_that_cannot_be_written_is_not_written(reader: ReaderTester) -> None
 
 # -- retrieval over NFC
 
+@case("P-NFC-04", nature=Nature.LIMIT, zh="讀取者取雙方欄位之較小者", channels=("nfc",), each=lambda: {
+    "shortest": Each((255, 256)), "odd": Each((300, 400)), "long": Each((4000, 5000)),
+})
+def test_data_fields_are_the_smaller_of_both(reader: ReaderTester, fields: tuple[int, int]) -> None:
+    """No command has more data than the card's handover takes, and none asks for more than it gives."""
+    reader.give_lists()
+    told, card = reader.present(Task.REGISTER, Script(fields=fields))
+    reader.done(told)
+    sent = [Command.parse(raw) for raw in card.commands if raw[1] in (0xC3, 0xC0)]
+    reader.expect("data of the longest command", max(len(one.data) for one in sent) <= fields[0], fields[0], "more")
+    reader.expect("the most that is asked for", max(one.le or 0 for one in sent) <= fields[1], fields[1], "more")
+
+
+
 @case("P-NFC-03", "P-NFC-06", nature=Nature.INVALID, zh="NFC 取資料：異常之回應", channels=("nfc",), each=lambda: {
     name: Each((first, then), says, f"取資料：{name}", nature=nature)
     for name, first, then, says, nature in (

@@ -22,7 +22,8 @@ from conformance.vectors.lists import add as add_lists
 from conformance.vectors.suite import Suite as Vectors
 from conformance.vectors.world import World
 from virtual_devices.authorization import Purpose, Scope
-from virtual_devices.link import Outcome
+from virtual_devices.clock import VirtualClock
+from virtual_devices.link import Attempt, Device, DirectLink, Outcome
 from virtual_devices.mdoc import engagement, session
 from virtual_devices.mdoc.ble_chunks import WANTED_MTU
 from virtual_devices.mdoc.ble_gatt import Mode, Side, gatt_role
@@ -83,6 +84,32 @@ class ReaderTester(Tester):
     def scan(self, text: str, scope: frozenset[Scope] = frozenset({Scope.BASIC}), purpose: Purpose = Purpose.CARE) -> Told:
         """A code is held before it. That it says something is a check."""
         return self._asked("a code", lambda: self.reader.scan(text, scope, purpose))
+
+    # -- a chip in its slot, or in its field
+
+    def present_chip(self, chip: Device | None, task: Task = Task.REGISTER) -> tuple[Told, list[bytes]]:
+        """One presentation of a chip to its end, and every command that came to it; None: there is none. That it comes to an end
+        is a check."""
+        link = None if chip is None else DirectLink(chip, VirtualClock(self.reader.now_ns()))
+        commands: list[bytes] = []
+        said = self._asked("a card", lambda: self.reader.begin(task))
+        for _ in range(MOST_STEPS):
+            if isinstance(said, Told):
+                return said, commands
+            attempt = Attempt(Outcome.GONE, 0) if link is None else link.attempt(said.message, said.timeout_s)
+            if said.message:
+                commands.append(said.message)
+            self._note(said, attempt.outcome, attempt.reply)
+            said = self._asked("an answer", partial(self.reader.answer, attempt.outcome, attempt.reply))
+        self.expect("the presentation comes to an end", False, f"{MOST_STEPS} steps at most", "another")
+        raise AssertionError("unreachable")
+
+    def take_out(self, role: str) -> None:
+        """The reader's own SAM or professional's card is taken out, before it is switched on."""
+        if not hasattr(self.reader, "take_out"):
+            self.not_applicable("nobody takes its SAM or its professional's card out")
+        made_up: Any = self.reader
+        made_up.take_out(role)
 
     # -- over Bluetooth, value by value
 
@@ -187,7 +214,7 @@ def _tester(reader: ReaderUnderTest, world: World, name: str) -> ReaderTester:
 
 
 SUITE = Suite(
-    Kind.READER, ("ble", "nfc"), ReferenceReader, _tester,
+    Kind.READER, ("ble", "nfc", "contact"), ReferenceReader, _tester,
     (
         "virtual_devices.reader.proximity",
         # what has to do with the card that is presented; what the desk signs and how much it has to say is its own affair
@@ -198,7 +225,7 @@ SUITE = Suite(
         "virtual_devices.reader.nfc", "virtual_devices.reader.shown_records", "virtual_devices.mdoc.response",
         "virtual_devices.mdoc.mso", "virtual_devices.authorization_check", "virtual_devices.qr.check", "virtual_devices.qr.card",
         "virtual_devices.status_list",
-    ),
+    ), apart=frozenset({"contact"}),
 )
 
 __all__ = ["SUITE", "ReaderTester", "ReaderUnderTest", "Script", "ScriptedCard", "Task", "Told", "other_session"]

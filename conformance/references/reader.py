@@ -24,7 +24,7 @@ from virtual_devices.clock import VirtualClock, roc_datetime13
 from virtual_devices.cloud.core import DataCentre, Person
 from virtual_devices.cloud.service import DataCentreDevice
 from virtual_devices.flow import Ask, Connect, Exchange, Flow, PromptPeople, Session, Sleep, do_exchange, run
-from virtual_devices.link import Attempt, DirectLink, Outcome, Work
+from virtual_devices.link import Attempt, DirectLink, Outcome, Provenance, Work
 from virtual_devices.mdoc import engagement
 from virtual_devices.mdoc.ble import BleLink
 from virtual_devices.mdoc.ble_gatt import Mode, Side
@@ -33,9 +33,9 @@ from virtual_devices.qr.challenge import Challenge, new_challenge
 from virtual_devices.qr.check import Issuers, QrReader
 from virtual_devices.reader.authenticate import insert_hpc, open_sam
 from virtual_devices.reader.desk import Desk, Institution
-from virtual_devices.reader.presentation import Counter, Medium
+from virtual_devices.reader.presentation import FIRST_GENERATION, Counter, Medium
 from virtual_devices.reader.transmit import Ended, Handle
-from virtual_devices.reader.visit import VisitRequest
+from virtual_devices.reader.visit import VisitRequest, open_card
 from virtual_devices.reader.wallet_visit import (
     Person as Seen,
 )
@@ -49,8 +49,10 @@ from virtual_devices.reader.wallet_visit import (
 from virtual_devices.status_list import Status, StatusLists
 from virtual_devices.write_back import Kind, Record
 
-PRESENTED = frozenset({"wallet", "screen"})
+PRESENTED = frozenset({"wallet", "screen", "card"})
 """Roles that the card presented plays; every other one is of the reader's own."""
+HOLDER_PIN = "135790"
+"""What the holder of a card in the slot types."""
 BATCH_ID = b"conformance 0001"
 
 
@@ -102,6 +104,7 @@ class ReferenceReader:
         self._challenge: Challenge | None = None
         self._links: dict[str, Any] = {}
         self.told: Told | None = None
+        self._out: set[str] = set()
 
     # -- before anything is presented
 
@@ -135,26 +138,33 @@ class ReferenceReader:
             cloud = DataCentreDevice(core, world.centre, world.authority.root_der, authority=world.authority)
             chips = {"sam": sam_of_world(world, "contact", name), "hpc": hpc_of(world, "contact", name)}
             for role, chip in chips.items():
-                self._links |= {role: chip.insert(USUAL)[role]}
+                self._links[role] = _EmptySlot() if role in self._out else chip.insert(USUAL)[role]
             self._links["cloud"] = DirectLink(cloud, self._clock, channel="network")
-            self._desk = Desk("reader", Institution(INSTITUTION), world.root, self._clock, world.fresh("reader", name))
-            self._own(self._open())
+            desk = Desk("reader", Institution(INSTITUTION), world.root, self._clock, world.fresh("reader", name))
+            self._own(self._open(desk))
+            self._desk = desk
             self._take()
         return self._desk
 
-    def _open(self) -> Flow[None]:
-        assert self._desk is not None
-        sam = yield from open_sam(self._desk)
-        yield from insert_hpc(self._desk, sam)
+    def _open(self, desk: Desk) -> Flow[None]:
+        sam = yield from open_sam(desk)
+        yield from insert_hpc(desk, sam)
 
     def _own(self, flow: Flow[Any]) -> Any:
         return run(flow, Session(self._links, self._clock, PromptPeople({"enter PIN": PIN})))
 
     # -- a card is presented
 
+    def take_out(self, role: str) -> None:
+        """Its own ``sam`` or ``hpc`` is not in its slot, before it is switched on."""
+        self._out.add(role)
+
     def begin(self, task: Task) -> Wants | Told:
         """The first thing that it wants of the card."""
-        desk = self._switched_on()
+        try:
+            desk = self._switched_on()
+        except Ended as e:
+            return Told(e.code, e.what)
         counter = Counter(Medium(self.channel))
         self._flow = self._run(desk, counter, task)
         return self._go_on(None)
@@ -181,7 +191,7 @@ class ReferenceReader:
                         self._clock.advance_to(self._clock.now_ns() + round(effect.duration_s * 1e9))
                         answer = None
                     case Ask():
-                        answer = ""
+                        answer = HOLDER_PIN if effect.act == "enter PIN" else ""
                     case _:
                         raise AssertionError(effect)
         except StopIteration as end:
@@ -193,8 +203,7 @@ class ReferenceReader:
         try:
             match task:
                 case Task.REGISTER:
-                    begun = yield from register_wallet(desk, counter, self._visit())
-                    return _told(begun.person)
+                    return (yield from self._register(desk, counter, doctor))
                 case Task.CONSULT:
                     yield from read_medical_wallet(desk, counter, doctor, self._registered())
                     return Told("0", card_no=CARD_NO)
@@ -206,6 +215,18 @@ class ReferenceReader:
                     return Told("0", card_no=CARD_NO, receipt=True)
         except Ended as e:
             return Told(e.code, e.what)
+
+    def _register(self, desk: Desk, counter: Counter, doctor: Handle) -> Flow[Told]:
+        """A card of the first generation in the slot proves itself to SAM and professional, as ever."""
+        try:
+            begun = yield from register_wallet(desk, counter, self._visit())
+        except Ended as e:
+            if counter.medium is not Medium.CONTACT or e.code != FIRST_GENERATION:
+                raise
+        else:
+            return _told(begun.person)
+        _, _, public = yield from open_card(desk, doctor)
+        return Told("0", card_no=public.card_no)
 
     def _visit(self) -> VisitRequest:
         fresh = self._world.fresh("reader's visit", self._name)
@@ -280,6 +301,18 @@ class ReferenceReader:
         verdict = self._codes.check(text, desk.clock.now_ns(), self._challenge, scope=scope, purpose=purpose)
         shown = "" if verdict.shown is None or not verdict.believed else verdict.shown.data.card_no
         return Told(verdict.code.number, verdict.reason.value, shown, verdict.on_behalf, verdict.to_reconcile)
+
+
+@dataclass(frozen=True)
+class _EmptySlot:
+    """Where no chip is."""
+
+    channel = "contact"
+    device = "virtual"
+    provenance = Provenance.MODELLED
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        return Attempt(Outcome.GONE, 0)
 
 
 def _told(person: Seen) -> Told:

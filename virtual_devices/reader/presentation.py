@@ -161,6 +161,6 @@ def _holder_agrees(opened: ReaderSession) -> Flow[None]:
 
 
 __all__ = [
-    "APPROVE", "INSERT_CARD", "OPEN_APP", "TAP_AGAIN", "Counter", "Medium", "ask_again", "consented", "open_at", "present",
-    "ready_for_wallets",
+    "APPROVE", "FIRST_GENERATION", "INSERT_CARD", "OPEN_APP", "TAP_AGAIN", "Counter", "Medium", "ask_again", "consented",
+    "open_at", "present", "ready_for_wallets",
 ]
