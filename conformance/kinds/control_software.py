@@ -24,9 +24,11 @@ class ControlSoftwareUnderTest(Protocol):
     def later(self, seconds: float) -> None: ...
     def put_in(self, personal: Mapping[str, Any]) -> None: ...
     def put_in_another(self) -> None: ...
+    def put_in_professional(self, how: str) -> None: ...
     def put_file(self, name: str, content: bytes) -> None: ...
     def take_out(self, role: str) -> None: ...
     def strike(self, role: str, commands: int) -> None: ...
+    def answers_by(self, role: str, instruction: int, answer: bytes) -> None: ...
     def type(self, what: str, text: str) -> None: ...
     def line_is(self, fates: list[str], *, down: bool = False) -> None: ...
     def heard(self) -> list[bytes]: ...
@@ -63,14 +65,19 @@ class ControlSoftwareTester(Tester):
         self.equal("hpcVerifyHPCPIN", self.code("hpcVerifyHPCPIN"), "0")
 
     def call(self, call_: str, **given: Any) -> Reply:
-        """One call; arguments that are not given have their usual values. That it comes back is a check."""
-        arguments = {**usual(FUNCTIONS[call_]), **given}
+        """One call; arguments that are not given have their usual values. That it comes back is a check, with a code and, where
+        that is 0, with all that it gives."""
+        function = FUNCTIONS[call_]
+        arguments = {**usual(function), **given}
         try:
             reply = self.software.call(call_, arguments)
         except TimeoutError as e:
             self.expect(f"{call_} comes back", False, "a code", str(e) or "silence")
             raise AssertionError("unreachable") from None
-        self._note(call_, str(arguments), reply.code)
+        self._note(call_, str(arguments), str(reply.code))
+        self.expect(f"{call_}: a code", isinstance(reply.code, str), "a code", repr(reply.code))
+        missing = {a.name for a in function.arguments if a.goes_out} - reply.out.keys() if reply.code == "0" else set()
+        self.expect(f"{call_}: all that it gives", not missing, "nothing missing", ", ".join(sorted(missing)))
         return reply
 
     def code(self, call_: str, **given: Any) -> str:
@@ -124,8 +131,12 @@ def usual(function: Function) -> dict[str, Any]:
 SUITE = Suite(
     Kind.CONTROL_SOFTWARE, ("desk",), ReferenceControlSoftware, ControlSoftwareTester,
     (
-        "virtual_devices.reader.cshis.software", "virtual_devices.reader.cshis.prepare", "virtual_devices.reader.calls",
-        "virtual_devices.reader.authenticate",
+        *(f"virtual_devices.reader.cshis.{name}" for name in (
+            "software", "prepare", "reads", "sequence", "visits", "health", "pins", "professional", "port", "datacentre", "icd10",
+        )),
+        *(f"virtual_devices.reader.calls:{name}" for name in ("call", "_signed", "_believed", "_data_centre", "verify_sam")),
+        "virtual_devices.reader.authenticate", "virtual_devices.reader.sdk",
+        *(f"virtual_devices.reader.cs60.{name}" for name in ("local", "pins", "signing")),
     ),
 )
 

@@ -6,12 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cryptography.x509 import load_der_x509_certificate
+
 from conformance.chips import MadeUp
 from conformance.references.card import reference_card
 from conformance.references.desks import DeskWithChips, Slot
 from conformance.town import clinic
 from conformance.vectors.world import World
 from virtual_devices.link import Device
+from virtual_devices.pki import DAY_NS, Identity, Role
 from virtual_devices.reader import cs60, sdk
 from virtual_devices.reader.cs60.state import LocalComponent
 from virtual_devices.reader.cshis import ControlSoftware, ReaderUnit, Reply, perform
@@ -42,6 +45,20 @@ class ReferenceControlSoftware(DeskWithChips):
         """Something that is no patient card: the professional's."""
         chip: Device | None = self.slots["hpc"].chip
         self.slots["card"].chip = chip
+
+    def put_in_professional(self, how: str) -> None:
+        """A professional's card: the one that is ``right``, a pharmacist's, one whose certificate is ``over``, ``revoked``,
+        ``another's`` or ``a sam's``, one ``without an id``; or ``a patient card``."""
+        role = {"a pharmacist's": Role.PHARMACIST, "a sam's": Role.SAM}.get(how, Role.PHYSICIAN)
+        subject = "B123456789" if how == "another's" else self.place.professional_id
+        days, hours = (3, 24) if how == "over" else (1, 26_280)
+        key = self.place.professional.key
+        chain = self.world.authority.renew(role, subject, key.public_key(), self.world.now_ns - days * DAY_NS, hours=hours)
+        if how == "revoked":
+            self.desk.revoked = frozenset({load_der_x509_certificate(chain[0]).serial_number})
+        name = self.place.professional_id[: 9 if how == "without an id" else 10]
+        self.slots["hpc"].chip = self.slots["card"].chip if how == "a patient card" else self._professional(
+            Identity(key, chain), name)
 
     def put_file(self, name: str, content: bytes) -> None:
         """A file on the computer."""

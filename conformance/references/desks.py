@@ -31,7 +31,8 @@ PUK = "13579024"
 
 
 class Slot:
-    """A slot: what is in it answers, an empty one says so. ``struck``: the chip is taken away once so many more commands came."""
+    """A slot: what is in it answers, an empty one says so. ``struck``: the chip is taken away once so many more commands came.
+    ``says``: what a chip answers to an instruction, in place of what it would."""
 
     provenance = DirectLink.provenance
     device = "virtual"
@@ -41,6 +42,7 @@ class Slot:
         self._clock = clock
         self.chip = chip
         self.struck: int | None = None
+        self.says: dict[int, bytes] = {}
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
         if self.struck is not None:
@@ -49,6 +51,8 @@ class Slot:
                 self.chip = None
         if self.chip is None:
             return Attempt(Outcome.GONE, 0)
+        if len(message) > 1 and message[1] in self.says:
+            return Attempt(Outcome.REPLIED, 0, self.says[message[1]])
         return DirectLink(self.chip, self._clock).attempt(message, timeout_s)
 
 
@@ -142,11 +146,16 @@ class DeskWithChips:
         place, world = self.place, self.world
         role = Role.PHYSICIAN if place.trade is Trade.CLINIC else Role.PHARMACIST
         sam = self._identity(Role.SAM, place.sam_id, place.sam, place.institution)
-        hpc = self._identity(role, place.professional_id, place.professional)
         root, seed = world.authority.root_der, digest(world.seed, self.name)
-        image = HpcImage(place.professional_id, "王小明", hpc, root, seed, fresh_cells(PIN, PUK), "HPC000000001",
-                         "WANG,HSIAO-MING")
-        return {"sam": Sam(SamImage(place.sam_id, place.institution, sam, root, seed)), "hpc": Hpc(image)}
+        hpc = self._professional(self._identity(role, place.professional_id, place.professional), place.professional_id)
+        return {"sam": Sam(SamImage(place.sam_id, place.institution, sam, root, seed)), "hpc": hpc}
+
+    def _professional(self, identity: Identity, professional_id: str) -> Hpc:
+        """A new card of the professional's, which says that it is this one's."""
+        world = self.world
+        root, seed = world.authority.root_der, digest(world.seed, self.name)
+        return Hpc(HpcImage(professional_id, "王小明", identity, root, seed, fresh_cells(PIN, PUK), "HPC000000001",
+                            "WANG,HSIAO-MING"))
 
     def _identity(self, role: Role, subject: str, reader: Reader, organisation: str = "") -> Identity:
         """A chip's own certificate, of years, for the key that its reader certificates are for."""
@@ -172,6 +181,10 @@ class DeskWithChips:
     def strike(self, role: str, commands: int) -> None:
         """The chip is taken away after so many more commands."""
         self.slots[role].struck = commands
+
+    def answers_by(self, role: str, instruction: int, answer: bytes) -> None:
+        """The chip in that slot is one that answers so to an instruction; as it should when there is no answer."""
+        self.slots[role].says = {instruction: answer} if answer else {}
 
     def type(self, what: str, text: str) -> None:
         """What a person types when they are asked for it."""

@@ -1,0 +1,259 @@
+"""Control software and its cards: the professional's and whose it is, PINs that people enter, what each may read, what a card
+that is put in anew has to prove again."""
+
+from __future__ import annotations
+
+from conformance.case import Each, Nature, case
+from conformance.kinds.control_software import ControlSoftwareTester
+from conformance.vectors.world import CARD_NO, SAM_ID
+from virtual_devices.records import RECORDS
+
+PIN, PUK = "246810", "13579024"
+ILLNESS = {"critical_illness": (RECORDS["critical_illness_icd10"].pack({
+    "illness_code_lead": b" ", "illness_code": "C50911", "illness_code_trail": b" ", "valid_from": "1140101",
+    "valid_to": "1190101"}),),
+    "key_order": (RECORDS["key_order"].pack({"performed_date": "1140101", "hospital_id": "9901180014",
+                                             "key_order_code": "33070B"}),)}
+
+
+# -- the professional's card
+
+@case("P-CSW-02", "P-CSW-04", nature=Nature.INVALID, zh="醫事人員卡不符：指明原因", when="professional", each=lambda: {
+    how.replace(" ", "-").replace("'", ""): Each((how, code), f"The professional's card is {how}.", f"醫事人員卡：{how}")
+    for how, code in (
+        ("over", "9140"), ("revoked", "9130"), ("another's", "4034"), ("a sam's", "4034"), ("a patient card", "4034"),
+        ("without an id", "5056"))
+})
+def test_professionals_card_that_is_none_is_refused(control_software: ControlSoftwareTester, value: tuple[str, str]) -> None:
+    """A professional's card whose certificate is over, revoked or not its own, or that does not say whose it is, has its code."""
+    how, code = value
+    control_software.open()
+    control_software.software.put_in_professional(how)
+    control_software.equal("hpcVerifyHPCPIN", control_software.code("hpcVerifyHPCPIN"), code)
+    control_software.software.put_in_professional("right")
+    if how != "revoked":
+        control_software.equal("the right one", control_software.code("hpcVerifyHPCPIN"), "0")
+
+
+@case("P-CSW-04", "P-CSW-02", nature=Nature.INVALID, zh="藥師不得讀取重大傷病", when="professional")
+def test_pharmacist_reads_no_critical_illness(control_software: ControlSoftwareTester) -> None:
+    """A pharmacist's card reads no critical illness (9100) and gets its part of other buffers blank; a physician's gets both."""
+    control_software.open()
+    control_software.software.put_in({"records": ILLNESS})
+    whole = {"pBuffer": bytes(138), "iBufferLen": 138}
+    control_software.software.put_in_professional("a pharmacist's")
+    control_software.doctor()
+    control_software.equal("hisGetCriticalIllness", control_software.code("hisGetCriticalIllness", **whole), "9100")
+    long = {"pBuffer": b"ICD10".ljust(540, b"\0"), "iBufferLen": 540}
+    reply = control_software.call("hisGetTreatmentNeedHPC", **long)
+    control_software.equal("its part", (reply.code, bytes(reply.out["pBuffer"])[:138].strip()), ("0", b""))
+    reply = control_software.call("hisReadPrescription")
+    control_software.equal("key orders", (reply.code, bytes(reply.out["pImportantTreatmentCode"]).strip()), ("0", b""))
+    control_software.software.put_in_professional("right")
+    control_software.doctor()
+    reply = control_software.call("hisGetTreatmentNeedHPC", **long)
+    control_software.expect("the physician's", b"C50911" in bytes(reply.out["pBuffer"])[:138], "C50911", reply.out)
+    reply = control_software.call("hisReadPrescription")
+    control_software.expect("key orders", b"33070B" in bytes(reply.out["pImportantTreatmentCode"]), "33070B", reply.out)
+
+
+@case("P-CSW-02", "P-CSW-04", nature=Nature.VALID, zh="重大傷病：無醫事人員卡僅得效期（5141）", when='"3.3" in faces')
+def test_critical_illness_without_a_professional_is_dates_only(control_software: ControlSoftwareTester) -> None:
+    """Without a professional's card the dates alone come, with 5141; with one whose PIN was not entered it is 4042."""
+    control_software.open()
+    control_software.software.put_in({"records": ILLNESS})
+    control_software.equal("before its PIN", control_software.code("hisGetCriticalIllness"), "4042")
+    control_software.software.take_out("hpc")
+    reply = control_software.call("hisGetCriticalIllness")
+    raw = bytes(reply.out.get("pBuffer", b""))
+    control_software.expect("dates, and no code", (reply.code, b"1190101" in raw, b"C509" in raw) == ("5141", True, False),
+                            "5141, dates", (reply.code, raw))
+    named = {**control_software.who, "pPatientBirthDate": b"0470705\0"}
+    control_software.equal("another person's birth date", control_software.code("hisGetCriticalIllnessID", **named), "5020")
+    control_software.equal("the holder's", control_software.code("hisGetCriticalIllnessID", **control_software.who), "5141")
+
+
+@case("P-CSW-01", "P-CSW-03", nature=Nature.VALID, zh="醫事人員卡資料；緩衝區過短", when="professional")
+def test_professionals_card_says_whose_it_is(control_software: ControlSoftwareTester) -> None:
+    """Number, ID number and names of the professional's card come in the room that was prepared, or not at all (6018)."""
+    control_software.open()
+    for name, text, counter, expected in (
+        ("hpcGetHPCSN", "SN", "Len_SN", b"HPC000000001"), ("hpcGetHPCSSN", "SSN", "Len_SSN", b"A123456789"),
+        ("hpcGetHPCCNAME", "CNAME", "Len_CNAME", "王小明".encode("big5")),
+        ("hisGetHPCENAME", "ENAME", "Len_ENAME", b"WANG,HSIAO-MING"),
+    ):
+        reply = control_software.call(name)
+        control_software.equal(name, (reply.code, reply.out[text], reply.out[counter]), ("0", expected, len(expected)))
+        reply = control_software.call(name, **{counter: len(expected) - 1})
+        control_software.equal("too short", (reply.code, dict(reply.out)), ("6018", {}))
+
+
+@case("P-CSW-02", nature=Nature.MEDIUM, zh="卡號、卡片狀態：依卡別", when='"3.3" in faces')
+def test_cards_are_asked_about_by_kind(control_software: ControlSoftwareTester) -> None:
+    """Number and state of each kind of card; of one that is not there or another its code and state, of no kind 6018."""
+    control_software.open()
+    numbers = {1: SAM_ID, 2: CARD_NO, 3: "HPC000000001"}
+    for kind, number in numbers.items():
+        reply = control_software.call("csGetCardNo", CardType=kind)
+        control_software.equal(f"number of kind {kind}", (reply.code, reply.out.get("pBuffer")), ("0", number.encode()))
+        control_software.equal(f"state of kind {kind}", control_software.code("hisGetCardStatus", CardType=kind), "1")
+    for name in ("csGetCardNo", "hisGetCardStatus"):
+        control_software.equal(f"{name} of kind 4", control_software.code(name, CardType=4), "6018")
+    control_software.equal("presence", control_software.call("hpcGetHPCStatus", Req=1).out["Status"], 1)
+    control_software.equal("another question", control_software.code("hpcGetHPCStatus", Req=2), "6018")
+    control_software.software.put_in_another()
+    control_software.equal("another card", (control_software.code("csGetCardNo", CardType=2), control_software.code(
+        "hisGetCardStatus", CardType=2)), ("4033", "9"))
+    for kind, role, code in ((1, "sam", "4012"), (2, "card", "4013"), (3, "hpc", "4014")):
+        control_software.software.take_out(role)
+        control_software.equal(f"without {role}", (control_software.code("csGetCardNo", CardType=kind), control_software.code(
+            "hisGetCardStatus", CardType=kind)), (code, "0"))
+    control_software.equal("not present", control_software.call("hpcGetHPCStatus", Req=1).out["Status"], 0)
+
+
+# -- PINs
+
+@case("P-CSW-02", nature=Nature.INVALID, zh="醫事人員卡 PIN：錯誤、取消、非數字", when="professional")
+def test_professionals_pin_has_its_codes(control_software: ControlSoftwareTester) -> None:
+    """A wrong PIN is 5102, an entry given up 5109, what is no PIN 5102 without a try; a locked card 4029, unlocked by its PUK."""
+    control_software.open()
+    software = control_software.software
+    for _ in range(5):
+        software.type("enter PIN", "")
+        control_software.equal("given up", control_software.code("hpcVerifyHPCPIN"), "5109")
+        software.type("enter PIN", "ABCDEF")
+        control_software.equal("letters", control_software.code("hpcVerifyHPCPIN"), "5102")
+    software.type("enter PIN", "000000")
+    control_software.equal("wrong", control_software.code("hpcVerifyHPCPIN"), "5102")
+    software.type("enter PIN", PIN)
+    control_software.equal("not locked by one entry", control_software.code("hpcVerifyHPCPIN"), "0")
+    control_software.equal("csSoftwareReset", control_software.code("csSoftwareReset", Type=2), "0")
+    software.type("enter PIN", "000000")
+    wrong = [control_software.code("hpcVerifyHPCPIN") for _ in range(4)]
+    control_software.equal("wrong, wrong, locked", (wrong[0], wrong[-1]), ("5102", "4029"))
+    software.type("enter PUK", "00000000")
+    for what in ("enter new PIN", "repeat new PIN"):
+        software.type(what, "135790")
+    control_software.equal("a wrong PUK", control_software.code("hpcUnlockHPC"), "5122")
+    software.type("enter PUK", "")
+    control_software.equal("given up", control_software.code("hpcUnlockHPC"), "5109")
+    software.type("enter PUK", PUK)
+    control_software.equal("the PUK", control_software.code("hpcUnlockHPC"), "0")
+    software.type("enter PIN", "135790")
+    control_software.equal("the new PIN", control_software.code("hpcVerifyHPCPIN"), "0")
+
+
+@case("P-CSW-02", nature=Nature.INVALID, zh="變更醫事人員卡 PIN：先驗舊 PIN，兩次須同", when="professional")
+def test_professionals_pin_is_changed_after_the_old_one(control_software: ControlSoftwareTester) -> None:
+    """A professional's PIN is changed after the old one only (5105); two entries that differ are 5107, of three digits 5108."""
+    control_software.open()
+    software = control_software.software
+
+    def change(first: str, again: str) -> str:
+        software.type("enter new PIN", first)
+        software.type("repeat new PIN", again)
+        return control_software.code("hpcInputHPCPIN")
+
+    control_software.equal("before the old one", change("135790", "135790"), "5105")
+    control_software.doctor()
+    for what, first, again, code in (("differ", "135790", "135791", "5107"), ("three digits", "123", "123", "5108"),
+                                     ("seven digits", "1234567", "1234567", "5108"), ("letters", "12AB", "12AB", "5108"),
+                                     ("given up", "", "135790", "5109"), ("given up at the second", "135790", "", "5109"),
+                                     ("right", "135790", "135790", "0")):
+        control_software.equal(what, change(first, again), code)
+    control_software.equal("csSoftwareReset", control_software.code("csSoftwareReset", Type=2), "0")
+    control_software.equal("the old PIN", control_software.code("hpcVerifyHPCPIN"), "5102")
+    software.type("enter PIN", "135790")
+    control_software.equal("the new PIN", control_software.code("hpcVerifyHPCPIN"), "0")
+
+
+@case("P-CSW-02", "P-CSW-03", nature=Nature.INVALID, zh="持卡人 PIN：讀取前驗證", when='"3.3" in faces')
+def test_holders_pin_is_asked_before_what_it_protects(control_software: ControlSoftwareTester) -> None:
+    """Where the holder has switched the PIN on: given up 5109, wrong 5102, right once for all calls; not asked of others."""
+    control_software.open()
+    software = control_software.software
+    control_software.equal("csISSetPIN", control_software.code("csISSetPIN"), "0")
+    software.put_in({"pin": "1234"})
+    control_software.equal("csISSetPIN", control_software.code("csISSetPIN"), "1")
+    for text, code in (("", "5109"), ("9999", "5102"), ("1234", "0")):
+        software.type("enter PIN", text)
+        control_software.equal(f"hisGetRegisterBasic, {text or 'given up'}", control_software.code("hisGetRegisterBasic"), code)
+    software.type("enter PIN", "")
+    control_software.equal("not asked again", control_software.code("hisGetCumulativeData"), "0")
+    control_software.equal("what it does not protect", control_software.code("hisGetBasicData"), "0")
+    software.put_in({"pin": "1234"})
+    control_software.equal("put in again, it is asked again", control_software.code("hisGetRegisterBasic"), "5109")
+
+
+@case("P-CSW-02", nature=Nature.INOPPORTUNE, zh="持卡人 PIN 之設定與停用：醫事人員卡須取出（5110）", when='"3.3" in faces')
+def test_holders_pin_is_set_without_the_professionals_card(control_software: ControlSoftwareTester) -> None:
+    """The holder's PIN is entered, set, switched off with nothing in the professional's slot (5110), after the old one (5105)."""
+    control_software.open()
+    software = control_software.software
+    calls = ("csVerifyHCPIN", "csInputHCPIN", "csDisableHCPIN")
+    for how in ("right", "a patient card"):
+        software.put_in_professional(how)
+        for name in calls:
+            control_software.equal(f"{name} with {how}", control_software.code(name), "5110")
+    software.take_out("hpc")
+    software.put_in({"pin": "1234"})
+    for name in calls[1:]:
+        control_software.equal(f"{name} before the old PIN", control_software.code(name), "5105")
+    software.type("enter PIN", "1234")
+    control_software.equal("csVerifyHCPIN", control_software.code("csVerifyHCPIN"), "0")
+    for what in ("enter new PIN", "repeat new PIN"):
+        software.type(what, "5678")
+    control_software.equal("csInputHCPIN", control_software.code("csInputHCPIN"), "0")
+    control_software.equal("csDisableHCPIN", control_software.code("csDisableHCPIN"), "0")
+    control_software.equal("csISSetPIN", control_software.code("csISSetPIN"), "0")
+
+
+# -- a card that is put in anew
+
+@case("P-CSW-02", "P-CSW-04", nature=Nature.ATTACK, zh="卡號與憑證不符之卡：4033", when='"3.3" in faces')
+def test_card_with_anothers_certificate_is_refused(control_software: ControlSoftwareTester) -> None:
+    """A card whose number is not that of its certificate is no patient card (4033), also while one was in before."""
+    control_software.open()
+    control_software.equal("the right one", control_software.code("hisGetRegisterBasic"), "0")
+    control_software.software.put_in({"card_no": "000099999999"})
+    for name in ("hisGetBasicData", "hisGetRegisterBasic"):
+        control_software.equal(name, control_software.code(name), "4033")
+    control_software.software.put_in({})
+    control_software.equal("the right one again", control_software.code("hisGetRegisterBasic"), "0")
+
+
+@case("P-CSW-04", nature=Nature.INOPPORTUNE, zh="重置後須重新認證", when="professional", each=lambda: {
+    name: Each(kind, f"Reset of {says}.", f"重置：{name}") for name, kind, says in (
+        ("reader", 0, "the reader"), ("sam", 1, "the SAM"), ("professional", 2, "the professional's card"),
+        ("port", -1, "the port, closed and opened"))
+})
+def test_what_was_proved_ends_with_a_reset(control_software: ControlSoftwareTester, kind: int) -> None:
+    """After a reset of reader, SAM or professional's card, or of the port, the PIN comes again before medical data (4042)."""
+    control_software.open()
+    control_software.doctor()
+    buffer = {"pBuffer": bytes(540), "iBufferLen": 540}
+    control_software.equal("with the PIN", control_software.code("hisGetTreatmentNeedHPC", **buffer), "0")
+    if kind < 0:
+        control_software.equal("csCloseCom", control_software.code("csCloseCom"), "0")
+        control_software.open()
+    else:
+        control_software.equal("csSoftwareReset", control_software.code("csSoftwareReset", Type=kind), "0")
+    control_software.equal("after it", control_software.code("hisGetTreatmentNeedHPC", **buffer), "4042")
+    control_software.doctor()
+    control_software.equal("with the PIN again", control_software.code("hisGetTreatmentNeedHPC", **buffer), "0")
+    control_software.equal("what there is not", control_software.code("csSoftwareReset", Type=4), "6018")
+
+
+@case("P-CSW-04", "P-CSW-02", nature=Nature.INVALID, zh="讀取時安全模組認證不成立：4050", when="data_centre", each=lambda: {
+    fate.replace(" ", "-"): Each(fate, f"The answer to the SAM is {fate}.", f"回覆：{fate}")
+    for fate in ("refuses 9060", "without proof", "odd chain")
+})
+def test_read_with_a_sam_that_is_refused_is_none(control_software: ControlSoftwareTester, fate: str) -> None:
+    """A read before which the SAM's authentication with the data centre comes to nothing is 4050, whatever the reason was."""
+    control_software.open()
+    control_software.software.line_is([fate] * 8)
+    control_software.equal("a read", control_software.code("hisGetRegisterBasic"), "4050")
+    control_software.equal("the state of the SAM", control_software.code("hisGetCardStatus", CardType=1), "1")
+    control_software.software.line_is([])
+    control_software.equal("with an honest line", control_software.code("hisGetRegisterBasic"), "0")
+    control_software.equal("the state of the SAM", control_software.code("hisGetCardStatus", CardType=1), "2")
