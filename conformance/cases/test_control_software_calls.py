@@ -77,7 +77,9 @@ def test_call_before_the_port_is_open_is_refused(control_software: ControlSoftwa
     """Before csOpenCom, and after csCloseCom, a call that needs the reader is refused; the others are not."""
     control_software.equal("before", control_software.code("hisGetBasicData"), "9205")
     control_software.equal("a port that there is not", control_software.code("csOpenCom", Comport=99), "-1")
+    control_software.equal("closed before it was opened", control_software.code("csCloseCom"), "-1")
     control_software.open()
+    control_software.equal("opened twice", control_software.code("csOpenCom"), "-1")
     control_software.equal("open", control_software.code("hisGetBasicData"), "0")
     control_software.equal("closed", control_software.code("csCloseCom"), "0")
     control_software.equal("after", control_software.code("hisGetBasicData"), "9205")
@@ -234,11 +236,12 @@ def test_answer_that_is_not_the_data_centres_is_not_believed(control_software: C
       each=lambda: {fate.replace(" ", "-"): Each((fate, code), f"The answer is {fate}.", f"回覆：{fate}") for fate, code in (
           ("of version 2", "4061"), ("to another request", "4061"), ("a list", "4061"), ("a number for a code", "4061"),
           ("refuses 9060", "9060"), ("without proof", "9015"), ("odd proof", "9015"), ("without chain", "9015"),
+          ("altered proof", "6005"), ("refuses 9020", "6006"), ("refuses 9014", "4051"),
           ("odd chain", "9015"))})
 def test_sam_is_not_verified_by_an_answer_that_lacks_something(
     control_software: ControlSoftwareTester, value: tuple[str, str],
 ) -> None:
-    """csVerifySAMDC: what is not the answer to this request is none (4061), a refusal has its code, a proof that is none 9015."""
+    """csVerifySAMDC: what is not the answer to this request is none (4061), a refusal has its code, what is no proof 9015."""
     fate, code = value
     control_software.open()
     control_software.software.line_is([fate] * 8)
@@ -332,6 +335,7 @@ def test_kit_tells_what_became_of_a_code(control_software: ControlSoftwareTester
     control_software.equal("open", control_software.kit("VHC/VHCcsOpenCom", {})["ERRORCODE"], "0")
     control_software.equal("opened twice", control_software.kit("VHC/VHCcsOpenCom", {})["ERRORCODE"], "1001")
     control_software.equal("before a code", basic()["ERRORCODE"], "1023")
+    control_software.equal("what was asked for it", [r for r in control_software.requests() if r[2] == "vhc-call"], [])
     control_software.equal("never issued", scan("VHT00"), "1019")
     control_software.equal("another form", scan("http"), "1522")
     control_software.equal("good", scan(token), "0")

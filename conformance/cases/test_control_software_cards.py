@@ -3,6 +3,8 @@ that is put in anew has to prove again."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from conformance.case import Each, Nature, case
 from conformance.kinds.control_software import ControlSoftwareTester
 from conformance.vectors.world import CARD_NO, SAM_ID
@@ -44,17 +46,67 @@ def test_pharmacist_reads_no_critical_illness(control_software: ControlSoftwareT
     control_software.software.put_in_professional("a pharmacist's")
     control_software.doctor()
     control_software.equal("hisGetCriticalIllness", control_software.code("hisGetCriticalIllness", **whole), "9100")
-    long = {"pBuffer": b"ICD10".ljust(540, b"\0"), "iBufferLen": 540}
-    reply = control_software.call("hisGetTreatmentNeedHPC", **long)
-    control_software.equal("its part", (reply.code, bytes(reply.out["pBuffer"])[:138].strip()), ("0", b""))
-    reply = control_software.call("hisReadPrescription")
-    control_software.equal("key orders", (reply.code, bytes(reply.out["pImportantTreatmentCode"]).strip()), ("0", b""))
+    long: dict[str, Any] = {"pBuffer": b"ICD10".ljust(540, b"\0"), "iBufferLen": 540}
+    control_software.equal("its part", control_software.filled("hisGetTreatmentNeedHPC", **long)[:138].strip(), b"")
+    orders = "pImportantTreatmentCode"
+    control_software.equal("key orders", control_software.filled("hisReadPrescription", orders).strip(), b"")
     control_software.software.put_in_professional("right")
     control_software.doctor()
-    reply = control_software.call("hisGetTreatmentNeedHPC", **long)
-    control_software.expect("the physician's", b"C50911" in bytes(reply.out["pBuffer"])[:138], "C50911", reply.out)
-    reply = control_software.call("hisReadPrescription")
-    control_software.expect("key orders", b"33070B" in bytes(reply.out["pImportantTreatmentCode"]), "33070B", reply.out)
+    raw = control_software.filled("hisGetTreatmentNeedHPC", **long)[:138]
+    control_software.expect("the physician's", b"C50911" in raw, "C50911", raw)
+    raw = control_software.filled("hisReadPrescription", orders)
+    control_software.expect("key orders", b"33070B" in raw, "33070B", raw)
+
+
+@case("P-CSW-01", "P-CSW-03", nature=Nature.VALID, zh="診斷碼預設五碼；以標記要求 ICD-10 格式", when="professional")
+def test_diagnoses_come_in_the_form_that_is_asked_for(control_software: ControlSoftwareTester) -> None:
+    """Diagnoses come with codes of five characters (372 bytes), or whole where the ICD-10 form is asked for (540 bytes)."""
+    control_software.open()
+    visit: dict[str, str | bytes] = {f"{name}_{part}": b" " for part in ("lead", "trail")
+             for name in ("main_diagnosis", *(f"sub_diagnosis_{n}" for n in range(1, 6)))}
+    coded: dict[str, str | bytes] = {
+        "visit_datetime": "1140101090000", "main_diagnosis": "S72001A", "sub_diagnosis_1": "J069", "sub_diagnosis_2": "?.", **visit,
+    }
+    control_software.software.put_in({"records": {"diagnosis": (RECORDS["visit_diagnosis_icd10"].pack(coded),), **ILLNESS}})
+    control_software.doctor()
+    raw = control_software.filled("hisGetTreatmentNeedHPC", pBuffer=bytes(372), iBufferLen=372)
+    control_software.equal("the default form", len(raw), 372)
+    codes = [raw[127 + 5 * n : 132 + 5 * n] for n in range(3)]
+    control_software.expect("five characters, the long one packed, what is no code blank", codes[1:] == [b"J069 ", b"     "]
+                            and codes[0].strip() != b"" and codes[0] != b"S7200", "packed, J069, blank", codes)
+    whole: dict[str, Any] = {"pBuffer": b"ICD10".ljust(540, b"\0"), "iBufferLen": 540}
+    control_software.expect("the whole code", b"S72001A" in control_software.filled("hisGetTreatmentNeedHPC", **whole))
+    control_software.equal("the whole code in the room of the default form", control_software.code(
+        "hisGetTreatmentNeedHPC", pBuffer=b"ICD10".ljust(372, b"\0"), iBufferLen=372), "6018")
+    control_software.equal("illness", len(control_software.filled("hisGetCriticalIllness", pBuffer=bytes(138))), 114)
+
+
+@case("P-CSW-02", nature=Nature.INVALID, zh="註銷之卡：5002", when='"3.3" in faces')
+def test_cancelled_card_tells_less(control_software: ControlSoftwareTester) -> None:
+    """Of a card with the cancel mark no illness, last number or telephone is told (5002), and nothing is entered on it."""
+    control_software.open()
+    control_software.software.put_in({"cancelled": True})
+    control_software.software.take_out("hpc")
+    for name in ("hisGetCriticalIllness", "hisGetLastSeqNum", "hisGetEmergentTel"):
+        control_software.equal(name, control_software.code(name), "5002")
+    control_software.equal("hisWriteEmergentTel", control_software.code(
+        "hisWriteEmergentTel", **control_software.who, pEmergentTel=b"0223456789\0"), "5002")
+    control_software.equal("its basic data", control_software.code("hisGetBasicData"), "0")
+
+
+@case("P-CSW-02", nature=Nature.MEDIUM, zh="卡片狀態碼：轉為代碼", when='"3.3" in faces', each=lambda: {
+    word: Each((bytes.fromhex(word), code), f"The card answers {word} to a read.", f"卡片回覆 {word}") for word, code in (
+        ("6982", "4029"), ("9402", "5002"), ("6F00", "4043"), ("", "4043"))
+})
+def test_status_word_of_a_card_becomes_its_code(control_software: ControlSoftwareTester, value: tuple[bytes, str]) -> None:
+    """What the card says against a read comes as the code that stands for it: no right 4029, damaged or without sense 4043."""
+    word, code = value
+    control_software.open()
+    control_software.equal("before", control_software.code("hisGetCumulativeData"), "0")
+    control_software.software.answers_by("card", b"\xb2", word or b"\x00")
+    control_software.equal("code", control_software.code("hisGetCumulativeData"), code)
+    control_software.software.answers_by("card")
+    control_software.equal("then", control_software.code("hisGetCumulativeData"), "0")
 
 
 @case("P-CSW-02", "P-CSW-04", nature=Nature.VALID, zh="重大傷病：無醫事人員卡僅得效期（5141）", when='"3.3" in faces')
@@ -64,10 +116,8 @@ def test_critical_illness_without_a_professional_is_dates_only(control_software:
     control_software.software.put_in({"records": ILLNESS})
     control_software.equal("before its PIN", control_software.code("hisGetCriticalIllness"), "4042")
     control_software.software.take_out("hpc")
-    reply = control_software.call("hisGetCriticalIllness")
-    raw = bytes(reply.out.get("pBuffer", b""))
-    control_software.expect("dates, and no code", (reply.code, b"1190101" in raw, b"C509" in raw) == ("5141", True, False),
-                            "5141, dates", (reply.code, raw))
+    raw = control_software.filled("hisGetCriticalIllness", code="5141")
+    control_software.expect("dates, and no code", b"1190101" in raw and b"C509" not in raw, "dates", raw)
     named = {**control_software.who, "pPatientBirthDate": b"0470705\0"}
     control_software.equal("another person's birth date", control_software.code("hisGetCriticalIllnessID", **named), "5020")
     control_software.equal("the holder's", control_software.code("hisGetCriticalIllnessID", **control_software.who), "5141")
@@ -99,7 +149,7 @@ def test_cards_are_asked_about_by_kind(control_software: ControlSoftwareTester) 
         control_software.equal(f"state of kind {kind}", control_software.code("hisGetCardStatus", CardType=kind), "1")
     for name in ("csGetCardNo", "hisGetCardStatus"):
         control_software.equal(f"{name} of kind 4", control_software.code(name, CardType=4), "6018")
-    control_software.equal("presence", control_software.call("hpcGetHPCStatus", Req=1).out["Status"], 1)
+    control_software.equal("presence", control_software.call("hpcGetHPCStatus", Req=1).out.get("Status"), 1)
     control_software.equal("another question", control_software.code("hpcGetHPCStatus", Req=2), "6018")
     control_software.software.put_in_another()
     control_software.equal("another card", (control_software.code("csGetCardNo", CardType=2), control_software.code(
@@ -108,7 +158,7 @@ def test_cards_are_asked_about_by_kind(control_software: ControlSoftwareTester) 
         control_software.software.take_out(role)
         control_software.equal(f"without {role}", (control_software.code("csGetCardNo", CardType=kind), control_software.code(
             "hisGetCardStatus", CardType=kind)), (code, "0"))
-    control_software.equal("not present", control_software.call("hpcGetHPCStatus", Req=1).out["Status"], 0)
+    control_software.equal("not present", control_software.call("hpcGetHPCStatus", Req=1).out.get("Status"), 0)
 
 
 # -- PINs

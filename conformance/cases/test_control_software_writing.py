@@ -11,7 +11,7 @@ from conformance.vectors.world import INSTITUTION
 from virtual_devices.clock import roc_datetime13
 from virtual_devices.records import RECORDS
 
-NEW_VISIT = {"cTreatItem": b"01\0", "cBabyTreat": b" \0", "cTreatAfterCheck": b"1"}
+NEW_VISIT: dict[str, Any] = {"cTreatItem": b"01\0", "cBabyTreat": b" \0", "cTreatAfterCheck": b"1"}
 FEES = RECORDS["write_fee"].pack({"outpatient_fee": "00000450", "outpatient_copay": "00000050"})
 SIZE = {"pFileSize": b"7\0" + bytes(6), "pNumber": b"1\0" + bytes(6)}
 
@@ -25,7 +25,7 @@ def _begin(control_software: ControlSoftwareTester, name: str = "hisGetSeqNumber
 
 def _number(control_software: ControlSoftwareTester) -> bytes:
     """The last sequence number on the card."""
-    return bytes(control_software.call("hisGetLastSeqNum").out["pBuffer"])
+    return control_software.filled("hisGetLastSeqNum")
 
 
 def _entry(when: bytes, kind: str = "1") -> bytes:
@@ -48,9 +48,8 @@ def test_number_is_not_drawn_for_a_buffer_that_is_too_short(control_software: Co
     before = _number(control_software)
     control_software.equal("too short", control_software.code(name, **given, iBufferLen=size - 1), "6018")
     control_software.equal("the card's number", _number(control_software), before)
-    reply = control_software.call(name, **given)
-    control_software.equal("in time", (reply.code, len(bytes(reply.out["pBuffer"]))), ("0", size))
-    control_software.equal("institution", bytes(reply.out["pBuffer"])[17:27], INSTITUTION.encode())
+    raw = control_software.filled(name, **given)
+    control_software.equal("with room", (len(raw), raw[17:27]), (size, INSTITUTION.encode()))
     control_software.expect("the card's number is another", _number(control_software) != before, "a number more", before)
 
 
@@ -78,12 +77,63 @@ def test_visit_that_the_card_refuses_has_its_code(control_software: ControlSoftw
 def test_second_visit_of_a_day_is_told(control_software: ControlSoftwareTester) -> None:
     """The second visit of a day comes with 5010 and a number of its own; the first number is never given again."""
     control_software.open()
-    first = control_software.call("hisGetSeqNumber256", **NEW_VISIT)
+    first = control_software.filled("hisGetSeqNumber256", **NEW_VISIT)
     control_software.software.later(60)
-    second = control_software.call("hisGetSeqNumber256", **NEW_VISIT)
-    control_software.equal("codes", (first.code, second.code), ("0", "5010"))
-    numbers = [int(bytes(reply.out["pBuffer"])[13:17]) for reply in (first, second)]
-    control_software.equal("numbers", numbers[1], numbers[0] + 1)
+    second = control_software.filled("hisGetSeqNumber256", code="5010", **NEW_VISIT)
+    control_software.equal("numbers", int(second[13:17]), int(first[13:17]) + 1)
+
+
+@case("P-CSW-02", nature=Nature.MEDIUM, zh="安全模組或卡片不能取號：指明原因", when='"3.3" in faces', each=lambda: {
+    name: Each((role, command, answer, code), says, f"取號：{name}") for name, role, command, answer, code, says in (
+        ("sam-has-no-right", "sam", b"\x2a\x9e\x9a", b"\x69\x82", "5008", "The SAM may not sign."),
+        ("sam-fails", "sam", b"\x2a\x9e\x9a", b"\x6f\x00", "5008", "The SAM does not sign."),
+        ("card-has-no-right", "card", b"\x88", b"\x69\x82", "5008", "The card may not give its word."),
+        ("sam-without-institution", "sam", b"\xca\x5f\x50", b"\x6a\x88", "5006", "The SAM does not say its institution."),
+        ("sam-with-short-institution", "sam", b"\xca\x5f\x50", b"123456789\x90\x00", "5006",
+         "The SAM's institution has nine characters."),
+        ("short-number", "card", b"\xda", b"0007N5\x90\x00", "5007", "The card's number is a byte short."),
+        ("number-of-letters", "card", b"\xda", b"ABCDN05\x90\x00", "5007", "The card's number is none."),
+        ("card-fails", "card", b"\xda", b"\x6f\x00", "5007", "The card does not write."),
+    )})
+def test_visit_that_a_chip_cannot_make_has_its_code(
+    control_software: ControlSoftwareTester, value: tuple[str, bytes, bytes, str],
+) -> None:
+    """A visit that SAM or card cannot make or sign is none, and its code says what was wanting; the next one is right."""
+    role, command, answer, code = value
+    control_software.open()
+    control_software.equal("a read", control_software.code("hisGetRegisterBasic"), "0")
+    control_software.software.answers_by(role, command, answer)
+    reply = control_software.call("hisGetSeqNumber256", **NEW_VISIT)
+    control_software.equal("code, and what was put out", (reply.code, dict(reply.out)), (code, {}))
+    if command == b"\xca\x5f\x50":
+        care = {**control_software.who, "pServiceItem": b"02\0", "pServiceItemCode": b"21\0"}
+        control_software.equal("an entry", control_software.code("hisWriteHealthInsurance", **care), "5067")
+    control_software.software.answers_by(role)
+    control_software.software.later(60)
+    again = control_software.code("hisGetSeqNumber256", **NEW_VISIT)
+    control_software.expect("then", again in ("0", "5010"), "0, or the second of the day", again)
+
+
+@case("P-CSW-02", nature=Nature.INVALID, zh="院所無權寫入：5009", when='"3.3" in faces')
+def test_institution_without_the_right_writes_nothing(control_software: ControlSoftwareTester) -> None:
+    """What an institution may not write is refused (5009): visits, care, vaccinations, allergies, organ donation."""
+    control_software.open()
+    control_software.doctor()
+    control_software.software.without_rights()
+    who = control_software.who
+    drug = RECORDS["allergy_drug"].pack({"allergy_ingredient": "青黴素"})
+    calls: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("hisGetSeqNumber256", NEW_VISIT), ("hisWriteAllergicMedicines", {**who, "pDataWrite": drug * 3 + b"\0"}),
+        ("hisWriteOrganDonate", {**who, "pOrganDonate": b"B\0"}),
+        ("hisWritePredeliveryCheckup", {**who, "pCheckupCode": b"42\0"}),
+        ("hisWriteHealthInsurance", {**who, "pServiceItem": b"02\0", "pServiceItemCode": b"21\0"}),
+        ("hisDeletePredeliveryData", who),
+        ("hisWriteInoculateData", {**who, "pItem": b"FLU\0", "pPackageNumber": b"LOT1\0"}),
+    )
+    for name, given in calls:
+        control_software.equal(name, control_software.code(name, **given), "5009")
+    control_software.equal("the card's mark", control_software.filled("hisGetOrganDonate"), b" ")
+    control_software.equal("a read", control_software.code("hisGetRegisterBasic"), "0")
 
 
 @case("P-CSW-02", "P-DCM-02", nature=Nature.INVALID, zh="住院等類別：線上查保", when="data_centre", each=lambda: {
@@ -115,10 +165,20 @@ def test_visit_is_taken_back_once(control_software: ControlSoftwareTester) -> No
         control_software.equal("another time", control_software.code("csUnGetSeqNumber", pUnTreatDate=text), code)
     control_software.requests()
     control_software.equal("taken back", control_software.code("csUnGetSeqNumber", **when), "0")
-    control_software.equal("told", [r[2] for r in control_software.requests()], ["roll-back"])
+    control_software.equal("told", [r[2] for r in control_software.requests() if r[2] == "roll-back"], ["roll-back"])
     control_software.equal("twice", control_software.code("csUnGetSeqNumber", **when), "5153")
     fees = {"pDateTime": when["pUnTreatDate"], **control_software.who, "pDataWrite": FEES}
     control_software.equal("fees of it", control_software.code("hisWriteTreatmentFee", **fees), "5022")
+
+
+@case("P-CSW-02", "P-DCM-02", nature=Nature.INVALID, zh="退掛：資料中心拒絕", when="data_centre")
+def test_roll_back_that_the_data_centre_refuses_is_told(control_software: ControlSoftwareTester) -> None:
+    """A roll-back that the data centre does not take ends by the data centre's code."""
+    control_software.open()
+    when = {"pUnTreatDate": _begin(control_software, "hisGetSeqNumber256N1")["pDateTime"]}
+    control_software.equal("online", control_software.code("csUpdateHCNoReset"), "0")
+    control_software.software.line_is(["refuses 9060"])
+    control_software.equal("refused", control_software.code("csUnGetSeqNumber", **when), "9060")
 
 
 @case("P-CSW-02", nature=Nature.TIMER, zh="退掛：逾 24 小時或無連線", when="data_centre")
@@ -142,19 +202,16 @@ def test_identifier_of_a_visit_is_found_again(control_software: ControlSoftwareT
     """A visit's identifier is the same however often it is asked for; without a line the number holds with 5174 and a blank."""
     control_software.open()
     when = roc_datetime13(control_software.software.now_ns()).encode() + b"\0"
-    first = control_software.call("hisGetSeqNumber256N1", **NEW_VISIT)
-    identifier = bytes(first.out["pBuffer"])[296:]
+    identifier = control_software.filled("hisGetSeqNumber256N1", **NEW_VISIT)[296:]
     control_software.expect("20 characters", len(identifier.strip()) == 20, "20 characters", identifier)
-    again = control_software.call("hisGetTreatNumICCard", pDateTime=when)
-    control_software.equal("asked again", (again.code, again.out["pBuffer"]), ("0", identifier))
+    control_software.equal("asked again", control_software.filled("hisGetTreatNumICCard", pDateTime=when), identifier)
     for text, code in ((b"1090101000000\0", "5022"), (b"\0", "6018")):
         control_software.equal("of no visit", control_software.code("hisGetTreatNumICCard", pDateTime=text), code)
     control_software.software.line_is([], down=True)
     control_software.equal("without a line", control_software.code("hisGetTreatNumICCard", pDateTime=when), "4061")
     control_software.software.later(60)
-    second = control_software.call("hisGetSeqNumber256N1", **NEW_VISIT)
-    raw = bytes(second.out["pBuffer"])
-    control_software.equal("a visit without it", (second.code, raw[13:17].isdigit(), raw[296:]), ("5174", True, b" " * 20))
+    raw = control_software.filled("hisGetSeqNumber256N1", code="5174", **NEW_VISIT)
+    control_software.equal("a visit without it", (raw[13:17].isdigit(), raw[296:]), (True, b" " * 20))
 
 
 @case("P-CSW-02", nature=Nature.INVALID, zh="無卡取得就醫識別碼：限本院所", when="data_centre")
@@ -167,16 +224,15 @@ def test_identifier_without_a_card_is_the_institutions_own(control_software: Con
     control_software.equal("another institution", other, "6018")
     control_software.equal("nobody", control_software.code("hisGetTreatNumNoICCard", **{**asked, "pPatientID": b"Z999999999\0"}),
                            "9012")
-    reply = control_software.call("hisGetTreatNumNoICCard", **asked)
-    raw = bytes(reply.out.get("pBuffer", b""))
-    control_software.equal("the person", (reply.code, raw[13:23], len(raw[23:].strip())), ("0", INSTITUTION.encode(), 20))
+    raw = control_software.filled("hisGetTreatNumNoICCard", **asked)
+    control_software.equal("the person", (raw[13:23], len(raw[23:].strip())), (INSTITUTION.encode(), 20))
 
 
 # -- what is written to a visit
 
 @case("P-CSW-02", "P-CSW-05", nature=Nature.INOPPORTUNE, zh="寫入前須有該次就醫：5022", when='"3.3" in faces')
 def test_writing_without_a_visit_is_refused(control_software: ControlSoftwareTester) -> None:
-    """Fees, diagnoses, prescriptions of a visit that the card does not hold are refused (5022); of one that it holds they stand."""
+    """Fees, diagnoses, prescriptions of a visit that the card does not hold are refused (5022); of one that it holds, taken."""
     control_software.open()
     when = roc_datetime13(control_software.software.now_ns()).encode() + b"\0"
     codes = RECORDS["write_code"].pack({"recard_mark": "1", "main_diagnosis": "J069"})
@@ -214,12 +270,11 @@ def test_prescriptions_are_counted_and_each_is_signed(control_software: ControlS
     control_software.equal("room for less than three", short, "6018")
     control_software.doctor()
     read = {"iStartPos": 1, "iEndPos": 60, "iRecCount": 60}
-    before = bytes(control_software.call("hisReadPrescriptMain", **read).out["pOutpatientPrescription"])
+    before = control_software.filled("hisReadPrescriptMain", "pOutpatientPrescription", **read)
     control_software.equal("nothing was written", before.strip(b" \0"), b"")
-    reply = control_software.call("hisWriteMultiPrescriptSign", **given, **more, iBufferLen=120)
-    control_software.equal("three", (reply.code, len(bytes(reply.out["pBuffer"]))), ("0", 120))
-    signature = control_software.call("hisWritePrescriptionSign", **given, pDataWrite=one)
-    control_software.equal("one", (signature.code, len(bytes(signature.out["pBuffer"]))), ("0", 40))
+    three = control_software.filled("hisWriteMultiPrescriptSign", **given, **more, iBufferLen=120)
+    control_software.equal("three", len(three), 120)
+    control_software.equal("one", len(control_software.filled("hisWritePrescriptionSign", **given, pDataWrite=one)), 40)
     sixty = {"pDataWrite": one * 60, "iWriteCount": 60}
     control_software.equal("sixty", control_software.code("hisWriteMultiPrescript", **given, **sixty), "0")
 
@@ -237,8 +292,8 @@ def test_positions_that_do_not_exist_are_refused(control_software: ControlSoftwa
         positions = {"iStartPos": start, "iEndPos": end, "iRecCount": count}
         control_software.equal(f"{start} to {end}, {count}", control_software.code(name, **positions), "6018")
     for start, end in ((1, most), (most, most)):
-        reply = control_software.call(name, iStartPos=start, iEndPos=end, iRecCount=most)
-        control_software.equal(f"{start} to {end}", (reply.code, reply.out["iRecCount"]), ("0", end - start + 1))
+        reply = control_software.call(name, iStartPos=start, iEndPos=end, iRecCount=end - start + 1)
+        control_software.equal(f"{start} to {end}", (reply.code, reply.out.get("iRecCount")), ("0", end - start + 1))
 
 
 @case("P-CSW-02", "P-CSW-04", nature=Nature.INVALID, zh="過敏藥物：須醫師，欄位 1 至 3", when="professional")
@@ -258,8 +313,8 @@ def test_allergies_are_a_physicians_to_write(control_software: ControlSoftwareTe
     whole = {**given, "pDataWrite": drug * 3 + b"\0"}
     reply = control_software.call("hisWriteAllergicMedicines", **whole)
     control_software.equal("all three", (reply.code, reply.out["pBufferDocID"]), ("0", b"A123456789\0"))
-    read = control_software.call("hisReadPrescriptAllergic", iStartPos=1, iEndPos=3, iRecCount=3)
-    control_software.equal("on the card", bytes(read.out["pIrritationDrug"]), drug * 3)
+    read = control_software.filled("hisReadPrescriptAllergic", "pIrritationDrug", iStartPos=1, iEndPos=3, iRecCount=3)
+    control_software.equal("on the card", read, drug * 3)
     control_software.software.take_out("hpc")
     control_software.equal("no card", control_software.code("hisWriteAllergicNum", **given, iNum=1), "4014")
 
@@ -268,7 +323,7 @@ def test_allergies_are_a_physicians_to_write(control_software: ControlSoftwareTe
 
 @case("P-CSW-02", nature=Nature.INVALID, zh="預防保健、產檢、器捐、新生兒：代碼如卡片", when='"3.3" in faces')
 def test_entry_that_the_card_refuses_has_its_code(control_software: ControlSoftwareTester) -> None:
-    """Care without a visit is 5083, prenatal entries of a man 5079, a newborn without an order 5052, a holder who gives up 5062."""
+    """Care without a visit is 5083, prenatal entries of a man 5079, a newborn without order 5052, a holder who gives up 5062."""
     control_software.open()
     who = control_software.who
     care = {**who, "pServiceItem": b"02\0", "pServiceItemCode": b"21\0"}
@@ -281,10 +336,10 @@ def test_entry_that_the_card_refuses_has_its_code(control_software: ControlSoftw
     control_software.equal("newborn", control_software.code("hisWriteNewBorn", **newborn), "5052")
     control_software.software.type("confirm organ donation", "no")
     control_software.equal("given up", control_software.code("hisWriteOrganDonate", **who, pOrganDonate=b"B\0"), "5062")
-    control_software.equal("the mark", control_software.call("hisGetOrganDonate").out["pBuffer"], b" ")
+    control_software.equal("the mark", control_software.filled("hisGetOrganDonate"), b" ")
     control_software.software.type("confirm organ donation", "yes")
     control_software.equal("agreed", control_software.code("hisWriteOrganDonate", **who, pOrganDonate=b"B\0"), "0")
-    control_software.equal("the mark", control_software.call("hisGetOrganDonate").out["pBuffer"], b"B")
+    control_software.equal("the mark", control_software.filled("hisGetOrganDonate"), b"B")
 
 
 @case("P-CSW-01", "P-CSW-02", nature=Nature.LIMIT, zh="診斷碼押碼：9127", when='"3.3" in faces')
@@ -298,8 +353,9 @@ def test_diagnosis_code_is_packed_and_back(control_software: ControlSoftwareTest
         packed = one("hisGetICD10EnC", code)
         control_software.equal("packed", (packed[0], len(packed[1])), ("0", 5))
         control_software.equal("and back", one("hisGetICD10DeC", packed[1]), ("0", code))
-    control_software.equal("a short one", (one("hisGetICD10EnC", b"J069"), one("hisGetICD10DeC", b"J069")), (
-        ("0", b"J069"), ("0", b"J069")))
+    for short in (b"J069", b"C5091"):
+        control_software.equal("a short one", (one("hisGetICD10EnC", short), one("hisGetICD10DeC", short)), (
+            ("0", short), ("0", short)))
     for text in (b"J0.9", b"S72001AB", b"S7 001A", b"1234567", b"S72001\xff"):
         control_software.equal("no code", one("hisGetICD10EnC", text)[0], "9127")
     for text in (b"!", b"!12345", b"E1165", b"V00001A", b"J0.9", b"-1234", b""):
@@ -318,6 +374,9 @@ def test_file_that_is_not_as_it_was_said_is_refused(control_software: ControlSof
     for change, code in (({"pFileSize": b"x\0"}, "6018"), ({"pNumber": b"\0"}, "6018"), ({"pFileSize": b"8\0"}, "6015")):
         given = {"pUploadFileName": b"A.xml\0", **SIZE, **change}
         control_software.equal("code", control_software.code("csUploadData", **given), code)
+    control_software.software.put_file("B.xml", None)
+    large = {"pUploadFileName": b"B.xml\0", **SIZE}
+    control_software.equal("more than the memory holds", control_software.code("csUploadData", **large), "6016")
     control_software.equal("nothing was sent", control_software.requests(), [])
     right: dict[str, Any] = {"pUploadFileName": b"A.xml\0", **SIZE}
     for fate, code in (("refuses 9020", "6014"), ("refuses 9060", "9060"), ("without bytes", "6015"), ("without records", "6015"),

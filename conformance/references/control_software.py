@@ -30,7 +30,7 @@ class ReferenceControlSoftware(DeskWithChips):
         self.put_in({})
         self._software = ControlSoftware(self.desk, ReaderUnit(self._clock))
         self._software.files = self._file
-        self._files: dict[str, bytes] = {}
+        self._files: dict[str, bytes | None] = {}
         self._kit = VirtualCardSdk(self._software)
         self._local = LocalComponent(self._software)
 
@@ -60,14 +60,21 @@ class ReferenceControlSoftware(DeskWithChips):
         self.slots["hpc"].chip = self.slots["card"].chip if how == "a patient card" else self._professional(
             Identity(key, chain), name)
 
-    def put_file(self, name: str, content: bytes) -> None:
-        """A file on the computer."""
+    def without_rights(self) -> None:
+        """The institution may write nothing that not everybody may."""
+        self._software.rights = frozenset()
+
+    def put_file(self, name: str, content: bytes | None) -> None:
+        """A file on the computer; None: of more than its memory holds."""
         self._files[name] = content
 
     def _file(self, path: str) -> bytes:
         if path not in self._files:
             raise OSError(path)
-        return self._files[path]
+        content = self._files[path]
+        if content is None:
+            raise MemoryError
+        return content
 
     # -- the faces
 

@@ -32,7 +32,7 @@ PUK = "13579024"
 
 class Slot:
     """A slot: what is in it answers, an empty one says so. ``struck``: the chip is taken away once so many more commands came.
-    ``says``: what a chip answers to an instruction, in place of what it would."""
+    ``says``: what a chip answers to commands that go on so behind their class, in place of what it would."""
 
     provenance = DirectLink.provenance
     device = "virtual"
@@ -42,7 +42,7 @@ class Slot:
         self._clock = clock
         self.chip = chip
         self.struck: int | None = None
-        self.says: dict[int, bytes] = {}
+        self.says: tuple[bytes, bytes] = (b"", b"")
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
         if self.struck is not None:
@@ -51,8 +51,9 @@ class Slot:
                 self.chip = None
         if self.chip is None:
             return Attempt(Outcome.GONE, 0)
-        if len(message) > 1 and message[1] in self.says:
-            return Attempt(Outcome.REPLIED, 0, self.says[message[1]])
+        command, answer = self.says
+        if command and message[1:].startswith(command):
+            return Attempt(Outcome.REPLIED, 0, answer)
         return DirectLink(self.chip, self._clock).attempt(message, timeout_s)
 
 
@@ -60,7 +61,8 @@ class Line:
     """To the data centre. ``fates``: what becomes of the next requests, one after the other: ``lost``, ``reply lost``, ``forged``
     (signed by a stranger), ``by a sam``, ``unsigned``, ``another's`` (the answer to an earlier request), ``noise``. Signed by the
     data centre itself, but odd: ``of version 2``, ``to another request``, ``a list``, ``a number for a code``, ``refuses CODE``,
-    ``without KEY``, ``short KEY`` and ``odd KEY`` (of the body). ``down``: all of them are lost."""
+    ``without KEY``, ``short KEY``, ``altered KEY``, ``odd KEY`` and ``words KEY`` (of the body: cut short, with another last bit,
+    a number, a text in its place). ``down``: all of them are lost."""
 
     channel, device, provenance = "network", "virtual", DirectLink.provenance
 
@@ -122,8 +124,12 @@ def _odd(said: dict[int, Any], fate: str) -> object:
             return {**said, 9: {name: value for name, value in body.items() if name != key}}
         case ["short", key]:
             return {**said, 9: {**body, key: bytes(body[key])[:-1]}}
+        case ["altered", key]:
+            return {**said, 9: {**body, key: bytes(body[key])[:-1] + bytes([body[key][-1] ^ 1])}}
         case ["odd", key]:
             return {**said, 9: {**body, key: 7}}
+        case ["words", key]:
+            return {**said, 9: {**body, key: "words"}}
     raise ValueError(fate)
 
 
@@ -182,9 +188,9 @@ class DeskWithChips:
         """The chip is taken away after so many more commands."""
         self.slots[role].struck = commands
 
-    def answers_by(self, role: str, instruction: int, answer: bytes) -> None:
-        """The chip in that slot is one that answers so to an instruction; as it should when there is no answer."""
-        self.slots[role].says = {instruction: answer} if answer else {}
+    def answers_by(self, role: str, command: bytes = b"", answer: bytes = b"") -> None:
+        """The chip in that slot answers so to commands that go on so behind their class; without one, as it should."""
+        self.slots[role].says = (command, answer)
 
     def type(self, what: str, text: str) -> None:
         """What a person types when they are asked for it."""

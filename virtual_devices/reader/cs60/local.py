@@ -8,6 +8,7 @@ answers what is inferred where the table's words do not say it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from virtual_devices.cloud.envelope import Kind
@@ -128,14 +129,12 @@ def _verify_sam(component: LocalComponent, body: Body) -> Flow[Reply]:
     return {}
 
 
-def _signs(kind: Kind) -> Work:
-    def work(component: LocalComponent, body: Body) -> Flow[Reply]:
-        service_type = _need(body, "serviceType")
-        if not (len(service_type) == 2 and service_type.isascii() and service_type.isdigit()):
-            raise Ended("a service type has two digits", MALFORMED, "reader")
-        return dict((yield from sign(component, kind, service_type)))
-
-    return work
+def _signs(kind: Kind, component: LocalComponent, body: Body) -> Flow[Reply]:
+    """The envelope of that kind."""
+    service_type = _need(body, "serviceType")
+    if not (len(service_type) == 2 and service_type.isascii() and service_type.isdigit()):
+        raise Ended("a service type has two digits", MALFORMED, "reader")
+    return dict((yield from sign(component, kind, service_type)))
 
 
 def _log_out_patient(component: LocalComponent, body: Body) -> Flow[Reply]:
@@ -192,17 +191,17 @@ _CALLS: Mapping[tuple[str, str], Work] = {
     ("POST", _INITIAL): _initial,
     ("POST", "/api/common/v1/Finalize"): _finalize,
     ("POST", "/api/sam/v1/Verification"): _verify_sam,
-    ("POST", "/api/sam/v1/Signature"): _signs(Kind.SAM),
+    ("POST", "/api/sam/v1/Signature"): partial(_signs, Kind.SAM),
     ("POST", "/api/hc/v1/Pin"): pins.verify_holder,
     ("PUT", "/api/hc/v1/Pin"): pins.set_holder,
     ("DELETE", "/api/hc/v1/Pin"): pins.disable_holder,
     ("DELETE", "/api/hc/v1/Logout"): _log_out_patient,
-    ("POST", "/api/hc/v1/Signature/Hc"): _signs(Kind.HC),
-    ("POST", "/api/hc/v1/Signature/HpcHc"): _signs(Kind.HPC_HC),
+    ("POST", "/api/hc/v1/Signature/Hc"): partial(_signs, Kind.HC),
+    ("POST", "/api/hc/v1/Signature/HpcHc"): partial(_signs, Kind.HPC_HC),
     ("POST", "/api/hc/v1/VirtualHc/ReadBasic"): _read_basic,
     ("POST", "/api/hc/v1/Verification/VirtualHc"): _verify_virtual,
     ("POST", "/api/hpc/v1/Verification/Hpc"): pins.verify_professional,
-    ("POST", "/api/hpc/v1/Signature"): _signs(Kind.HPC),
+    ("POST", "/api/hpc/v1/Signature"): partial(_signs, Kind.HPC),
     ("POST", "/api/hpc/v1/Pin"): pins.set_professional,
     ("PUT", "/api/hpc/v1/Pin"): pins.unlock_professional,
     ("DELETE", "/api/hpc/v1/Logout"): _log_out_professional,

@@ -10,7 +10,8 @@ places of the classification, written with one of the signs and four printable c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from virtual_devices.flow import Flow
@@ -107,18 +108,17 @@ def long_form(code: bytes) -> bytes:
     return whole.encode("ascii", "replace").ljust(LONG)
 
 
-def _call(change: Any) -> Any:
-    def convert(software: ControlSoftware, ready: Ready, arguments: Mapping[str, Any]) -> Flow[Reply]:
-        text = arguments["IN"].decode("ascii", "replace").rstrip()
-        try:
-            return Reply("0", {"OUT": change(text).encode("ascii") + b"\0"})
-        except ValueError as e:
-            raise Ended(str(e), NO_MAPPING, "reader") from None
-        yield  # a flow that asks nobody
+def _convert(
+    change: Callable[[str], str], software: ControlSoftware, ready: Ready, arguments: Mapping[str, Any],
+) -> Flow[Reply]:
+    text = arguments["IN"].decode("ascii", "replace").rstrip()
+    try:
+        return Reply("0", {"OUT": change(text).encode("ascii") + b"\0"})
+    except ValueError as e:
+        raise Ended(str(e), NO_MAPPING, "reader") from None
+    yield  # a flow that asks nobody
 
-    return convert
 
-
-CALLS = {"hisGetICD10EnC": _call(pack), "hisGetICD10DeC": _call(unpack)}
+CALLS = {"hisGetICD10EnC": partial(_convert, pack), "hisGetICD10DeC": partial(_convert, unpack)}
 
 __all__ = ["CALLS", "NO_MAPPING", "long_form", "needs_packing", "pack", "short_form", "unpack"]

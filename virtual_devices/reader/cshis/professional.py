@@ -4,6 +4,7 @@ number 10, Chinese name at most 20 bytes of Big5, English name at most 40 (infer
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from virtual_devices.apdu import Command
@@ -33,22 +34,20 @@ def status(software: ControlSoftware, ready: Ready, arguments: Arguments) -> Flo
     return Reply("0", {"Status": 1})
 
 
-def _says(tag: int, argument: str) -> Any:
-    def read(software: ControlSoftware, ready: Ready, arguments: Arguments) -> Flow[Reply]:
-        assert ready.hpc is not None
-        command = Command(0, 0xCA, tag >> 8, tag & 0xFF, le=256)
-        answer = yield from transmit(ready.hpc.handle, command, "read professional's card")
-        return Reply("0", {argument: need(answer, "hpc", argument, CARD_FAULT)})
-
-    return read
+def _says(tag: int, argument: str, software: ControlSoftware, ready: Ready, arguments: Arguments) -> Flow[Reply]:
+    """What the card says under ``tag``, in that argument."""
+    assert ready.hpc is not None
+    command = Command(0, 0xCA, tag >> 8, tag & 0xFF, le=256)
+    answer = yield from transmit(ready.hpc.handle, command, "read professional's card")
+    return Reply("0", {argument: need(answer, "hpc", argument, CARD_FAULT)})
 
 
 CALLS = {
     "hpcGetHPCStatus": status,
-    "hpcGetHPCSN": _says(SERIAL, "SN"),
-    "hpcGetHPCSSN": _says(PROFESSIONAL_ID, "SSN"),
-    "hpcGetHPCCNAME": _says(NAME, "CNAME"),
-    "hisGetHPCENAME": _says(ENGLISH_NAME, "ENAME"),
+    "hpcGetHPCSN": partial(_says, SERIAL, "SN"),
+    "hpcGetHPCSSN": partial(_says, PROFESSIONAL_ID, "SSN"),
+    "hpcGetHPCCNAME": partial(_says, NAME, "CNAME"),
+    "hisGetHPCENAME": partial(_says, ENGLISH_NAME, "ENAME"),
 }
 
 __all__ = ["CALLS"]

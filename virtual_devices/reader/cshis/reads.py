@@ -8,6 +8,7 @@ after each code of that form are as the card has them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from virtual_devices.apdu import Command
@@ -42,16 +43,12 @@ def area(handle: Handle, name: str, code: str = READ_FAULT, start: int = 1, coun
     return b"".join(parts)
 
 
-def _plain(*names: str) -> Any:
-    """A call that gives the records of these areas one after another."""
-
-    def read(software: ControlSoftware, ready: Ready, arguments: Arguments) -> Flow[Reply]:
-        parts = []
-        for name in names:
-            parts.append((yield from area(ready.card.handle, name)))
-        return Reply("0", {"pBuffer": b"".join(parts)})
-
-    return read
+def _plain(names: tuple[str, ...], software: ControlSoftware, ready: Ready, arguments: Arguments) -> Flow[Reply]:
+    """The records of these areas one after another."""
+    parts = []
+    for name in names:
+        parts.append((yield from area(ready.card.handle, name)))
+    return Reply("0", {"pBuffer": b"".join(parts)})
 
 
 def register_basic(software: ControlSoftware, ready: Ready, arguments: Arguments) -> Flow[Reply]:
@@ -166,18 +163,14 @@ def read_prescription(software: ControlSoftware, ready: Ready, arguments: Argume
     return Reply("0", out)
 
 
-def _some(name: str) -> Any:
-    """A call that gives the records from one position to another."""
+def _some(name: str, software: ControlSoftware, ready: Ready, arguments: Arguments) -> Flow[Reply]:
+    """The records from one position to another."""
     argument, code = RX[name]
-
-    def read(software: ControlSoftware, ready: Ready, arguments: Arguments) -> Flow[Reply]:
-        start, end, asked = arguments["iStartPos"], arguments["iEndPos"], arguments["iRecCount"]
-        if not 1 <= start <= end <= BY_NAME[name].count or asked < end - start + 1:
-            raise Ended("positions or count that do not exist", BAD_ARGUMENT, "reader")
-        raw = yield from area(ready.card.handle, name, code, start, end - start + 1)
-        return Reply("0", {argument: raw, "iRecCount": end - start + 1})
-
-    return read
+    start, end, asked = arguments["iStartPos"], arguments["iEndPos"], arguments["iRecCount"]
+    if not 1 <= start <= end <= BY_NAME[name].count or asked < end - start + 1:
+        raise Ended("positions or count that do not exist", BAD_ARGUMENT, "reader")
+    raw = yield from area(ready.card.handle, name, code, start, end - start + 1)
+    return Reply("0", {argument: raw, "iRecCount": end - start + 1})
 
 
 def last_sequence(software: ControlSoftware, ready: Ready, arguments: Arguments) -> Flow[Reply]:
@@ -195,26 +188,26 @@ def emergency_telephone(software: ControlSoftware, ready: Ready, arguments: Argu
 
 
 CALLS = {
-    "hisGetBasicData": _plain("basic"),
+    "hisGetBasicData": partial(_plain, ("basic",)),
     "hisGetRegisterBasic": register_basic,
-    "hisGetRegisterPrevent": _plain("preventive"),
-    "hisGetRegisterPregnant": _plain("prenatal"),
-    "hisGetTreatmentNoNeedHPC": _plain("critical_illness_period", "visit"),
-    "hisGetCumulativeData": _plain("cumulative_year"),
-    "hisGetCumulativeFee": _plain("cumulative_fee"),
+    "hisGetRegisterPrevent": partial(_plain, ("preventive",)),
+    "hisGetRegisterPregnant": partial(_plain, ("prenatal",)),
+    "hisGetTreatmentNoNeedHPC": partial(_plain, ("critical_illness_period", "visit")),
+    "hisGetCumulativeData": partial(_plain, ("cumulative_year",)),
+    "hisGetCumulativeFee": partial(_plain, ("cumulative_fee",)),
     "hisGetTreatmentNeedHPC": treatment_need_hpc,
     "hisReadPrescription": read_prescription,
-    "hisGetInoculateData": _plain("inoculation"),
-    "hisGetOrganDonate": _plain("organ_donation"),
+    "hisGetInoculateData": partial(_plain, ("inoculation",)),
+    "hisGetOrganDonate": partial(_plain, ("organ_donation",)),
     "hisGetEmergentTel": emergency_telephone,
     "hisGetLastSeqNum": last_sequence,
-    "hisGetRegisterBasic2": _plain("register2"),
+    "hisGetRegisterBasic2": partial(_plain, ("register2",)),
     "hisGetCriticalIllness": critical_illness,
     "hisGetCriticalIllnessID": critical_illness_id,
-    "hisReadPrescriptMain": _some("outpatient_rx"),
-    "hisReadPrescriptLongTerm": _some("long_term_rx"),
-    "hisReadPrescriptHVE": _some("key_order"),
-    "hisReadPrescriptAllergic": _some("allergy"),
+    "hisReadPrescriptMain": partial(_some, "outpatient_rx"),
+    "hisReadPrescriptLongTerm": partial(_some, "long_term_rx"),
+    "hisReadPrescriptHVE": partial(_some, "key_order"),
+    "hisReadPrescriptAllergic": partial(_some, "allergy"),
 }
 
 __all__ = ["CALLS", "ICD10_MARKER", "area", "diagnosis_form", "illness_form"]
