@@ -65,7 +65,8 @@ def test_diagnoses_come_in_the_form_that_is_asked_for(control_software: ControlS
     visit: dict[str, str | bytes] = {f"{name}_{part}": b" " for part in ("lead", "trail")
              for name in ("main_diagnosis", *(f"sub_diagnosis_{n}" for n in range(1, 6)))}
     coded: dict[str, str | bytes] = {
-        "visit_datetime": "1140101090000", "main_diagnosis": "S72001A", "sub_diagnosis_1": "J069", "sub_diagnosis_2": "?.", **visit,
+        "visit_datetime": "1140101090000", "main_diagnosis": "S72001A", "sub_diagnosis_1": "J069", "sub_diagnosis_2": "?.",
+        **visit,
     }
     control_software.software.put_in({"records": {"diagnosis": (RECORDS["visit_diagnosis_icd10"].pack(coded),), **ILLNESS}})
     control_software.doctor()

@@ -219,7 +219,7 @@ def test_identifier_without_a_card_is_the_institutions_own(control_software: Con
     """An identifier without a card is for this institution (6018 else) and a person whom the data centre knows."""
     control_software.open()
     who = control_software.patient.id_no.encode()
-    asked = {"pPatientID": who + b"\0", "pHospID": INSTITUTION.encode()}
+    asked: dict[str, Any] = {"pPatientID": who + b"\0", "pHospID": INSTITUTION.encode()}
     other = control_software.code("hisGetTreatNumNoICCard", **{**asked, "pHospID": b"3501200000"})
     control_software.equal("another institution", other, "6018")
     control_software.equal("nobody", control_software.code("hisGetTreatNumNoICCard", **{**asked, "pPatientID": b"Z999999999\0"}),
@@ -269,7 +269,7 @@ def test_prescriptions_are_counted_and_each_is_signed(control_software: ControlS
     short = control_software.code("hisWriteMultiPrescriptSign", **given, **{**more, "pBuffer": bytes(119)}, iBufferLen=119)
     control_software.equal("room for less than three", short, "6018")
     control_software.doctor()
-    read = {"iStartPos": 1, "iEndPos": 60, "iRecCount": 60}
+    read: dict[str, Any] = {"iStartPos": 1, "iEndPos": 60, "iRecCount": 60}
     before = control_software.filled("hisReadPrescriptMain", "pOutpatientPrescription", **read)
     control_software.equal("nothing was written", before.strip(b" \0"), b"")
     three = control_software.filled("hisWriteMultiPrescriptSign", **given, **more, iBufferLen=120)
