@@ -207,7 +207,7 @@ def test_holders_pin_of_6_0_has_its_codes(control_software: ControlSoftwareTeste
 
 @case("P-CSW-07", "P-CSW-04", nature=Nature.INVALID, zh="6.0 醫事人員卡 PIN", when='"6.0" in faces and professional')
 def test_professionals_pin_of_6_0_has_its_codes(control_software: ControlSoftwareTester) -> None:
-    """The professional's PIN: wrong 1410, changed after it only (1402), unlocked by the PUK; after a logout it is to come again."""
+    """The professional's PIN: wrong 1410, changed after it only (1402), unlocked by the PUK; after a logout it comes anew."""
     _begin(control_software)
     verify, path = "/api/hpc/v1/Verification/Hpc", "/api/hpc/v1/Pin"
 
