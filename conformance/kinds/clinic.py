@@ -19,6 +19,8 @@ class ClinicUnderTest(OfficeUnderTest, Protocol):
         self, how: str, visit_type: str = "01", *, upload: bool = True, fees: Mapping[str, int] | None = None,
         diagnosis: str = "J069",
     ) -> Done: ...
+    def certificates_over(self) -> None: ...
+    def by_telephone(self, id_no: str, birth_date: str) -> Done: ...
     def mistype(self) -> None: ...
     def correct(self, *, identity: bool = False) -> Done: ...
     def prescribe(self, letter: str = "A", *, days: int = 0) -> Done: ...
@@ -43,7 +45,9 @@ SUITE = Suite(
     Kind.CLINIC, ("desk",), ReferenceClinic, ClinicTester,
     (
         "virtual_devices.institution.uploads", "virtual_devices.institution.home_bag", "virtual_devices.institution.home_visit",
-        "virtual_devices.home_package", "virtual_devices.reader.prescribing", "virtual_devices.reader.prescription_desk",
+        "virtual_devices.institution.signing:sign_at_centre", "virtual_devices.home_package",
+        "virtual_devices.reader.prescribing", "virtual_devices.reader.prescription_desk",
+        "virtual_devices.reader.dispensing:open_doubts", "virtual_devices.reader.calls:get_reader_certificates",
     ),
 )
 

@@ -17,7 +17,6 @@ from virtual_devices.prescription.document import Prescription, PrescriptionClas
 class PharmacyUnderTest(OfficeUnderTest, Protocol):
     """See :class:`conformance.references.pharmacy.ReferencePharmacy` for what each does."""
 
-    def revoke(self, serials: Sequence[int]) -> None: ...
     def find(self, **what: str | bytes) -> Found: ...
     def scan(self, texts: Sequence[str], device: bytes = b"") -> Found: ...
     def dispense(self, root: bytes) -> Done: ...
@@ -56,7 +55,10 @@ class PharmacyTester(OfficeTester):
 SUITE = Suite(
     Kind.PHARMACY, ("desk",), ReferencePharmacy, PharmacyTester,
     (
-        "virtual_devices.reader.dispensing", "virtual_devices.reader.prescription_offers",
+        *(f"virtual_devices.reader.dispensing:{name}" for name in (
+            "Dispensed", "dispense", "receive", "give_back", "_return", "query", "withdraw",
+        )),
+        "virtual_devices.reader.prescription_offers",
         "virtual_devices.reader.prescription_desk", "virtual_devices.qr.prescription", "virtual_devices.qr.parts",
         "virtual_devices.qr.text",
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from virtual_devices.flow import Flow
 from virtual_devices.home_package import MalformedPackage
 from virtual_devices.institution.abnormal import obtained, situation_of, trouble_of, without_line
 from virtual_devices.institution.home_bag import HomeBag
-from virtual_devices.institution.home_visit import prepare, recognise
+from virtual_devices.institution.home_visit import check_person, prepare, recognise
 from virtual_devices.institution.told import Begun, Whom, begun_with_card, begun_with_wallet, consultation
 from virtual_devices.institution.told import Done as Treated
 from virtual_devices.institution.uploads import correct, drain, enqueue
@@ -35,7 +35,7 @@ from virtual_devices.prescription.document import PrescriptionClass
 from virtual_devices.reader.authenticate import insert_hpc, open_sam
 from virtual_devices.reader.desk import Pending
 from virtual_devices.reader.dispensing import open_doubts
-from virtual_devices.reader.prescribing import amendment, cancel, confirm, issue
+from virtual_devices.reader.prescribing import amendment, cancel, confirm, issue, restore
 from virtual_devices.reader.prescription_desk import Drawer, RxPolicy
 from virtual_devices.reader.prescription_desk import drain as drain_prescriptions
 from virtual_devices.reader.prescription_offers import from_centre
@@ -109,6 +109,10 @@ class InstitutionSoftware(DeskWithChips):
         """Another institution's request to the data centre."""
         return self.centre.centre.desk_message(message, self.now_ns())
 
+    def revoke(self, serials: Sequence[int]) -> None:
+        """Certificates that the institution knows as revoked."""
+        self.desk.revoked = frozenset(serials)
+
     def policy(self, *, offline: bool) -> None:
         """Whether prescriptions are issued and dispensed without a line: the institution's switch."""
         self.drawer.policy = RxPolicy(issue_offline=offline, dispense_offline=offline)
@@ -142,6 +146,14 @@ class ReferenceClinic(InstitutionSoftware):
         self.slots["card"].chip = links["card"]._link._device  # type: ignore[attr-defined]
         self.bag = HomeBag(self.place.institution, world.root, world.fresh("bag", name))
         self._pending: list[Pending] = []
+
+    def certificates_over(self) -> None:
+        """What it shows to wallets has to be fetched anew."""
+        self.desk.reader_until_ns = 0
+
+    def by_telephone(self, id_no: str, birth_date: str) -> Done:
+        """Somebody registers by telephone. ``birth_date``: ROC YYYMMDD."""
+        return Done(self.run(check_person(self.desk, self.sam, id_no, birth_date)))
 
     # -- visits
 
@@ -236,13 +248,14 @@ class ReferenceClinic(InstitutionSoftware):
         return Done("0", raw=issued.filed.signed)
 
     def change(self, what: str) -> Done:
-        """The newest prescription ``cancel``led, or ``amend``ed."""
+        """The newest prescription ``cancel``led, ``restore``d, or ``amend``ed."""
         try:
             offers = self.run(from_centre(self.desk, self.drawer))
             standing = offers[-1].standing
             if what == "cancel":
-                sent = self.run(cancel(self.desk, self.drawer, standing, self.doctor, "mistake"))
-                return Done(sent.code)
+                return Done(self.run(cancel(self.desk, self.drawer, standing, self.doctor, "mistake")).code)
+            if what == "restore":
+                return Done(self.run(restore(self.desk, self.drawer, standing, self.doctor)).code)
             newer = amendment(self.desk, standing, standing.rx)
             issued = self.run(issue(self.desk, self.drawer, newer, self.doctor))
         except Ended as e:

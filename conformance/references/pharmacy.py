@@ -44,10 +44,6 @@ class ReferencePharmacy(InstitutionSoftware):
         self.desk.institution.version = Version(version)
         self.desk.institution.encoding = Encoding.BIG5 if version == "1.0" else Encoding.UTF8
 
-    def revoke(self, serials: Sequence[int]) -> None:
-        """Certificates that the pharmacy knows as revoked."""
-        self.desk.revoked = frozenset(serials)
-
     # -- where prescriptions come from
 
     def find(self, **what: str | bytes) -> Found:
