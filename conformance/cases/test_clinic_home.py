@@ -60,6 +60,18 @@ def test_package_is_of_no_use_after_its_time(clinic: ClinicTester) -> None:
     clinic.equal("without a line", clinic.act("take along", lambda: clinic.software.take_along(8)).code, "4061")
 
 
+@case("P-HOM-02", nature=Nature.TIMER, zh="資料中心憑證到期：出訪資料不再採信", when="home_visits")
+def test_package_is_believed_as_long_as_its_signer(clinic: ClinicTester) -> None:
+    """A package is of no use once the certificate of the data centre that signed it is over, though its own time is not."""
+    key = clinic.world.centre.key
+    chain = clinic.world.authority.renew(Role.DATA_CENTRE, "data centre", key.public_key(), clinic.now_ns - 1800 * NS, hours=1)
+    raw = _package(clinic).sign(Identity(key, chain))
+    clinic.done("put in bag", lambda: clinic.software.put_in_bag(raw))
+    clinic.done("at home", lambda: clinic.software.at_home(IDENTITY))
+    clinic.software.later(1900)
+    clinic.equal("after it", clinic.act("at home", lambda: clinic.software.at_home(IDENTITY)).code, "9012")
+
+
 def _packages() -> dict[str, Each]:
     return {
         "stranger": Each(("stranger", {}, "9015"), "Signed by a data centre of another root.", "他根資料中心簽署",
@@ -77,8 +89,8 @@ def _packages() -> dict[str, Each]:
                                  nature=Nature.LIMIT),
         **{name: Each((name, {}, "9002"), says, f"格式不符：{name}") for name, says in (
             ("version-2", "Of another version."), ("no-person", "Without a person."),
-            ("short-person", "A person without a sex."), ("number-for-a-name", "A number for a name."), ("too-long", "For more than a day."), ("purpose", "For another purpose."),
-            ("a-list", "A list."))},
+            ("short-person", "A person without a sex."), ("number-for-a-name", "A number for a name."),
+            ("too-long", "For more than a day."), ("purpose", "For another purpose."), ("a-list", "A list."))},
         "not-yet": Each(("", {"from_ns": 3600, "until_ns": 7200}, "1059"), "Its time has not begun.", "尚未開始"),
     }
 

@@ -128,15 +128,20 @@ def test_critical_illness_without_a_professional_is_dates_only(control_software:
 def test_professionals_card_says_whose_it_is(control_software: ControlSoftwareTester) -> None:
     """Number, ID number and names of the professional's card come in the room that was prepared, or not at all (6018)."""
     control_software.open()
-    for name, text, counter, expected in (
-        ("hpcGetHPCSN", "SN", "Len_SN", b"HPC000000001"), ("hpcGetHPCSSN", "SSN", "Len_SSN", b"A123456789"),
-        ("hpcGetHPCCNAME", "CNAME", "Len_CNAME", "王小明".encode("big5")),
-        ("hisGetHPCENAME", "ENAME", "Len_ENAME", b"WANG,HSIAO-MING"),
+    for name, text, tag, expected in (
+        ("hpcGetHPCSN", "SN", b"\x00\x51", b"HPC000000001"), ("hpcGetHPCSSN", "SSN", b"", b"A123456789"),
+        ("hpcGetHPCCNAME", "CNAME", b"\x5f\x20", "王小明".encode("big5")),
+        ("hisGetHPCENAME", "ENAME", b"\x5f\x51", b"WANG,HSIAO-MING"),
     ):
+        counter = f"Len_{text}"
         reply = control_software.call(name)
         control_software.equal(name, (reply.code, reply.out[text], reply.out[counter]), ("0", expected, len(expected)))
         reply = control_software.call(name, **{counter: len(expected) - 1})
         control_software.equal("too short", (reply.code, dict(reply.out)), ("6018", {}))
+        if tag:
+            control_software.software.answers_by("hpc", b"\xca" + tag, b"\x6f\x00")
+            control_software.equal("a card that does not say it", control_software.code(name), "4034")
+            control_software.software.answers_by("hpc")
 
 
 @case("P-CSW-02", nature=Nature.MEDIUM, zh="卡號、卡片狀態：依卡別", when='"3.3" in faces')

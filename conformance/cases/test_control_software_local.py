@@ -53,6 +53,8 @@ def test_kit_refuses_what_is_no_request(control_software: ControlSoftwareTester)
     for body in bodies:
         control_software.equal("code", control_software.kit("QRCodeReader/uploadqrcode", body)["ERRORCODE"], "1704")
     control_software.equal("a path", control_software.kit("VHC/nothing", {})["ERRORCODE"], "1701")
+    longest = control_software.kit("QRCodeReader/uploadqrcode", {"QRCodeString": "x" * 8192})
+    control_software.expect("the longest text is asked about", longest["ERRORCODE"] != "1704", "another code", longest)
     token = control_software.software.token(CARD_NO)
     good = control_software.kit("QRCodeReader/uploadqrcode", {"QRCodeString": token})
     control_software.equal("a right one afterwards", good["ERRORCODE"], "0")
@@ -122,6 +124,8 @@ def test_local_component_of_6_0_answers_everything(control_software: ControlSoft
     bodies: tuple[object, ...] = ([], "text", 7, {"token": 7}, {"x": "y" * 8193})
     for body in bodies:
         control_software.equal("no request", control_software.local("/api/common/v1/Initial", body)["statusCode"], "1704")
+    longest = control_software.local("/api/common/v1/Initial", {"x": "y" * 8192})
+    control_software.equal("the longest text", longest["statusCode"], "1001")
     found = control_software.local("/api/common/v1/Status", method="GET")["status"]
     control_software.equal("after", (found["initialized"], set(found)), (True, {"initialized", "sam", "hc", "hpc"}))
 
@@ -169,6 +173,11 @@ def test_signature_is_made_by_the_cards_there(control_software: ControlSoftwareT
     control_software.expect("another random of the client's", found.get("clientRandom") != again.get("clientRandom"))
     control_software.equal("whose card", (found.get("hcId"), found.get("hpcIdNo")), (
         CARD_NO if "/hc/" in path else None, "A123456789" if role == "hpc" else None))
+    chips = [("sam", b"\x2a\x9e\x9a", "3500")] + [("card", b"\x88", "1502")] * ("Signature/Hc" in path)
+    for chip, command, told in chips:
+        control_software.software.answers_by(chip, command, b"\x6f\x00")
+        control_software.equal(f"the {chip} does not sign", control_software.local(path, asked)["statusCode"], told)
+        control_software.software.answers_by(chip)
     control_software.software.take_out(role)
     control_software.equal("without it", control_software.local(path, asked)["statusCode"], code)
 
@@ -262,7 +271,8 @@ def test_virtual_card_of_6_0_is_read_and_then_verified(control_software: Control
         control_software.equal("its PIN", control_software.local("/api/hc/v1/Pin", body, method)["statusCode"], "1526")
     control_software.equal("used before", ask(read, token)["statusCode"], "1020")
     control_software.equal("whatever came, it is gone", ask(verify, token)["statusCode"], "3241")
-    for fate, code in (("refuses 3203", "3203"), ("without basic", "1005"), ("odd basic", "1005"), ("short basic", "1005")):
+    for fate, code in (("refuses 3203", "3203"), ("says 3203", "3203"), ("without basic", "1005"), ("odd basic", "1005"),
+                       ("short basic", "1005")):
         control_software.software.line_is([fate])
         control_software.equal(fate, ask(read, other)["statusCode"], code)
         other = control_software.software.token(CARD_NO)

@@ -87,6 +87,7 @@ def test_second_visit_of_a_day_is_told(control_software: ControlSoftwareTester) 
     name: Each((role, command, answer, code), says, f"取號：{name}") for name, role, command, answer, code, says in (
         ("sam-has-no-right", "sam", b"\x2a\x9e\x9a", b"\x69\x82", "5008", "The SAM may not sign."),
         ("sam-fails", "sam", b"\x2a\x9e\x9a", b"\x6f\x00", "5008", "The SAM does not sign."),
+        ("sam-answers-nothing", "sam", b"\x2a\x9e\x9a", b"\x00", "5008", "The SAM's answer is damaged."),
         ("card-has-no-right", "card", b"\x88", b"\x69\x82", "5008", "The card may not give its word."),
         ("sam-without-institution", "sam", b"\xca\x5f\x50", b"\x6a\x88", "5006", "The SAM does not say its institution."),
         ("sam-with-short-institution", "sam", b"\xca\x5f\x50", b"123456789\x90\x00", "5006",
@@ -154,7 +155,7 @@ def test_insurance_is_checked_online_for_some_visit_types(control_software: Cont
     control_software.equal("what was asked", [r[2] for r in control_software.requests()], ["eligibility"])
 
 
-@case("P-CSW-02", "P-VIS-05", nature=Nature.INOPPORTUNE, zh="退掛：線上、24 小時內、一次", when="data_centre")
+@case("P-CSW-02", nature=Nature.INOPPORTUNE, zh="退掛：線上、24 小時內、一次", when="data_centre")
 def test_visit_is_taken_back_once(control_software: ControlSoftwareTester) -> None:
     """csUnGetSeqNumber takes a visit back once, with a line, and tells the data centre; each refusal has its code."""
     control_software.open()

@@ -61,8 +61,8 @@ class Line:
     """To the data centre. ``fates``: what becomes of the next requests, one after the other: ``lost``, ``reply lost``, ``forged``
     (signed by a stranger), ``by a sam``, ``unsigned``, ``another's`` (the answer to an earlier request), ``noise``. Signed by the
     data centre itself, but odd: ``of version 2``, ``to another request``, ``a list``, ``a number for a code``, ``refuses CODE``,
-    ``without KEY``, ``short KEY``, ``altered KEY``, ``odd KEY`` and ``words KEY`` (of the body: cut short, with another last bit,
-    a number, a text in its place). ``down``: all of them are lost."""
+    ``says CODE`` (beside what it would say); and of the body ``without KEY``, ``short KEY`` (cut short), ``altered KEY`` (with
+    another last bit), ``odd KEY`` (a number) and ``words KEY`` (a text in its place). ``down``: all of them are lost."""
 
     channel, device, provenance = "network", "virtual", DirectLink.provenance
 
@@ -120,6 +120,8 @@ def _odd(said: dict[int, Any], fate: str) -> object:
             return {**said, 8: 0}
         case ["refuses", code]:
             return {**{key: value for key, value in said.items() if key != 9}, 8: code}
+        case ["says", code]:
+            return {**said, 8: code}
         case ["without", key]:
             return {**said, 9: {name: value for name, value in body.items() if name != key}}
         case ["short", key]:
