@@ -99,7 +99,8 @@ def test_guardian_who_presents_a_wards_card_is_named(clinic: ClinicTester) -> No
 
 @case("P-CRT-08", "P-VIS-03", nature=Nature.INVALID, zh="讀卡憑證逾期：重新取得", when="virtual_cards and guardians",
       each=lambda: {fate.replace(" ", "-") or "fetched": Each((fate, code), f"The answer is {fate or 'right'}.", f"回覆：{fate}")
-                    for fate, code in (("", "0"), ("lost", "0"), ("refuses 9130", "9130"), ("odd sam", "9015"), ("odd hpc", "9015"))})
+                    for fate, code in (("", "0"), ("lost", "0"), ("refuses 9130", "9130"), ("odd sam", "9015"),
+                                       ("odd hpc", "9015"))})
 def test_certificates_for_virtual_cards_are_fetched(clinic: ClinicTester, value: tuple[str, str]) -> None:
     """Certificates that wallets take are fetched once a day; what is refused, or is none, serves no visit, the former ones do."""
     fate, code = value

@@ -113,7 +113,7 @@ def _shelf(institution: Institution, fate: Fate) -> list[Pending]:
 def _send(desk: Desk, sam: Handle, pending: Pending) -> Flow[Fate | None]:
     """None when the line failed."""
     if desk.line_held_off():
-        return None
+        return None  # no try: the line is left alone
     pending.tries += 1
     if pending.first_try_ns < 0:
         pending.first_try_ns = desk.clock.now_ns()
