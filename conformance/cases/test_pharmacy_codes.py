@@ -21,6 +21,7 @@ from conformance.vectors.world import World
 from virtual_devices import base45
 from virtual_devices.clock import NS, from_datetime
 from virtual_devices.qr.parts import MAX_PARTS, SET_BYTES, Part, read_part, split
+from virtual_devices.qr.prescription import SigningParty, sign, to_text
 from virtual_devices.qr.text import PRESCRIPTION, pack, unpack
 
 
@@ -150,6 +151,7 @@ def _partings() -> Mapping[str, Each]:
         ("more", tuple(range(MAX_PARTS + 1)), MAX_PARTS + 1, "1520", f"{MAX_PARTS + 1} parts."),
         ("number-of-the-total", (0, 2), 2, "1520", "Part 2 of 2, where they are counted from 0."),
         ("number-beyond", (0, 3), 2, "1520", "Part 3 of 2."),
+        ("number-above-the-total-among-others", (0, 2, 1), 2, "1520", "Parts 0, 2 and 1 of 2, which together are the whole."),
         ("nothing-in-one", (0, -1), 2, "1520", "A part with nothing in it."),
     )
     return {name: Each((numbers, total, code), says, f"分張：{name}", nature=Nature.LIMIT)
@@ -167,22 +169,30 @@ def test_numbers_of_parts_are_judged(pharmacy: PharmacyTester, value: tuple[tupl
     checksum = hashlib.sha256(whole).digest()[: len(read_part(split(text, pharmacy.world.fresh("set"), 400)[0]).checksum)]
     empty = numbers[-1] < 0
     size = len(whole) if empty else -(-len(whole) // len(numbers))
-    texts = [
-        Part(bytes(SET_BYTES), 1 if number < 0 else number, total, checksum, whole[at * size : (at + 1) * size]).to_text()
-        for at, number in enumerate(numbers)
-    ]
+    place = {number: at for at, number in enumerate(sorted(abs(number) for number in numbers))}
+    pieces = {number: whole[at * size : (at + 1) * size] for number, at in place.items()}
+    texts = [Part(bytes(SET_BYTES), abs(number), total, checksum, pieces[abs(number)]).to_text() for number in numbers]
     pharmacy.equal("code", pharmacy.act("scan", lambda: pharmacy.software.scan(texts, device)).code, code)
 
 
 @case("P-QRX-01", "P-QRX-04", nature=Nature.INVALID, zh="處方條碼之標頭", when='"code" in sources', each=lambda: {
-    name: Each(change, says, f"標頭：{name}") for name, change, says in (
-        ("unprotected", lambda item: item.__setitem__(1, {33: b"x"}), "A header that nothing protects."),
-        ("signers-header", lambda item: item[3][0].__setitem__(1, {**item[3][0][1], 99: 1}), "A signature with a header more."),
-        ("signers-chain", lambda item: item[3][0].__setitem__(1, {33: [b"x", b"y"]}), "A signature with two certificates."),
-        ("one-signature-more", lambda item: item[3].append(item[3][1]), "Three signatures."),
+    name: Each((change, code), says, f"標頭：{name}") for name, change, code, says in (
+        ("unprotected", lambda item: item.__setitem__(1, {33: b"x"}), "1520", "A header that nothing protects."),
+        ("unprotected-of-no-meaning", lambda item: item.__setitem__(1, {99: 1}), "1520", "A header of no meaning."),
+        ("protected", lambda item: item.__setitem__(0, cbor2.dumps({99: 1})), "1520", "A header that is protected."),
+        ("signers-header", lambda item: item[3][0].__setitem__(1, {**item[3][0][1], 99: 1}), "1520",
+         "A signature with a header more."),
+        ("signers-chain", lambda item: item[3][0].__setitem__(1, {33: [b"x", b"y"]}), "1520",
+         "A signature with two certificates."),
+        ("one-signature-more", lambda item: item[3].append(item[3][1]), "1520", "Three signatures."),
+        ("no-certificate-of-the-institution", lambda item: item[3][1].__setitem__(1, {}), "1423",
+         "The institution's certificate is neither in the code nor here."),
     )})
-def test_headers_of_a_prescriptions_code_are_judged(pharmacy: PharmacyTester, change: Callable[[Any], object]) -> None:
-    """A prescription's code has no header but those of its rule, though no signature is broken by it."""
+def test_headers_of_a_prescriptions_code_are_judged(
+    pharmacy: PharmacyTester, value: tuple[Callable[[Any], object], str],
+) -> None:
+    """A prescription's code has the headers of its rule, no more and no less, though no signature is broken by it."""
+    change, code = value
     suite = _suite(pharmacy.world)
     vector = suite.vectors["prescription-code/whole"]
     text, device = suite.files[vector.files[Input.TEXT]].decode(), bytes.fromhex(vector.values[Value.DEVICE])
@@ -191,4 +201,31 @@ def test_headers_of_a_prescriptions_code_are_judged(pharmacy: PharmacyTester, ch
     item[3] = [list(signature) for signature in item[3]]
     change(item)
     made = pack(PRESCRIPTION, cbor2.dumps(cbor2.CBORTag(tagged.tag, item), canonical=True))
-    pharmacy.equal("code", pharmacy.act("scan", lambda: pharmacy.software.scan([made], device)).code, "1520")
+    pharmacy.equal("code", pharmacy.act("scan", lambda: pharmacy.software.scan([made], device)).code, code)
+
+
+@case("P-QRX-04", nature=Nature.INVALID, zh="處方條碼：編碼非唯一", when='"code" in sources')
+def test_code_that_is_encoded_otherwise_is_none(pharmacy: PharmacyTester) -> None:
+    """The same record in other bytes, which no signature protects, is no prescription's code."""
+    suite = _suite(pharmacy.world)
+    vector = suite.vectors["prescription-code/whole"]
+    text, device = suite.files[vector.files[Input.TEXT]].decode(), bytes.fromhex(vector.values[Value.DEVICE])
+    raw = unpack(PRESCRIPTION, text)
+    head = raw.index(b"\x84")
+    tag, rest = raw[:head], raw[head + 1 :]
+    for what, other in (("a longer tag", b"\xd9\x00\x62\x84" + rest), ("a longer array", tag + b"\x98\x04" + rest)):
+        made = pack(PRESCRIPTION, other)
+        pharmacy.equal(what, pharmacy.act("scan", partial(pharmacy.software.scan, [made], device)).code, "1520")
+
+
+@case("P-QRX-01", "P-QRX-06", nature=Nature.INVALID, zh="處方條碼：更正不得單獨成碼", when='"code" in sources')
+def test_code_of_an_amendment_is_none(pharmacy: PharmacyTester) -> None:
+    """An amendment, though signed as it should be, is no prescription's code: what it amends is not known from it."""
+    world, pen = pharmacy.world, pharmacy.pen(pharmacy.clinic)
+    first = pen.prescription(pharmacy.now_ns)
+    parties = [SigningParty(who.chain[0], partial(world.es256, who.key))
+               for who in (pharmacy.clinic.professional, pharmacy.clinic.sam)]
+    for document, code in ((first, "0"), (pen.amendment(first, pharmacy.now_ns), "1520")):
+        text = to_text(sign(document, *parties))
+        found = pharmacy.act("scan", partial(pharmacy.software.scan, [text], document.device))
+        pharmacy.equal("code", found.code, code)

@@ -21,6 +21,7 @@ def test_prescription_is_asked_for_and_its_dispensing_signed(pharmacy: PharmacyT
     pharmacy.requests()
     done = pharmacy.done("dispense", lambda: pharmacy.software.dispense(document.id))
     record, signed = read_record(done.raw)
+    pharmacy.equal("nobody signs for what is not controlled", done.text, "")
     pharmacy.equal("kind", record.kind, RecordKind.DISPENSE)
     keys = [who.key.public_key() for who in (pharmacy.pharmacy.professional, pharmacy.pharmacy.sam)]
     pharmacy.equal("signed by pharmacist and SAM", [signed.verify(n, key) for n, key in enumerate(keys)], [True, True])

@@ -109,6 +109,10 @@ class InstitutionSoftware(DeskWithChips):
         """Another institution's request to the data centre."""
         return self.centre.centre.desk_message(message, self.now_ns())
 
+    def also_hands_out(self, record: object) -> None:
+        """The data centre hands out this too, first among the records of its next answer that has prescriptions."""
+        self.line.also = record
+
     def revoke(self, serials: Sequence[int]) -> None:
         """Certificates that the institution knows as revoked."""
         self.desk.revoked = frozenset(serials)

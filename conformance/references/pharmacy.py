@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+from conformance.chips import MadeUp
+from conformance.references.card import reference_card
 from conformance.references.clinic import Done, InstitutionSoftware
+from conformance.references.desks import Slot
+from conformance.references.presented import Presented
+from conformance.scripted import Script
 from conformance.town import HOLDER, pharmacy
 from conformance.vectors.world import CARD_NO, World
+from virtual_devices import vhc
 from virtual_devices.institution.told import Whom, dispensing
 from virtual_devices.institution.uploads import correct, enqueue
 from virtual_devices.pki import Role, hashed
@@ -15,7 +22,8 @@ from virtual_devices.prescription.recipient import Written
 from virtual_devices.qr.parts import Added, Collector
 from virtual_devices.qr.text import PART
 from virtual_devices.reader.dispensing import Dispensed, dispense, give_back, query, receive, withdraw
-from virtual_devices.reader.prescription_offers import Offer, from_centre, from_code
+from virtual_devices.reader.prescription_offers import Offer, from_card, from_centre, from_code, from_wallet
+from virtual_devices.reader.presentation import Counter
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.uploads.document import Encoding
 from virtual_devices.uploads.facts import Fees
@@ -69,6 +77,27 @@ class ReferencePharmacy(InstitutionSoftware):
         holder = device or holder_of(self.world.device_key)
         try:
             return self._keep([from_code(self.desk, self.drawer, text, holder, authorities)])
+        except Ended as e:
+            return Found(e.code, text=e.what)
+
+    def card(self, personal: Mapping[str, Any]) -> Found:
+        """From a card of today in the slot, personalised so where it is not as usual. ``text``: how many entries it shows."""
+        self.slots["card"] = Slot(self._clock, None)
+        links = reference_card(self.world, "contact", self.name).insert(MadeUp(personal=personal))
+        self.slots["card"].chip = links["card"]._link._device  # type: ignore[attr-defined]
+        try:
+            shown = self.run(from_card(self.desk, self.drawer, self.doctor))
+        except Ended as e:
+            return Found(e.code, text=e.what)
+        return replace(self._keep(shown.offers or ()), text=str(len(shown.entries)))
+
+    def phone(self, records: Sequence[bytes], chains: Sequence[Sequence[bytes]]) -> Found:
+        """From the holder's phone, which shows these records and certificates of their signers."""
+        shown = {"generation": 0, "prescriptions": list(records), "certificates": {
+            hashed(chain[0]): list(chain) for chain in chains}}
+        self.slots["wallet"] = Presented(self.world, self.name, Script(values={vhc.RECORDS: shown}))  # type: ignore[assignment]
+        try:
+            return self._keep(self.run(from_wallet(self.desk, self.drawer, Counter(), self.doctor))[1])
         except Ended as e:
             return Found(e.code, text=e.what)
 

@@ -116,9 +116,11 @@ def _listed(value: object) -> Sequence[Any]:
 
 
 def refresh(desk: Desk, drawer: Drawer, offer: Offer) -> Flow[Offer]:
-    """As the data centre has it now; as it was known when there is no line, or the data centre does not have it."""
+    """As the data centre has it now; without a line, or when the data centre does not have it, by all that this institution knows,
+    its own dispensings among it."""
     found = yield from from_centre(desk, drawer, id=offer.root)
-    return next((one for one in found or () if one.root == offer.root), offer)
+    now = next((one for one in found or () if one.root == offer.root), None)
+    return now or _reckoned(desk, drawer, offer.root, online=False) or offer
 
 
 def offers(desk: Desk, drawer: Drawer, raws: Iterable[object], chains: Chains, *, online: bool) -> list[Offer]:
@@ -130,12 +132,19 @@ def offers(desk: Desk, drawer: Drawer, raws: Iterable[object], chains: Chains, *
     ]
     found = []
     for root, records in _by_root(believed).items():
-        records = drawer.keep(root, records)
-        kept = [Kept(filed, desk.clock.now_ns(), number) for number, filed in enumerate(_in_order(records))]
-        standing = reckon(kept, drawer.policy.rules)
-        if standing.chain:
-            found.append(Offer(root, tuple(records), standing, online))
+        drawer.keep(root, records)
+        one = _reckoned(desk, drawer, root, online=online)
+        if one is not None:
+            found.append(one)
     return found
+
+
+def _reckoned(desk: Desk, drawer: Drawer, root: bytes, *, online: bool) -> Offer | None:
+    """What stands of a prescription by all that is known of it here; None without its first document."""
+    records = drawer.keep(root, ())
+    kept = [Kept(filed, desk.clock.now_ns(), number) for number, filed in enumerate(_in_order(records))]
+    standing = reckon(kept, drawer.policy.rules)
+    return Offer(root, tuple(records), standing, online) if standing.chain else None
 
 
 def _readable(filed: Filed) -> bool:
