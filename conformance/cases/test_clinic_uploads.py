@@ -118,7 +118,7 @@ def test_record_that_counts_is_not_sent_again(clinic: ClinicTester) -> None:
 
 @case("P-UPL-02", "P-UPL-03", "P-UPL-08", nature=Nature.INVALID, zh="識別碼或簽章取不得：仍待送", each=lambda: {
     f"{how}-{fate.replace(' ', '-')}": Each((how, fate, code), f"By {how}; what the record lacks is answered by: {fate}.",
-                                            f"{how}：{fate}")
+                                            f"所缺項目之回覆：{how}，{fate}")
     for how, fate, code in (
         ("card", "refuses 9060", "9060"), ("ward", "lost", "0"), ("ward", "refuses 9060", "9060"),
         ("ward", "without signature", "9015"), ("ward", "odd signature", "9015"), ("ward", "odd entries", "9015"))

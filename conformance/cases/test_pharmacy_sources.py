@@ -12,7 +12,7 @@ from conformance.case import Each, Nature, case
 from conformance.kinds.pharmacy import PharmacyTester
 from conformance.town import HOLDER
 from virtual_devices.pki import Role
-from virtual_devices.prescription.document import PrescriptionClass
+from virtual_devices.prescription.document import ENTRIES, PrescriptionClass
 from virtual_devices.records import RECORDS
 
 ENTRY = {"visit_datetime": "1150301090000", "order_type": "1", "item_code": "AC49171100", "usage": "QD", "days": "07",
@@ -80,7 +80,8 @@ def test_prescription_is_taken_from_the_holders_phone(pharmacy: PharmacyTester) 
 
 @case("P-PRX-02", "P-PRX-03", nature=Nature.INVALID, zh="資料中心之處方：簽署不成立者不採", each=lambda: {
     name: Each(name, says, f"處方：{name}") for name, says in (
-        ("altered", "Its signature is altered."), ("words", "It is a text."), ("stranger", "Nobody vouches for its physician."))})
+        ("altered", "Its signature is altered."), ("words", "It is a text."), ("stranger", "Nobody vouches for its physician."),
+        ("no-prescription", "It is signed as it should be, and has no entries."))})
 def test_prescription_that_nobody_signed_is_none(pharmacy: PharmacyTester, how: str) -> None:
     """What the data centre hands out is believed by its signers alone: another record is left out, the right one stays."""
     document, _ = pharmacy.prescribed()
@@ -89,8 +90,11 @@ def test_prescription_that_nobody_signed_is_none(pharmacy: PharmacyTester, how: 
         world = pharmacy.world
         place = replace(place, professional=world.reader(Role.PHYSICIAN, "C123456788", authority=world.stranger))
     pen = pharmacy.pen(place)
-    other = pen.sign(pen.prescription(pharmacy.now_ns, "other").record())
-    strange: Any = {"altered": other[:-1] + bytes([other[-1] ^ 1]), "words": "words", "stranger": other}[how]
+    record = pen.prescription(pharmacy.now_ns, "other").record()
+    if how == "no-prescription":
+        record = replace(record, fields={name: value for name, value in record.fields.items() if name != ENTRIES})
+    other = pen.sign(record)
+    strange: Any = {"altered": other[:-1] + bytes([other[-1] ^ 1]), "words": "words"}.get(how, other)
     pharmacy.software.also_hands_out(strange)
     found = pharmacy.act("find", partial(pharmacy.software.find, id=document.id))
     pharmacy.equal("found", (found.code, [root for root, _ in found.states]), ("0", [document.id]))

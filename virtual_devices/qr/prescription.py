@@ -74,7 +74,7 @@ def read(text: str) -> tuple[Prescription, Sign]:
             thumbprint(signature)
     except MalformedMdoc as e:
         raise MalformedCode(e.what) from None
-    if signed.to_bytes() != raw or signed.unprotected or signed.protected or len(signed.signatures) != 2:
+    if signed.to_bytes() != raw or len(signed.signatures) != 2:
         raise MalformedCode("not deterministically encoded, or not signed by two")
     if any(set(s.unprotected) - {X5CHAIN} or len(s.chain) != len(s.unprotected) for s in signed.signatures):
         raise MalformedCode("a signature carries more than one certificate")

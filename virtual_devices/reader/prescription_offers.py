@@ -116,8 +116,8 @@ def _listed(value: object) -> Sequence[Any]:
 
 
 def refresh(desk: Desk, drawer: Drawer, offer: Offer) -> Flow[Offer]:
-    """As the data centre has it now; without a line, or when the data centre does not have it, by all that this institution knows,
-    its own dispensings among it."""
+    """As the data centre has it now; without a line, or when the data centre does not have it, by all that is known here, this
+    institution's own dispensings among it."""
     found = yield from from_centre(desk, drawer, id=offer.root)
     now = next((one for one in found or () if one.root == offer.root), None)
     return now or _reckoned(desk, drawer, offer.root, online=False) or offer
