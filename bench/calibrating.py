@@ -31,7 +31,7 @@ from virtual_devices.clock import TAIWAN, Clock, VirtualClock, to_datetime
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.flow import Ask, Flow, People, Session
 from virtual_devices.flow import run as run_flow
-from virtual_devices.link import DirectLink, Link, Work
+from virtual_devices.link import Attempt, DirectLink, Link, Work
 from virtual_devices.network import Contact, ContactMedium, ModelledLink
 from virtual_devices.pki import Role
 from virtual_devices.radio import Field, FieldLink
@@ -51,7 +51,9 @@ from virtual_devices.wallet.faces import NfcFace
 SAM_ID, INSTITUTION = "SAM000000001", "9901180014"
 HOLD = "hold the device to the reader"
 LOST_IN_A_ROW, LOST_AT_FIRST = 10, 3
-"""So many sessions that break off, one after the other, end a calibration; so many when the device has never answered."""
+"""So many sessions that break off, one after the other, end a calibration; so many when none has gone well before."""
+MEET_S = 6.0
+"""How long a device may take to answer for the first time: who calibrates has it at hand, or has mistaken its name."""
 Told = Callable[[int, int, str, str], None]
 """Told of each session that ended: how many so far, of how many, how it ended, and why where it broke off or was refused."""
 
@@ -94,6 +96,8 @@ def sample(
             how, why = held(flow, session)
             if why and samples.exchanges:
                 why = f"at the step {samples.exchanges[-1].step!r}: {why}"
+            if how == "broken off" and any(isinstance(link, _Meeting) and not link.met for link in links.values()):
+                raise LinkError(f"{JOINED.join(map(str, monikers))} has not answered within {MEET_S:g} s, {why}")
             samples.ended[how] += 1
             told(number + 1, count, how, why)
             lost = lost + 1 if how == "broken off" else 0
@@ -130,11 +134,34 @@ def _links(
         case Kind.REPLAY:
             return {role: DeviceLink(open_replay(f"{monikers[0].where.partition('#')[0]}#{role}"))}
         case _ if role == "wallet":
-            return {**open_wallet(monikers, env, stack)}
+            return {each: _Meeting(link) for each, link in open_wallet(monikers, env, stack).items()}
         case _:
             link = open_device(monikers[0], env)
             stack.callback(link.close)
-            return {role: DeviceLink(link)}
+            return {role: _Meeting(DeviceLink(link))}
+
+
+class _Meeting:
+    """A device's link; :data:`MEET_S` is the limit until it has answered for the first time."""
+
+    def __init__(self, link: DeviceLink) -> None:
+        self._link = link
+        self.inner = link.inner
+        self.channel, self.device, self.provenance = link.channel, link.device, link.provenance
+        self.met = False
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        return self._seen(self._link.attempt(message, self._limit(timeout_s)))
+
+    def connect_to(self, address: bytes, timeout_s: float) -> Attempt:
+        return self._seen(self._link.connect_to(address, self._limit(timeout_s)))
+
+    def _limit(self, timeout_s: float) -> float:
+        return timeout_s if self.met else min(timeout_s, MEET_S)
+
+    def _seen(self, attempt: Attempt) -> Attempt:
+        self.met |= attempt.reply is not None
+        return attempt
 
 
 class WalletDesk:
