@@ -109,10 +109,12 @@ def _slot(samples: Samples, number: int, host: str, port: int, reader: str, name
         sys.stderr.write(text)
         sys.stderr.flush()
 
-    return VpcdPresenter(
+    presenter = VpcdPresenter(
         lambda: exhibit.device if exhibit else None, host, port, ControlServer(name or f"vpcd-{port}"),
         load=samples.load, reader=reader, unanswered=unanswered,
     )
+    presenter.takes = samples.what
+    return presenter
 
 
 def run_all(slots: Sequence[VpcdPresenter]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.clock import WallClock
 from bench.datacentre.credentials import pem
 from bench.phone_image import KeptPhone
+from bench.presenters.control import CARD, WALLET
 from bench.presenters.serve import Persistent
 from bench.presenting import (
     HPC_PIN,
@@ -31,7 +32,7 @@ from virtual_devices.pki import Authority
 from virtual_devices.sam.sam import Sam
 from virtual_devices.wallet.faces import NfcFace
 
-CARD, SECOND, SECOND_IN_FIELD, WALLET = "card", "second-card", "second-card-contactless", "wallet"
+SECOND, SECOND_IN_FIELD = "second-card", "second-card-contactless"
 SAM, HPC = "sam", "hpc"
 WHAT = (CARD, SECOND, SECOND_IN_FIELD, WALLET, SAM, HPC)
 _WITHOUT_PHONE = (CARD, SAM, HPC)
@@ -50,7 +51,7 @@ class Samples:
 
     def __init__(self, what: str, seed: int, now_ns: int, profile: str = "t1") -> None:
         """Raises UsageError for a card profile that there is not."""
-        self._what, self._seed, self._now_ns, self._profile = what, seed, now_ns, profile
+        self.what, self._seed, self._now_ns, self._profile = what, seed, now_ns, profile
         if profile not in PROFILES:
             raise UsageError(f"there is no card profile {profile!r}; there are {', '.join(PROFILES)}")
         self._first = None if what in _WITHOUT_PHONE else SamplePhone(seed, now_ns)
@@ -61,7 +62,7 @@ class Samples:
     @property
     def load(self) -> Callable[[bytes], Persistent]:
         """How an image becomes a device of this kind."""
-        match self._what:
+        match self.what:
             case "card":
                 return IcCard.from_image
             case "sam":
@@ -77,21 +78,21 @@ class Samples:
 
     def exhibit(self, number: int) -> Exhibit:
         seed = self._seed + number
-        if self._what == SAM:
+        if self.what == SAM:
             module = sample_sam(seed, self.authority)
             return Exhibit(module, f"the security module {module.image.sam_id} of institution {module.image.institution}")
-        if self._what == HPC:
+        if self.what == HPC:
             return Exhibit(sample_hpc(seed, self.authority), f"a physician's card, PIN {HPC_PIN}, PUK {HPC_PUK}")
         if self._first is None:
             card = sample_card(seed, self._profile, self.authority)
             return Exhibit(card, f"card {card.card_no} ({PROFILES[self._profile].text})")
         sample = self._first if number == 0 else SamplePhone(seed, self._now_ns, self.authority)
         card_no = sample.holder.card_no
-        if self._what == WALLET:
+        if self.what == WALLET:
             return Exhibit(sample.kept(NfcFace, WallClock()), f"a phone with card {card_no}, whose holder agrees to everything")
         second = sample_second_card(sample, self._profile)
-        chosen = second.contact if self._what == SECOND else second.contactless
-        how = "by contact" if self._what == SECOND else "in the field"
+        chosen = second.contact if self.what == SECOND else second.contactless
+        how = "by contact" if self.what == SECOND else "in the field"
         return Exhibit(chosen, f"second-generation card {card_no}, {how} ({PROFILES[self._profile].text})")
 
     def trust(self) -> bytes:
@@ -101,7 +102,7 @@ class Samples:
     def write_readers(self, directory: Path) -> None:
         """With what a reader may ask them. Raises UsageError, also for cards that ask a reader for no such thing."""
         if self._first is None:
-            raise UsageError(f"a {self._what} knows its readers by other keys: --readers goes with a wallet or a second card")
+            raise UsageError(f"a {self.what} knows its readers by other keys: --readers goes with a wallet or a second card")
         write_readers(directory, self.authority, self._now_ns)
 
 

@@ -17,7 +17,7 @@ from bench.drivers import pcsc
 from bench.drivers.pcsc import PcscLink
 from bench.presence import Presence
 from bench.presenters import control
-from bench.presenters.control import Control, ControlInfo
+from bench.presenters.control import CARD, Control, ControlInfo
 from bench.presenters.vpcd import VpcdPresenter
 from bench.reader_link import CONNECT_S, OwnCardLink, ReaderLink, silence
 from scenarios.world import ModelledSeat, World, read_status
@@ -144,7 +144,7 @@ class PcscSeat:
             self._choose(self._presence, visit)
         elif self._real is None:
             self._take(self._await(), visit)
-        elif self._real.behind is None and (behind := behind_reader(self._real.link.reader, at_readers())):
+        elif self._real.behind is None and (behind := behind_reader(self._real.link.reader, at_readers(CARD))):
             self._take(Real(self._real.link, behind), visit)
         return self._real
 
@@ -181,7 +181,7 @@ class PcscSeat:
         try:
             presenters = at_readers() if readers else []
             for presenter in presenters:
-                if presenter.reader in readers and self._awake(_name(presenter)):
+                if presenter.reader in readers and presenter.takes == CARD and self._awake(_name(presenter)):
                     link = pcsc.open(presenter.reader, env=self._env)
                     self._let_go()
                     self._take(Real(link, presenter), visit)
@@ -251,9 +251,10 @@ def _card(image: bytes | None, card: IcCard) -> IcCard | None:
     return back if back is not None and back.card_no == card.card_no else None
 
 
-def at_readers() -> list[ControlInfo]:
-    """Our presenters whose device a PC/SC service sees: those over NFC, over Bluetooth and in software stand before others."""
-    return [presenter for presenter in control.discover() if presenter.medium == VpcdPresenter.medium]
+def at_readers(takes: str = "") -> list[ControlInfo]:
+    """Our presenters whose device a PC/SC service sees: those over NFC, over Bluetooth and in software stand before others.
+    ``takes``: only those of that kind of device."""
+    return [p for p in control.discover() if p.medium == VpcdPresenter.medium and takes in ("", p.takes)]
 
 
 def behind_reader(reader: str, presenters: list[ControlInfo]) -> ControlInfo | None:
@@ -280,6 +281,12 @@ def somebody(spec: str, env: Mapping[str, str] | None, *, ours: bool = False) ->
     """The named reader with our presenter behind it, or (unless it must be ours) a card in it that answers. Raises as
     :func:`find`, and LinkError when nobody is there."""
     real = find(spec, env)
+    if real.behind is not None and real.behind.takes != CARD:
+        real.link.close()
+        raise UsageError(
+            f"{real.link.device}: our presenter there shows no patient's card but a {real.behind.takes}: "
+            f"start 'vhc-bench present vpcd' without --what {real.behind.takes}, or name another reader"
+        )
     if real.behind is not None:
         return real
     if ours:

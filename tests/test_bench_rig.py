@@ -309,6 +309,13 @@ def test_rig_does_not_begin_with_an_empty_named_reader(desk: Bench) -> None:
 
 
 @needs_pcsc
+def test_rig_puts_no_patients_card_where_our_presenter_shows_a_phone(desk: Bench) -> None:
+    desk.start_presenter("--what", "wallet")
+    with pytest.raises(UsageError, match="shows no patient's card but a wallet: start 'vhc-bench present vpcd' without"):
+        Rig(f"pcsc:{READER}", desk.env).check()
+
+
+@needs_pcsc
 def test_rig_takes_of_several_readers_the_one_that_our_presenter_serves(desk: Bench) -> None:
     with pytest.raises(UsageError, match="matches several readers"):
         Rig("pcsc:Virtual*", desk.env).check()

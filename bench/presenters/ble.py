@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from bench.presenters.control import ControlServer
+from bench.presenters.control import WALLET, ControlServer
 from bench.presenters.serve import Persistent, Rows, Signal
 from bench.presenters.slotted import Slotted
 from bench.stacks.ble_end import End
@@ -298,6 +298,7 @@ class BlePresenter(Slotted):
     loop wherever it is at: let Ctrl-C call :meth:`stop`."""
 
     medium = "ble"
+    takes = WALLET
     unseen = False  # the code that is shown is that of the phone that is in
 
     def __init__(

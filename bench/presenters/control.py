@@ -30,6 +30,8 @@ import cbor2
 from virtual_devices.errors import LinkError, PeerError, UsageError
 
 FRAME_LIMIT_BYTES = 1 << 24
+CARD, WALLET = "card", "wallet"
+"""What a slot takes: patients' cards, or phones; others by the name that ``present vpcd --what`` has for them."""
 ANSWER_LIMIT_S = 5.0
 """Longest wait of a client. An exchange takes up to 0.8 s, because the virtual reader is polled every 0.4 s."""
 
@@ -114,6 +116,7 @@ class ControlInfo:
     reader: str  # the name under which the reader shows the card, as far as the presenter can know
     card_no: str  # "" when the slot is empty or holds a card without a number
     state_folder: Path
+    takes: str = CARD
 
     def last_image(self, card_no: str) -> bytes | None:
         return last_image(self.state_folder, card_no)
@@ -129,7 +132,8 @@ def discover(folder: Path | None = None) -> list[ControlInfo]:
             continue
         infos.append(
             ControlInfo(
-                path, status["pid"], status["medium"], status["reader"], status["card_no"], Path(status["state_folder"])
+                path, status["pid"], status["medium"], status["reader"], status["card_no"], Path(status["state_folder"]),
+                status["takes"],
             )
         )
     return infos
@@ -160,7 +164,7 @@ class Control:
         return self._ask({"op": "holder", "act": act, **more})
 
     def status(self) -> dict[str, Any]:
-        """``pid``, ``medium``, ``reader``, ``card_no``, ``inserted``, ``connected``, ``state_folder``."""
+        """``pid``, ``medium``, ``reader``, ``card_no``, ``inserted``, ``connected``, ``state_folder``, ``takes``."""
         return self._ask({"op": "status"})
 
     def _ask(self, request: Message) -> Message:

@@ -9,7 +9,7 @@ from os import getpid
 from typing import Any
 
 from bench.counter import Counter
-from bench.presenters.control import ControlServer, Message, Respond, forget_image, image_path
+from bench.presenters.control import CARD, ControlServer, Message, Respond, forget_image, image_path
 from bench.presenters.turns import Turns
 from virtual_devices.errors import UsageError
 
@@ -65,7 +65,7 @@ class Hand:
         slot = self._counter.slot
         return {
             "pid": getpid(), "medium": MEDIUM, "device": MEDIUM, "reader": "", "card_no": slot.card_no, "inserted": slot.occupied,
-            "connected": True, "state_folder": str(self._control.state_folder),
+            "connected": True, "state_folder": str(self._control.state_folder), "takes": CARD,
         }
 
     def _insert(self, request: Message) -> Message:

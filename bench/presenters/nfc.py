@@ -13,7 +13,7 @@ from collections.abc import Callable
 from os import close as close_fd
 from os import eventfd, eventfd_read, eventfd_write
 
-from bench.presenters.control import ControlServer
+from bench.presenters.control import WALLET, ControlServer
 from bench.presenters.nfc_keeper import Keeper
 from bench.presenters.nfc_radio import Gone, Radio
 from bench.presenters.serve import Persistent, Rows, Signal
@@ -210,6 +210,7 @@ class NfcPresenter(Slotted):
     """
 
     medium = "nfc"
+    takes = WALLET
 
     def __init__(
         self, source: Callable[[], Device | None], radio: Radio, fresh: Callable[[int], bytes],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.presenters.control import (
+    CARD,
     LEASE,
     RELEASE,
     ControlServer,
@@ -53,10 +54,11 @@ class Exchanging(Transport, Protocol):
 
 class Slotted:
     """:meth:`run` presents until :meth:`stop`. ``source`` gives the device that is in at the start, or None; ``load`` makes one
-    from an image: without it devices can be taken out, not put in."""
+    from an image: without it devices can be taken out, not put in. ``takes``: the kind of device whose images ``load`` knows."""
 
     medium = ""
     reader = ""
+    takes = CARD
     unseen = True
     """A device without power can be exchanged and nobody need be told."""
 
@@ -205,7 +207,7 @@ class Slotted:
         return {
             "pid": getpid(), "medium": self.medium, "device": self._way.device, "reader": self.reader,
             "card_no": self._slot.card_no, "inserted": self._slot.occupied, "connected": self._way.connected,
-            "state_folder": str(folder),
+            "state_folder": str(folder), "takes": self.takes,
         }
 
 
