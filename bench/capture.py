@@ -7,14 +7,19 @@ import io
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from virtual_devices.errors import UsageError
-from virtual_devices.trace import ExchangeRow
+from virtual_devices.trace import ExchangeRow, FrameRow
 
+T = TypeVar("T")
 CAPTURE, FRAMES = "capture.pcapng", "capture.csv"
-SAYS = "Made from the rows of a run by vhc-bench. Frames on the interfaces 'nfc frames' and 'ble frames' are reconstructed."
+SAYS = (
+    "Made from the rows of a run by vhc-bench. Of frames on the interfaces 'nfc frames' and 'ble frames' the comment says "
+    "whether they were recorded or are reconstructed."
+)
 MASKED = " Personal data is masked by asterisks."
 
 
@@ -54,7 +59,11 @@ def capture(
     from bench.capturing.pcapng import write
 
     capturing = Capturing(keep=keep, frames=frames)
-    framed = [capturing.of(number, row) for number, row in exchanges(run_directory, replication, visit)]
+    noted = recorded(run_directory, replication) if frames else {}
+    framed = [
+        capturing.of(number, row, noted.get((row.session, row.role, row.at_ns), ()))
+        for number, row in exchanges(run_directory, replication, visit)
+    ]
     if not framed:
         raise UsageError(f"{run_directory}: no exchange of replication {replication}" + (f" in visit {visit}" if visit else ""))
     packets = in_time(framed)
@@ -73,22 +82,35 @@ def capture(
 
 def exchanges(run_directory: Path, replication: int, visit: str = "") -> Iterator[tuple[int, ExchangeRow]]:
     """Rows of a run that has ended, with their number in the table. Raises UsageError."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = run_directory / "tables" / "exchanges.parquet"
     if not path.is_file():
         hint = f"'vhc-bench report {run_directory}' recovers a killed run"
         raise UsageError(f"{path} is missing: {run_directory} is no run that has ended ({hint})")
-    names = [field.name for field in fields(ExchangeRow)]
-    number = 0
+    for number, row in enumerate(_rows(path, ExchangeRow)):
+        if row.replication == replication and visit in ("", row.visit):
+            yield number, row
+
+
+def recorded(run_directory: Path, replication: int) -> dict[tuple[str, str, int], list[FrameRow]]:
+    """Session, role and moment of an exchange -> its frames, in order of time; empty where none were recorded. Raises
+    UsageError."""
+    path = run_directory / "tables" / "frames.parquet"
+    found: dict[tuple[str, str, int], list[FrameRow]] = {}
+    for row in _rows(path, FrameRow) if path.is_file() else ():  # runs of before have no such table
+        if row.replication == replication:
+            found.setdefault((row.session, row.role, row.exchange_ns), []).append(row)
+    return {key: sorted(frames, key=lambda frame: frame.after_ns) for key, frames in found.items()}
+
+
+def _rows(path: Path, kind: type[T]) -> Iterator[T]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     try:
         for batch in pq.ParquetFile(path).iter_batches(columns=names):
             for values in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
-                row = ExchangeRow(*values)
-                if row.replication == replication and visit in ("", row.visit):
-                    yield number, row
-                number += 1
+                yield kind(*values)
     except (OSError, pa.ArrowException, KeyError) as e:
         raise UsageError(f"{path} cannot be read: {e}") from e
 

@@ -144,11 +144,12 @@ LANG = click.option(
               help="A laboratory file: its devices' names can then be given for monikers.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
               help="Replace a value of the scenario, such as params.stations.consultation.staff=3. Can be given again.")
+@click.option("--frames", is_flag=True, help="Record the frames below the messages, too, of NFC and Bluetooth; for 'capture'.")
 @LANG
 @click.option("--quiet", "-q", is_flag=True, help="Print the path of the report only.")
 def run(
-    scenario: Path, seed: int | None, replications: int | None, directory: Path | None, card: str, wallet: str,
-    sam: str, hpc: str, cloud: str, laboratory: Path | None, overrides: tuple[str, ...], language: str, quiet: bool,
+    scenario: Path, seed: int | None, replications: int | None, directory: Path | None, card: str, wallet: str, sam: str,
+    hpc: str, cloud: str, laboratory: Path | None, overrides: tuple[str, ...], frames: bool, language: str, quiet: bool,
 ) -> None:
     """Play SCENARIO, a TOML file, and write its run directory with report.html.
 
@@ -169,7 +170,8 @@ def run(
     monikers = {"card": card, "wallet": wallet, "sam": sam, "hpc": hpc, "cloud": cloud}
     sys.exit(
         running.command(
-            scenario, seed, replications, directory, monikers, overrides, laboratory=laboratory, language=language, quiet=quiet
+            scenario, seed, replications, directory, monikers, overrides, laboratory=laboratory, language=language,
+            frames=frames, quiet=quiet,
         )
     )
 

@@ -8,6 +8,7 @@ its time, with its holder; the medium is measured. A tap that the model would ta
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 
 from bench.drivers import nfc
@@ -61,7 +62,7 @@ class OwnPhones:
     """The presenter, the driver, and the phones of one replication (:class:`scenarios.world.Around`). Raises LinkError when one
     of the two cannot be had."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, env: Mapping[str, str] | None = None) -> None:
         self._reader = Reader()
         radio = UdpRadio(HOST, 0)
         uids = ByteStream("nfc:own", world.replication)
@@ -69,7 +70,7 @@ class OwnPhones:
         self._thread = threading.Thread(target=self._presenter.run, name="presenter of patients' phones", daemon=True)
         self._thread.start()
         try:
-            self._link = nfc.open(f"udp:{HOST}:{radio.port}")
+            self._link = nfc.open(f"udp:{HOST}:{radio.port}", env=env)
         except BaseException:
             self._end_presenter()
             raise

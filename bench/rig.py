@@ -116,7 +116,7 @@ class Rig:
         if self.recordings:
             return Replay(self.recordings, world)
         probes = Probes({role: Probe(role, found, self.env, world) for role, found in self._probed().items()})
-        return _Both(OwnPhones(world), probes) if self._own_phones else probes
+        return _Both(OwnPhones(world, self.env), probes) if self._own_phones else probes
 
     @property
     def _own_phones(self) -> bool:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from bench.exits import INTERRUPTED, LAW_BROKEN, NOTHING_RAN, PASS
+from bench.frames import ASKED
 from bench.interrupt import CtrlC
 from bench.laboratory import load as load_laboratory
 from bench.record import RecordError, State, recover, state
@@ -40,13 +41,18 @@ def rate(per_s: float) -> str:
 
 def command(
     path: Path, seed: int | None, replications: int | None, directory: Path | None, monikers: Mapping[str, str],
-    overrides: tuple[str, ...], *, laboratory: Path | None = None, language: str = "en", quiet: bool,
+    overrides: tuple[str, ...], *, laboratory: Path | None = None, language: str = "en", frames: bool = False, quiet: bool,
 ) -> int:
-    """``vhc-bench run``. ``monikers``: role -> what was given for it. Returns the exit code."""
+    """``vhc-bench run``. ``monikers``: role -> what was given for it. ``frames``: real media note theirs. Returns the exit
+    code."""
     target: Path | None = None
     with CtrlC() as ctrl_c:
         try:
             rig = Rig.of(monikers, load_laboratory(laboratory) if laboratory else None)
+            if frames:
+                if not rig.may_be_real:
+                    raise UsageError("--frames records what real media carry, and no role has one: give --wallet nfc:own, say")
+                rig.env = {ASKED: "1"}
             scenario = with_overrides(load(path, _overrides(overrides)), seed=seed, replications=replications)
             rig.check(scenario)
             target = directory or _claim_directory(Path("runs"), f"{path.stem}-{scenario.run.seed}")

@@ -69,6 +69,9 @@ class Played:
                 self.tell(Disconnected())
         return None
 
+    def handle_of(self, name: Name) -> int:
+        return 0
+
     async def close(self) -> None:
         self.closed = True
 

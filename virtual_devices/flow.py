@@ -13,15 +13,15 @@ do an effect through the same functions below, so a flow has the same outcome an
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar, assert_never
 
 from virtual_devices.clock import Clock, VirtualClock, seconds
 from virtual_devices.errors import UsageError
-from virtual_devices.link import Attempt, Link, MessageLink, Outcome, connect
+from virtual_devices.link import Attempt, Frame, Link, MessageLink, Outcome, connect
 from virtual_devices.quick import quick
-from virtual_devices.trace import ActRow, ExchangeRow, Record, discard
+from virtual_devices.trace import ActRow, ExchangeRow, FrameRow, Record, discard
 
 
 @quick
@@ -212,7 +212,19 @@ def do_exchange(effect: Exchange | Connect | Send | Receive, session: Session, s
             sent_ns=attempt.sent_ns,
         )
     )
+    if attempt.frames:
+        _record_frames(attempt.frames, session, role, at_ns)
     return attempt
+
+
+def _record_frames(frames: Sequence[Frame], session: Session, role: str, at_ns: int) -> None:
+    masked = role in session.masked
+    for frame in frames:
+        head = frame.head_bytes
+        data = frame.data[:head] + b"*" * (len(frame.data) - head) if masked else frame.data
+        session.record(FrameRow(
+            session.replication, session.name, role, at_ns, frame.after_ns, frame.layer.value, frame.sent, head, data,
+        ))
 
 
 def do_ask(effect: Ask, session: Session) -> tuple[int, str]:

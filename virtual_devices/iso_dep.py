@@ -111,6 +111,14 @@ _PCBS = tuple(map(_meant, range(256)))
 """Worked out once: a block is parsed at each end of each frame."""
 
 
+def head_bytes(raw: bytes | bytearray) -> int:
+    """How much of a block is the protocol's: all of it, but for the INF of an I-block. What is no block counts as INF."""
+    meant = _PCBS[raw[0]] if raw else None
+    if meant is None:
+        return 0
+    return len(raw) if meant[0] is not Kind.I else min(len(raw), 2 if raw[0] & _CID_IN_PCB else 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Ats:
     """An answer to select. ``fsci``: frames that the card takes (:data:`FRAME_SIZES`). ``fwi``: frame waiting time code.
@@ -315,4 +323,6 @@ class Picc:
         return self._last
 
 
-__all__ = ["Ats", "Block", "EDC_BYTES", "FRAME_SIZES", "Kind", "MAX_MESSAGE_BYTES", "MAX_WTXM", "MalformedIsoDep", "Picc"]
+__all__ = [
+    "Ats", "Block", "EDC_BYTES", "FRAME_SIZES", "Kind", "MAX_MESSAGE_BYTES", "MAX_WTXM", "MalformedIsoDep", "Picc", "head_bytes",
+]

@@ -48,6 +48,25 @@ class Provenance(Enum):
     REPLAYED = "replayed"  # answers taken from a recorded run
 
 
+class Layer(Enum):
+    """What a frame below a message belongs to."""
+
+    ISO_DEP = "iso14443-4"
+    ATT = "att"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame that a real link's library carried for an attempt. ``after_ns``: since the attempt began. ``sent``: to the
+    device. ``head_bytes``: so many at its beginning are the protocol's, what follows is part of a message."""
+
+    layer: Layer
+    after_ns: int
+    sent: bool
+    head_bytes: int
+    data: bytes
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -56,6 +75,7 @@ class Attempt:
     ``duration_ns`` is what the asker experienced: until the answer, or until it gave up. ``reply`` is present exactly
     when the outcome is ``REPLIED``. ``fault`` names the injected fault that struck, if one did. ``sent_ns``: from the start
     until the request had left for good, -1 where the medium does not tell; it parts the request's time from the response's.
+    ``frames``: what carried the message, where a real link was asked to note it.
     """
 
     outcome: Outcome
@@ -63,6 +83,7 @@ class Attempt:
     reply: bytes | None = None
     fault: str = ""
     sent_ns: int = -1
+    frames: tuple[Frame, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.reply is not None) is not (self.outcome is _REPLIED):

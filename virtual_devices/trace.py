@@ -40,6 +40,21 @@ class ExchangeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameRow:
+    """One frame that carried an exchange over a real medium, as the driver's library sent or met it. Recorded when asked for."""
+
+    replication: int
+    session: str
+    role: str
+    exchange_ns: int  # at_ns of the exchange that it belongs to
+    after_ns: int  # since the exchange began
+    layer: str  # iso14443-4, att
+    sent: bool  # to the device
+    head_bytes: int  # at its beginning, the protocol's own; the rest is part of a message
+    data: bytes  # without check bytes; asterisks after the head when masked
+
+
+@dataclass(frozen=True, slots=True)
 class ActRow:
     """One act of a person: handing over a card, entering a PIN. Never mixed with device time."""
 
@@ -158,11 +173,12 @@ class LedgerRow:
     holds: bool
 
 
-Row = ExchangeRow | ActRow | StageRow | VisitRow | UploadRow | PrescriptionRow | FaultRow | SwitchRow | LedgerRow
+Row = ExchangeRow | FrameRow | ActRow | StageRow | VisitRow | UploadRow | PrescriptionRow | FaultRow | SwitchRow | LedgerRow
 Record = Callable[[Row], None]
 
 TABLES: dict[str, type[Row]] = {
     "exchanges": ExchangeRow,
+    "frames": FrameRow,
     "acts": ActRow,
     "stages": StageRow,
     "visits": VisitRow,

@@ -7,14 +7,14 @@ more interfaces are the frames below them, reconstructed (:mod:`bench.capturing.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from bench.capturing import lower, masking
+from bench.capturing import lower, masking, recorded
 from bench.capturing.pcapng import Interface, Packet
 from virtual_devices.link import RESET, Outcome, Provenance
-from virtual_devices.trace import ExchangeRow
+from virtual_devices.trace import ExchangeRow, FrameRow
 
 EXPORTED, ISO_14443, HCI_H4 = 252, 264, 201
 _END, _DISSECTOR, _PROTOCOL_COLUMN, _DIRECTION, _INFO_COLUMN = 0, 12, 33, 35, 36  # tags of exported PDUs
@@ -33,7 +33,7 @@ class On(IntEnum):
     NETWORK = 6
 
 
-_AGAIN = "made again from the messages, not recorded; times spread evenly"
+_AGAIN = "recorded, or made again from the messages with times spread evenly: the comment says which"
 INTERFACES = (
     Interface("contact", EXPORTED, "commands and answers of cards in contact readers"),
     Interface("nfc", EXPORTED, "commands and answers over the contactless interface"),
@@ -76,8 +76,8 @@ class Capturing:
         self._fields: dict[tuple[str, str], lower.Field] = {}
         self._connections: dict[tuple[str, str], lower.Connection] = {}
 
-    def of(self, number: int, row: ExchangeRow) -> Framed:
-        """The packets of the row with this number in its table."""
+    def of(self, number: int, row: ExchangeRow, noted: Sequence[FrameRow] = ()) -> Framed:
+        """The packets of the row with this number in its table. ``noted``: the frames that were recorded of it, if any."""
         interface = _ON.get(row.channel)
         if interface is None:
             return Framed(number, ())
@@ -85,12 +85,14 @@ class Capturing:
         ends_ns = row.at_ns + (0 if row.provenance == Provenance.PRESENTED.value else max(0, row.duration_ns))
         replied = row.outcome == Outcome.REPLIED.value
         if not row.request and row.request_bytes > 0:  # the bytes of a real person's card are not in the rows
-            return Framed(number, tuple(_withheld(interface, row, ends_ns, says, replied)))
+            withheld = [*_withheld(interface, row, ends_ns, says, replied), *self._noted(row, noted, says)]
+            return Framed(number, tuple(sorted(withheld, key=lambda p: p.at_ns)))
         make = {On.QR: self._qr, On.NETWORK: self._network, On.BLE: self._ble}.get(interface, self._apdus)
         pair = [make(row, row.reply if replied else None)]
         packets = [Packet(row.at_ns, interface, data, says) for data, _ in pair if data]
         packets += [Packet(ends_ns, interface, data, says) for _, data in pair if data]
-        return Framed(number, tuple(sorted([*packets, *self._below(row, replied, ends_ns, says)], key=lambda p: p.at_ns)))
+        below = self._below(row, noted, replied, ends_ns, says)
+        return Framed(number, tuple(sorted([*packets, *below], key=lambda p: p.at_ns)))
 
     def _apdus(self, row: ExchangeRow, reply: bytes | None) -> tuple[bytes, bytes]:
         if row.request == RESET:
@@ -116,12 +118,17 @@ class Capturing:
         request = exported(dissector, shown(row.request), SENT, "IDC", row.step) if row.request else b""
         return request, exported(dissector, shown(reply), RECEIVED, "IDC", f"{row.step}: {row.status}") if reply else b""
 
-    def _below(self, row: ExchangeRow, replied: bool, ends_ns: int, says: str) -> Iterator[Packet]:
-        """The frames that carry it, spread over its time."""
+    def _below(
+        self, row: ExchangeRow, noted: Sequence[FrameRow], replied: bool, ends_ns: int, says: str,
+    ) -> Iterator[Packet]:
+        """The frames that carried it, as recorded; else made again, and spread over its time."""
         if not self._frames or row.channel not in ("nfc", "ble"):
             return
         key = row.session, row.role
         reply = row.reply if replied else None
+        if noted:
+            yield from self._noted(row, noted, says)
+            return
         if row.channel == "nfc":
             request, answer = masking.apdus(row.role, row.request, reply, keep=self._keep) if row.request else (RESET, reply)
             made = list(self._fields.setdefault(key, lower.Field()).frames(request, answer))
@@ -132,6 +139,16 @@ class Capturing:
         for number, frame in enumerate(made):
             at_ns = row.at_ns + (ends_ns - row.at_ns) * number // max(1, len(made) - 1)
             yield Packet(at_ns, on, frame, f"{says} (reconstructed)")
+
+    def _noted(self, row: ExchangeRow, noted: Sequence[FrameRow], says: str) -> Iterator[Packet]:
+        """Frames as they were recorded."""
+        request, reply = row.request, row.reply or None
+        shown: tuple[bytes, bytes | None] = request, reply
+        if row.channel == "nfc" and request:
+            shown = masking.apdus(row.role, request, reply, keep=self._keep)
+        on = On.NFC_FRAMES if row.channel == "nfc" else On.BLE_FRAMES
+        for after_ns, frame in recorded.frames(noted, (request, shown[0]), (reply, shown[1]), keep=self._keep):
+            yield Packet(row.at_ns + after_ns, on, frame, f"{says} (recorded)")
 
 
 def _response(answer: bytes) -> bytes:

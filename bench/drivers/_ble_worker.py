@@ -12,10 +12,12 @@ from typing import Any
 import cbor2
 
 from bench.drivers.ble import ANSWER, BUMBLE, DEADLINE, NOT_ENGAGED, OUTCOMES, SWITCHED_OFF, Op, adapter_of
+from bench.frames import Tape
 from bench.stacks.ble_end import End, Stack
+from bench.stacks.ble_taped import Taped
 from bench.worker_loop import answer_in_loop
 from virtual_devices.errors import LinkError
-from virtual_devices.link import Outcome
+from virtual_devices.link import Layer, Outcome
 from virtual_devices.mdoc import ble_options, engagement
 from virtual_devices.mdoc.ble import BleLink
 from virtual_devices.mdoc.ble_events import Ended, Phase
@@ -47,6 +49,7 @@ class Phone:
         self._end: End | None = None
         self._radio: Any = None
         self._last = NOT_ENGAGED
+        self.tape = Tape(Layer.ATT)
 
     # -- what is asked
 
@@ -77,6 +80,9 @@ class Phone:
         self._last = NOT_ENGAGED
         return b""
 
+    async def frames(self, _: bytes) -> bytes:
+        return self.tape.told()
+
     async def close(self) -> None:
         await self.disconnect()
         if self._radio is not None:
@@ -86,6 +92,7 @@ class Phone:
         """Measured, and ended at the limit: then the connection is dropped, since an answer that comes late would be taken for
         the next one's."""
         began = time.perf_counter_ns()
+        self.tape.begin()
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 reply, sent = await work
@@ -126,7 +133,8 @@ class Phone:
             await self._wait_for_radio(spec)
         while True:
             machine = BleLink(mode, Side.READER, service, shown.key_bytes)
-            self._end = End(machine, self._stack(spec, machine))
+            stack = self._stack(spec, machine)
+            self._end = End(machine, Taped(stack, self.tape) if self.tape.on else stack)
             await self._end.start()
             ended = self._end.ended
             if ended is None:
@@ -338,7 +346,7 @@ async def main() -> None:
     await answer_in_loop(
         {
             Op.LIST: _list, Op.READY: phone.ready, Op.CONNECT: phone.connect, Op.EXCHANGE: phone.exchange, Op.SEND: phone.send,
-            Op.RECEIVE: phone.receive, Op.DISCONNECT: phone.disconnect,
+            Op.RECEIVE: phone.receive, Op.DISCONNECT: phone.disconnect, Op.FRAMES: phone.frames,
         },
         {Op.WATCH: _watch},
     )

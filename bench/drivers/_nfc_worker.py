@@ -20,10 +20,12 @@ import nfc.clf.device
 import nfc.clf.transport
 
 from bench.drivers.nfc import DEADLINE, RESULT, Op, What
+from bench.frames import Tape
 from bench.stacks.nfc_udp import RATE, SENSE_S, ReaderEnd
 from bench.worker import answer_calls
-from virtual_devices.iso_dep import FRAME_SIZES, Ats, MalformedIsoDep
+from virtual_devices.iso_dep import FRAME_SIZES, Ats, MalformedIsoDep, head_bytes
 from virtual_devices.iso_dep_reader import Frame, Lost, Pcd, rats
+from virtual_devices.link import Layer
 
 T = TypeVar("T")
 POLL_S = 0.02
@@ -44,6 +46,7 @@ class Reader:
         self._clf = nfc.clf.ContactlessFrontend()
         self._pcd: Pcd | None = None
         self._damaged = False  # the last frame came, and was damaged
+        self.tape = Tape(Layer.ISO_DEP)
 
     # -- operations
 
@@ -51,6 +54,7 @@ class Reader:
         """Wait for the reader and a card until the deadline; select it."""
         (deadline_s,) = DEADLINE.unpack_from(payload)
         began_ns = time.perf_counter_ns()
+        self.tape.begin()
         self._forget()
         while True:
             what, detail = self._try(payload[DEADLINE.size :].decode(), deadline_s)
@@ -63,6 +67,7 @@ class Reader:
         if self._pcd is None:
             return _result(What.NOT_CONNECTED, time.perf_counter_ns())
         began_ns = time.perf_counter_ns()
+        self.tape.begin()
         try:
             answer = self._run(self._pcd.exchange(apdu))
         except Lost as e:
@@ -138,7 +143,10 @@ class Reader:
             self._forget()
             return What.OTHER_CARD, b""
         fsdi = 8 if self._clf.max_recv_data_size >= FRAME_SIZES[8] else 7
-        raw = bytes(self._clf.exchange(rats(fsdi), RATS_S) or b"")
+        asked = rats(fsdi)
+        self.tape.note(True, asked, len(asked))
+        raw = bytes(self._clf.exchange(asked, RATS_S) or b"")
+        self.tape.note(False, raw, len(raw))
         try:
             ats = Ats.parse(raw)
         except MalformedIsoDep as e:
@@ -171,6 +179,7 @@ class Reader:
         device, target = self._clf.device, self._clf.target
         if device is None or target is None:
             raise OSError(errno.ENODEV, "no reader")
+        self.tape.note(True, frame.block, head_bytes(frame.block))
         try:
             block = device.send_cmd_recv_rsp(target, bytearray(frame.block), frame.timeout_s)
         except nfc.clf.TimeoutError:
@@ -179,7 +188,10 @@ class Reader:
             self._damaged = True
             return None
         self._damaged = True  # unless the exchange goes on, it was of no use
-        return bytes(block) if block else None
+        if not block:
+            return None
+        self.tape.note(False, block, head_bytes(block))
+        return bytes(block)
 
 
 def open_reader(spec: str) -> Any:
@@ -233,7 +245,7 @@ def main() -> None:
     reader = Reader()
     answer_calls({
         Op.LIST: _nfc_watch.listing, Op.CONNECT: reader.connect, Op.TRANSMIT: reader.transmit, Op.RESET: reader.reset,
-        Op.DISCONNECT: reader.disconnect, Op.WATCH: _nfc_watch.changes,
+        Op.DISCONNECT: reader.disconnect, Op.WATCH: _nfc_watch.changes, Op.FRAMES: reader.tape.told,
     })
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import cbor2
 
+from bench import frames
 from bench.drivers import Found
 from bench.worker import Ended, Reply, Worker
 from virtual_devices.errors import LinkError, UsageError
@@ -52,6 +53,7 @@ class Op(IntEnum):
     SEND = 5  # DEADLINE, message -> ANSWER
     RECEIVE = 6  # DEADLINE -> ANSWER and the peer's message
     DISCONNECT = 7  # nothing -> nothing
+    FRAMES = 9  # nothing -> what the last operation sent and met: bench.frames.Tape.told
     WATCH = 8  # nothing -> for ever, an answer for each change: cbor [kind, name, at_ns, detail]
 
 
@@ -103,7 +105,7 @@ def open(spec: str, *, env: Mapping[str, str] | None = None) -> BleLink:
     try:
         if not spec.startswith(BUMBLE):
             _check(spec, _adapters(worker))
-        return BleLink(spec, worker)
+        return BleLink(spec, worker, frames=frames.asked(env))
     except BaseException:
         worker.close()
         raise
@@ -150,7 +152,9 @@ class BleLink:
     channel = "ble"
     provenance = Provenance.MEASURED
 
-    def __init__(self, spec: str, worker: Worker) -> None:
+    def __init__(self, spec: str, worker: Worker, *, frames: bool = False) -> None:
+        """``frames``: attempts come with theirs."""
+        self._frames = frames
         self.device = f"ble:{spec}"
         self.mtu = 0
         self.last_error = ""
@@ -233,11 +237,10 @@ class BleLink:
             return self._lost(reply, began)
         ended, self.mtu, duration_ns, sent_ns = ANSWER.unpack_from(reply.payload)
         outcome, rest = OUTCOMES[ended], reply.payload[ANSWER.size :]
-        if outcome is Outcome.REPLIED:
-            self.last_error = ""
-            return Attempt(outcome, duration_ns, rest, sent_ns=sent_ns)
-        self.last_error = rest.decode("utf-8", "replace")
-        return Attempt(outcome, duration_ns, sent_ns=sent_ns)
+        replied = outcome is Outcome.REPLIED
+        self.last_error = "" if replied else rest.decode("utf-8", "replace")
+        attempt = Attempt(outcome, duration_ns, rest if replied else None, sent_ns=sent_ns)
+        return frames.fetched(self._worker, Op.FRAMES, attempt) if self._frames else attempt
 
     def _lost(self, reply: Reply, began_ns: int) -> Attempt:
         """The worker was killed because nothing came in time, or it broke."""

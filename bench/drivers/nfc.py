@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import cbor2
 
+from bench import frames
 from bench.drivers import Found
 from bench.worker import START_S, Ended, Reply, Worker
 from virtual_devices import atr
@@ -46,6 +47,7 @@ class Op(IntEnum):
     TRANSMIT = 3  # command APDU -> RESULT, response
     RESET = 4  # as CONNECT
     DISCONNECT = 5  # nothing -> nothing
+    FRAMES = 7  # nothing -> what the last of CONNECT, TRANSMIT and RESET sent and met: bench.frames.Tape.told
     WATCH = 6  # cbor [moniker's part] of the named -> for ever, an answer a change: cbor [came, moniker's part, at_ns, detail]
 
 
@@ -101,7 +103,7 @@ def open(spec: str, *, env: Mapping[str, str] | None = None) -> NfcLink:
     except BaseException:
         worker.close()
         raise
-    return NfcLink(spec, worker)
+    return NfcLink(spec, worker, frames=frames.asked(env))
 
 
 def is_path(spec: str) -> bool:
@@ -172,7 +174,9 @@ class NfcLink:
     provenance = Provenance.MEASURED
     channel = "nfc"
 
-    def __init__(self, spec: str, worker: Worker) -> None:
+    def __init__(self, spec: str, worker: Worker, *, frames: bool = False) -> None:
+        """``frames``: attempts come with theirs."""
+        self._frames = frames
         self._spec = spec
         self.device = f"nfc:{spec}"
         self.protocol = ""
@@ -203,9 +207,9 @@ class NfcLink:
         payload = DEADLINE.pack(time.monotonic() + timeout_s) + self._spec.encode()
         attempt = self._result(self._worker.call(op, payload, timeout_s + CONNECT_SLACK_S), began)
         if attempt.reply is None:
-            return attempt
+            return self._with_frames(attempt)
         self.protocol, self.atr = PROTOCOL, atr.contactless(Ats.parse(attempt.reply).historical)
-        return Attempt(Outcome.REPLIED, attempt.duration_ns, self.atr)
+        return self._with_frames(Attempt(Outcome.REPLIED, attempt.duration_ns, self.atr))
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
         """Carry one command APDU. The duration of an answered one is measured in the worker, tightly round the exchange."""
@@ -216,8 +220,11 @@ class NfcLink:
         attempt = self._result(self._worker.call(Op.TRANSMIT, message, timeout_s), began)
         if attempt.reply is not None and len(attempt.reply) < 2:
             self.last_error = "the card's answer has no status word: it broke off; connect again"
-            return Attempt(Outcome.GARBLED, attempt.duration_ns)
-        return attempt
+            attempt = Attempt(Outcome.GARBLED, attempt.duration_ns)
+        return self._with_frames(attempt)
+
+    def _with_frames(self, attempt: Attempt) -> Attempt:
+        return frames.fetched(self._worker, Op.FRAMES, attempt) if self._frames else attempt
 
     def disconnect(self) -> None:
         """Send the card to sleep, and the field off. The link can be connected again."""

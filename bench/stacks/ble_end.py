@@ -30,7 +30,7 @@ from virtual_devices.mdoc.ble_events import (
     Received,
     Write,
 )
-from virtual_devices.mdoc.ble_gatt import Side
+from virtual_devices.mdoc.ble_gatt import Name, Side
 from virtual_devices.mdoc.tagged import MalformedMdoc
 
 SETTLE_S = 0.5
@@ -55,6 +55,10 @@ class Stack(Protocol):
 
     async def do(self, action: Action) -> Event | None:
         """Carry one action out; its answer, where it is one that has an answer. Raises StackTrouble."""
+        ...
+
+    def handle_of(self, name: Name) -> int:
+        """The attribute handle of this characteristic's value; 0 while it is not known."""
         ...
 
     async def close(self) -> None:

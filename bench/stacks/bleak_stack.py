@@ -38,7 +38,7 @@ from virtual_devices.mdoc.ble_events import (
     Subscribed,
     Write,
 )
-from virtual_devices.mdoc.ble_gatt import Name, Property
+from virtual_devices.mdoc.ble_gatt import TABLE, Name, Property
 
 CONNECT_LIMIT_S = 30.0
 """Bleak's own limit for a connection; the caller's, which is shorter, cancels it."""
@@ -127,6 +127,11 @@ class BleakStack:
             uuid.UUID(c.uuid): frozenset(_PROPERTIES[p] for p in c.properties if p in _PROPERTIES)
             for s in found for c in s.characteristics
         })
+
+    def handle_of(self, name: Name) -> int:
+        uuids = {str(row.uuid) for row in TABLE if row.name is name}
+        found = self._client.services if self._client is not None else ()
+        return next((c.handle for service in found for c in service.characteristics if c.uuid in uuids), 0)
 
     async def _drop(self) -> None:
         client = self._client

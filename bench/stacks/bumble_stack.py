@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -46,7 +46,7 @@ from virtual_devices.mdoc.ble_events import (
     Write,
     Written,
 )
-from virtual_devices.mdoc.ble_gatt import Characteristic, Property
+from virtual_devices.mdoc.ble_gatt import TABLE, Characteristic, Name, Property
 
 OPEN_LIMIT_S = 10.0
 """A controller that has not answered to its reset within this is none, or another program holds it."""
@@ -250,6 +250,9 @@ class ServerStack(_Stack):
         connection.on(connection.EVENT_CONNECTION_ATT_MTU_UPDATE, lambda: self._tell(MtuAgreed(connection.att_mtu)))
         self._tell(Connected(connection.att_mtu))
 
+    def handle_of(self, name: Name) -> int:
+        return _handle(self._served, name)
+
     async def _stop(self) -> None:
         self._waiting = False
         self._device.remove_listener(self._device.EVENT_CONNECTION, self._came)
@@ -290,6 +293,9 @@ class ClientStack(_Stack):
             case _:
                 raise StackTrouble(f"a GATT client cannot {type(action).__name__}")
         return None
+
+    def handle_of(self, name: Name) -> int:
+        return _handle(self._found, name)
 
     def _there_peer(self) -> Peer:
         self._there()
@@ -336,6 +342,11 @@ class ClientStack(_Stack):
 
     async def close(self) -> None:
         await self._drop()
+
+
+def _handle(rows: Mapping[uuid.UUID, Any], name: Name) -> int:
+    uuids = {row.uuid for row in TABLE if row.name is name}
+    return next((int(row.handle) for key, row in rows.items() if key in uuids), 0)
 
 
 async def connect(device: Device, address: hci.Address) -> Connection:
