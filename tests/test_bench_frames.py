@@ -27,6 +27,7 @@ from .ble_desk import BleDesk
 from .nfc_desk import LIMIT_S, presented
 from .places import MORNING
 from .run_directories import EXCHANGE, read_table, write_run
+from .test_bench_capture import tshark
 from .test_virtual_devices_reader_wallet_visit import registered
 from .toy_card import READ, ToyCard
 
@@ -163,3 +164,22 @@ def test_tape_keeps_so_many_frames_and_no_more(monkeypatch: pytest.MonkeyPatch) 
 def test_frames_of_a_run_without_real_media_are_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["run", str(MORNING), "--frames", "--out", str(tmp_path / "run")])
     assert done.exit_code == 2 and not (tmp_path / "run").exists()
+
+
+@pytest.mark.needs("tshark")
+def test_wireshark_decodes_recorded_frames(tmp_path: Path) -> None:
+    row = replace(EXCHANGE, channel="nfc", session="s", role="card", provenance="measured")
+    air = replace(row, channel="ble", role="wallet", request=b"\xa0", reply=b"\xa0", at_ns=EXCHANGE.at_ns + 10**9)
+    packets = [
+        FrameRow(0, "s", "wallet", air.at_ns, after_ns, Layer.ATT.value, sent, 4, bytes([opcode, 0x12, 0, 0]) + b"\xa0")
+        for after_ns, sent, opcode in ((5, SENT, WRITE_COMMAND), (9, MET, NOTIFICATION))
+    ]
+    asked = [(SENT, b"\xe0\x80"), (MET, b"\x05\x78\x80\x70\x02"), (MET, b"\xf2\x01")]
+    blocks = [replace(noted(sent, block, at), head_bytes=len(block)) for at, (sent, block) in enumerate(asked)]
+    run = write_run(tmp_path / "run", iter([row, *blocks, air, *packets]))
+    capture(run, tmp_path / "c.pcapng")
+    seen = tshark(tmp_path / "c.pcapng", "_ws.col.Info", only='frame.comment contains "(recorded)"')
+    assert [info for (info,) in seen] == [
+        "RATS", "ATS", "S-block, WTX", "Sent Write Command, Handle: 0x0012 (Unknown)",
+        "Rcvd Handle Value Notification, Handle: 0x0012 (Unknown)",
+    ]
