@@ -381,10 +381,12 @@ def test_failure_of_the_medium_has_its_code(reader: ReaderTester, value: tuple[O
     def fate(wants: Wants) -> Answer | None:
         if wants.role != "wallet" or not wants.message:
             return None
-        ins = Command.parse(wants.message).ins if reader.channel == "nfc" else 0
-        early = ins == type4.READ_BINARY
-        late = ins == 0xC3 if reader.channel == "nfc" else True
-        return (outcome, None) if (early if where == "engagement" and reader.channel == "nfc" else late) else None
+        if reader.channel == "nfc":
+            ins = Command.parse(wants.message).ins
+            struck = ins == (type4.READ_BINARY if where == "engagement" else 0xC3)
+        else:  # a code is engaged by connecting
+            struck = wants.connect is (where == "engagement")
+        return (outcome, None) if struck else None
 
     reader.give_lists()
     told, _ = reader.present(Task.REGISTER, Script(fate=fate))

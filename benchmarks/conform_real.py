@@ -1,0 +1,90 @@
+"""The conformance suite on our own devices behind real stacks, all in one go: pcscd, nfcpy, bleak.
+
+Card, SAM, professional's card and a phone in four readers of one PC/SC service, a phone before nfcpy, a phone behind its code and
+Bluetooth: each presented by a process of its own, and tried by ``vhc-bench conform`` as a vendor would, side by side.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.presenters.control import discover
+from bench.stacks.bluez import PrivateBluetooth
+from bench.stacks.pcscd import PrivatePcscd
+from benchmarks._table import Figure, options, show
+from virtual_devices.errors import LinkError
+
+IN_READERS = ("card", "sam", "hpc", "wallet")
+FIELD = "udp:127.0.0.1:54399"
+READY_S, LIMIT_S = 60.0, 3600.0
+AIM_S = 600.0
+SAMPLE = ("card.public.public-data", "sam.module.right", "hpc.card.certificate", "wallet.session.first-message-opens")
+BENCH = (sys.executable, "-m", "bench.cli")
+
+
+def present(stack: ExitStack, *what: str) -> None:
+    """A presenter as a process, which ends with the stack."""
+    process = subprocess.Popen([*BENCH, "present", *what], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    stack.callback(process.wait)
+    stack.callback(process.kill)
+
+
+def places(stack: ExitStack, folder: Path) -> list[str]:
+    """What ``--dut`` is given, once all of them can be met. Raises LinkError."""
+    service, bluetooth = stack.enter_context(PrivatePcscd(len(IN_READERS))), stack.enter_context(PrivateBluetooth())
+    os.environ.update({**service.env, **bluetooth.env})
+    for what, reader, port in zip(IN_READERS, service.readers, service.ports, strict=True):
+        present(stack, "vpcd", "--what", what, "--port", str(port), "--reader", reader, "--name", what)
+    code = folder / "code.png"
+    present(stack, "nfc", "--path", FIELD, "--name", "nfc")
+    present(stack, "ble", "--transport", bluetooth.transport, "--engagement", "png", "--out", str(code), "--name", "ble")
+    deadline_s = time.monotonic() + READY_S
+    while len(discover()) < len(IN_READERS) + 2 or not code.exists():
+        if time.monotonic() > deadline_s:
+            raise LinkError(f"after {READY_S:g} s there are only {', '.join(one.path.stem for one in discover())}")
+        time.sleep(0.1)
+    in_readers = [f"{what}=pcsc:{reader}" for what, reader in zip(IN_READERS, service.readers, strict=True)]
+    return [*in_readers, f"wallet=nfc:{FIELD}", f"wallet=qr:{code} + ble:"]
+
+
+def measure(only: Sequence[str] = ()) -> list[Figure]:
+    """How long it takes, and what the devices got. Raises LinkError."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.environ["XDG_RUNTIME_DIR"] = str(folder)
+        given = places(stack, folder)
+        command = [*BENCH, "conform", "--destructive", "--no-hands", "-n", str(len(given)), "--out", str(folder / "out")]
+        command += [*(f"--dut={one}" for one in given), *(f"--only={one}" for one in only)]
+        began_s = time.monotonic()
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=LIMIT_S, check=False)
+        took_s = time.monotonic() - began_s
+        report = json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
+    counts = Counter((one["kind"], one["device"].partition(":")[0], one["verdict"]) for one in report["verdicts"])
+    figures = [Figure("all devices, side by side", took_s, "s", "the aim", took_s / AIM_S)]
+    return figures + [Figure(f"{kind} over {way}: {verdict}", float(number), "cases")
+                      for (kind, way, verdict), number in sorted(counts.items())]
+
+
+def main() -> int:
+    """``./bench.sh bench conform_real [--json] [--sample]``. Exit code 3, and why, without pcscd, nfcpy or bleak."""
+    asked = options(__doc__).parse_args()
+    try:
+        figures = measure(SAMPLE if asked.sample else ())
+    except (LinkError, ImportError) as e:
+        sys.stderr.write(f"conform_real: not measured: {e}. './bench.sh setup test' installs what it needs\n")
+        return 3
+    show(figures, asked.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
