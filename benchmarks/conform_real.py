@@ -1,7 +1,8 @@
 """The conformance suite on our own devices behind real stacks, all in one go: pcscd, nfcpy, bleak.
 
-Card, SAM, professional's card and a phone in four readers of one PC/SC service, a phone before nfcpy, a phone behind its code and
-Bluetooth: each presented by a process of its own, and tried by ``vhc-bench conform`` as a vendor would, side by side.
+Cards of T=1 and T=0, SAM, professional's card and a phone in five readers of one PC/SC service, a phone before nfcpy, a phone
+behind its code and Bluetooth: each presented by a process of its own, and tried by ``vhc-bench conform`` as a vendor would, side
+by side.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from bench.stacks.pcscd import PrivatePcscd
 from benchmarks._table import Figure, options, show
 from virtual_devices.errors import LinkError
 
-IN_READERS = ("card", "sam", "hpc", "wallet")
+IN_READERS = (("card", "t1", ""), ("card", "t0", ";T=0"), ("sam", "t1", ""), ("hpc", "t1", ""), ("wallet", "t1", ""))
+"""What is presented, of which profile if it is a card, and how the moniker asks for its protocol."""
 FIELD = "udp:127.0.0.1:54399"
 READY_S, LIMIT_S = 60.0, 3600.0
 AIM_S = 600.0
@@ -42,8 +44,10 @@ def places(stack: ExitStack, folder: Path) -> list[str]:
     """What ``--dut`` is given, once all of them can be met. Raises LinkError."""
     service, bluetooth = stack.enter_context(PrivatePcscd(len(IN_READERS))), stack.enter_context(PrivateBluetooth())
     os.environ.update({**service.env, **bluetooth.env})
-    for what, reader, port in zip(IN_READERS, service.readers, service.ports, strict=True):
-        present(stack, "vpcd", "--what", what, "--port", str(port), "--reader", reader, "--name", what)
+    given = []
+    for (what, profile, use), reader, port in zip(IN_READERS, service.readers, service.ports, strict=False):
+        present(stack, "vpcd", "--what", what, "--profile", profile, "--port", str(port), "--reader", reader)
+        given.append(f"{what}=pcsc:{reader}{use}")
     code = folder / "code.png"
     present(stack, "nfc", "--path", FIELD, "--name", "nfc")
     present(stack, "ble", "--transport", bluetooth.transport, "--engagement", "png", "--out", str(code), "--name", "ble")
@@ -52,8 +56,7 @@ def places(stack: ExitStack, folder: Path) -> list[str]:
         if time.monotonic() > deadline_s:
             raise LinkError(f"after {READY_S:g} s there are only {', '.join(one.path.stem for one in discover())}")
         time.sleep(0.1)
-    in_readers = [f"{what}=pcsc:{reader}" for what, reader in zip(IN_READERS, service.readers, strict=True)]
-    return [*in_readers, f"wallet=nfc:{FIELD}", f"wallet=qr:{code} + ble:"]
+    return [*given, f"wallet=nfc:{FIELD}", f"wallet=qr:{code} + ble:"]
 
 
 def measure(only: Sequence[str] = ()) -> list[Figure]:
@@ -68,10 +71,10 @@ def measure(only: Sequence[str] = ()) -> list[Figure]:
         subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=LIMIT_S, check=False)
         took_s = time.monotonic() - began_s
         report = json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
-    counts = Counter((one["kind"], one["device"].partition(":")[0], one["verdict"]) for one in report["verdicts"])
+    counts = Counter((one["kind"], one["device"].partition(":")[0], one["channel"], one["verdict"]) for one in report["verdicts"])
     figures = [Figure("all devices, side by side", took_s, "s", "the aim", took_s / AIM_S)]
-    return figures + [Figure(f"{kind} over {way}: {verdict}", float(number), "cases")
-                      for (kind, way, verdict), number in sorted(counts.items())]
+    return figures + [Figure(f"{kind} by {way} over {channel}: {verdict}", float(number), "cases")
+                      for (kind, way, channel, verdict), number in sorted(counts.items())]
 
 
 def main() -> int:

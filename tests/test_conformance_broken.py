@@ -29,6 +29,8 @@ CASES = {
     Kind.WALLET: ("wallet.session.first-message-opens-the-session", "wallet.session.altered-first-message-ends-the-session",
                   "wallet.session.second-request-is-answered-in-the-same-session"),
 }
+COUNTS = "wallet.writing.batch-is-settled[sixty]"
+"""A case that counts from an empty wallet."""
 TOOLS = {"contact": "pcsc", "nfc": "", "ble": "dbus"}
 
 
@@ -54,9 +56,9 @@ class Agreeing:
         return True
 
 
-def dut(there: There, kind: Kind, channel: str) -> Dut:
+def dut(there: There, kind: Kind, channel: str, *, destructive: bool = False) -> Dut:
     means = Means(answers={"answer_s": ANSWER_S}, env=there.env, hands=Agreeing())
-    return Dut(suites()[kind], there.moniker, channel, means=means)
+    return Dut(suites()[kind], there.moniker, channel, destructive=destructive, means=means)
 
 
 def tried(dut: Dut, names: Sequence[str], before: Mapping[str, Callable[[], None]]) -> list[Result]:
@@ -118,6 +120,14 @@ def test_device_that_does_not_come_back_is_given_up_and_fails_once(there: There)
     assert {one.verdict for one in found[1:]} <= {OPEN, Verdict.ERROR}, judged(found)
     assert found[-1].status is Status.NOT_RUN and "not tried further" in found[-1].why
     assert sum(one.status is not Status.NOT_RUN or "not tried" not in one.why for one in found) <= GIVE_UP + 1
+
+
+@pytest.mark.needs("dbus")
+@pytest.mark.parametrize("there", ["ble"], indirect=True)
+def test_phone_over_bluetooth_is_as_at_first_before_each_case_that_changes_it(there: There) -> None:
+    there.mend()
+    found = tried(dut(there, Kind.WALLET, "ble", destructive=True), [COUNTS] * 2, {})
+    assert [one.verdict for one in found] == [Verdict.PASS] * 2, judged(found)
 
 
 @pytest.mark.needs("pcsc")

@@ -16,7 +16,7 @@ from bench.presenters.nfc import NfcPresenter
 from bench.presenters.nfc_radio import UdpRadio
 from bench.presenters.slotted import Slotted
 from bench.presenters.vpcd import VpcdPresenter
-from bench.reach import Means
+from bench.reach import GIVE_UP, Means
 from bench.sample_devices import Samples
 from bench.stacks.pcscd import PrivatePcscd
 from bench.timing import limits_of, timed
@@ -117,6 +117,16 @@ def test_phone_in_the_field_is_led_and_put_back(place: Place) -> None:
     assert {name: result.why for name, result in found.items() if result.verdict is not Verdict.PASS} == {}
     rows = [row for result in found.values() for row in result.rows if isinstance(row, ExchangeRow)]
     assert {(row.device, row.provenance) for row in rows} == {(moniker, "measured")}
+
+
+def test_card_is_not_given_up_for_cases_that_do_not_apply(place: Place) -> None:
+    """They find that out after a reset, and ask nothing more."""
+    dut = place.dut(Kind.CARD, f"pcsc:{place.readers['card']}", "contact")
+    found = tried(dut, "card.transport.t0-")
+    assert len(found) > GIVE_UP and {result.verdict for result in found.values()} == {Verdict.NOT_APPLICABLE}
+    for result in found.values():
+        dut.done(result)
+    assert not dut.way.given_up
 
 
 def test_device_that_is_not_there_is_given_up(place: Place) -> None:

@@ -127,14 +127,15 @@ class RealWay(Way):
     def done(self, result: Result) -> Result:
         """``why`` says, of an exchange that failed and decided, what the driver said of it."""
         rows = [row for row in result.rows if isinstance(row, ExchangeRow)]
-        if rows and rows[-1].outcome != Outcome.REPLIED.value and result.verdict is not Verdict.PASS:
+        unanswered = bool(rows) and rows[-1].outcome != Outcome.REPLIED.value
+        if unanswered and result.verdict is not Verdict.PASS:
             said = self.said(rows[-1].role)
             result = replace(result, why=f"{result.why} [{said}]") if said else result
         if rows:
             self._fell_silent = f"{result.case}: {result.why}" if rows[-1].outcome in _NO_ANSWER else ""
         if result.verdict is Verdict.PASS or any(map(self._answers, rows)):
             self._silent = 0
-        elif rows or result.verdict is Verdict.ERROR or _not_reached(result):
+        elif unanswered or result.verdict is Verdict.ERROR or _not_reached(result):
             self._silent, self._why = self._silent + 1, result.why
         return result
 
