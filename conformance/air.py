@@ -247,7 +247,7 @@ def lacking(mode: Mode) -> Mapping[str, Values]:
     for row in rows:
         name = row.name.value.lower()
         found[name] = {uuid: properties for uuid, properties in whole.items() if uuid != row.uuid}
-        for one in row.properties:
+        for one in (p for p in Property if p in row.properties):  # a set's order is another in each process
             less = row.properties - {one}
             found[f"{name}-{one.name.lower().replace('_', '-')}"] = {**whole, row.uuid: less}
     return found

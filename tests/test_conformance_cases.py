@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -71,6 +72,17 @@ def test_only_modules_with_cases_that_are_asked_for_are_looked_into() -> None:
     assert whole == {"test_sam_module", "test_sam_signing"}
     modules = {case.run.__module__: case.id for case in cases()}
     assert all(name.startswith(f"{subject_of(module)}.") for module, name in modules.items())
+
+
+def test_cases_come_in_the_same_order_in_every_process() -> None:
+    """Processes that share the cases out must agree on them, whatever their hashes of texts."""
+    tell = "from conformance.case import cases; print([case.id for case in cases()])"
+
+    def told(seed: str) -> str:
+        return subprocess.run([sys.executable, "-c", tell], cwd=ROOT, capture_output=True, text=True, check=True,
+                              env={**os.environ, "PYTHONHASHSEED": seed}).stdout
+
+    assert told("1") == told("2")
 
 
 def conform(*args: str) -> subprocess.CompletedProcess[str]:
