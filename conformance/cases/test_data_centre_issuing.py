@@ -422,6 +422,18 @@ def test_withdrawn_authorization_ends_the_wards_card(data_centre: DataCentreTest
     data_centre.expect("held again", code != "0", "a refusal", code)
 
 
+@case("P-AUT-08", "P-LIF-02", nature=Nature.INOPPORTUNE, zh="代理人手機掛失：授權隨之失效")
+def test_guardian_whose_phone_is_lost_has_no_authorization(data_centre: DataCentreTester) -> None:
+    """The guardian's card reported lost: the authorization for its key is invalid in the list, and so is the ward's card."""
+    phone, own = _guardian(data_centre)
+    body = _held(phone, own, _granted(data_centre))
+    _, found = authorization.read(body["authorization"])
+    _, credential = _credential(data_centre, body)
+    data_centre.equal("reported lost", data_centre.officer.report_lost(GUARDIAN_NO, "virtual"), "0")
+    data_centre.equal("status of both", (_status(data_centre, found.status), _status(data_centre, credential.status)),
+                      (Status.INVALID, Status.INVALID))
+
+
 @case("P-AUT-08", nature=Nature.ATTACK, zh="他人之授權、未知之授權不得持卡")
 def test_anothers_authorization_gives_no_card(data_centre: DataCentreTester) -> None:
     """Another guardian's authorization, one past its end and one that never was give no card."""
@@ -433,7 +445,9 @@ def test_anothers_authorization_gives_no_card(data_centre: DataCentreTester) -> 
     data_centre.expect("by somebody else", code != "0" and "issued" not in body, "a refusal", code)
     code, body = phone.ask("hold", {"card": own, "authorization": bytes(16)})
     data_centre.expect("one that never was", code != "0" and "issued" not in body, "a refusal", code)
+    data_centre.equal("what sync names", phone.done("sync")["authorizations"], [[CARD_NO, cti]])
     data_centre.later(days=1)
+    data_centre.equal("past its end", phone.done("sync")["authorizations"], [])
     code, body = phone.ask("hold", {"card": own, "authorization": cti})
     data_centre.expect("one past its end", code != "0" and "issued" not in body, "a refusal", code)
 

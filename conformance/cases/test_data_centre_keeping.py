@@ -55,11 +55,27 @@ def test_records_wait_for_the_phone_and_are_handed_out(data_centre: DataCentreTe
         code, raw, chains = _late(data_centre, holder)
         data_centre.equal("left", code, "0")
     data_centre.later(3600)
-    [late] = phone.done("sync")["late"][card]
+    told = phone.done("sync")["late"].get(card, [])
+    data_centre.equal("how many are handed out", len(told), 1)
+    late = told[0]
     data_centre.equal("records, chains, when they came", (late[1], late[2], late[3]), ([raw], chains, came_ns))
     data_centre.equal("no room for now", phone.done("receipts", {"card": card, "receipts": [[late[0], -4]]})["left"], 1)
     data_centre.equal("stored", phone.done("receipts", {"card": card, "receipts": [[late[0], 0]]})["left"], 0)
     data_centre.equal("afterwards", dict(phone.done("sync")["late"]), {})
+
+
+@case("P-LAT-01", nature=Nature.ATTACK, zh="本人卡片之紀錄不交予代理人手機")
+def test_records_for_the_holders_card_are_not_the_guardians(data_centre: DataCentreTester) -> None:
+    """What is left for the holder's own card is not handed to a guardian who holds a card of theirs."""
+    phone, card, holder = _phone(data_centre)
+    guardian = data_centre.phone()
+    own, _ = guardian.enrolled(GUARDIAN_NO, GUARDIAN.holder.id_no)
+    code, cti = data_centre.officer.grant(CARD_NO, GUARDIAN_NO, Relation.FAMILY, frozenset({Scope.BASIC}), 30)
+    data_centre.equal("granted", code, "0")
+    guardian.done("hold", {"card": own, "authorization": cti})
+    data_centre.equal("left", _late(data_centre, holder)[0], "0")
+    data_centre.equal("what the guardian is handed", dict(guardian.done("sync")["late"]), {})
+    data_centre.equal("what the holder is handed", list(phone.done("sync")["late"]), [card])
 
 
 @case("P-LAT-01", "P-ELE-10", nature=Nature.INOPPORTUNE, zh="換機後前卡之紀錄仍交付；不屬任何卡者丟棄")
@@ -269,6 +285,7 @@ def test_every_access_has_an_entry(data_centre: DataCentreTester) -> None:
     data_centre.equal("what the holder sees", found, [(operation, code) for (operation, _), code in zip(asked, codes,
                                                                                                         strict=True)])
     data_centre.equal("under which authorization", [e[4] for e in entries if e[2] == "begin-visit"], [under])
+    data_centre.equal("what came after it", {e[4] for e in entries if e[2] in dict(asked[1:])}, {b""})
     everything = b"".join(data_centre.officer.log(read_head(data_centre.officer.head(), None).size))
     for field in (CARD_NO, ID_NO, HOLDER.holder.name):
         data_centre.expect("no personal field in it", field.encode() not in everything, "pseudonyms", field)

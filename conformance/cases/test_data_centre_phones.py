@@ -244,9 +244,11 @@ def test_reached_by_telephone_applies_and_activates(data_centre: DataCentreTeste
     phone = data_centre.phone()
     phone.done("send-code", {"card_no": CARD_NO, "given": REACHED})
     data_centre.later(299)
-    code, body = _applied(phone, {**REACHED, "one_time_code": data_centre.officer.telephone(CARD_NO)})
+    once = {**REACHED, "one_time_code": data_centre.officer.telephone(CARD_NO)}
+    code, body = _applied(phone, once)
     data_centre.equal("code of the application", code, "0")
     phone.done("activate", {"card": body["card"]})
+    data_centre.equal("the same code for another act", phone.ask("report-lost", {"card_no": CARD_NO, "given": once})[0], "1013")
 
 
 @case("P-IDN-01", nature=Nature.INVALID, zh="未知電話號碼者不發驗證碼")
@@ -308,7 +310,9 @@ def test_challenge_is_good_once_and_for_ten_minutes(data_centre: DataCentreTeste
     data_centre.expect("it is another then", second != first)
     data_centre.equal("the first one is used up", phone.ask("apply", {**wrong, "given": FACTS})[0], "1024")
     third = phone.challenge()
-    data_centre.later(601)
+    data_centre.later(599)
+    data_centre.equal("before ten minutes are over", phone.challenge(), third)
+    data_centre.later(2)
     arguments = {"card_no": CARD_NO, "given": FACTS, "attestation": phone.attestation(third)}
     data_centre.equal("after ten minutes", phone.ask("apply", arguments)[0], "1024")
     data_centre.expect("and another is given", phone.challenge() != third)

@@ -15,6 +15,7 @@ from virtual_devices.mdoc.carriers import Carrier, NfcCarrier
 from virtual_devices.mdoc.ndef import Record as NdefRecord
 from virtual_devices.mdoc.ndef import Tnf
 from virtual_devices.mdoc.ndef import encode as encode_ndef
+from virtual_devices.mdoc.tagged import dumps
 
 NOT_READ, NOT_A_CARD = "4043", "4033"
 
@@ -179,6 +180,23 @@ def test_tag_that_cannot_be_written_is_not_written(reader: ReaderTester) -> None
     reader.refused(told, NOT_READ)
     written = [one for one in shown.commands if Command.parse(one).ins == type4.UPDATE_BINARY]
     reader.equal("writes", len(written), 0)
+
+
+@case("P-HND-02", "P-ENG-05", "P-GEN-08", nature=Nature.INVALID, zh="標籤內之交遞資料無法解讀", channels=("nfc",), each=lambda: {
+    name: Each(raw, says, f"交遞資料：{name}")
+    for name, raw, says in (
+        ("noise", b"\xff\xff", "What is no CBOR."),
+        ("no-map", b"\x80", "An array in the place of the map."),
+        ("too-long", dumps({0: "1.1", 9: bytes(4096)}), "More than 4096 bytes."),
+    )})
+def test_engagement_of_a_tag_that_is_none_ends_it(reader: ReaderTester, raw: bytes) -> None:
+    """A tag whose handover is right and whose engagement cannot be read: nothing of a session is sent to the card."""
+    reader.give_lists()
+    hs = handover.make_select(raw, [NfcCarrier(MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES)])
+    told, shown = reader.present(Task.REGISTER, Script(hs=hs))
+    reader.refused(told, NOT_READ)
+    reader.equal("messages sent to the card", len(shown.heard), 0)
+    reader.right()
 
 
 # -- retrieval over NFC
