@@ -40,7 +40,7 @@ class Faulty:
         self.alive = True
         self._clock: Clock | None = None
         self._near, far = FORK.Pipe()
-        self._child = FORK.Process(target=_live, args=(far, suite, world, channel, mutant, watched), daemon=True)
+        self._child = FORK.Process(target=_live, args=(far, self._near, suite, world, channel, mutant, watched), daemon=True)
         self._child.start()
         far.close()
 
@@ -117,7 +117,10 @@ class _Way:
         return Attempt(Outcome(outcome), 0, reply)
 
 
-def _live(near: Connection, suite: Suite, world: World, channel: str, mutant: Mutant | None, watched: bool) -> None:
+def _live(
+    near: Connection, parents: Connection, suite: Suite, world: World, channel: str, mutant: Mutant | None, watched: bool,
+) -> None:
+    parents.close()  # which was copied: this process ends when the other one does
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123  # a faulty device's traceback is nobody's
     with ExitStack() as stack:
         if mutant is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from conformance.case import Each, Nature, case
 from conformance.kinds.reader import ReaderTester, Script, Task
 from conformance.references.reader import Wants
-from conformance.scripted import MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES, Answer
+from conformance.scripted import MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES, Answer, ScriptedCard
 from virtual_devices.apdu import Command
 from virtual_devices.link import Outcome
 from virtual_devices.mdoc import handover, tnep, type4
@@ -121,6 +121,11 @@ def test_negotiated_handover_is_answered(reader: ReaderTester) -> None:
     reader.right()
 
 
+def _written(shown: ScriptedCard) -> bool:
+    """Whether the tag was given a whole request."""
+    return shown.asked_first is not None and shown.asked_first.handover is not None and shown.asked_first.handover.hr is not None
+
+
 class _Odd(handover.NegotiatedHandover):
     """A tag of a negotiated handover that says another thing in the place of its answer to select, or to the request."""
 
@@ -169,6 +174,21 @@ def test_request_that_does_not_fit_the_tag_is_not_written(reader: ReaderTester) 
     longest = max((len(Command.parse(one).data) for one in shown.commands if Command.parse(one).ins == type4.UPDATE_BINARY),
                   default=0)
     reader.expect("the longest write", longest <= offer + 2, offer + 2, longest)
+
+
+@case("P-TAG-02", nature=Nature.LIMIT, zh="讀取者之要求恰滿標籤之檔案", channels=("nfc",))
+def test_request_that_fills_the_tag_is_written(reader: ReaderTester) -> None:
+    """A request that is as long as the tag's file is written; the answer, which is longer, is then not read."""
+    reader.give_lists()
+    told, usual = reader.present(Task.REGISTER, Script(negotiated=lambda raw: handover.NegotiatedHandover(raw, _first)))
+    reader.done(told)
+    assert usual.asked_first is not None and usual.asked_first.handover is not None
+    asked = usual.asked_first.handover.hr or b""
+    full = _cc(11, (len(asked) + 2).to_bytes(2, "big"))[:14] + b"\0"
+    negotiated = Script(negotiated=lambda raw: handover.NegotiatedHandover(raw, _first), fate=_answering(READ_CC, full))
+    told, shown = reader.present(Task.REGISTER, negotiated)
+    reader.refused(told, NOT_READ)
+    reader.equal("requests that were written", sum(_written(one) for one in (usual, shown)), 2)
 
 
 @case("P-TAG-02", nature=Nature.INVALID, zh="協商交遞而標籤不可寫", channels=("nfc",))

@@ -198,6 +198,15 @@ def test_consultation_is_asked_by_sam_and_professional(reader: ReaderTester) -> 
     reader.equal("signers", roles, [Role.SAM, Role.SAM, Role.PHYSICIAN])
 
 
+@case("P-RDR-02", "P-ELE-09", nature=Nature.VALID, zh="領藥：只要求調劑所需")
+def test_dispensing_asks_what_it_may(reader: ReaderTester) -> None:
+    """A pharmacy asks for prescriptions and allergies, and for nothing else that a physician reads."""
+    told, card = reader.present(Task.COLLECT)
+    reader.done(told)
+    wanted = {space: sorted(names) for space, names in vhc.DISPENSING.items()}
+    reader.equal("elements", {s: sorted(n) for s, n in _elements(card.requests[0]).items()}, wanted)
+
+
 @case("P-VER-04", "P-VER-02", "P-REQ-03", nature=Nature.ATTACK, zh="僅懂 1.0 版之卡片：不要求醫療資料")
 def test_card_of_version_1_0_is_not_asked_for_medical_data(reader: ReaderTester) -> None:
     """A card that says it knows "1.0" only is asked with the SAM alone, and what needs a professional is not shown."""
@@ -320,6 +329,10 @@ def _structures() -> Mapping[str, Each]:
         found: dict[str, Any] = body["documents"][0]
         return found
 
+    def others(body: dict[str, Any]) -> dict[str, Any]:
+        issued = {"issuerAuth": first(body)["issuerSigned"]["issuerAuth"]}
+        return {**first(body), "docType": "org.example.another.1", "issuerSigned": issued}
+
     rows: Mapping[str, tuple[Callable[[dict[str, Any]], object], str, tuple[str, ...]]] = {
         "no-version": (lambda b: b.pop("version"), NOT_READ, ("P-RSP-01",)),
         "version-number": (lambda b: b.update(version=1), NOT_READ, ("P-RSP-01", "P-GEN-08")),
@@ -327,7 +340,11 @@ def _structures() -> Mapping[str, Each]:
         "status-99": (lambda b: b.update(status=99), NOT_READ, ("P-RSP-01", "P-GEN-08")),
         "documents-map": (lambda b: b.update(documents={}), NOT_READ, ("P-GEN-08",)),
         "document-number": (lambda b: b.update(documents=[7]), NOT_READ, ("P-GEN-08",)),
-        "nine-documents": (lambda b: b.update(documents=b["documents"] * 9), NOT_READ, ("P-RSP-01",)),
+        "eight-documents": (lambda b: b["documents"].extend([others(b)] * 7), "0", ("P-RSP-01", "P-CBR-03")),
+        "nine-documents": (lambda b: b["documents"].extend([others(b)] * 8), NOT_READ, ("P-RSP-01",)),
+        "auth-of-neither-kind": (lambda b: first(b)["deviceSigned"].update(deviceAuth={"deviceSeal": b""}), NOT_READ,
+                                 ("P-GEN-08",)),
+        "auth-number": (lambda b: first(b)["deviceSigned"].update(deviceAuth={"deviceSignature": 7}), NOT_READ, ("P-GEN-08",)),
         "errors-list": (lambda b: first(b).update(errors=[1]), NOT_READ, ("P-GEN-08",)),
         "error-text": (lambda b: first(b).update(errors={vhc.BASIC: {"name": "no"}}), NOT_READ, ("P-ERR-01", "P-GEN-08")),
         "document-error-text": (lambda b: b.update(documentErrors=[{vhc.DOCTYPE: "no"}]), NOT_READ, ("P-ERR-01", "P-GEN-08")),

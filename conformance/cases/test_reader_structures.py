@@ -25,6 +25,7 @@ from conformance.vectors.world import CARD_NO, INSTITUTION, STATUS_URI, Reader, 
 from virtual_devices import cwt, vhc
 from virtual_devices.apdu import Command
 from virtual_devices.authorization import Purpose, Scope
+from virtual_devices.certificates import DOCUMENT_SIGNER
 from virtual_devices.clock import NS, from_datetime
 from virtual_devices.cose import KCWT, X5CHAIN, decode
 from virtual_devices.link import Outcome
@@ -32,7 +33,7 @@ from virtual_devices.mdoc import type4
 from virtual_devices.mdoc.mso import StatusReference
 from virtual_devices.mdoc.request import DeviceRequest
 from virtual_devices.mdoc.tagged import dumps, read_map, tdate
-from virtual_devices.pki import Role
+from virtual_devices.pki import READER_AUTHENTICATION, Identity, Role
 from virtual_devices.qr import card
 from virtual_devices.status_list import MAX_PACKED_BYTES, MEDIA_TYPE
 from virtual_devices.write_back import Kind, Record, holder_of
@@ -88,6 +89,10 @@ def _codes() -> Mapping[str, Each]:
         "card-no-status": (claims(lambda values: values.pop(cwt.STATUS)), "The card has no place in a list.", ("P-QRC-02",)),
         "card-no-id": (claims(lambda values: values.pop(cwt.CTI)), "The card has no number.", ("P-QRC-02",)),
         "data-list": (claims(lambda values: values.update({card.DATA: [1]})), "The card's data are a list.", ("P-QRC-02",)),
+        "data-numbers": (claims(lambda values: values.update({card.DATA: list(range(1, 9))})),
+                         "The card's data are the list of their numbers.", ("P-QRC-02",)),
+        "data-key-true": (data(lambda found: found.update({True: found.pop(1)})), "A key of the card's data is a truth value.",
+                          ("P-QRC-02",)),
         "data-key-text": (data(lambda found: found.update({"more": 1})), "A key of the card's data is a text.", ("P-QRC-02",)),
         "data-less": (data(lambda found: found.pop(8)), "The card's data lack the last field.", ("P-QRC-02",)),
         "name-number": (data(lambda found: found.update({2: 7})), "The name is a number.", ("P-QRC-02",)),
@@ -97,6 +102,8 @@ def _codes() -> Mapping[str, Each]:
                            ("P-QRC-12",)),
         "date-text": (data(lambda found: found.update({4: "19580203"})), "The birth date is a text.", ("P-QRC-02",)),
         "date-nothing": (data(lambda found: found.update({4: 0})), "The birth date is 0.", ("P-QRC-02",)),
+        "date-endless": (data(lambda found: found.update({4: 1 << 63})), "The birth date is beyond every calendar.",
+                         ("P-QRC-02", "P-GEN-08")),
         "date-long": (data(lambda found: found.update({4: 100_000_101})), "The birth date has nine digits.", ("P-QRC-02",)),
     }
     return {name: Each(make, says, f"條碼結構：{name}", clauses) for name, (make, says, clauses) in rows.items()}
@@ -112,6 +119,17 @@ def test_structure_of_a_code_is_judged(reader: ReaderTester, make: Callable[[Pho
     reader.equal("for whom", told.for_whom, "")
     told = reader.scan(phone.show().decode())
     reader.equal("the right code", (told.code, told.card_no), ("0", CARD_NO))
+
+
+@case("P-QRC-08", nature=Nature.ATTACK, zh="用過之條碼：記到失效後 30 秒", channels=("ble",), when='"qr" in media')
+def test_code_that_was_used_is_remembered_to_its_last_moment(reader: ReaderTester) -> None:
+    """A code that is shown again in the last second of its skew, long after it was used, is known."""
+    reader.give_lists()
+    phone, begun_ns = Phone(reader.world), reader.reader.now_ns()
+    text = phone.show(at_ns=begun_ns, lifetime_s=60).decode()
+    reader.equal("the first time", reader.scan(text).code, "0")
+    reader.at(begun_ns + 89 * NS)
+    reader.refused(reader.scan(text), "1020")
 
 
 # -- lists
@@ -138,6 +156,21 @@ def _lists() -> Mapping[str, Each]:
     return {name: Each((change, taken), says, f"狀態清單結構：{name}", at_bound if taken else usual,
                        Nature.LIMIT if taken else Nature.INVALID)
             for name, (change, says, taken) in rows.items()}
+
+
+@case("P-STA-01", "P-STA-06", nature=Nature.INVALID, zh="狀態清單：標頭另有型別，或非權杖")
+def test_message_that_is_no_list_is_not_taken(reader: ReaderTester) -> None:
+    """What says that it is of another type, and what is no message, is no list: the card is served and marked."""
+    world = reader.world
+    seconds = cwt.seconds(world.now_ns)
+    claims: dict[int | str, Any] = {cwt.SUB: STATUS_URI, cwt.IAT: seconds, cwt.EXP: seconds + LIFE_S, cwt.TTL: TTL_S,
+                                    cwt.STATUS_LIST: {"bits": 2, "lst": cards().compressed()}}
+    other = cwt.make(world.centre.key, claims, protected={16: card.MEDIA_TYPE}, unprotected={X5CHAIN: list(world.centre.chain)})
+    for raw in (other.to_bytes(), b"\xff\xff"):
+        reader.give_lists(raw)
+    told, _ = reader.present()
+    reader.done(told)
+    reader.equal("marked for reconciliation", told.marked, True)
 
 
 @case(nature=Nature.INVALID, zh="狀態清單：簽章正確而結構有誤", each=_lists)
@@ -201,6 +234,19 @@ def _dates(**changed: Callable[[World], int]) -> Callable[[World], bytes]:
     return _mso(change)
 
 
+def _swapped(_: World, mso: dict[str, Any]) -> None:
+    digests = mso["valueDigests"][vhc.BASIC]
+    first, second = sorted(digests)[:2]
+    digests[first], digests[second] = digests[second], digests[first]
+
+
+def _by_another_purpose(world: World) -> bytes:
+    key = world.signer.key
+    leaf = world.leaf(DOCUMENT_SIGNER, "document signer", key.public_key(), [Role.DOCUMENT_SIGNER.oid], [READER_AUTHENTICATION],
+                      by_iaca=True)
+    return dumps(world.credential(signer=Identity(key, (leaf,)), from_ns=world.now_ns).item())
+
+
 def _window(world: World) -> tuple[int, int]:
     leaf = x509.load_der_x509_certificate(world.signer.chain[0])
     return from_datetime(leaf.not_valid_before_utc), from_datetime(leaf.not_valid_after_utc)
@@ -220,6 +266,11 @@ SKEW_NS = 30 * NS
          Nature.INVALID),
         ("digest-by-text", _mso(lambda _, m: m["valueDigests"][vhc.BASIC].update({"x": bytes(32)})), NOT_A_CARD,
          "A digest stands under a text.", ("P-MSO-03",), Nature.INVALID),
+        ("digests-swapped", _mso(_swapped), NOT_A_CARD, "Two elements' digests stand in each other's place.", ("P-BEL-01",),
+         Nature.ATTACK),
+        ("no-status", _mso(lambda _, m: m.pop("status")), "0", "It names no place in a list.", ("P-BEL-03",), Nature.VALID),
+        ("signer-for-readers", _by_another_purpose, NOT_A_CARD, "Its signer's certificate is for readers (extendedKeyUsage).",
+         ("P-CRT-07", "P-MSO-02"), Nature.ATTACK),
         ("digest-text", _mso(lambda _, m: m["valueDigests"][vhc.BASIC].update({9999: "x"})), NOT_A_CARD,
          "A digest is a text.", ("P-MSO-03",), Nature.INVALID),
         ("signed-first-second", _dates(signed=lambda w: _window(w)[0] - SKEW_NS), "0",
