@@ -44,6 +44,12 @@ class Faulty:
         self._child.start()
         far.close()
 
+    @property
+    def process(self) -> int:
+        """The number of its process."""
+        assert self._child.pid is not None
+        return self._child.pid
+
     def new(self, name: str) -> Any:
         """Another device, as its tester sees it. TimeoutError when it cannot even be set up."""
         values = self.ask("new", name)
@@ -75,8 +81,8 @@ class Faulty:
 
     def close(self) -> None:
         self._near.close()
-        if self._child.pid is not None and self._child.is_alive():
-            os.kill(self._child.pid, signal.SIGKILL)
+        if self._child.is_alive():
+            os.kill(self.process, signal.SIGKILL)
         self._child.join()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +20,9 @@ from conformance.mutants import idle
 from conformance.mutants.by_hand import by_hand, read, tables
 from conformance.mutants.operators import Family, mutants_of
 from conformance.mutants.places import Place
-from conformance.mutants.remembered import Memory, key, remembered
+from conformance.mutants.remembered import Memory, key
 from conformance.vectors.world import World
+from conformance.verdict import Verdict
 from virtual_devices.errors import UsageError
 
 ROW = """family = "leak"
@@ -73,17 +76,52 @@ def test_check_that_says_yes_or_no_is_a_refusal() -> None:
     ]
 
 
-def test_fault_by_hand_is_found_where_it_is_remembered() -> None:
-    suite = suites()[Kind.WALLET]
-    mutant = next(m for m in by_hand(Kind.WALLET) if m.id == "crypto:nonce-fixed")
-    case, channel = remembered(Kind.WALLET).first[key(mutant)]
-    trial = Trial(suite, channel, World(1))
-    assert trial.finds(mutant, [c for c in trial.cases if c.id == case]) == case
-    sound = Faulty(suite, World(1), channel, None)
+FOUND = (
+    (Kind.CARD, "authentication:Authenticator.forget proof-survives-power", "authentication.right-proof-opens"),
+    (Kind.SAM, "sam.sam:Sam._names_the_card sam-signs-for-any-card",
+     "signing.visit-is-stated-of-the-card-that-proved-itself"),
+    (Kind.HPC, "hpc.hpc:Hpc._perform_security_operation hpc-signs-without-pin", "card.nothing-is-signed-after-a-wrong-pin"),
+    (Kind.WALLET, "mdoc.session:Cipher.seal nonce-fixed", "consent.consent-without-a-proof-is-none"),
+    (Kind.READER, "mdoc.response:_not_authorised device-signs-anything", "vectors.response-is-judged[not-authorised]"),
+    (Kind.DATA_CENTRE, "cloud.core:DataCentre.begin_visit visit-begun-twice", "messages.request-id-of-another-visit-is-refused"),
+    (Kind.CONTROL_SOFTWARE, "reader.cshis.software:perform left-out", "calls.call-before-the-port-is-open-is-refused"),
+    (Kind.CLINIC, "institution.uploads:_send left-out return", "uploads.upload-is-done-by-a-report-only[refuses-9060]"),
+    (Kind.PHARMACY, "reader.dispensing:dispense left-out",
+     "dispensing.dispensing-without-an-answer-is-told-later-once[down-forbidden]"),
+)
+"""One fault of each kind's device, by the beginning of its key, and a case that finds it."""
+
+
+def test_every_kind_has_its_fault_that_is_found() -> None:
+    assert {kind for kind, _, _ in FOUND} == set(suites())
+
+
+@pytest.mark.parametrize(("kind", "fault", "name"), FOUND, ids=[kind.value for kind, _, _ in FOUND])
+def test_fault_is_found_and_the_device_without_it_passes(kind: Kind, fault: str, name: str) -> None:
+    suite = suites()[kind]
+    trial = Trial(suite, suite.channels[0], World(1))
+    case = next(c for c in trial.cases if c.id == f"{kind.value}.{name}")
+    faults = [mutant for mutant in all_mutants(suite) if key(mutant).startswith(fault)]
+    assert any(trial.finds(mutant, [case]) for mutant in faults)
+    sound = Faulty(suite, World(1), suite.channels[0], None)
     try:
-        assert trial.tried(next(c for c in trial.cases if c.id == case), sound).why == ""
+        assert trial.tried(case, sound).verdict is Verdict.PASS
     finally:
         sound.close()
+
+
+def test_device_that_hangs_or_dies_is_asked_once() -> None:
+    suite = suites()[Kind.SAM]
+    device = Faulty(suite, World(1), "contact", None)
+    try:
+        device.new("a name")
+        os.kill(device.process, signal.SIGKILL)
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                device.ask("new", "another")
+        assert not device.alive
+    finally:
+        device.close()
 
 
 def some() -> Checked:
