@@ -43,7 +43,7 @@ _SHOWN = 20
 
 def page(report: Mapping[str, Any], words: Catalogue) -> str:
     """The page as HTML, in the words of a catalogue."""
-    devices = words.join([_named(d, words) for d in report["devices"]]) or "–"
+    devices = _named(report["devices"], words) or "–"
     real = any(d["real"] for d in report["devices"])
     head = Head(
         words.say("Virtual NHI card bench, conformance report"), devices,
@@ -64,10 +64,17 @@ def page(report: Mapping[str, Any], words: Catalogue) -> str:
     return document(head, sections, words, styles)
 
 
-def _named(device: Mapping[str, Any], words: Catalogue) -> str:
-    """As its maker calls it, else where it is."""
-    own = " ".join(device[part] for part in ("maker", "model", "firmware") if device[part])
-    return own or f"{_kind(device['kind'], words)} ({device['device']})"
+def _named(devices: Iterable[Mapping[str, Any]], words: Catalogue) -> str:
+    """As their makers call them, else by kind and where they are."""
+    own: list[str] = []
+    others: dict[str, list[str]] = {}
+    for device in devices:
+        named = " ".join(device[part] for part in ("maker", "model", "firmware") if device[part])
+        if named:
+            own.append(named)
+        else:
+            others.setdefault(device["device"], []).append(_kind(device["kind"], words))
+    return words.join([*own, *(f"{words.join(kinds)} ({where})" for where, kinds in others.items())])
 
 
 def _kind(kind: str, words: Catalogue) -> str:
