@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +16,10 @@ from virtual_devices.errors import UsageError
 from virtual_devices.trace import ExchangeRow, FrameRow
 
 T = TypeVar("T")
-CAPTURE, FRAMES = "capture.pcapng", "capture.csv"
+Noted = tuple[int, ExchangeRow, Sequence[FrameRow]]
+"""Number of a row, the row, and the frames that were recorded of it."""
+Names = Mapping[int, tuple[str, str, str]]
+CAPTURE, FRAMES, REPORT = "capture.pcapng", "capture.csv", "report.json"
 SAYS = (
     "Made from the rows of a run by vhc-bench. Of frames on the interfaces 'nfc frames' and 'ble frames' the comment says "
     "whether they were recorded or are reconstructed."
@@ -33,16 +37,18 @@ MASKED = " Personal data is masked by asterisks."
 def command(
     run_directory: Path, out: Path | None, replication: int, visit: str, no_frames: bool, keep_personal_data: bool,
 ) -> None:
-    """Make a capture of RUN's exchanges over every medium, for Wireshark.
+    """Make a capture of RUN's exchanges over every medium, for Wireshark. RUN: a run, or what 'conform --out' left.
 
     \b
     Examples:
       vhc-bench capture runs/clinic_morning-1-1
       tshark -r runs/clinic_morning-1-1/capture.pcapng -Y 'iso7816.apdu.ins == 0xa4'
       tshark -r runs/clinic_morning-1-1/capture.pcapng -Y 'frame.comment contains "row 17:"'
+      vhc-bench capture certified
 
     Beside FILE stands a table (.csv) of the first and the last frame of each row of tables/exchanges.parquet, rows counted from
-    0. The same run gives the same bytes. What is masked, and which frames are reconstructed: docs/reference/capture.md.
+    0; of a conformance report, with the case, the device and the channel of each exchange. The same run gives the same bytes.
+    What is masked, and which frames are reconstructed: docs/reference/capture.md.
     """
     target = out or run_directory / CAPTURE
     packets, rows = capture(
@@ -59,11 +65,12 @@ def capture(
     from bench.capturing.pcapng import write
 
     capturing = Capturing(keep=keep, frames=frames)
-    noted = recorded(run_directory, replication) if frames else {}
-    framed = [
-        capturing.of(number, row, noted.get((row.session, row.role, row.at_ns), ()))
-        for number, row in exchanges(run_directory, replication, visit)
-    ]
+    names, rows = _tried(run_directory, visit) if (run_directory / REPORT).is_file() else ({}, None)
+    if rows is None:
+        noted = recorded(run_directory, replication) if frames else {}
+        rows = ((number, row, noted.get((row.session, row.role, row.at_ns), ()))
+                for number, row in exchanges(run_directory, replication, visit))
+    framed = [capturing.of(number, row, found if frames else ()) for number, row, found in rows]
     if not framed:
         raise UsageError(f"{run_directory}: no exchange of replication {replication}" + (f" in visit {visit}" if visit else ""))
     packets = in_time(framed)
@@ -74,7 +81,7 @@ def capture(
         spans[row] = (spans.get(row, (frame, frame))[0], frame)
     try:
         _put(target, out.getvalue())
-        _put(target.with_suffix(".csv"), _table(spans))
+        _put(target.with_suffix(".csv"), _table(spans, names))
     except OSError as e:
         raise UsageError(f"{target} cannot be written: {e.strerror or e}") from e
     return len(packets), len(framed)
@@ -102,6 +109,21 @@ def recorded(run_directory: Path, replication: int) -> dict[tuple[str, str, int]
     return {key: sorted(frames, key=lambda frame: frame.after_ns) for key, frames in found.items()}
 
 
+def _tried(folder: Path, case: str) -> tuple[Names, Iterable[Noted]]:
+    """Case, device and channel of each exchange of a conformance report, and the exchanges; of one case where it is named. Raises
+    UsageError."""
+    from bench.capturing.conformed import conformed
+    from bench.conform_report import captures_of
+
+    try:
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        found = [each for each in enumerate(conformed(report["made"]["at"], captures_of(folder))) if case in ("", each[1].case)]
+    except (OSError, ValueError, LookupError, TypeError) as e:
+        raise UsageError(f"{folder}: it is no conformance report with its exchanges: {type(e).__name__}: {e}") from e
+    return ({number: (one.case, one.device, one.channel) for number, one in found},
+            [(number, one.row, one.frames) for number, one in found])
+
+
 def _rows(path: Path, kind: type[T]) -> Iterator[T]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -115,11 +137,12 @@ def _rows(path: Path, kind: type[T]) -> Iterator[T]:
         raise UsageError(f"{path} cannot be read: {e}") from e
 
 
-def _table(spans: dict[int, tuple[int, int]]) -> bytes:
+def _table(spans: Mapping[int, tuple[int, int]], names: Names) -> bytes:
+    """``names``: of a row, where rows are a conformance report's."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("row", "first_frame", "last_frame"))
-    writer.writerows((row, *span) for row, span in sorted(spans.items()))
+    writer.writerow(("row", "first_frame", "last_frame", *(("case", "device", "channel") if names else ())))
+    writer.writerows((row, *span, *names.get(row, ())) for row, span in sorted(spans.items()))
     return out.getvalue().encode()
 
 

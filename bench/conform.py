@@ -51,6 +51,8 @@ _EXITS = {
 @click.option("--lab", type=click.Path(path_type=Path), metavar="FILE",
               help="A laboratory file: its devices' names can then be given for monikers.")
 @click.option("--keep-personal-data", "personal", is_flag=True, help="Keep the bytes of a real device's messages as evidence.")
+@click.option("--frames", is_flag=True,
+              help="Of real devices over NFC and Bluetooth: the frames below the messages, too, for 'vhc-bench capture DIR'.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Write report.html, report.json, verdicts.json, junit.xml and every exchange there.")
 @click.option("--sign", "key", type=click.Path(path_type=Path), metavar="FILE",
@@ -71,7 +73,7 @@ _EXITS = {
 @click.option("--json", "as_json", is_flag=True, help="Results, list or self-check as JSON on standard output.")
 def command(
     given: tuple[str, ...], channels: tuple[str, ...], pics: tuple[Path, ...], pixit: tuple[Path, ...], only: tuple[str, ...],
-    destructive: bool, latency: str, robot: str, no_hands: bool, lab: Path | None, personal: bool, out: Path | None,
+    destructive: bool, latency: str, robot: str, no_hands: bool, lab: Path | None, personal: bool, frames: bool, out: Path | None,
     key: Path | None, laboratory: str, expected_file: Path | None, lang: str, processes: int, listing: bool, self_check: bool,
     remember: bool, schema_of: str | None, seed: int, as_json: bool,
 ) -> None:
@@ -107,8 +109,10 @@ def command(
         sys.exit(_check_itself(only, processes, as_json, out, lang, remember))
     if key is not None and out is None:
         raise UsageError("--sign signs the report that --out DIR writes: give both")
+    if frames and out is None:
+        raise UsageError("--frames adds to the exchanges that --out DIR writes: give both")
     asked = Asked(given, channels, only, pics, pixit, destructive, latency, robot, no_hands, seed, laboratory, lang, personal,
-                  lab)
+                  lab, frames)
     places = asked.check()  # wrong use is told before anything starts
     expected = _expected(expected_file)
     results = _run(asked, max(processes, places), quiet=as_json, exchanges=out is not None)

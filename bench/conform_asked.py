@@ -41,6 +41,7 @@ class Asked:
     language: str = "en"
     personal: bool = False
     lab: Path | None = None
+    frames: bool = False
 
     def check(self) -> int:
         """Raises UsageError, or ScenarioFaults for a declaration, before anything starts. How many physical devices there are:
@@ -71,7 +72,7 @@ class Asked:
             *(f"--pixit={path.absolute()}" for path in self.pixit), *["--destructive"] * self.destructive,
             f"--latency={latency}", f"--hands={self.robot}", *["--no-hands"] * self.no_hands,
             *["--keep-personal-data"] * self.personal, f"--conformance-seed={self.seed}", f"--conformance-lang={self.language}",
-            *([f"--lab={self.lab.absolute()}"] if self.lab is not None else []),
+            *([f"--lab={self.lab.absolute()}"] if self.lab is not None else []), *["--conformance-frames"] * self.frames,
         ]
 
     def modules(self) -> list[str]:

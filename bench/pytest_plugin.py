@@ -40,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--latency", default="", metavar="FILE", help="limits of latency to try: a TOML file, or 'example'")
     group.addoption("--keep-personal-data", action="store_true", help="keep the bytes of a real device's messages")
     group.addoption("--conformance-exchanges", action="store_true", help="every exchange is in --conformance-results, too")
+    group.addoption("--conformance-frames", action="store_true", help="and the frames below it, of a real device")
     group.addoption("--conformance-seed", type=int, default=1, metavar="N", help="seed of the virtual parts")
     group.addoption("--lab", metavar="FILE", help="a laboratory file: its devices' names can be given for monikers")
     group.addoption("--conformance-results", metavar="FILE", help="write what became of each case there, as JSON")
@@ -96,6 +97,7 @@ def _devices(config: pytest.Config) -> Mapping[Kind, list[Dut]]:
     """The devices under test, found once."""
     if _DEVICES not in config.stash:
         from bench.duts import duts
+        from bench.frames import ASKED
         from bench.hands import hands
         from bench.laboratory import load
         from bench.reach import Means
@@ -107,7 +109,8 @@ def _devices(config: pytest.Config) -> Mapping[Kind, list[Dut]]:
             config.stash[_DEVICES] = duts(
                 option("--dut"), option("--dut-channel"), pics=option("--pics"), pixit=option("--pixit"),
                 destructive=option("--destructive"), laboratory=load(Path(option("--lab"))) if option("--lab") else None,
-                means=Means(option("--conformance-seed"), keep=option("--keep-personal-data"), hands=who),
+                means=Means(option("--conformance-seed"), keep=option("--keep-personal-data"), hands=who,
+                            env={ASKED: "1"} if option("--conformance-frames") else None),
             )
         except UsageError as e:
             raise pytest.UsageError(str(e)) from None

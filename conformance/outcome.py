@@ -17,7 +17,7 @@ import rfc8785
 from conformance.case import Case
 from conformance.tester import Result, shown
 from conformance.verdict import Status, Verdict
-from virtual_devices.trace import ExchangeRow, Row
+from virtual_devices.trace import ExchangeRow, FrameRow, Row
 
 FRAMES = 6
 """So many of the last exchanges of what did not pass stand in the report itself."""
@@ -73,19 +73,31 @@ def outcome(case: Case, result: Result, device: str, channel: str, *, masked: bo
 
 def capture(case: str, result: Result, device: str, channel: str, *, masked: bool = False) -> bytes:
     """One line: which case on which device over which channel, and its exchanges in order, in RFC 8785's form; times since the
-    first of them."""
+    first of them. ``frames``: those that carried an exchange, where they were asked for; of masked ones the heads."""
     rows = _exchanges(result.rows)
+    frames: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in result.rows:
+        if isinstance(row, FrameRow):
+            frames.setdefault((row.role, row.exchange_ns), []).append(_below(row, masked))
     return rfc8785.dumps({
         "case": case, "device": device, "channel": channel,
-        "exchanges": [
-            {
-                "since_us": (row.at_ns - rows[0].at_ns) // 1000, "duration_ns": row.duration_ns, "role": row.role,
-                "provenance": row.provenance, "step": row.step, "outcome": row.outcome, "status": row.status,
-                "request": len(row.request) if masked else row.request.hex(),
-                "reply": len(row.reply) if masked else row.reply.hex(),
-            } for row in rows
-        ],
+        "exchanges": [_evidence(row, rows[0].at_ns, frames.get((row.role, row.at_ns), []), masked) for row in rows],
     })
+
+
+def _evidence(row: ExchangeRow, since_ns: int, frames: list[dict[str, Any]], masked: bool) -> dict[str, Any]:
+    told = {
+        "since_us": (row.at_ns - since_ns) // 1000, "duration_ns": row.duration_ns, "role": row.role, "channel": row.channel,
+        "provenance": row.provenance, "step": row.step, "outcome": row.outcome, "status": row.status,
+        "request": len(row.request) if masked else row.request.hex(), "reply": len(row.reply) if masked else row.reply.hex(),
+    }
+    return told | {"frames": frames} if frames else told
+
+
+def _below(frame: FrameRow, masked: bool) -> dict[str, Any]:
+    head = frame.head_bytes
+    data = frame.data[:head] + b"*" * (len(frame.data) - head) if masked else frame.data
+    return {"after_ns": frame.after_ns, "layer": frame.layer, "sent": frame.sent, "head_bytes": head, "data": data.hex()}
 
 
 def _exchanges(rows: Iterable[Row]) -> list[ExchangeRow]:

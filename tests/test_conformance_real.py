@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.capture import capture as made_of
+from bench.capturing.conformed import conformed
+from bench.conform_report import EXCHANGES, captures_of
 from bench.duts import Dut
+from bench.frames import ASKED
 from bench.presenters.control import ControlServer, discover
 from bench.presenters.nfc import NfcPresenter
 from bench.presenters.nfc_radio import UdpRadio
@@ -22,6 +27,7 @@ from bench.stacks.pcscd import PrivatePcscd
 from bench.timing import limits_of, timed
 from conformance.case import Kind, cases
 from conformance.kinds import suites
+from conformance.outcome import capture
 from conformance.tester import Result, perform
 from conformance.verdict import Verdict
 from virtual_devices.randomness import ByteStream
@@ -117,6 +123,24 @@ def test_phone_in_the_field_is_led_and_put_back(place: Place) -> None:
     assert {name: result.why for name, result in found.items() if result.verdict is not Verdict.PASS} == {}
     rows = [row for result in found.values() for row in result.rows if isinstance(row, ExchangeRow)]
     assert {(row.device, row.provenance) for row in rows} == {(moniker, "measured")}
+
+
+def test_frames_of_a_phone_are_evidence_when_asked_for(place: Place, tmp_path: Path) -> None:
+    dut = place.dut(Kind.WALLET, place.radio.device, "nfc")
+    dut = replace(dut, means=replace(dut.means, env={**place.env, ASKED: "1"}))
+    ((name, result),) = tried(dut, "wallet.session.first-message").items()
+    where = (dut.moniker, dut.channel)
+    for masked in (False, True):
+        (tmp_path / EXCHANGES).write_bytes(gzip.compress(capture(name, result, *where, masked=masked) + b"\n"))
+        (tmp_path / "report.json").write_text('{"made": {"at": "2026-01-01T00:00:00Z"}}')
+        made_of(tmp_path, tmp_path / "of.pcapng")
+        shown = list(conformed("2026-01-01T00:00:00Z", captures_of(tmp_path)))
+        frames = [frame for each in shown for frame in each.frames]
+        assert {frame.sent for frame in frames} == {True, False} and {each.case for each in shown} == {name}
+        assert all(set(frame.data[frame.head_bytes:]) <= set(b"*") for frame in frames) is masked
+        table = (tmp_path / "of.csv").read_text().splitlines()
+        assert table[0] == "row,first_frame,last_frame,case,device,channel" and len(table) - 1 == len(shown) > 1
+        assert (tmp_path / "of.pcapng").read_bytes().count(b"(recorded)") == len(frames)
 
 
 def test_card_is_not_given_up_for_cases_that_do_not_apply(place: Place) -> None:
