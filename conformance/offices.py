@@ -14,8 +14,9 @@ from conformance.references.clinic import Done, Shelves
 from conformance.references.desks import payload_of
 from conformance.tester import Tester
 from conformance.town import Place, clinic, pharmacy
-from conformance.vectors.world import World
+from conformance.vectors.world import CARD_NO, World
 from virtual_devices import cose
+from virtual_devices.clock import roc_datetime13
 from virtual_devices.pki import sign
 from virtual_devices.trace import ExchangeRow
 from virtual_devices.uploads.document import Record
@@ -28,6 +29,7 @@ class OfficeUnderTest(Protocol):
     def now_ns(self) -> int: ...
     def later(self, seconds: float) -> None: ...
     def take_out(self, role: str) -> None: ...
+    def put_back(self, role: str) -> None: ...
     def type(self, what: str, text: str) -> None: ...
     def also_hands_out(self, record: object) -> None: ...
     def line_is(self, fates: list[str], *, down: bool = False) -> None: ...
@@ -99,6 +101,19 @@ class OfficeTester(Tester):
         """A signed record of another institution's, left with the data centre; the code."""
         chains = self.pen(self.clinic).chains + self.pen(self.pharmacy).chains
         return self.centre(place, operation, {"record": raw, "chains": chains, "documents": list(documents)})[0]
+
+    def begun(self, place: Place) -> str:
+        """The identifier of a visit of the holder's at another institution, begun now."""
+        arguments = {"card_no": CARD_NO, "visit_type": "01", "visited_at": roc_datetime13(self.now_ns)}
+        code, body = self.centre(place, "begin-visit", arguments)
+        self.need("the visit is begun", code == "0")
+        return str(body["identifier"])
+
+    def recorded(self, place: Place, whole: bytes) -> None:
+        """Another institution's file of visits is uploaded."""
+        digest = hashlib.sha256(whole).digest()
+        arguments = {"batch": self.fresh(16), "digest": digest, "index": 0, "total": 1, "part": whole}
+        self.need("its record is taken", self.centre(place, "upload", arguments)[0] == "0")
 
     def files(self) -> list[bytes]:
         """The files that were uploaded whole, in order; that their digests fit is a check."""

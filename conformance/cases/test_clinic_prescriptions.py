@@ -56,6 +56,38 @@ def test_prescription_without_a_line_waits_or_is_not_issued(clinic: ClinicTester
     clinic.equal("its state", [p["state"] for p in body["prescriptions"]], ["issued" if allowed else "cancelled"])
 
 
+@case("P-PRX-01", "P-UPL-08", nature=Nature.INVALID, zh="留存者事後遭拒：擱置並顯示", when="offline")
+def test_prescription_that_is_refused_later_is_set_aside(clinic: ClinicTester) -> None:
+    """A prescription that waited and is then refused by the data centre is set aside: not sent for ever, nor taken for done."""
+    clinic.software.policy(offline=True)
+    clinic.software.line_is([], down=True)
+    clinic.done("prescribe", lambda: clinic.software.prescribe())
+    clinic.software.later(61)
+    clinic.software.line_is(["refuses RX03"])
+    clinic.act("upload", clinic.software.upload)
+    shelves = clinic.software.shelves()
+    clinic.equal("set aside", (shelves.rx_waiting, shelves.rx_done, shelves.rx_refused), (0, 0, 1))
+    before = len(clinic.requests("rx-store"))
+    clinic.done("upload", clinic.software.upload)
+    clinic.equal("not sent again", len(clinic.requests("rx-store")), before)
+
+
+@case("P-UPL-08", "P-CSW-08", "P-PRX-07", nature=Nature.INOPPORTUNE, zh="先留存者先送", when="offline")
+def test_what_waits_goes_before_what_is_new(clinic: ClinicTester) -> None:
+    """What waited for the line goes before what is new: a change never comes before what it changes."""
+    clinic.software.policy(offline=True)
+    clinic.software.line_is([], down=True)
+    first = clinic.done("prescribe", lambda: clinic.software.prescribe())
+    clinic.requests()
+    clinic.software.line_is([])
+    clinic.software.later(61)
+    second = clinic.done("prescribe", lambda: clinic.software.prescribe())
+    sent = [r[7]["record"] for r in clinic.requests("rx-store")][-2:]
+    clinic.equal("order", sent, [first.raw, second.raw])
+    shelves = clinic.software.shelves()
+    clinic.equal("nothing waits", (shelves.rx_waiting, shelves.rx_done, shelves.rx_refused), (0, 1, 0))
+
+
 @case("P-PRX-07", nature=Nature.VALID, zh="更正與註銷：指明前一份", each=lambda: {
     what: Each(what, f"It is {what}ed.", "註銷" if what == "cancel" else "更正") for what in ("cancel", "amend")
 })

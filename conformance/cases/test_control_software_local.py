@@ -282,6 +282,13 @@ def test_virtual_card_of_6_0_is_read_and_then_verified(control_software: Control
     control_software.software.line_is([], down=True)
     control_software.equal("without a line", ask(verify, other)["statusCode"], "1700")
     control_software.software.line_is([])
+    other = control_software.software.token(CARD_NO)
+    control_software.equal("read", ask(read, other)["statusCode"], "0")
+    control_software.equal("verified", ask(verify, other)["statusCode"], "0")
+    control_software.equal("logout", control_software.local("/api/hc/v1/Logout", method="DELETE")["statusCode"], "0")
+    found = control_software.local(STATUS, method="GET")["status"]
+    control_software.expect("its session is over", found["hc"]["status"] != "5", "another state", found)
+    control_software.equal("and what was read", ask(verify, other)["statusCode"], "3241")
     control_software.software.later(301)
     control_software.equal("out of date", ask(read, late)["statusCode"], "1018")
 

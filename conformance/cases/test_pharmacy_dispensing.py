@@ -6,8 +6,11 @@ from functools import partial
 
 from conformance.case import Each, Nature, case
 from conformance.kinds.pharmacy import PharmacyTester
+from conformance.records import facts, visit_file
+from conformance.town import renewed
 from conformance.vectors.world import CARD_NO
-from virtual_devices.prescription.acts import ABOUT
+from virtual_devices.clock import NS
+from virtual_devices.prescription.acts import ABOUT, Dispensing, read_act
 from virtual_devices.prescription.document import PrescriptionClass
 from virtual_devices.write_back import Kind as RecordKind
 from virtual_devices.write_back import read_record
@@ -208,15 +211,58 @@ def test_record_is_sent_again_unchanged_until_it_is_answered(pharmacy: PharmacyT
 
 @case("P-UPL-04", nature=Nature.INVALID, zh="檢核不符：擱置，更正後再送")
 def test_record_that_was_set_aside_is_corrected(pharmacy: PharmacyTester) -> None:
-    """A record that a check refused is set aside, and sent again when a person has mended it."""
+    """A record that a check refused is set aside, and sent again as a correction when a person has mended it."""
     pharmacy.software.version("1.0")
     document, _ = pharmacy.prescribed()
     pharmacy.found(document)
     pharmacy.done("dispense", lambda: pharmacy.software.dispense(document.id))
+    pharmacy.act("record", lambda: pharmacy.software.record(upload=False))
+    pharmacy.software.mistype()
+    pharmacy.act("upload", pharmacy.software.upload)
+    shelves = pharmacy.software.shelves()
+    pharmacy.equal("set aside", (shelves.queue, shelves.done, shelves.refused), (0, 0, 1))
+    pharmacy.done("corrected", pharmacy.software.correct)
+    shelves = pharmacy.software.shelves()
+    pharmacy.equal("then", (shelves.queue, shelves.done, shelves.refused), (0, 1, 0))
+    pharmacy.equal("formats of the two records", [r.get("format") for r in pharmacy.records()], ["1", "3"])
+
+
+@case("P-UPL-08", "P-UPL-03", nature=Nature.INOPPORTUNE, zh="開立端紀錄未到：等候，到後計入", when='"2.0" in formats')
+def test_record_waits_for_the_prescribers(pharmacy: PharmacyTester) -> None:
+    """A dispensing's record whose prescriber has not told yet waits, with nobody asked to mend it, and counts when that comes."""
+    pharmacy.software.version("2.0")
+    visit, begun_ns = pharmacy.begun(pharmacy.clinic), pharmacy.now_ns // NS * NS
+    pharmacy.software.later(3600)
+    document, _ = pharmacy.prescribed(visit=visit)
+    pharmacy.found(document)
+    pharmacy.done("dispense", lambda: pharmacy.software.dispense(document.id))
     pharmacy.act("record", pharmacy.software.record)
-    before = pharmacy.software.shelves()
-    if before.refused:
-        pharmacy.act("correct", pharmacy.software.correct)
-        pharmacy.equal("sent again", len(pharmacy.requests("upload")) >= 2, True)
-    else:
-        pharmacy.equal("it counts, or waits for the prescriber's", before.done + before.waiting, 1)
+    for _ in range(2):
+        shelves = pharmacy.software.shelves()
+        pharmacy.equal("it waits", (shelves.done, shelves.waiting, shelves.refused), (0, 1, 0))
+        pharmacy.act("upload", pharmacy.software.upload)
+    pharmacy.recorded(pharmacy.clinic, visit_file([facts(pharmacy.clinic, begun_ns, visit)]))
+    pharmacy.done("upload", pharmacy.software.upload)
+    shelves = pharmacy.software.shelves()
+    pharmacy.equal("then", (shelves.done, shelves.waiting, shelves.refused), (1, 0, 0))
+
+
+def _issue(raw: bytes) -> int:
+    act = read_act(read_record(raw)[0])
+    return act.issue if isinstance(act, Dispensing) else 0
+
+
+@case("P-PRX-03", "P-PRX-04", nature=Nature.TIMER, zh="連續處方箋：逐次調劑，次數用盡即止")
+def test_issues_of_a_refill_are_dispensed_in_turn(pharmacy: PharmacyTester) -> None:
+    """Each issue of a refill is dispensed in its turn and its time (RX09 before), and after the last one nothing more (D019)."""
+    document, _ = pharmacy.prescribed(PrescriptionClass.REFILL)
+    pharmacy.found(document)
+    for number in range(1, document.issues + 1):
+        done = pharmacy.done(f"issue {number}", lambda: pharmacy.software.dispense(document.id))
+        pharmacy.equal("its number", _issue(done.raw), number)
+        again = pharmacy.act("at once", lambda: pharmacy.software.dispense(document.id)).code
+        pharmacy.equal("at once", again, "RX09" if number < document.issues else "D019")
+        pharmacy.software.later(19 * 86_400)
+    clinic = renewed(pharmacy.clinic, pharmacy.world, pharmacy.now_ns)
+    _, body = pharmacy.centre(clinic, "rx-find", {"id": document.id})
+    pharmacy.equal("counted", body["prescriptions"][0]["dispensed"], document.issues)

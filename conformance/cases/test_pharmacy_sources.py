@@ -76,6 +76,14 @@ def test_prescription_is_taken_from_the_holders_phone(pharmacy: PharmacyTester) 
     pharmacy.done("dispense", lambda: pharmacy.software.dispense(document.id))
     pharmacy.equal("twice", pharmacy.act("dispense", lambda: pharmacy.software.dispense(document.id)).code, "D019")
     pharmacy.equal("what waits", pharmacy.software.shelves().rx_waiting, 1)
+    pharmacy.software.line_is([])
+    pharmacy.software.later(61)
+    pharmacy.done("upload", pharmacy.software.upload)
+    shelves = pharmacy.software.shelves()
+    pharmacy.equal("told", (shelves.rx_waiting, shelves.rx_done, shelves.rx_refused), (0, 1, 0))
+    _, body = pharmacy.centre(pharmacy.clinic, "rx-find", {"id": document.id})
+    pharmacy.equal("with the document, which the data centre had not heard of", [
+        p["dispensed"] for p in body["prescriptions"]], [1])
 
 
 @case("P-PRX-02", "P-PRX-03", nature=Nature.INVALID, zh="資料中心之處方：簽署不成立者不採", each=lambda: {

@@ -11,6 +11,7 @@ from conformance.offices import OfficeTester, OfficeUnderTest
 from conformance.references.clinic import Done
 from conformance.references.pharmacy import Found, ReferencePharmacy
 from conformance.vectors.world import World
+from virtual_devices.clock import NS
 from virtual_devices.prescription.document import Prescription, PrescriptionClass
 
 
@@ -28,6 +29,7 @@ class PharmacyUnderTest(OfficeUnderTest, Protocol):
     def doubt(self, root: bytes) -> Done: ...
     def settle(self) -> Done: ...
     def record(self, *, upload: bool = True) -> Done: ...
+    def mistype(self) -> None: ...
     def correct(self) -> Done: ...
 
 
@@ -40,10 +42,12 @@ class PharmacyTester(OfficeTester):
         super().__init__(software, world, name)
         self.software = software
 
-    def prescribed(self, kind: PrescriptionClass = PrescriptionClass.ORDINARY, name: str = "rx") -> tuple[Prescription, bytes]:
+    def prescribed(
+        self, kind: PrescriptionClass = PrescriptionClass.ORDINARY, name: str = "rx", **more: Any,
+    ) -> tuple[Prescription, bytes]:
         """A prescription of the clinic's at the data centre."""
         pen = self.pen(self.clinic)
-        document = pen.prescription(self.now_ns, name, kind)
+        document = pen.prescription(self.now_ns // NS * NS, name, kind, **more)
         raw = pen.sign(document.record())
         self.need("the data centre has it", self.leave(self.clinic, "rx-store", raw) == "0")
         return document, raw

@@ -32,7 +32,8 @@ from virtual_devices.institution.told import Done as Treated
 from virtual_devices.institution.uploads import correct, drain, enqueue
 from virtual_devices.link import Work
 from virtual_devices.prescription.document import PrescriptionClass
-from virtual_devices.reader.authenticate import insert_hpc, open_sam
+from virtual_devices.reader.authenticate import insert_hpc, open_sam, sam_of
+from virtual_devices.reader.calls import RENEW_AFTER_H
 from virtual_devices.reader.desk import Pending
 from virtual_devices.reader.dispensing import open_doubts
 from virtual_devices.reader.prescribing import amendment, cancel, confirm, issue, restore
@@ -89,7 +90,7 @@ class InstitutionSoftware(DeskWithChips):
         self.run(self._open())
         desk = self.desk
         desk.reader_chain, desk.hpc_reader_chain = place.sam.chain, place.professional.chain
-        desk.reader_until_ns = 1 << 62
+        desk.reader_until_ns = self.now_ns() + (RENEW_AFTER_H - 1) * 3600 * NS  # they were made an hour ago
         self._numbers = 0
 
     def _open(self) -> Flow[None]:
@@ -131,7 +132,7 @@ class InstitutionSoftware(DeskWithChips):
     def upload(self) -> Done:
         """What waits is sent, of visits and of prescriptions."""
         try:
-            self.run(drain(self.desk, self.sam))
+            self.run(drain(self.desk, self.run(sam_of(self.desk))))
             self.run(drain_prescriptions(self.desk, self.drawer))
         except Ended as e:
             return Done(e.code, e.what)

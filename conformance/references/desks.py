@@ -156,6 +156,7 @@ class DeskWithChips:
         assert isinstance(centre, DirectLink)
         self.line = Line(world, centre, self.centre.centre.issuer.data_centre)
         self.slots: dict[str, Slot] = {role: Slot(self._clock, chip) for role, chip in self._chips().items()}
+        self._outside: dict[str, Device | None] = {}
         self.answers = {"enter PIN": PIN}
         fresh = world.fresh("desk", name)
         self.desk = Desk(name, Institution(place.institution), world.root, self._clock, fresh, policy)
@@ -194,7 +195,12 @@ class DeskWithChips:
         self.centre.later(seconds)
 
     def take_out(self, role: str) -> None:
-        self.slots[role].chip = None
+        slot = self.slots[role]
+        self._outside[role], slot.chip = slot.chip, None
+
+    def put_back(self, role: str) -> None:
+        """The chip that was taken out, as it was."""
+        self.slots[role].chip = self._outside.pop(role)
 
     def strike(self, role: str, commands: int) -> None:
         """The chip is taken away after so many more commands."""

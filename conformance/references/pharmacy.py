@@ -157,13 +157,18 @@ class ReferencePharmacy(InstitutionSoftware):
         given = self._dispensed[-1]
         whom = Whom(HOLDER.holder.id_no, HOLDER.holder.birth_date, CARD_NO)
         told = dispensing(self.place.institution, self.place.professional_id, whom, given.act.at_ns, given, Fees(outpatient=300))
-        enqueue(self.desk, "dispensing", told, self.number(), self.now_ns(), self.now_ns())
+        self._pending = enqueue(self.desk, "dispensing", told, self.number(), self.now_ns(), self.now_ns())
         return self.upload() if upload else Done("0")
+
+    def mistype(self) -> None:
+        """The record made last is of a wrong birth date: the person at the desk has mistyped it."""
+        told = self._pending.told
+        self._pending.told = replace(told, birth_date=told.birth_date.replace(year=told.birth_date.year + 1))
 
     def correct(self) -> Done:
         """The first record that was set aside, mended."""
         pending = self.desk.institution.refused[0]
-        correct(self.desk, pending, pending.told, self.now_ns())
+        correct(self.desk, pending, replace(pending.told, birth_date=HOLDER.holder.birth_date), self.now_ns())
         return self.upload()
 
 
