@@ -84,8 +84,16 @@ def test_what_waits_goes_before_what_is_new(clinic: ClinicTester) -> None:
     second = clinic.done("prescribe", lambda: clinic.software.prescribe())
     sent = [r[7]["record"] for r in clinic.requests("rx-store")][-2:]
     clinic.equal("order", sent, [first.raw, second.raw])
+    clinic.software.line_is([], down=True)
+    first = clinic.done("prescribe", lambda: clinic.software.prescribe())
+    clinic.requests()
+    clinic.software.line_is(["lost"] * 2)
+    second = clinic.done("prescribe", lambda: clinic.software.prescribe())
+    clinic.expect("nothing new goes while what waits cannot", second.raw not in [
+        r[7]["record"] for r in clinic.requests("rx-store")], "the first alone", "the second")
+    clinic.done("upload", clinic.software.upload)
     shelves = clinic.software.shelves()
-    clinic.equal("nothing waits", (shelves.rx_waiting, shelves.rx_done, shelves.rx_refused), (0, 1, 0))
+    clinic.equal("nothing waits", (shelves.rx_waiting, shelves.rx_done, shelves.rx_refused), (0, 3, 0))
 
 
 @case("P-PRX-07", nature=Nature.VALID, zh="更正與註銷：指明前一份", each=lambda: {

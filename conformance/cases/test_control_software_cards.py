@@ -119,6 +119,8 @@ def test_critical_illness_without_a_professional_is_dates_only(control_software:
     control_software.software.take_out("hpc")
     raw = control_software.filled("hisGetCriticalIllness", code="5141")
     control_software.expect("dates, and no code", b"1190101" in raw and b"C509" not in raw, "dates", raw)
+    control_software.equal("in the places of the form with codes", (len(raw), raw[:5], raw[5:19]), (
+        114, b" " * 5, b"11401011190101"))
     named = {**control_software.who, "pPatientBirthDate": b"0470705\0"}
     control_software.equal("another person's birth date", control_software.code("hisGetCriticalIllnessID", **named), "5020")
     control_software.equal("the holder's", control_software.code("hisGetCriticalIllnessID", **control_software.who), "5141")

@@ -207,6 +207,7 @@ def test_record_is_sent_again_unchanged_until_it_is_answered(pharmacy: PharmacyT
     pharmacy.act("upload", pharmacy.software.upload)
     pharmacy.equal("then", pharmacy.software.shelves().queue, 0)
     pharmacy.equal("one file, however often", len(pharmacy.files()), 1)
+    pharmacy.equal("one batch", len({r[7]["batch"] for r in pharmacy.requests("upload")}), 1)
 
 
 @case("P-UPL-04", nature=Nature.INVALID, zh="檢核不符：擱置，更正後再送")
