@@ -199,7 +199,7 @@ def test_record_is_sent_again_unchanged_until_it_is_answered(pharmacy: PharmacyT
     document, _ = pharmacy.prescribed()
     pharmacy.found(document)
     pharmacy.done("dispense", lambda: pharmacy.software.dispense(document.id))
-    pharmacy.software.line_is([] if fate == "down" else [fate] * 6, down=fate == "down")
+    pharmacy.software.line_is([] if fate == "down" else ["", *[fate] * 6], down=fate == "down")  # its signatures come first
     pharmacy.act("record", pharmacy.software.record)
     pharmacy.equal("it waits", pharmacy.software.shelves().queue, 1)
     pharmacy.software.line_is([])
