@@ -6,6 +6,7 @@ import gzip
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,8 +28,9 @@ from bench.stacks.pcscd import PrivatePcscd
 from bench.timing import limits_of, timed
 from conformance.case import Kind, cases
 from conformance.kinds import suites
+from conformance.kinds.wallet import WalletTester
 from conformance.outcome import capture
-from conformance.tester import Result, perform
+from conformance.tester import Decided, Result, perform
 from conformance.verdict import Verdict
 from virtual_devices.randomness import ByteStream
 from virtual_devices.trace import ExchangeRow
@@ -123,6 +125,19 @@ def test_phone_in_the_field_is_led_and_put_back(place: Place) -> None:
     assert {name: result.why for name, result in found.items() if result.verdict is not Verdict.PASS} == {}
     rows = [row for result in found.values() for row in result.rows if isinstance(row, ExchangeRow)]
     assert {(row.device, row.provenance) for row in rows} == {(moniker, "measured")}
+
+
+@pytest.mark.parametrize(("wait_s", "applies"), [(59, False), (60, True)])
+def test_limits_of_time_are_waited_for_as_long_as_the_pixit_says(place: Place, wait_s: int, applies: bool) -> None:
+    dut = place.dut(Kind.WALLET, place.radio.device, "nfc")
+    dut = replace(dut, means=replace(dut.means, answers={"wait_s": wait_s}))
+    try:
+        tester = dut.way.tester("wait")
+        assert isinstance(tester, WalletTester)
+        with nullcontext() if applies else pytest.raises(Decided, match="a wait of 60 s"):
+            tester.may_wait(60)
+    finally:
+        dut.way.close()
 
 
 def test_frames_of_a_phone_are_evidence_when_asked_for(place: Place, tmp_path: Path) -> None:

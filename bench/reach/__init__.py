@@ -18,6 +18,7 @@ from typing import Any
 from bench.hands import Hands, Nobody
 from bench.monikers import Moniker
 from conformance.kinds import Suite
+from conformance.kinds.wallet import WAIT_S
 from conformance.tester import CannotShow, Result, Tester
 from conformance.vectors.world import World
 from conformance.verdict import Status, Verdict
@@ -53,6 +54,10 @@ class Means:
     @property
     def person_s(self) -> float:
         return self._whole("person_s", PERSON_S)
+
+    @property
+    def wait_s(self) -> float:
+        return self._whole("wait_s", WAIT_S)
 
     def _whole(self, name: str, usual: int) -> float:
         value = self.answers.get(name, usual)

@@ -72,7 +72,7 @@ class WalletMet(RealWay):
         now_ns = phone.clock.now_ns()
         tester = self.tested(phone, replace(self._world, now_ns=now_ns, once=f"{now_ns} {name}"), name)
         assert isinstance(tester, WalletTester)
-        tester.used = not new
+        tester.used, tester.wait_s = not new, self.means.wait_s
         if self.found[0].kind is Medium.PCSC:
             tester.counter = Counter(phone.medium, max_command_bytes=PCSC_BYTES)
         return tester

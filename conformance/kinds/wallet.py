@@ -48,8 +48,8 @@ EVERYTHING: Names = {
     space: sorted({*vhc.REGISTRATION.get(space, ()), *vhc.CONSULTATION.get(space, ())})
     for space in (vhc.BASIC, vhc.MEDICAL, vhc.RECORDS, vhc.DELEGATION)
 }
-LONGEST_S = 30
-"""Longest wait for a limit of time of a real device."""
+WAIT_S = 30
+"""Longest wait for a limit of time of a real device, where its PIXIT does not say otherwise."""
 CONSULTATION, REGISTRATION = items_request(vhc.DOCTYPE, vhc.CONSULTATION), items_request(vhc.DOCTYPE, vhc.REGISTRATION)
 
 
@@ -146,6 +146,7 @@ class WalletTester(Tester):
         self.work = Work()
         self.counter = Counter(wallet.medium)
         self.used = False  # cases before may have written to it
+        self.wait_s: float = WAIT_S
         self._links: Mapping[str, Link] = {}
 
     # -- meeting it
@@ -205,8 +206,9 @@ class WalletTester(Tester):
 
     def may_wait(self, limit_s: float) -> None:
         """The case waits so long, and applies where that can be."""
-        if not isinstance(self.clock, VirtualClock) and limit_s > LONGEST_S:
-            self.not_applicable(f"it takes a wait of {limit_s:g} s, and a real device is waited for {LONGEST_S} s at most")
+        if not isinstance(self.clock, VirtualClock) and limit_s > self.wait_s:
+            self.not_applicable(f"it takes a wait of {limit_s:g} s, and a real device is waited for {self.wait_s:g} s at most: "
+                                "wait_s of its PIXIT allows more")
 
     def part(self) -> None:
         if self._links:
