@@ -63,11 +63,12 @@ class Decided(Exception):
 
 class Tester:
     """What all testers have. ``role``: of the device under test in the rows. ``masked``: somebody's own device: its bytes stay
-    out of what is told of checks."""
+    out of what is told of checks. ``doubt``: why what does not hold may be another case's doing; then it leaves the case open."""
 
     __test__ = False  # of pytest's, which goes by the name
     role = ""
     masked = False
+    doubt = ""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -79,6 +80,8 @@ class Tester:
         self.checks.append(check)
         if not holds:
             ending = f": expected {check.expected}, received {check.received}" if check.expected or check.received else ""
+            if self.doubt:
+                raise Decided(Verdict.INCONCLUSIVE, f"{what}{ending}; {self.doubt}")
             raise Decided(Verdict.FAIL, f"{what}{ending}")
 
     def equal(self, what: str, received: object, expected: object) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from conformance.town import PEOPLE, clinic, maker, pharmacy
 from conformance.vectors.world import World
 from virtual_devices.authorization import Purpose, Relation, Scope
-from virtual_devices.clock import NS, VirtualClock
+from virtual_devices.clock import NS, Clock, VirtualClock
 from virtual_devices.cloud.audit import sign_head
 from virtual_devices.cloud.books import MemoryBooks
 from virtual_devices.cloud.centre import Centre
@@ -31,12 +31,8 @@ class ReferenceDataCentre:
     def __init__(self, world: World, channel: str, name: str) -> None:
         self.clock = VirtualClock(world.now_ns)
         self.centre = Centre(world.authority, MemoryBooks(), world.fresh("data centre", name), maker(world).root_der)
-        for place in (clinic(world), pharmacy(world)):
-            contracted = Contracted(place.institution, place.trade, began_20="1130101")
-            self.centre.registers.contract(contracted, [place.sam_id], [place.professional_id])
-        for person in PEOPLE:
-            self.centre.take_in(person, world.now_ns)
-        self.officer = _Officer(self.centre, self.clock)
+        populate(self.centre, world)
+        self.officer = ReferenceOfficer(self.centre, self.clock)
 
     def meet(self) -> Mapping[str, Link]:
         """Links to what desks and what phones meet, by the roles ``cloud`` and ``issuer``."""
@@ -48,6 +44,15 @@ class ReferenceDataCentre:
 
     def later(self, seconds: float) -> None:
         self.clock.advance_to(self.clock.now_ns() + round(seconds * NS))
+
+
+def populate(centre: Centre, world: World) -> None:
+    """The institutions and people of :mod:`conformance.town` into its registers."""
+    for place in (clinic(world), pharmacy(world)):
+        contracted = Contracted(place.institution, place.trade, began_20="1130101")
+        centre.registers.contract(contracted, [place.sam_id], [place.professional_id])
+    for person in PEOPLE:
+        centre.take_in(person, world.now_ns)
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,10 @@ class _Face:
         return self.answer(request, now_ns)
 
 
-class _Officer:
+class ReferenceOfficer:
     """An officer at the counter, who does as they are told. Acts on cards and authorizations answer with the field's code."""
 
-    def __init__(self, centre: Centre, clock: VirtualClock) -> None:
+    def __init__(self, centre: Centre, clock: Clock) -> None:
         self._centre, self._clock = centre, clock
 
     def _request(self) -> Request:
@@ -184,4 +189,4 @@ class _Officer:
         return self._centre.act(lambda: list(self._centre.desks.audit.tree.consistency(old, size)))
 
 
-__all__ = ["OFFICER", "ReferenceDataCentre"]
+__all__ = ["OFFICER", "ReferenceDataCentre", "ReferenceOfficer", "populate"]
