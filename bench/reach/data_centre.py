@@ -29,13 +29,14 @@ from conformance.kinds.data_centre import DESK, PHONE, Officer
 from conformance.tester import CannotShow, Tester
 from conformance.vectors.world import World
 from virtual_devices.errors import LinkError
-from virtual_devices.link import Link, Outcome
+from virtual_devices.link import Attempt, Link, Outcome
 from virtual_devices.pki import Authority
 from virtual_devices.trace import ExchangeRow
 
 FACES = {DESK: "/v1/messages/desk", PHONE: "/v1/messages/phone"}
 CONTROL = "/v1/conformance"
 CONTROL_S = 30.0
+MOST_BYTES = (16 << 20) - 1024
 REMEMBERS = "it may be an earlier case's doing, for this data centre remembers: begin it anew, and run this case alone"
 
 
@@ -61,7 +62,7 @@ class CentreOnline(RealWay):
         clock = WallClock()
         now_ns = clock.now_ns()
         world = World(self.means.seed, now_ns, authority.epoch_ns, trusted=authority, once=f"{now_ns} {name}")
-        centre = RealCentre({face: Bounded(link, self.means.answer_s) for face, link in self._links.items()}, clock,
+        centre = RealCentre({face: _Carried(link, self.means.answer_s) for face, link in self._links.items()}, clock,
                             self._control if begun else None)
         tester = self.tested(centre, world, name if begun else f"{name} {now_ns}")
         if not begun and self._cases:
@@ -147,6 +148,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, frozenset | set):
         return sorted(_plain(one) for one in value)
     return value.value if isinstance(value, Enum) else value
+
+
+class _Carried(Bounded):
+    """What the driver's worker carries."""
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        if len(message) > MOST_BYTES:
+            raise CannotShow("the bench's own end of the connection sends no message above 16 MiB")
+        return super().attempt(message, timeout_s)
 
 
 class RealCentre:

@@ -94,12 +94,12 @@ def test_identifier_of_another_visit_is_not_given(data_centre: DataCentreTester)
 # -- bounds that are still right
 
 def _inside() -> Mapping[str, Each]:
-    now = "1150302080000"
     rows: list[tuple[str, Mapping[str, Any], str]] = [
         ("card-challenge", {"card_no": "1"}, "0"), ("card-challenge", {"card_no": "1" * 12}, "0"),
         ("eligibility", {"card_no": "9" * 64}, "9012"), ("begin-visit", {"card_no": "9" * 64, "visit_type": "01"}, "9012"),
-        ("visit-identifier", {"id_no": ID_NO, "visit_type": "01", "visited_at": now}, "0"),
-        ("visit-identifier", {"id_no": ID_NO, "visit_type": "01", "visited_at": "1141129080000"}, "0"),
+        ("visit-identifier", {"id_no": ID_NO, "visit_type": "01", "visited_at": 0}, "0"),
+        ("visit-identifier", {"id_no": ID_NO, "visit_type": "01", "visited_at": -93 * 86_400}, "0"),
+        ("visit-identifier", {"id_no": ID_NO, "visit_type": "01", "visited_at": -93 * 86_400 - 1}, "9002"),
         ("visit-identifier", {"id_no": ID_NO, "visit_type": "01", "visited_at": "115023008000x"}, "9002"),
         ("begin-visit", {**BEGIN, "visited_at": "x" * 13}, "9002"), ("begin-visit", {**BEGIN, "visited_at": "1150230080000"},
                                                                      "9002"),
@@ -120,6 +120,10 @@ def _inside() -> Mapping[str, Each]:
 def test_argument_at_its_bound_is_judged(data_centre: DataCentreTester, value: tuple[str, Mapping[str, Any], str]) -> None:
     """The last value within a bound is taken, the first outside is not."""
     operation, arguments, code = value
+    seconds = arguments.get("visited_at")
+    if isinstance(seconds, int):  # from now on
+        at_ns = data_centre.now_ns + (data_centre.edge_ns(seconds * NS, inside=code == "0") if seconds else 0)
+        arguments = {**arguments, "visited_at": roc_datetime13(at_ns)}
     data_centre.equal("code", data_centre.ask(operation, arguments)[0], code)
 
 

@@ -85,7 +85,8 @@ def test_time_of_a_phone_is_near(data_centre: DataCentreTester) -> None:
     phone = data_centre.phone()
     for offset, code in ((-900 * NS, "0"), (900 * NS, "0"), (-900 * NS - 1, "9001"), (900 * NS + 1, "9001")):
         raw = phone_request(
-            "sync", REQUEST, phone.key.public_key(), lambda m: sign(phone.key, m), {}, data_centre.now_ns + offset,
+            "sync", REQUEST, phone.key.public_key(), lambda m: sign(phone.key, m), {},
+            data_centre.now_ns + data_centre.edge_ns(offset, inside=code == "0"),
         )
         answer = data_centre.read(data_centre.send(raw, PHONE), REQUEST)
         data_centre.equal("code", answer[8], code)

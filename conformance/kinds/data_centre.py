@@ -21,7 +21,7 @@ from conformance.vectors.world import World
 from virtual_devices import cose
 from virtual_devices.authentication import Party, padded_id, proof_message
 from virtual_devices.authorization import Relation, Scope
-from virtual_devices.clock import Clock
+from virtual_devices.clock import NS, Clock, VirtualClock
 from virtual_devices.cloud.guardians import Ground
 from virtual_devices.cloud.phone_messages import bound_proof, phone_request, proof_payload
 from virtual_devices.cloud.service import DATA_CENTRE_ID
@@ -105,6 +105,21 @@ class DataCentreTester(Tester):
     @property
     def now_ns(self) -> int:
         return self.centre.now_ns()
+
+    @property
+    def margin_ns(self) -> int:
+        """How far off a moment may be: nothing where its clock stands still while it is asked, else half a minute."""
+        return 0 if isinstance(self.centre.clock, VirtualClock) else 30 * NS
+
+    def edge_ns(self, offset_ns: int, *, inside: bool) -> int:
+        """An offset at a bound, moved by the margin to the side on which it is to be."""
+        away = 1 if offset_ns > 0 else -1
+        return offset_ns + (-away if inside else away) * self.margin_ns
+
+    def moment(self, what: str, received: object, expected_ns: int) -> None:
+        """That this is the moment is a check."""
+        near = isinstance(received, int) and abs(received - expected_ns) <= self.margin_ns
+        self.expect(what, near, expected_ns, received)
 
     def later(self, seconds: float = 0, days: float = 0) -> None:
         """Let time pass. Security modules and professionals have new certificates every two days, for the same keys."""
