@@ -299,6 +299,20 @@ def test_certificate_that_proves_nothing_is_refused(
     data_centre.equal("code", phone.ask("apply", arguments)[0], code)
 
 
+@case("P-PHN-06", nature=Nature.TIMER, zh="挑戰碼：滿 600 秒即失效", each=lambda: {
+    "599": Each((599, "0")), "600": Each((600, "1024")), "601": Each((601, "1024")),
+})
+def test_challenge_ends_with_its_six_hundredth_second(data_centre: DataCentreTester, tried: tuple[int, str]) -> None:
+    """A challenge is good until 600 s are over, and another one is given from then on."""
+    seconds, code = tried
+    phone = data_centre.phone()
+    challenge = phone.challenge()
+    data_centre.later(seconds)
+    data_centre.equal("the same as before", phone.challenge() == challenge, code == "0")
+    arguments = {"card_no": CARD_NO, "given": FACTS, "attestation": phone.attestation(challenge)}
+    data_centre.equal("code", phone.ask("apply", arguments)[0], code)
+
+
 @case("P-PHN-13", "P-PHN-06", nature=Nature.TIMER, zh="挑戰碼：同一把至用盡或 600 秒為止，用過即失效")
 def test_challenge_is_good_once_and_for_ten_minutes(data_centre: DataCentreTester) -> None:
     """The challenge stays the same until it is used up, whatever becomes of the request, or 600 s are over."""
