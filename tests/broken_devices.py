@@ -68,6 +68,7 @@ class Broken:
 
     def __init__(self, inner: Any, file: Path, telling: Callable[[bytes], bool], endless: bytes) -> None:
         self._inner, self._file, self._telling, self._endless = inner, file, telling, endless
+        self._heard = 0  # requests since there is a fault
         self.atr: bytes = getattr(inner, "atr", b"")
         self.card_no: str = inner.card_no
         self.phone: Any = getattr(inner, "phone", None)
@@ -93,7 +94,7 @@ class Broken:
         self._inner.power_off()
 
     def handle(self, request: bytes, now_ns: int) -> bytes:
-        fault = self._fault() if self._telling(request) else None
+        fault = self._strikes(request)
         match fault:
             case Fault.HANG:
                 while self._fault() is Fault.HANG:
@@ -109,15 +110,22 @@ class Broken:
         answer: bytes = self._inner.handle(request, now_ns)
         return answer
 
+    def _strikes(self, request: bytes) -> Fault | None:
+        fault, requests = read_fault(self._file)
+        self._heard = 0 if fault is None else self._heard + 1
+        return fault if (self._telling(request) if requests is None else self._heard >= requests) else None
+
     def _fault(self) -> Fault | None:
-        return read_fault(self._file)
+        return read_fault(self._file)[0]
 
 
-def read_fault(file: Path) -> Fault | None:
+def read_fault(file: Path) -> tuple[Fault | None, int | None]:
+    """The fault, and at which request; None: at the next telling one."""
     try:
-        return Fault(file.read_text())
+        fault, requests = file.read_text().split(" ")
     except FileNotFoundError:
-        return None
+        return None, None
+    return Fault(fault), int(requests) if requests else None
 
 
 @dataclass
@@ -138,13 +146,14 @@ class There:
         """Of the process with the device: another one after a death."""
         return 0 if self.process is None else self.process.pid
 
-    def break_by(self, fault: Fault) -> None:
+    def break_by(self, fault: Fault, requests: int | None = None) -> None:
+        """At the next telling request; or at that one of all, so many from now on."""
         fresh = self.folder / "fault.new"
-        fresh.write_text(fault.value)
+        fresh.write_text(f"{fault.value} {requests or ''}")
         fresh.replace(self.folder / FAULT)
 
     def mend(self) -> None:
-        if self.process is not None and read_fault(self.folder / FAULT) is Fault.DEATH:
+        if self.process is not None and read_fault(self.folder / FAULT)[0] is Fault.DEATH:
             self.process.wait(LIMIT_S)  # it may still be dying
         (self.folder / FAULT).unlink(missing_ok=True)
         if self.process is None or self.process.poll() is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,7 @@ from conformance.case import Kind, Nature, cases
 from conformance.kinds import suites
 from conformance.tester import Result, perform
 from conformance.verdict import Status, Verdict
+from virtual_devices.randomness import ByteStream
 from virtual_devices.reader.transmit import MAX_PIECES
 
 from .broken_devices import Fault, There, place
@@ -105,6 +107,20 @@ def test_device_that_breaks_in_one_case_is_judged_there_and_spoils_no_other(ther
     assert why in found[1].why
     assert len(found[1].rows) <= 2 * MAX_PIECES
     assert wait_until(lambda: children() - {there.pid} == processes) and threading.active_count() == threads
+
+
+@pytest.mark.parametrize("there", ["nfc"], indirect=True)
+def test_device_that_dies_at_any_moment_leaves_the_case_open_and_the_next_alone(there: There) -> None:
+    """Three moments of a session, drawn."""
+    first, second, _ = CASES[Kind.WALLET]
+    drawn = [n % 9 + 1 for n in ByteStream("deaths of a phone")(3)]
+    for request in drawn:
+        there.mend()
+        found = tried(dut(there, Kind.WALLET, "nfc"), (first, second), {
+            first: partial(there.break_by, Fault.DEATH, request), second: there.mend,
+        })
+        assert [one.verdict for one in found] == [OPEN, Verdict.PASS], (request, judged(found))
+        assert len(found[0].rows) <= request + 1
 
 
 @pytest.mark.needs("pcsc")
