@@ -9,6 +9,7 @@ in its worker process upon an emulated BlueZ, or bumble there. ``presented_toy``
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import subprocess
 import sys
@@ -98,6 +99,11 @@ class Presented:
         self._presenter.stop()
         self._thread.join(LIMIT_S)
         assert not self._thread.is_alive() and not self.errors, self.errors
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The presenter's."""
+        return self._presenter._transport._loop
 
     def next(self) -> Engagement:
         """The engagement that is shown now."""

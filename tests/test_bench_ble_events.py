@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -215,3 +216,12 @@ def test_closed_link_leaves_nothing(bluetooth: PrivateBluetooth, toy: Presented)
     link.close()
     assert link.worker_pid is None and link.attempt(b"x", 1.0).outcome is Outcome.GONE
     assert wait_until(lambda: (open_files(), children(), threading.active_count()) == before, LIMIT_S)
+
+
+def test_presenter_whose_controller_has_gone_leaves_no_task_behind() -> None:
+    with PrivateBluetooth() as own:
+        with Presented(Toy(), own.transport, toy_engagement) as there:
+            there.next()
+            own.kill()
+            assert wait_until(lambda: any("has gone" in said for said in there.said))
+        assert asyncio.all_tasks(there.loop) == set()

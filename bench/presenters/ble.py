@@ -112,6 +112,7 @@ class BleTransport:
             self._loop.run_until_complete(self._close_ends())
             if self._radio is not None:
                 self._loop.run_until_complete(_at_most(self._radio.close()))
+            self._loop.run_until_complete(_nothing_left())
             self._loop.close()
 
     # -- what a transport does
@@ -280,6 +281,13 @@ async def _at_most(work: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait((task,), timeout=CLOSE_S)
     elif not task.cancelled():
         task.result()
+
+
+async def _nothing_left() -> None:
+    """What bumble began for a controller that has gone waits for ever: it is ended with the loop."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    if left:
+        await _cancelled(*left)
 
 
 def _seen(task: asyncio.Future[Any]) -> None:

@@ -114,7 +114,7 @@ class Radio:
     async def orderly(self, operation: Coroutine[Any, Any, T]) -> T:
         """What the controller has been asked for is done to its end, whoever still waits for it, and before the next: a host
         that was cancelled between a command and its answer takes that for the next command's."""
-        task = self._begun = asyncio.ensure_future(_after(self._begun, operation))
+        task = self._begun = asyncio.ensure_future(_after(self._begun, operation, self.lost))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(task)
 
@@ -125,10 +125,24 @@ class Radio:
         await self._transport.close()
 
 
-async def _after(before: asyncio.Task[Any] | None, operation: Coroutine[Any, Any, T]) -> T:
-    if before is not None:
-        await asyncio.wait((before,))
-    return await asyncio.wait_for(operation, OPERATION_LIMIT_S)
+async def _after(before: asyncio.Task[Any] | None, operation: Coroutine[Any, Any, T], lost: asyncio.Future[None]) -> T:
+    """Raises OSError when the controller has gone meanwhile: bumble would wait for its answer for ever."""
+    doing: asyncio.Task[T] | None = None
+    try:
+        if before is not None:
+            await asyncio.wait((before,))
+        if not lost.done():
+            doing = asyncio.ensure_future(asyncio.wait_for(operation, OPERATION_LIMIT_S))
+            doing.add_done_callback(lambda done: done.cancelled() or done.exception())
+            await asyncio.wait((doing, lost), return_when=asyncio.FIRST_COMPLETED)
+        if doing is None or not doing.done():
+            raise OSError("the controller has gone")
+        return doing.result()
+    finally:
+        if doing is None:
+            operation.close()
+        else:
+            doing.cancel()
 
 
 def _config(name: str) -> DeviceConfiguration:
