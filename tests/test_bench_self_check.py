@@ -85,7 +85,7 @@ FOUND = (
     (Kind.READER, "mdoc.response:_not_authorised device-signs-anything", "vectors.response-is-judged[not-authorised]"),
     (Kind.DATA_CENTRE, "cloud.core:DataCentre.begin_visit visit-begun-twice", "messages.request-id-of-another-visit-is-refused"),
     (Kind.CONTROL_SOFTWARE, "reader.cshis.software:perform left-out", "calls.call-before-the-port-is-open-is-refused"),
-    (Kind.CLINIC, "institution.uploads:_send left-out return", "uploads.upload-is-done-by-a-report-only[refuses-9060]"),
+    (Kind.CLINIC, "institution.uploads:_send left-out raise Ended", "uploads.upload-is-done-by-a-report-only[refuses-9060]"),
     (Kind.PHARMACY, "reader.dispensing:dispense left-out",
      "dispensing.dispensing-without-an-answer-is-told-later-once[down-forbidden]"),
 )
