@@ -39,7 +39,7 @@ class Unsound(BenchError):
 @dataclass(frozen=True)
 class Kill:
     """What became of one mutant of a kind's device. ``case`` and ``channel``: where it was found first, empty when nowhere;
-    ``why``: then, why nobody can find it, where that has been shown."""
+    ``why``: why nobody can find it, where that is said."""
 
     kind: Kind
     mutant: Mutant
@@ -217,6 +217,8 @@ def self_check(
             finished(kind, mine)
         found.kills.extend(mine.kills)
         found.second.update(mine.second)
+    if wrong := [f"{kill.name} is found by {kill.case}" for kill in found.kills if kill.case and kill.why]:
+        raise Unsound(f"{NAME}: what is found after all has no entry: {'; '.join(wrong)}")
     return found
 
 
@@ -262,10 +264,7 @@ def why_equivalent(kind: Kind, mutant: Mutant) -> str:
 
 
 def _judged(kind: Kind, mutant: Mutant, case: str, channel: str) -> Kill:
-    why = why_equivalent(kind, mutant)
-    if case and why:
-        raise Unsound(f"{NAME}: {mutant.id} is found by {case}: take its entry out")
-    return Kill(kind, mutant, case, channel, why)
+    return Kill(kind, mutant, case, channel, why_equivalent(kind, mutant))
 
 
 _trials: Trials | None = None

@@ -151,7 +151,7 @@ class Proofs:
     def _vouched(self, call: Call, name: str) -> ec.EllipticCurvePublicKey:
         raw = call.take(name, bytes)
         if call.challenge is None:
-            raise Unattested(name)
+            raise Unattested(name)  # it was given none, or has used it up
         claim = verify_attestation(raw, self._office.maker_root, call.challenge, call.phone, call.now_ns, work=self._work)
         if isinstance(claim, NotAttested):
             raise Unattested(name)
