@@ -9,8 +9,10 @@ The fault stands in a file, which the device looks at with each request: nothing
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,11 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.clock import WallClock
+from bench.datacentre import credentials
+from bench.datacentre.web.conformance import ForConformance
 from bench.drivers import pcsc
 from bench.phone_image import KeptPhone
 from bench.present_qr import shown_as
 from bench.presenters.ble import BlePresenter
 from bench.presenters.control import ControlServer, discover
+from bench.presenters.http import Server
 from bench.presenters.nfc import NfcPresenter
 from bench.presenters.nfc_radio import UdpRadio
 from bench.presenters.slotted import Slotted
@@ -195,7 +200,22 @@ def _ble(folder: Path) -> Iterator[There]:
                     lambda: code.exists() and bool(discover()), bluetooth.env, code)
 
 
-_PLACES: Mapping[str, Callable[[Path], AbstractContextManager[There]]] = {"contact": _contact, "nfc": _nfc, "ble": _ble}
+@contextmanager
+def _network(folder: Path) -> Iterator[There]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def ready() -> bool:
+        with socket.socket() as caller:
+            return caller.connect_ex(("127.0.0.1", port)) == 0
+
+    yield There(f"https://127.0.0.1:{port}", "network", folder, ["network", str(port), str(folder)], ready)
+
+
+_PLACES: Mapping[str, Callable[[Path], AbstractContextManager[There]]] = {
+    "contact": _contact, "nfc": _nfc, "ble": _ble, "network": _network,
+}
 
 
 @contextmanager
@@ -248,7 +268,47 @@ def _presenter(medium: str, where: str, folder: Path) -> Slotted:
     return presenter
 
 
+class BrokenService:
+    """The data centre (ASGI) that breaks where messages come in."""
+
+    def __init__(self, sound: Any, file: Path) -> None:
+        self._sound, self._file = sound, file
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        fault = read_fault(self._file)[0] if "/messages/" in scope.get("path", "") else None
+        while read_fault(self._file)[0] is Fault.HANG is fault:
+            await asyncio.sleep(0.02)
+        match fault:
+            case None | Fault.HANG:
+                await self._sound(scope, receive, send)
+            case Fault.DEATH:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case Fault.SILENCE:  # a service says so in the words of HTTP
+                await self._say(send, 503, b"")
+            case Fault.NOISE:
+                await self._say(send, 200, NOISE)
+            case Fault.ENDLESS:
+                await self._say(send, 200, bytes(LONG), more=True)
+                while read_fault(self._file)[0] is Fault.ENDLESS:
+                    await send({"type": "http.response.body", "body": bytes(LONG), "more_body": True})
+
+    async def _say(self, send: Any, status: int, body: bytes, *, more: bool = False) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/cose")]})
+        await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+def _serve(port: int, folder: Path) -> None:
+    clock = WallClock()
+    authority = credentials.own_authority(folder, clock.now_ns())
+    files = credentials.write(folder / "credentials", authority, ["127.0.0.1"])
+    app = BrokenService(ForConformance(authority, 1, clock), folder / FAULT)
+    Server(app, "127.0.0.1", port, ca=files["ca"], certificate=files["service"], key=files["service-key"]).run()
+
+
 if __name__ == "__main__":
-    _presenter(sys.argv[1], sys.argv[2], Path(sys.argv[3])).run()
+    if sys.argv[1] == "network":
+        _serve(int(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        _presenter(sys.argv[1], sys.argv[2], Path(sys.argv[3])).run()
 
 __all__ = ["Fault", "There", "place"]

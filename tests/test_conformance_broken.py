@@ -24,16 +24,18 @@ from .broken_devices import Fault, There, place
 from .processes import children, wait_until
 
 ANSWER_S = 2
-KINDS = {"contact": Kind.CARD, "nfc": Kind.WALLET, "ble": Kind.WALLET}
+KINDS = {"contact": Kind.CARD, "nfc": Kind.WALLET, "ble": Kind.WALLET, "network": Kind.DATA_CENTRE}
 CASES = {
     Kind.CARD: ("card.public.public-data-are-read[with-le]", "card.public.public-data-are-read[without-le]",
                 "card.public.card-number-is-the-first-field"),
     Kind.WALLET: ("wallet.session.first-message-opens-the-session", "wallet.session.altered-first-message-ends-the-session",
                   "wallet.session.second-request-is-answered-in-the-same-session"),
+    Kind.DATA_CENTRE: ("data-centre.messages.data-centre-proves-itself-to-the-sam-that-asks",
+                       "data-centre.messages.signer-is-refused[stranger]", "data-centre.messages.signer-is-refused[expired]"),
 }
 COUNTS = "wallet.writing.batch-is-settled[sixty]"
 """A case that counts from an empty wallet."""
-TOOLS = {"contact": "pcsc", "nfc": "", "ble": "dbus"}
+TOOLS = {"contact": "pcsc", "nfc": "", "ble": "dbus", "network": ""}
 
 
 @pytest.fixture(params=[pytest.param(medium, marks=[pytest.mark.needs(tool)] if tool else []) for medium, tool in TOOLS.items()],
@@ -59,7 +61,8 @@ class Agreeing:
 
 
 def dut(there: There, kind: Kind, channel: str, *, destructive: bool = False) -> Dut:
-    means = Means(answers={"answer_s": ANSWER_S}, env=there.env, hands=Agreeing())
+    answers = {"answer_s": ANSWER_S, "authority": str(there.folder)}
+    means = Means(answers=answers, env=there.env, hands=Agreeing())
     return Dut(suites()[kind], there.moniker, channel, destructive=destructive, means=means)
 
 
@@ -84,12 +87,15 @@ def judged(found: Sequence[Result]) -> list[tuple[str, Verdict, str]]:
 
 
 FAIL, OPEN = Verdict.FAIL, Verdict.INCONCLUSIVE
+SILENT = (FAIL, "does not answer")
 FAULTS = {
-    Fault.HANG: {"contact": (FAIL, "does not answer"), "nfc": (FAIL, "does not answer"), "ble": (FAIL, "does not answer")},
-    Fault.SILENCE: {"contact": (OPEN, "is there"), "nfc": (OPEN, "is there"), "ble": (FAIL, "does not answer")},
-    Fault.ENDLESS: {"contact": (FAIL, "without end"), "nfc": (FAIL, "without end"), "ble": (FAIL, "damaged")},
-    Fault.NOISE: {"contact": (FAIL, "status word"), "nfc": (FAIL, ""), "ble": (FAIL, "SessionData")},
-    Fault.DEATH: {"contact": (OPEN, "is there"), "nfc": (OPEN, "is there"), "ble": (OPEN, "is there")},
+    Fault.HANG: {"contact": SILENT, "nfc": SILENT, "ble": SILENT, "network": (FAIL, "timed_out")},
+    Fault.SILENCE: {"contact": (OPEN, "is there"), "nfc": (OPEN, "is there"), "ble": SILENT, "network": (FAIL, "status 503")},
+    Fault.ENDLESS: {"contact": (FAIL, "without end"), "nfc": (FAIL, "without end"), "ble": (FAIL, "damaged"),
+                    "network": (FAIL, "more than")},
+    Fault.NOISE: {"contact": (FAIL, "status word"), "nfc": (FAIL, ""), "ble": (FAIL, "SessionData"),
+                  "network": (FAIL, "COSE_Sign1")},
+    Fault.DEATH: dict.fromkeys(KINDS, (OPEN, "is there")),
 }
 
 
