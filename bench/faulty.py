@@ -1,7 +1,8 @@
 """A virtual device under test in a process of its own, with one fault in it or with none.
 
 Tester and device are made of the same modules: only so is the fault the device's alone. What hangs or falls over there is a
-device that does not answer. The near end has the methods of the device in the process, and its links.
+device that does not answer. The near end has the methods of the device in the process, its links, and what its methods give out
+that has methods itself (an end of a connection). A link that is handed to the device stays here, and is asked from there.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pickle import PicklingError
 from types import FrameType
 from typing import Any
 
 from conformance.kinds import Suite
 from conformance.mutants.operators import Mutant
 from conformance.vectors.world import World
-from virtual_devices.clock import Clock, seconds
-from virtual_devices.link import Attempt, Outcome, Provenance
+from virtual_devices.clock import VirtualClock, seconds
+from virtual_devices.link import Attempt, Link, Outcome, Provenance
 
 HANG_S = 60.0
 """A device that has not answered by then is taken for one that hangs."""
@@ -30,6 +33,24 @@ BUSY_S = 5.0
 FORK = get_context("fork")
 _VALUES = ("medium", "clock", "channel")
 """What a device has beside methods; handed over as it is when it is new."""
+_BACK = "asked"
+"""What the device's process says first when it asks for something itself, before it answers."""
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Stands for an end that a method gave out: its number there."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class _Lent:
+    """Stands for a link of the tester's: its number here."""
+
+    number: int
+    channel: str
+    device: str
 
 
 class Faulty:
@@ -38,7 +59,8 @@ class Faulty:
     def __init__(self, suite: Suite, world: World, channel: str, mutant: Mutant | None, *, watched: bool = False) -> None:
         self.channel = channel
         self.alive = True
-        self._clock: Clock | None = None
+        self._clock: VirtualClock | None = None
+        self._lent: list[Link] = []
         self._near, far = FORK.Pipe()
         self._child = FORK.Process(target=_live, args=(far, self._near, suite, world, channel, mutant, watched), daemon=True)
         self._child.start()
@@ -52,6 +74,7 @@ class Faulty:
 
     def new(self, name: str) -> Any:
         """Another device, as its tester sees it. TimeoutError when it cannot even be set up."""
+        self._clock, self._lent = None, []
         values = self.ask("new", name)
         self._clock = values.get("clock")
         return _Near(self, values)
@@ -64,20 +87,51 @@ class Faulty:
 
     def ask(self, what: str, *rest: Any) -> Any:
         """What the device's process says. TimeoutError when it does not, or fell over; one that hangs is not asked again. It is
-        there as late as it is here."""
-        if not self.alive:
-            raise TimeoutError
-        try:
-            self._near.send((0 if self._clock is None else self._clock.now_ns(), what, *rest))
-            if not self._near.poll(HANG_S):
-                raise EOFError
-            fine, answer = self._near.recv()
-        except (EOFError, OSError) as e:
-            self.alive = False
-            raise TimeoutError from e
+        there as late as it is here, and here as it is there."""
+        self._send(what, *rest)
+        said = self._hear()
+        while said[0] == _BACK:
+            _, number, message, timeout_s = said
+            try:
+                attempt = self._lent[number].attempt(message, timeout_s)
+            except BaseException:  # the case's own verdict, or its fault: nobody waits for the device's
+                self._send(None)
+                self._hear()
+                raise
+            self._send(attempt)
+            said = self._hear()
+        fine, answer = said
         if not fine:
             raise TimeoutError(answer)
         return answer
+
+    def _send(self, *what: Any) -> None:
+        if not self.alive:
+            raise TimeoutError
+        try:
+            self._near.send((0 if self._clock is None else self._clock.now_ns(), *what))
+        except OSError as e:
+            self.alive = False
+            raise TimeoutError from e
+
+    def _hear(self) -> tuple[Any, ...]:
+        try:
+            if not self._near.poll(HANG_S):
+                raise EOFError
+            now_ns, *said = self._near.recv()
+        except (EOFError, OSError) as e:
+            self.alive = False
+            raise TimeoutError from e
+        if self._clock is not None:
+            self._clock.advance_to(now_ns)
+        return tuple(said)
+
+    def lend(self, value: Any) -> Any:
+        """What goes over in place of an argument: of a link, its number."""
+        if not hasattr(value, "attempt"):
+            return value
+        self._lent.append(value)
+        return _Lent(len(self._lent) - 1, value.channel, value.device)
 
     def close(self) -> None:
         self._near.close()
@@ -89,7 +143,7 @@ class Faulty:
 class _Near:
     """The device, or a part of it, by the names of its methods."""
 
-    def __init__(self, far: Faulty, values: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:
+    def __init__(self, far: Faulty, values: Mapping[str, Any], path: tuple[str | int, ...] = ()) -> None:
         self._far = far
         self._path = path
         self.__dict__.update(values)
@@ -100,8 +154,17 @@ class _Near:
         return _Near(self._far, {}, (*self._path, name))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        args = tuple(map(self._far.lend, args))
+        kwargs = {name: self._far.lend(value) for name, value in kwargs.items()}
         kind, answer = self._far.ask("call", self._path, args, kwargs)
-        return {role: _Way(self._far, role, channel) for role, channel in answer.items()} if kind == "links" else answer
+        if kind == "links":
+            return {role: _Way(self._far, role, channel) for role, channel in answer.items()}
+        if type(answer) is tuple:
+            return tuple(map(self._here, answer))
+        return self._here(answer)
+
+    def _here(self, value: Any) -> Any:
+        return _Near(self._far, {}, (value.number,)) if isinstance(value, _Given) else value
 
 
 class _Way:
@@ -131,7 +194,7 @@ def _live(
     with ExitStack() as stack:
         if mutant is not None:
             stack.enter_context(mutant.applied())
-        far = _Far(suite, world, channel, watched)
+        far = _Far(suite, world, channel, watched, near)
         while True:
             try:
                 now_ns, what, *rest = near.recv()
@@ -143,23 +206,34 @@ def _live(
                 answer = True, getattr(far, what)(*rest)
             except Exception as e:  # a device with a fault may do anything
                 answer = False, f"{type(e).__name__}: {e}"
-            near.send(answer)
+            try:
+                near.send((far.now_ns, *answer))
+            except (TypeError, AttributeError, PicklingError) as e:
+                near.send((far.now_ns, False, f"what it gives cannot be handed over: {e}"))
 
 
 class _Far:
     """The far end: what may be asked of it are its methods."""
 
-    def __init__(self, suite: Suite, world: World, channel: str, watched: bool) -> None:
+    def __init__(self, suite: Suite, world: World, channel: str, watched: bool, near: Connection) -> None:
         self._suite, self._world, self._channel = suite, world, channel
+        self._near = near
+        self._given: list[Any] = []
         self._watch = _Watch() if watched else None
         self._device: Any = None
         self._links: dict[str, Any] = {}
 
     def new(self, name: str) -> dict[str, Any]:
-        self._device, self._links = self._suite.reference(self._world, self._channel, name), {}
+        self._device, self._links, self._given = self._suite.reference(self._world, self._channel, name), {}, []
         if self._watch is not None:
             self._watch.begin()
         return {value: getattr(self._device, value) for value in _VALUES if hasattr(self._device, value)}
+
+    @property
+    def now_ns(self) -> int:
+        """How late it is there, 0 where the device shows no clock."""
+        clock = getattr(self._device, "clock", None)
+        return 0 if clock is None else int(clock.now_ns())
 
     def at(self, now_ns: int) -> None:
         """Time passes as it does for the tester, where the device shows it a clock."""
@@ -171,19 +245,48 @@ class _Far:
         assert self._watch is not None
         return self._watch.end()
 
-    def call(self, path: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, Any]:
+    def call(self, path: tuple[str | int, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, Any]:
         found = self._device
         for name in path:
-            found = getattr(found, name)
-        answer = found(*args, **kwargs)
-        if isinstance(answer, dict) and all(hasattr(link, "attempt") for link in answer.values()):
+            found = self._given[name] if isinstance(name, int) else getattr(found, name)
+        answer = found(*map(self._there, args), **{name: self._there(value) for name, value in kwargs.items()})
+        if isinstance(answer, dict) and answer and all(hasattr(link, "attempt") for link in answer.values()):
             self._links.update(answer)
             return "links", {role: link.channel for role, link in answer.items()}
-        return "value", answer
+        return "value", tuple(map(self._out, answer)) if type(answer) is tuple else self._out(answer)
+
+    def _there(self, value: Any) -> Any:
+        return _Back(self, self._near, value) if isinstance(value, _Lent) else value
+
+    def _out(self, value: Any) -> Any:
+        """An end of a connection stays there, and its number goes out."""
+        if not (hasattr(value, "start") and hasattr(value, "handle")):
+            return value
+        self._given.append(value)
+        return _Given(len(self._given) - 1)
 
     def attempt(self, role: str, message: bytes, timeout_s: float) -> tuple[str, bytes | None]:
         attempt = self._links[role].attempt(message, timeout_s)
         return attempt.outcome.value, attempt.reply
+
+
+class _Back:
+    """A link of the tester's, as the device has it."""
+
+    provenance = Provenance.MODELLED
+
+    def __init__(self, far: _Far, near: Connection, lent: _Lent) -> None:
+        self._far, self._near, self._number = far, near, lent.number
+        self.channel, self.device = lent.channel, lent.device
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        self._near.send((self._far.now_ns, _BACK, self._number, message, timeout_s))
+        now_ns, attempt = self._near.recv()
+        self._far.at(now_ns)
+        if attempt is None:
+            raise TimeoutError("nobody is there any more")
+        found: Attempt = attempt
+        return found
 
 
 class _Watch:

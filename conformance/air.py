@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -79,7 +80,7 @@ class Peer:
     def begin(self) -> None:
         """The device advertises or scans, is found, and the connection is made ready by both, up to its State 01 (a device that
         is the server hears it)."""
-        self.take(self.end.start())
+        self.take(self._asked(self.end.start))
         self.tell(Connected(), MtuAgreed(self.mtu)) if self.role is GattRole.SERVER else self.tell(Connected())
         if self.role is GattRole.SERVER and Subscribed not in self.hold:
             self.tell(Subscribed(Name.STATE), Subscribed(Name.SERVER_TO_CLIENT))
@@ -88,7 +89,15 @@ class Peer:
 
     def tell(self, *events: Event) -> None:
         for event in events:
-            self.take(self.end.handle(event))
+            self.take(self._asked(partial(self.end.handle, event)))
+
+    def _asked(self, do: Callable[[], Iterable[Output]]) -> Iterable[Output]:
+        """That the device's end goes on is a check."""
+        try:
+            return do()
+        except TimeoutError as e:
+            self.tester.expect("the device takes what its stack tells it", False, "what is to be done", str(e) or "silence")
+            raise AssertionError("unreachable") from None
 
     def value(self, name: Name, value: bytes) -> None:
         """A value of the peer's, on that characteristic."""

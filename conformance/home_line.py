@@ -85,8 +85,8 @@ class HomeLine:
 
     # -- what the wallet does
 
-    def does(self, act: str, **given: Any) -> Any:
-        """The wallet does something online; that it is done is a check. What it gave."""
+    def does(self, act: str, **given: Any) -> str:
+        """The wallet does something online; that it is done is a check. The name of the card that it was given, if any."""
         code, found = self.wallet.made_up().online(self, act, **given)
         self.wallet.equal(f"{act} is done", code, "0")
         return found
@@ -101,7 +101,7 @@ class HomeLine:
 
     def enrol(self, who: Newcomer = HOLDER) -> str:
         """Applied for and activated; the card's name there."""
-        card = str(self.does("apply", card_no=who.card_no, given=self.ticket(who)))
+        card = self.does("apply", card_no=who.card_no, given=self.ticket(who))
         self.does("activate", card=card)
         return card
 

@@ -21,10 +21,14 @@ from conformance.mutants.by_hand import by_hand, read, tables
 from conformance.mutants.operators import Family, mutants_of
 from conformance.mutants.places import Place
 from conformance.mutants.remembered import Memory, key
+from conformance.references.wallet import Contents
+from conformance.tester import Decided
 from conformance.vectors.world import World
 from conformance.verdict import Verdict
 from virtual_devices.errors import UsageError
+from virtual_devices.link import Attempt, Provenance
 
+PARTS = 3
 ROW = """family = "leak"
 [[mutant]]
 name = "a-name"
@@ -108,6 +112,44 @@ def test_fault_is_found_and_the_device_without_it_passes(kind: Kind, fault: str,
         assert trial.tried(case, sound).verdict is Verdict.PASS
     finally:
         sound.close()
+
+
+@pytest.mark.parametrize(("kind", "channel", "part"), [
+    pytest.param(kind, channel, part, id=f"{kind.value}-{channel}-{part + 1}")
+    for kind, suite in suites().items() for channel in suite.channels for part in range(PARTS)
+])
+def test_every_case_passes_the_reference_device_in_a_process_of_its_own(kind: Kind, channel: str, part: int) -> None:
+    """As the self-check begins: whatever a case hands over to the device, or takes from it, finds its way there and back."""
+    trial = Trial(suites()[kind], channel, World(1))
+    device = Faulty(trial.suite, trial.world, channel, None)
+    try:
+        found = {case.id: trial.tried(case, device) for case in trial.cases[part::PARTS]}
+    finally:
+        device.close()
+    assert {name: f"{result.verdict.value}: {result.why}" for name, result in found.items()
+            if result.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)} == {}
+
+
+def test_link_that_is_lent_to_a_device_ends_its_case_with_its_own_verdict() -> None:
+    """What the tester's own link finds is the case's verdict, and the device is there for the next one."""
+    trial = Trial(suites()[Kind.WALLET], "ble", World(1))
+    device = Faulty(trial.suite, trial.world, "ble", None)
+    case = next(c for c in trial.cases if c.id == "wallet.online.enrolment-brings-the-card")
+
+    class Line:
+        channel, device, provenance = "network", "virtual", Provenance.MODELLED
+
+        def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+            raise Decided(Verdict.FAIL, "what was asked for is wrong")
+
+    try:
+        wallet = device.new(case.id)
+        wallet.fill(Contents(empty=True))
+        with pytest.raises(Decided, match="what was asked for is wrong"):
+            wallet.online(Line(), "apply", card_no="1", given={"id_no": "A", "ticket": "T"})
+        assert trial.tried(case, device).verdict is Verdict.PASS
+    finally:
+        device.close()
 
 
 def test_device_that_hangs_or_dies_is_asked_once() -> None:

@@ -165,7 +165,7 @@ def test_prescriptions_come_back_to_a_new_phone(wallet: WalletTester) -> None:
     line = _line(wallet)
     before = line.enrol()
     wallet.made_up().fill(Contents(empty=True))  # another phone
-    card = str(line.does("rebind", card_no=HOLDER.card_no, given=line.ticket()))
+    card = line.does("rebind", card_no=HOLDER.card_no, given=line.ticket())
     wallet.expect("another card", card != before, "another", card)
     wallet.equal("card shown", _shows(wallet), HOLDER.card_no)
     entry = _prescribed(wallet, line)

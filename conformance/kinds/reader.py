@@ -125,7 +125,7 @@ class ReaderTester(Tester):
             self.not_applicable("the way to it carries whole messages: what is said value by value is its Bluetooth stack's")
         made_up: Any = self.reader
         self.give_lists()
-        found = made_up.radio(card.shown.qr_text(), mode)
+        found = self._asked("a code over the air", lambda: made_up.radio(card.shown.qr_text(), mode))
         if isinstance(found, Told):
             return found
         return Peer(self, found, mode, gatt_role(mode, Side.READER), card.shown.key_bytes, mtu)
@@ -144,7 +144,7 @@ class ReaderTester(Tester):
     def told_on_air(self) -> Told:
         """What the reader said of the card that it met over the air; that it said something is a check."""
         made_up: Any = self.reader
-        told: Told | None = made_up.told
+        told: Told | None = self._asked("a card over the air", made_up.told_on_air)
         self.expect("the reader says how it ended", told is not None, "a code", "nothing")
         assert told is not None
         return told

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from conformance.air import AirChannel, End, Peer
 from conformance.case import Kind
@@ -42,6 +42,7 @@ from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet.consent import Use
 from virtual_devices.write_back import Receipt, WriteOutcome, read_receipt
 
+T = TypeVar("T")
 Names = Mapping[str, Collection[str]]
 """Elements by namespace."""
 EVERYTHING: Names = {
@@ -125,7 +126,7 @@ class WalletMadeUp(Protocol):
         """The texts of each prescription that it holds, one or several that belong together; the oldest first."""
         ...
 
-    def online(self, line: Link, act: str, **given: Any) -> tuple[str, Any]:
+    def online(self, line: Link, act: str, **given: Any) -> tuple[str, str]:
         """Something with the data centre over this line: the field's code of what became of it, and what it gave."""
         ...
 
@@ -168,9 +169,9 @@ class WalletTester(Tester):
         """The wallet, when it is one that holds what the bench wants; else the case is not applicable."""
         if not hasattr(self.wallet, "fill"):
             self.not_applicable("a wallet in somebody's hands holds what its issuer has put there")
-        made_up: Any = self.wallet
-        found: WalletMadeUp = made_up
-        return found
+        acting: Any = _MadeUp(self)
+        made_up: WalletMadeUp = acting
+        return made_up
 
     def radio(self, mode: Mode, use: Use | None = Use.REGISTRATION, *, mtu: int = WANTED_MTU) -> tuple[Peer, Engaged]:
         """Over Bluetooth value by value: the other end, which has not begun, and what the code on the screen says. The case is
@@ -180,7 +181,7 @@ class WalletTester(Tester):
         made_up: Any = self.wallet
         if use is not None:
             self.holder.agree(use, EVERYTHING)
-        text, end = made_up.radio(mode)
+        text, end = self.asked_of("meet a radio", lambda: made_up.radio(mode))
         shown = engagement.read_qr(text)
         return Peer(self, end, mode, gatt_role(mode, BleSide.MDOC), shown.key_bytes, mtu), Engaged(shown)
 
@@ -189,6 +190,14 @@ class WalletTester(Tester):
         peer.need_open()
         opened: ReaderSession = self.run(open_session(self.desk, engaged, AirChannel(peer, size)))
         return opened
+
+    def asked_of(self, what: str, act: Callable[[], T]) -> T:
+        """That the wallet lets its holder do this is a check."""
+        try:
+            return act()
+        except TimeoutError:
+            self.expect(f"the wallet lets its holder {what}", False, "it does", "it fell over")
+            raise AssertionError("unreachable") from None
 
     def personalise(self, **personal: Any) -> None:
         """A second-generation card made up so in this one's place; what nobody can make up so is not applicable."""
@@ -354,12 +363,7 @@ class WalletTester(Tester):
 
     def late(self, raw: bytes) -> WriteOutcome:
         """What it tells the data centre of records that come late; that it tells something is a check."""
-        made_up = self.made_up()
-        try:
-            return made_up.bring(raw)
-        except TimeoutError:
-            self.expect("the wallet takes in what the data centre brings", False, "an outcome", "none")
-            raise AssertionError("unreachable") from None
+        return self.made_up().bring(raw)
 
     def recorded(self, opened: ReaderSession, *names: str) -> Mapping[str, Any]:
         """What it shows of these elements of its records, to the SAM and the physician."""
@@ -399,10 +403,18 @@ class _Acting:
         self._do("say no", self._holder.refuse)
 
     def _do(self, what: str, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except TimeoutError:
-            self._tester.expect(f"the wallet lets its holder {what}", False, "it does", "it fell over")
+        self._tester.asked_of(what, act)
+
+
+class _MadeUp:
+    """What the bench does with a wallet of its own; that the wallet lets it happen is a check."""
+
+    def __init__(self, tester: WalletTester) -> None:
+        self._tester = tester
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        do = getattr(self._tester.wallet, name)
+        return lambda *args, **kwargs: self._tester.asked_of(name, lambda: do(*args, **kwargs))
 
 
 def _pause(duration_s: float) -> Flow[None]:

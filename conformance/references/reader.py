@@ -103,7 +103,7 @@ class ReferenceReader:
         self._codes: QrReader | None = None
         self._challenge: Challenge | None = None
         self._links: dict[str, Any] = {}
-        self.told: Told | None = None
+        self._told: Told | None = None
         self._out: set[str] = set()
 
     # -- before anything is presented
@@ -247,11 +247,11 @@ class ReferenceReader:
 
     def radio(self, text: str, mode: Mode, task: Task = Task.REGISTER) -> RadioEnd | Told:
         """A code is held before it, and it does its task over Bluetooth in this mode, value by value: its end, or what it says
-        when nothing is to be met behind that code. :attr:`told` has how it ended."""
+        when nothing is to be met behind that code. :meth:`told_on_air` has how it ended."""
         said = self._until_connecting(self.begin(task), text)
-        self.told = None
+        self._told = None
         if isinstance(said, Told):
-            self.told = said
+            self._told = said
             return said
         shown = engagement.read(said.message)
         try:
@@ -261,10 +261,14 @@ class ReferenceReader:
         if service is None:
             told = self.answer(Outcome.GONE, None)
             assert isinstance(told, Told)
-            self.told = told
+            self._told = told
             return told
         link = BleLink(mode, Side.READER, service, shown.key_bytes)
         return RadioEnd(link, self._says, lambda: self._says(b""), self._over)
+
+    def told_on_air(self) -> Told | None:
+        """What it said of the card that it met over the air; None while it has not."""
+        return self._told
 
     def _until_connecting(self, said: Wants | Told, text: str) -> Wants | Told:
         while isinstance(said, Wants) and not said.connect:
@@ -273,14 +277,14 @@ class ReferenceReader:
 
     def _over(self, by_us: bool) -> None:
         """The connection is over. To its own good-bye nothing is answered; else the card has gone."""
-        if self.told is None:
+        if self._told is None:
             said = self.answer(Outcome.REPLIED, b"") if by_us else self.answer(Outcome.GONE, None)
-            self.told = said if isinstance(said, Told) else None
+            self._told = said if isinstance(said, Told) else None
 
     def _says(self, heard: bytes) -> bytes | None:
         """What it says next, after the connection (nothing heard) or an answer."""
         said = self.answer(Outcome.REPLIED, heard)
-        self.told = said if isinstance(said, Told) else None
+        self._told = said if isinstance(said, Told) else None
         return None if isinstance(said, Told) else said.message
 
     # -- codes

@@ -151,14 +151,15 @@ class ReferenceWallet:
 
     # -- online
 
-    def online(self, line: Link, act: str, **given: Any) -> tuple[str, Any]:
+    def online(self, line: Link, act: str, **given: Any) -> tuple[str, str]:
         """Something with the data centre over this line: the field's code of what became of it, ``0`` when it is done, and
-        what it gave."""
+        the name of the card that it was given, empty where it is not told."""
         flow: Flow[Any] = _ACTS[act](app.App(self.phone, self.clock), **given)
         try:
-            return "0", run(flow, Session({"issuer": line}, self.clock, name=self._name, flow=act))
+            found = run(flow, Session({"issuer": line}, self.clock, name=self._name, flow=act))
         except Ended as e:
-            return e.code, None
+            return e.code, ""
+        return "0", found if isinstance(found, str) else ""
 
 
 _ACTS: Mapping[str, Callable[..., Flow[Any]]] = {
