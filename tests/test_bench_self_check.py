@@ -42,7 +42,7 @@ says = "what it does"
 
 def test_table_has_every_family_that_no_scan_makes() -> None:
     scanned = {Family.LEFT_OUT, Family.HALF_LEFT_OUT, Family.FALLS_OVER}
-    assert set(tables()) == set(Family) - scanned
+    assert set(tables()) >= set(Family) - scanned
     assert len({(family, entry.name) for family, entries in tables().items() for entry in entries}) >= 150
 
 
