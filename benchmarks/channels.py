@@ -39,6 +39,7 @@ from virtual_devices.errors import LinkError
 from virtual_devices.flow import Flow, PromptPeople, Session, run
 from virtual_devices.link import AddressedLink, Attempt, DirectLink, Link, Outcome, Provenance
 from virtual_devices.mdoc import type4
+from virtual_devices.mdoc.session import SessionData
 from virtual_devices.reader.desk import Desk, Institution
 from virtual_devices.reader.presentation import Counter, Medium, ask_again, open_at
 from virtual_devices.reader.proximity import SCREEN, end
@@ -49,7 +50,8 @@ SMALL = type4.select(type4.AID).to_bytes()
 """A command that the phone answers from memory."""
 ROUNDS, BLOCK, PRESENTATIONS = 20, 40, 60
 SAMPLE = (2, 8, 2)
-BLE_BYTES = 500
+BLE_MESSAGE = SessionData(bytes(500)).to_bytes()
+"""One chunk."""
 
 
 class DriverLink:
@@ -291,7 +293,7 @@ def over_ble(*work: int) -> list[Figure]:
             bare = Bleak()
             try:
                 with apart("ble") as other:
-                    way = Way("ble", link, bare, other, "bleak alone", bytes(BLE_BYTES), SHOWN.raw, Medium.QR_BLE, phone)
+                    way = Way("ble", link, bare, other, "bleak alone", BLE_MESSAGE, SHOWN.raw, Medium.QR_BLE, phone)
                     rounds, block, presentations = work
                     return way.measure(max(2, rounds // 4), block // 2, presentations)
             finally:

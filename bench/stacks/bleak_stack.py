@@ -56,6 +56,7 @@ class BleakStack:
         self._bluez: Any = {"adapter": adapter} if adapter else {}
         self._tell: Callable[[Event], None] = lambda _: None
         self._client: BleakClient | None = None
+        self._rows: dict[uuid.UUID, BleakGATTCharacteristic] = {}  # bleak would look through all services at each write
         self._mtu = MIN_MTU
 
     def begin(self, tell: Callable[[Event], None]) -> None:
@@ -82,12 +83,22 @@ class BleakStack:
                 await self._there().start_notify(str(action.characteristic.uuid), partial(self._notified, name))
                 return Subscribed(name)
             case Write():
-                await self._there().write_gatt_char(str(action.characteristic.uuid), action.value, response=False)
+                client = self._there()
+                await client.write_gatt_char(self._row(client, action.characteristic.uuid), action.value, response=False)
             case Disconnect():
                 await self._drop()
             case _:
                 raise StackTrouble(f"bleak cannot {type(action).__name__}")
         return None
+
+    def _row(self, client: BleakClient, wanted: uuid.UUID) -> BleakGATTCharacteristic:
+        row = self._rows.get(wanted)
+        if row is None:
+            row = client.services.get_characteristic(wanted)
+            if row is None:
+                raise StackTrouble(f"the phone has no characteristic {wanted}")
+            self._rows[wanted] = row
+        return row
 
     def _there(self) -> BleakClient:
         if self._client is None:
@@ -112,7 +123,7 @@ class BleakStack:
             raise StackTrouble("scanning ended")
         client = BleakClient(device, disconnected_callback=self._gone, timeout=CONNECT_LIMIT_S, bluez=self._bluez)
         await client.connect()
-        self._client = client
+        self._client, self._rows = client, {}
         longest = max((c.max_write_without_response_size for s in client.services for c in s.characteristics), default=0)
         self._mtu = max(MIN_MTU, longest + ATT_HEADER_BYTES)
 
