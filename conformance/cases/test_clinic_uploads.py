@@ -44,10 +44,16 @@ def test_record_follows_its_format(clinic: ClinicTester, version: str) -> None:
 def test_character_that_the_encoding_has_not_is_never_replaced(clinic: ClinicTester) -> None:
     """A record with a character that Big5 has not is set aside for a person, and nothing goes out in its place."""
     clinic.software.version("1.0")
-    clinic.act("visit", lambda: clinic.software.visit("card", diagnosis="J0\U00020bb7"))
+    clinic.act("visit", lambda: clinic.software.visit("card", allergy="青\U00020bb7"))
     clinic.equal("files sent", clinic.files(), [])
     shelves = clinic.software.shelves()
     clinic.equal("set aside", (shelves.queue, shelves.refused, shelves.done), (0, 1, 0))
+    clinic.software.later(60)
+    clinic.act("visit", lambda: clinic.software.visit("card", allergy="青黴素"))
+    [whole] = clinic.files()
+    clinic.expect("one that Big5 has", "青黴素".encode("big5") in whole, "青黴素", whole)
+    shelves = clinic.software.shelves()
+    clinic.equal("it counts", (shelves.queue, shelves.refused, shelves.done), (0, 1, 1))
 
 
 @case("P-UPL-03", "P-UPL-08", "P-CSW-08", nature=Nature.MEDIUM, zh="上傳中斷或回覆遺失：原樣再送", each=lambda: {

@@ -25,16 +25,17 @@ def test_visit_is_checked_begun_and_its_record_sent_at_once(clinic: ClinicTester
     clinic.equal("shelves", (clinic.software.shelves().queue, clinic.software.shelves().done), (0, 1))
 
 
-@case("P-VIS-01", nature=Nature.INVALID, zh="資料中心拒絕：顯示代碼，不看診")
-def test_refusal_of_the_data_centre_is_shown(clinic: ClinicTester) -> None:
-    """A patient whom the data centre refuses is not registered, and the refusal is shown with its code."""
-    clinic.software.tell_centre(b"")  # what is no request changes nothing
-    clinic.act("another visit type", lambda: clinic.software.visit("card"))
-    before = len(clinic.requests("upload"))
+@case("P-VIS-01", "P-UPL-08", nature=Nature.ATTACK, zh="非資料中心簽署之回覆：視同無連線")
+def test_answer_that_is_not_the_data_centres_is_none(clinic: ClinicTester) -> None:
+    """A visit that somebody else than the data centre answers for is served by what the card carries, as without a line."""
     clinic.software.line_is(["forged"] * 9)
-    done = clinic.act("visit", lambda: clinic.software.visit("card", upload=False))
-    clinic.expect("served without the data centre, by what the card carries", done.code in ("0", "5010"), "0", done)
-    clinic.equal("nothing went out", len(clinic.requests("upload")), before)
+    done = clinic.done("visit", lambda: clinic.software.visit("card", upload=False))
+    clinic.equal("no identifier is taken from it", done.identifier, "")
+    clinic.software.line_is([])
+    clinic.software.later(61)
+    clinic.done("upload", clinic.software.upload)
+    told = [r[3] for r in clinic.requests("visit-identifier")]
+    clinic.equal("it is told with the id that it had", set(told), {r[3] for r in clinic.requests("begin-visit")})
 
 
 @case("P-VIS-01", nature=Nature.INVALID, zh="資料中心以代碼拒絕掛號")

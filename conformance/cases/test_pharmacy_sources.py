@@ -103,7 +103,7 @@ def test_prescription_that_nobody_signed_is_none(pharmacy: PharmacyTester, how: 
         record = replace(record, fields={name: value for name, value in record.fields.items() if name != ENTRIES})
     other = pen.sign(record)
     strange: Any = {"altered": other[:-1] + bytes([other[-1] ^ 1]), "words": "words"}.get(how, other)
-    pharmacy.software.also_hands_out(strange)
+    pharmacy.software.also_hands_out(strange, pen.chains)
     found = pharmacy.act("find", partial(pharmacy.software.find, id=document.id))
     pharmacy.equal("found", (found.code, [root for root, _ in found.states]), ("0", [document.id]))
 

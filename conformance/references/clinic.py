@@ -46,7 +46,7 @@ from virtual_devices.reader.visit import VisitRequest, register
 from virtual_devices.reader.wallet_visit import register_wallet
 from virtual_devices.status_list import StatusLists
 from virtual_devices.uploads.document import Encoding
-from virtual_devices.uploads.facts import Fees
+from virtual_devices.uploads.facts import Allergy, Fees
 from virtual_devices.uploads.fields import Version
 from virtual_devices.uploads.lists import VISIT_TYPES
 
@@ -110,9 +110,9 @@ class InstitutionSoftware(DeskWithChips):
         """Another institution's request to the data centre."""
         return self.centre.centre.desk_message(message, self.now_ns())
 
-    def also_hands_out(self, record: object) -> None:
-        """The data centre hands out this too, first among the records of its next answer that has prescriptions."""
-        self.line.also = record
+    def also_hands_out(self, record: object, chains: Sequence[Sequence[bytes]]) -> None:
+        """The data centre hands out this too, with these chains, first among the records of each prescription."""
+        self.line.also = record, [list(chain) for chain in chains]
 
     def revoke(self, serials: Sequence[int]) -> None:
         """Certificates that the institution knows as revoked."""
@@ -169,7 +169,7 @@ class ReferenceClinic(InstitutionSoftware):
 
     def visit(
         self, how: str, visit_type: str = "01", *, upload: bool = True, fees: Mapping[str, int] | None = None,
-        diagnosis: str = "J069",
+        allergy: str = "",
     ) -> Done:
         """A whole visit: registered by ``card``, with ``nothing`` (no card can be read) or a ward's card on a guardian's phone
         (``ward``), treated, and its record sent, or kept. A refusal is shown, and nobody is treated."""
@@ -192,7 +192,9 @@ class ReferenceClinic(InstitutionSoftware):
             begun = Begun(self.now_ns() // NS * NS, visit_type, situation=situation, obtained=obtained(trouble))
         whom = Whom(HOLDER.holder.id_no, HOLDER.holder.birth_date, "" if begun.situation else CARD_NO)
         paid = Fees(**dict(fees or {"outpatient": 420, "outpatient_copay": 50}))
-        told = consultation(self.place.institution, self.place.professional_id, whom, begun, Treated((diagnosis,), paid))
+        told = consultation(self.place.institution, self.place.professional_id, whom, begun, Treated(("J069",), paid))
+        if allergy:
+            told = replace(told, allergies=(Allergy(drug=allergy),))
         self._pending.append(enqueue(self.desk, "visit", told, request.request_id, self.now_ns(), self.now_ns()))
         if upload:
             self.upload()

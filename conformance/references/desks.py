@@ -71,7 +71,7 @@ class Line:
         self.down = False
         self.fates: list[str] = []
         self.heard: list[bytes] = []
-        self.also: object = None
+        self.also: tuple[object, list[list[bytes]]] | None = None
         self._answers: list[bytes] = []
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
@@ -104,15 +104,17 @@ class Line:
             case "":
                 return reply
             case _:
-                odd = _more(cbor2.loads(payload), self.also) if fate == "also" else _odd(cbor2.loads(payload), fate)
+                said = cbor2.loads(payload)
+                odd = _more(said, *self.also) if self.also and fate == "also" else _odd(said, fate)
                 identity = self._identity
                 return cose.sign1(identity.key, cbor2.dumps(odd, canonical=True), {cose.X5CHAIN: list(identity.chain)})
 
 
-def _more(said: dict[int, Any], record: object) -> object:
-    """What the data centre says, with one more record of each prescription."""
+def _more(said: dict[int, Any], record: object, chains: list[list[bytes]]) -> object:
+    """What the data centre says, with one more record of each prescription, and more chains."""
     for told in said[9]["prescriptions"]:
         told["records"] = [record, *told["records"]]
+    said[9]["chains"] = [*said[9]["chains"], *chains]
     return said
 
 
