@@ -23,7 +23,8 @@ from virtual_devices.reader.transmit import MAX_PIECES
 from .broken_devices import Fault, There, place
 from .processes import children, wait_until
 
-ANSWER_S = 2
+ANSWER_S, BUSY_S = 4, 60
+"""How long a device that hangs is waited for; and one that does not, on a busy machine."""
 KINDS = {"contact": Kind.CARD, "nfc": Kind.WALLET, "ble": Kind.WALLET, "network": Kind.DATA_CENTRE}
 CASES = {
     Kind.CARD: ("card.public.public-data-are-read[with-le]", "card.public.public-data-are-read[without-le]",
@@ -60,8 +61,8 @@ class Agreeing:
         return True
 
 
-def dut(there: There, kind: Kind, channel: str, *, destructive: bool = False) -> Dut:
-    answers = {"answer_s": ANSWER_S, "authority": str(there.folder)}
+def dut(there: There, kind: Kind, channel: str, *, destructive: bool = False, answer_s: int = ANSWER_S) -> Dut:
+    answers = {"answer_s": answer_s, "authority": str(there.folder)}
     means = Means(answers=answers, env=there.env, hands=Agreeing())
     return Dut(suites()[kind], there.moniker, channel, destructive=destructive, means=means)
 
@@ -105,7 +106,8 @@ def test_device_that_breaks_in_one_case_is_judged_there_and_spoils_no_other(ther
     first, second, third = CASES[kind]
     there.mend()
     processes, threads = children() - {there.pid}, threading.active_count()
-    found = tried(dut(there, kind, there.channel), (first, second, third), {
+    answer_s = ANSWER_S if fault in (Fault.HANG, Fault.SILENCE) else BUSY_S
+    found = tried(dut(there, kind, there.channel, answer_s=answer_s), (first, second, third), {
         second: lambda: there.break_by(fault), third: there.mend,
     })
     verdict, why = FAULTS[fault][there.channel]
@@ -122,7 +124,7 @@ def test_device_that_dies_at_any_moment_leaves_the_case_open_and_the_next_alone(
     drawn = [n % 9 + 1 for n in ByteStream("deaths of a phone")(3)]
     for request in drawn:
         there.mend()
-        found = tried(dut(there, Kind.WALLET, "nfc"), (first, second), {
+        found = tried(dut(there, Kind.WALLET, "nfc", answer_s=BUSY_S), (first, second), {
             first: partial(there.break_by, Fault.DEATH, request), second: there.mend,
         })
         assert [one.verdict for one in found] == [OPEN, Verdict.PASS], (request, judged(found))
@@ -148,7 +150,7 @@ def test_device_that_does_not_come_back_is_given_up_and_fails_once(there: There)
 @pytest.mark.parametrize("there", ["ble"], indirect=True)
 def test_phone_over_bluetooth_is_as_at_first_before_each_case_that_changes_it(there: There) -> None:
     there.mend()
-    found = tried(dut(there, Kind.WALLET, "ble", destructive=True), [COUNTS] * 2, {})
+    found = tried(dut(there, Kind.WALLET, "ble", destructive=True, answer_s=BUSY_S), [COUNTS] * 2, {})
     assert [one.verdict for one in found] == [Verdict.PASS] * 2, judged(found)
 
 
