@@ -140,7 +140,7 @@ def test_consent_ends_after_a_quarter_of_an_hour(wallet: WalletTester, over: boo
     wallet.wait(30, over=True)
     opened = wallet.meet(None)
     _is_shown(wallet, opened)
-    wallet.wait(SESSION_S / 2, over=True)
+    wallet.rest(SESSION_S / 2)
     wallet.holder.agree(Use.REGISTRATION, EVERYTHING)
     wallet.wait(SESSION_S / 2, over=over)
     if over:

@@ -213,6 +213,10 @@ class WalletTester(Tester):
         before_s, after_s = (1.0, 0.0) if virtual else (min(15.0, limit_s / 4),) * 2
         self.run(_pause(limit_s + after_s if over else limit_s - before_s))
 
+    def rest(self, duration_s: float) -> None:
+        """So much time passes."""
+        self.run(_pause(duration_s))
+
     def may_wait(self, limit_s: float) -> None:
         """The case waits so long, and applies where that can be."""
         if not isinstance(self.clock, VirtualClock) and limit_s > self.wait_s:
