@@ -143,7 +143,8 @@ def test_file_that_cannot_be_read_is_told(content: bytes | None, says: str, tmp_
 # -- a suite that goes by them
 
 def test_device_is_held_to_what_is_declared(tmp_path: Path) -> None:
-    (over_nfc, over_ble) = duts(["wallet=virtual"], pics=[str(written(tmp_path, "wallet", media=["nfc"]))])[Kind.WALLET]
+    declared = [str(written(tmp_path, "wallet", media=["nfc"]))]
+    over_nfc, over_ble = duts(["wallet=virtual"], ["nfc", "ble"], pics=declared)[Kind.WALLET]
     mine = [case for case in cases() if case.kind is Kind.WALLET and not case.channels]
     assert {over_ble.rules_out(case) for case in mine} == {"declared: not over ble"}
     assert "" in {over_nfc.rules_out(case) for case in mine}
@@ -151,7 +152,7 @@ def test_device_is_held_to_what_is_declared(tmp_path: Path) -> None:
 
 def test_optional_clauses_that_are_not_declared_are_not_tried(tmp_path: Path) -> None:
     path = written(tmp_path, "wallet", reader_auth_all=False, engagements=["1.0"])
-    dut, _ = duts([], pics=[str(path)])[Kind.WALLET]
+    (dut,) = duts([], ["nfc"], pics=[str(path)])[Kind.WALLET]
     ruled_out = {clause for case in cases() if case.kind is Kind.WALLET and dut.rules_out(case) for clause in case.clauses}
     assert ruled_out & {"P-RDR-02", "P-RDR-05", "P-RDR-06"}
     assert "P-SES-04" not in ruled_out
