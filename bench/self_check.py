@@ -7,6 +7,7 @@ run alone.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -136,6 +137,7 @@ class Trials:
         self.known, self.known_second = memory.first, memory.second
         for mutant in mutants:
             mutant.read()
+        self._also: Counter[str] = Counter()
         self.by_function: dict[str, set[str]] = {}
         for fault, (case, _) in self.known.items():
             self.by_function.setdefault(fault.partition(" ")[0], set()).add(case)
@@ -162,20 +164,21 @@ class Trials:
 
     def also(self, name: str, killed: Mapping[str, str]) -> str:
         """One of the mutants that this case finds as well; ``killed``: mutant -> who found it first. "" when it is none of the
-        likeliest :data:`SECOND_TRIES`: the one of last time, those that a case of the same function found, of the same
-        subject."""
+        likeliest :data:`SECOND_TRIES`: the one of last time, those that a case of the same function found, those that others
+        have found so, of the same subject."""
         function, hint = name.partition("[")[0], self.known_second.get(name)
         for trial in self.over.values():
             for case in (c for c in trial.cases if c.id == name):
                 there = [m for id, m in self.mutants.items() if killed.get(id) and trial.touches(case, m)]
 
-                def likely(mutant: Mutant) -> tuple[bool, bool, bool]:
+                def likely(mutant: Mutant) -> tuple[bool, bool, int, bool]:
                     who = killed[mutant.id]
-                    return (key(mutant) != hint, who.partition("[")[0] != function,
+                    return (key(mutant) != hint, who.partition("[")[0] != function, -self._also[mutant.id],
                             who.rpartition(".")[0] != name.partition("[")[0].rpartition(".")[0])
 
                 for mutant in sorted(there, key=likely)[:SECOND_TRIES]:
                     if trial.finds(mutant, [case]):
+                        self._also[mutant.id] += 1
                         return mutant.id
         return ""
 
