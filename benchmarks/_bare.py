@@ -89,10 +89,10 @@ class Nfcpy:
         self.close()
         self._clf = nfc.clf.ContactlessFrontend(f"udp:localhost:{self._port}")
         deadline = time.monotonic() + LIMIT_S
-        target = None
-        while target is None and time.monotonic() < deadline:
+        self._tag = None
+        while self._tag is None and time.monotonic() < deadline:  # one that was sensed may be gone before it is activated
             target = self._clf.sense(nfc.clf.RemoteTarget("106A"))
-        self._tag = None if target is None else nfc.tag.activate(self._clf, target)
+            self._tag = None if target is None else nfc.tag.activate(self._clf, target)
         if self._tag is None:
             raise LinkError("nfcpy finds no tag")
         return b"\x3b\x80\x80\x01\x01"

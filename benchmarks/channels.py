@@ -49,6 +49,8 @@ SEED = 4
 SMALL = type4.select(type4.AID).to_bytes()
 """A command that the phone answers from memory."""
 ROUNDS, BLOCK, PRESENTATIONS = 20, 40, 60
+GOLDEN = (5**0.5 - 1) / 2
+"""Its multiples lie evenly between 0 and 1."""
 SAMPLE = (2, 8, 2)
 BLE_MESSAGE = SessionData(bytes(500)).to_bytes()
 """One chunk."""
@@ -118,6 +120,7 @@ class Presented:
     def __init__(self, output: IO[str]) -> None:
         self.said: list[str] = []
         self._codes: SimpleQueue[str] = SimpleQueue()
+        self._shown: str | None = None
         self._ready = threading.Event()
         self._reading = threading.Thread(target=self._read, args=(output,), daemon=True)
         self._reading.start()
@@ -145,7 +148,14 @@ class Presented:
         return next(line for line in self.said if "bumble's transport " in line).partition("bumble's transport ")[2]
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
-        return Attempt(Outcome.REPLIED, 0, self._codes.get(timeout=LIMIT_S).encode())
+        self.wait_for_code()
+        code, self._shown = self._shown or "", None
+        return Attempt(Outcome.REPLIED, 0, code.encode())
+
+    def wait_for_code(self) -> None:
+        """Until the phone shows one."""
+        if self._shown is None:
+            self._shown = self._codes.get(timeout=LIMIT_S)
 
 
 @contextmanager
@@ -183,7 +193,7 @@ class Way:
     small: bytes = SMALL
     echo: bytes = b""
     medium: Medium = Medium.NFC
-    screen: Link | None = None
+    screen: Presented | None = None
 
     def measure(self, rounds: int, block: int, presentations: int) -> list[Figure]:
         return [*self.exchanges(rounds, block), *self.presentations(presentations)]
@@ -218,13 +228,24 @@ class Way:
         alone: list[float] = []
         apart: list[float] = []
         reader = Reader()
-        for _ in range(times):
+        for number in range(times):
+            self._phase(number)
             through += timed(lambda: reader.present(DriverLink(self.link), self.medium, self.screen), 1)
             self.link.disconnect()
             for bare, spent in ((self.bare, alone), (self.apart, apart)):
+                self._phase(number)
                 spent += timed(partial(reader.present, BareLink(bare), self.medium, self.screen), 1)
                 bare.close()
         return figures(self.channel, "a presentation", through, self.name, alone, apart)
+
+    def _phase(self, number: int) -> None:
+        """A phone that advertises every 20 ms is found at once or 20 ms later: who looks always at the same moment after the last
+        presentation is always lucky, or never. So looking begins at moments spread evenly over that time."""
+        if self.screen is not None:
+            from bench.stacks.bumble_stack import ADVERTISING_MS
+
+            self.screen.wait_for_code()
+            time.sleep((1 + number * GOLDEN % 1) * ADVERTISING_MS / 1000)
 
 
 def figures(

@@ -179,7 +179,8 @@ class Reader:
         device, target = self._clf.device, self._clf.target
         if device is None or target is None:
             raise OSError(errno.ENODEV, "no reader")
-        self.tape.note(True, frame.block, head_bytes(frame.block))
+        if self.tape.on:
+            self.tape.note(True, frame.block, head_bytes(frame.block))
         try:
             block = device.send_cmd_recv_rsp(target, bytearray(frame.block), frame.timeout_s)
         except nfc.clf.TimeoutError:
@@ -190,7 +191,8 @@ class Reader:
         self._damaged = True  # unless the exchange goes on, it was of no use
         if not block:
             return None
-        self.tape.note(False, block, head_bytes(block))
+        if self.tape.on:
+            self.tape.note(False, block, head_bytes(block))
         return bytes(block)
 
 
