@@ -23,11 +23,12 @@ from conformance.tester import Result, Tester
 from virtual_devices.errors import UsageError
 
 VIRTUAL = "virtual"
+_READER = ("bench.reach.reader", "ReaderBefore")
 _CENTRE = ("bench.reach.data_centre", "CentreOnline")
 _CHIP, _WALLET = ("bench.reach.chip", "ChipInReader"), ("bench.reach.wallet", "WalletMet")
 WAYS: Mapping[Kind, tuple[tuple[str, str], ...]] = {
     Kind.CARD: (_CHIP,), Kind.SAM: (_CHIP,), Kind.HPC: (_CHIP,), Kind.WALLET: (_WALLET,),
-    Kind.DATA_CENTRE: (_CENTRE,),
+    Kind.DATA_CENTRE: (_CENTRE,), Kind.READER: (_READER,),
 }
 """Kind -> modules and classes of its ways; each is loaded when it is needed, for drivers are large."""
 

@@ -42,6 +42,7 @@ class Step(Enum):
     AGREE = "agree"
     REFUSE = "refuse"
     SHOW_CODE = "show-code"
+    READ = "read"
 
 
 STEPS: dict[Step, tuple[Words, Words]] = {
@@ -58,6 +59,8 @@ STEPS: dict[Step, tuple[Words, Words]] = {
     Step.REFUSE: (Words("REFUSE", "Say no to what the device's screen asks."), Words("拒絕", "請拒絕裝置畫面上的要求。")),
     Step.SHOW_CODE: (Words("CODE", "Hold the code on the device's screen before the camera."),
                      Words("出示條碼", "請將裝置畫面上的條碼對準鏡頭。")),
+    Step.READ: (Words("READ", "Have the reader read the card that is before it now."),
+                Words("讀卡", "請操作讀卡機，讀取目前在其感應區之卡片。")),
 }
 """Step -> English, Chinese."""
 _KEYS = ("Enter: done", "n: it cannot be done", "Enter：完成", "n：無法完成")

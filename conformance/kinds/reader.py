@@ -76,7 +76,7 @@ class ReaderTester(Tester):
 
     def give_lists(self, *more: bytes) -> None:
         """The lists of the vectors, or these."""
-        self._asked("its lists", lambda: self.reader.take_lists(more or _lists(self.world)))
+        self._asked("its lists", lambda: self.reader.take_lists(more or reader_lists(self.world)))
 
     def at(self, now_ns: int) -> None:
         self._asked("its clock", lambda: self.reader.at(now_ns))
@@ -163,6 +163,7 @@ class ReaderTester(Tester):
         said = self._asked("a card", lambda: self.reader.begin(task))
         for _ in range(MOST_STEPS):
             if isinstance(said, Told):
+                self.need("the medium did what the case wants", not card.script.fate or bool(card.cut), said.code)
                 return said, card
             self.expect("it waits no longer than it may", said.timeout_s <= LONGEST_S, LONGEST_S, said.timeout_s)
             outcome, reply = card.answer(said)
@@ -203,7 +204,8 @@ def other_session(world: World) -> InSession:
 
 
 @cache
-def _lists(world: World) -> list[bytes]:
+def reader_lists(world: World) -> list[bytes]:
+    """The status lists of the vectors, as the data centre of that world would hand them out."""
     made = Vectors()
     add_lists(made, world)
     return [made.files[CARDS], made.files[GRANTS]]
@@ -228,4 +230,6 @@ SUITE = Suite(
     ), apart=frozenset({"contact"}),
 )
 
-__all__ = ["SUITE", "ReaderTester", "ReaderUnderTest", "Script", "ScriptedCard", "Task", "Told", "other_session"]
+__all__ = [
+    "SUITE", "ReaderTester", "ReaderUnderTest", "Script", "ScriptedCard", "Task", "Told", "other_session", "reader_lists",
+]
