@@ -87,6 +87,8 @@ def command(
       vhc-bench conform --dut 'card=pcsc:ACS*' --pics card.pics.toml        the card in a reader on the desk
       vhc-bench conform --dut wallet=nfc:usb              a phone held to an NFC reader
       vhc-bench conform --dut 'wallet=qr:camera + ble:'   a phone over Bluetooth, its code before a camera
+      vhc-bench conform --dut reader=nfc:usb --pixit reader.pixit.toml      your reader: our card comes into its field
+      vhc-bench conform --dut data-centre=https://localhost:8443            a service, with client certificates
       vhc-bench conform --pics wallet.pics.toml           only what its maker declares
       vhc-bench conform --latency example                 its times against limits, too
       vhc-bench conform --only wallet.latency --latency my-limits.toml

@@ -47,6 +47,8 @@ class Asked:
         """Raises UsageError, or ScenarioFaults for a declaration, before anything starts. How many physical devices there are:
         so many can be tried at a time."""
         hands(self.robot, none=self.no_hands)
+        if self.lab is not None and not self.lab.is_file():
+            raise UsageError(f"--lab {self.lab}: there is no such file; it names devices, [devices.NAME] with a moniker each")
         found = self._devices()
         if self.latency:
             self._check_limits(found)

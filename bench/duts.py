@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.declaration import Declaration, load
 from bench.laboratory import Laboratory
 from bench.monikers import JOINED, ROLES, Moniker, for_role, parse
+from bench.monikers import Kind as Medium
 from bench.reach import Means, Way
 from bench.reach.virtual import Virtual
 from conformance.case import Case, Kind
@@ -31,6 +32,8 @@ WAYS: Mapping[Kind, tuple[tuple[str, str], ...]] = {
     Kind.DATA_CENTRE: (_CENTRE,), Kind.READER: (_READER,),
 }
 """Kind -> modules and classes of its ways; each is loaded when it is needed, for drivers are large."""
+_MEDIA = {Kind.READER: (Medium.VIRTUAL, Medium.NFC), Kind.DATA_CENTRE: (Medium.VIRTUAL, Medium.HTTP)}
+"""By what kinds of device are met that have no role in a run; the others are virtual only."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ def duts(
         only = set(channels) or _channels(reached.get(kind))
         there = [channel for channel in _over(suite, moniker) if not only or channel in only]
         if not there:
-            raise UsageError(f"--channel: {kind.value}={moniker} is tried over {', '.join(_over(suite, moniker))}")
+            over = ", ".join(_over(suite, moniker))
+            raise UsageError(f"--channel {', '.join(sorted(only))}: {kind.value}={moniker} is tried over {over}")
         own = replace(means, answers=reached[kind].answers) if kind in reached else means
         found.setdefault(kind, []).extend(
             Dut(suite, moniker, channel, declared.get(kind), destructive, own, says) for channel in there)
@@ -127,7 +131,12 @@ def _over(suite: Suite, moniker: str) -> tuple[str, ...]:
 
 def _monikers(kind: Kind, text: str) -> tuple[Moniker, ...]:
     given = f"--dut {kind.value}={text}"
-    return for_role(kind.value, text, given) if kind.value in ROLES else tuple(parse(part) for part in text.split(JOINED))
+    try:
+        if kind.value in ROLES:
+            return for_role(kind.value, text, given)
+        return tuple(parse(part, _MEDIA.get(kind, (Medium.VIRTUAL,))) for part in text.split(JOINED))
+    except UsageError as e:
+        raise (e if given in str(e) else UsageError(f"{given}: {e}")) from None
 
 
 def _way(suite: Suite, found: tuple[Moniker, ...]) -> type[Way]:

@@ -28,7 +28,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dut]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         path = f"udp:127.0.0.1:{free.getsockname()[1]}"
-    means = Means(answers={"log": str(log), "answer_s": LIMIT_S, "person_s": 4 * LIMIT_S}, hands=Nobody("the reader reads by itself"))
+    answers = {"log": str(log), "answer_s": LIMIT_S, "person_s": 4 * LIMIT_S}
+    means = Means(answers=answers, hands=Nobody("the reader reads by itself"))
     vendor = subprocess.Popen([sys.executable, "-m", "tests.vendor_reader", path, str(log)], cwd=ROOT)
     dut = Dut(suites()[Kind.READER], f"nfc:{path}", "nfc", means=means)
     try:
