@@ -38,6 +38,12 @@ _WRONG = {
 }
 
 
+_OF_WHAT = {"challenge": ("P-COS-04", "P-COS-06"), **dict.fromkeys(
+    ("no-area", "area", "record", "next-record", "first-record", "up-to-this-record", "read-record"),
+    ("P-COS-04", "P-ICC-04", "P-ICC-11"))}
+"""What a card must know for a command to be wrong in no more than its parameters."""
+
+
 def _goes_on(card: CardTester) -> None:
     """Whatever was asked, the next reader gets the public data."""
     data = card.says(PUBLIC, 0x9000, "public data afterwards")
@@ -113,7 +119,8 @@ def _without_select(card: CardTester) -> bool:
 
 
 @case("P-COS-04", "P-ICC-10", nature=Nature.INVALID, zh="錯誤之類別、指令、參數、長度：各有其狀態碼，卡片照常",
-      each=lambda: {name: Each(wrong) for name, wrong in _WRONG.items()})
+      each=lambda: {name: Each(wrong, clauses=next(
+          (clauses for begin, clauses in _OF_WHAT.items() if name.startswith(begin)), ())) for name, wrong in _WRONG.items()})
 def test_wrong_command_is_refused(card: CardTester, wrong: tuple[str, int]) -> None:
     """A command of a wrong class, instruction, parameter or length is refused by its status word, and the card goes on."""
     command_loop.refused_and_goes_on(card, *wrong)
@@ -137,7 +144,7 @@ def test_what_is_no_command_is_refused(card: CardTester, raw: str) -> None:
     command_loop.refused_and_goes_on(card, raw, 0x6700)
 
 
-@case("P-COS-04", nature=Nature.LIMIT, zh="最短之指令：4 位元組；延伸 Le：7 位元組")
+@case("P-COS-04", "P-COS-06", nature=Nature.LIMIT, zh="最短之指令：4 位元組；延伸 Le：7 位元組")
 def test_shortest_commands_are_commands(card: CardTester) -> None:
     """Four bytes are a command, and over T=1 seven with an extended Le alone."""
     command_loop.shortest_commands_are_commands(card)
