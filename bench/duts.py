@@ -28,11 +28,12 @@ _READER = ("bench.reach.reader", "ReaderBefore")
 _CENTRE = ("bench.reach.data_centre", "CentreOnline")
 _CHIP, _WALLET = ("bench.reach.chip", "ChipInReader"), ("bench.reach.wallet", "WalletMet")
 WAYS: Mapping[Kind, tuple[tuple[str, str], ...]] = {
-    Kind.CARD: (_CHIP,), Kind.SAM: (_CHIP,), Kind.HPC: (_CHIP,), Kind.WALLET: (_WALLET,),
-    Kind.DATA_CENTRE: (_CENTRE,), Kind.READER: (_READER,),
+    Kind.CARD: (_CHIP,), Kind.SAM: (_CHIP,), Kind.HPC: (_CHIP,),
+    Kind.WALLET: (_WALLET, ("bench.reach.wallet_program", "WalletProgram")),
+    Kind.DATA_CENTRE: (_CENTRE,), Kind.READER: (_READER, ("bench.reach.reader_program", "ReaderProgram")),
 }
 """Kind -> modules and classes of its ways; each is loaded when it is needed, for drivers are large."""
-_MEDIA = {Kind.READER: (Medium.VIRTUAL, Medium.NFC), Kind.DATA_CENTRE: (Medium.VIRTUAL, Medium.HTTP)}
+_MEDIA = {Kind.READER: (Medium.VIRTUAL, Medium.NFC, Medium.PROGRAM), Kind.DATA_CENTRE: (Medium.VIRTUAL, Medium.HTTP)}
 """By what kinds of device are met that have no role in a run; the others are virtual only."""
 
 
@@ -61,7 +62,15 @@ class Dut:
     def tester(self, case: Case) -> Tester:
         """What the case gets: a virtual device is a new one for each case. Raises LinkError when a real one is not there,
         CannotShow for what the way to it cannot give."""
-        return self.way.tester(case.id, anew=case.destructive)
+        tester = self.way.tester(case.id, anew=case.destructive)
+        tester.declared = self.declared.answers if self.declared is not None else {}
+        return tester
+
+    def own(self, case: Case) -> Case:
+        """The case, with the clauses that this device itself can show: what it leaves to others is none of its own."""
+        if self.declared is None:
+            return case
+        return replace(case, clauses=self.declared.form.own(case.clauses, self.declared.answers) or case.clauses)
 
     def timed(self, name: str) -> Tester:
         """What a presentation that is timed gets: a virtual device behind modelled media, or the real one."""
@@ -131,6 +140,8 @@ def _over(suite: Suite, moniker: str) -> tuple[str, ...]:
 
 def _monikers(kind: Kind, text: str) -> tuple[Moniker, ...]:
     given = f"--dut {kind.value}={text}"
+    if text.partition(":")[0] == Medium.PROGRAM.value:  # its command may have anything in it
+        return (parse(text),)
     try:
         if kind.value in ROLES:
             return for_role(kind.value, text, given)

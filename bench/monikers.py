@@ -8,6 +8,7 @@
     ble:NAME-or-ADDRESS        a phone over Bluetooth Low Energy, whose code is scanned first: "qr:PATH + ble:NAME"
     qr:PATH                    codes in a picture, or in a folder that a camera writes to
     https://HOST:PORT          a service over the network
+    program:COMMAND            of conform only: a program that is asked line by line (bench.reach.program)
     replay:RUN                 what a run directory holds, byte for byte
 
 :data:`ROLES` says which make sense for which role. docs/reference/monikers.md is the page for people.
@@ -33,6 +34,7 @@ class Kind(Enum):
     BLE = "ble"
     QR = "qr"
     HTTP = "http"
+    PROGRAM = "program"
     REPLAY = "replay"
 
 
@@ -41,6 +43,7 @@ _NEEDS: Mapping[Kind, str] = {
     Kind.NFC: "nfc:usb, nfc:tty:DEVICE, nfc:udp:HOST:PORT or nfc:own (patients' own phones)",
     Kind.BLE: "ble:, ble:hci0, ble:NAME, ble:ADDRESS or ble:bumble:TRANSPORT",
     Kind.QR: "qr:PATH (a picture, or a folder of pictures)",
+    Kind.PROGRAM: "program:COMMAND (a program, asked line by line)",
     Kind.REPLAY: "replay:RUN (a run directory)",
 }
 _WORDS = {Kind.VIRTUAL: "virtual", Kind.AUTO: "auto", Kind.HTTP: "https://HOST:PORT", **_NEEDS}

@@ -143,7 +143,7 @@ class CaseItem(pytest.Item):
 
     def __init__(self, *, case: Case, dut: Dut, **more: Any) -> None:
         super().__init__(**more)
-        self.case = case
+        self.case = dut.own(case)
         self.dut = dut
 
     def runtest(self) -> None:

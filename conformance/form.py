@@ -29,6 +29,10 @@ _WORDS = {
 _QUESTION = {"id", "en", "zh", "type", "choices", "low", "high", "when", "mandatory", "clauses", "only"}
 
 
+LEFT = "left_to_others"
+"""The question that asks which steps a device leaves to others."""
+
+
 class Paper(Enum):
     """The two papers that a maker fills in."""
 
@@ -93,6 +97,14 @@ class Optional:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """A step that a device may leave to others, and the clauses that it then cannot show itself."""
+
+    step: str
+    clauses: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong with the answers. ``key``: the question; ``value``: what is wrong is its value, not that it is
     there; ``missing``: that it is not there."""
@@ -113,6 +125,7 @@ class Form:
     questions: Mapping[str, Question]
     rules: tuple[Rule, ...] = ()
     optional: tuple[Optional, ...] = ()
+    left: tuple[Left, ...] = ()
 
     @property
     def known(self) -> Mapping[str, Known]:
@@ -147,7 +160,15 @@ class Form:
             touched = sorted(optional.clauses.intersection(case.clauses))
             if touched and not optional.when.holds(answers):
                 return f"declared: {self._said(optional.when, answers)}, and {touched[0]} is for {optional.when.text}"
+        if not self.own(case.clauses, answers):
+            steps = [left.step for left in self.left if left.clauses.intersection(case.clauses) and left.step in _left(answers)]
+            return f"declared: {LEFT} = {shown(steps)}, and the case is of nothing else"
         return ""
+
+    def own(self, clauses: tuple[str, ...], answers: Answers) -> tuple[str, ...]:
+        """Of these clauses those that the device can show itself: what it leaves to others is none of its own."""
+        others = {clause for left in self.left if left.step in _left(answers) for clause in left.clauses}
+        return tuple(clause for clause in clauses if clause not in others)
 
     def _said(self, asked: Condition, answers: Answers) -> str:
         return ", ".join(f"{name} = {shown(answers[name]) if name in answers else 'nothing'}" for name in sorted(asked.names()))
@@ -197,6 +218,10 @@ def shown(value: object) -> str:
     return str(value)
 
 
+def _left(answers: Answers) -> tuple[str, ...]:
+    return _words(answers.get(LEFT, ()))
+
+
 def _words(value: Value) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else ()
 
@@ -214,12 +239,13 @@ def read(paper: Paper, kind: Kind, texts: Mapping[str, str]) -> Form:
     questions: dict[str, Question] = {}
     rules: list[Rule] = []
     optional: list[Optional] = []
+    left: list[Left] = []
     for name, text in texts.items():
         try:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as why:
             raise CatalogueError(f"{name}: {why}") from None
-        _closed(table, {"question", "rule", "optional"}, name)
+        _closed(table, {"question", "rule", "optional", "left"}, name)
         for row in table.get("question", []):
             where = f"{name}: question {row.get('id')}"
             _closed(row, _QUESTION, where)
@@ -236,7 +262,11 @@ def read(paper: Paper, kind: Kind, texts: Mapping[str, str]) -> Form:
             where = f"{name}: optional {row.get('clauses')}"
             _closed(row, {"when", "clauses"}, where)
             optional.append(Optional(_condition(row["when"], where), frozenset(_clauses(row, where))))
-    made_form = Form(paper, kind, questions, tuple(rules), tuple(optional))
+        for row in table.get("left", []):
+            where = f"{name}: left {row.get('step')}"
+            _closed(row, {"step", "clauses"}, where)
+            left.append(Left(row["step"], frozenset(_clauses(row, where))))
+    made_form = Form(paper, kind, questions, tuple(rules), tuple(optional), tuple(left))
     _check(made_form, ", ".join(texts))
     return made_form
 
@@ -272,6 +302,9 @@ def _check(made: Form, where: str) -> None:
         raise CatalogueError(f"{where}: {e}") from None
     if unknown := [rule.at for rule in made.rules if rule.at not in made.questions]:
         raise CatalogueError(f"{where}: a rule is told at {unknown[0]}, which is no question")
+    steps = made.questions[LEFT].known.choices if LEFT in made.questions else ()
+    if tuple(left.step for left in made.left) != steps:
+        raise CatalogueError(f"{where}: what is left to others must be {', '.join(steps) or 'nothing'}, in this order")
 
 
 def _condition(text: str, where: str) -> Condition:

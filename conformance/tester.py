@@ -8,9 +8,11 @@ bench itself does wrong is ERROR.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NoReturn, Protocol
 
 from conformance.case import Case
+from conformance.condition import Answers
 from conformance.verdict import Status, Verdict
 from virtual_devices.errors import BenchError, LinkError
 from virtual_devices.reader.transmit import Ended
@@ -62,13 +64,15 @@ class Decided(Exception):
 
 
 class Tester:
-    """What all testers have. ``role``: of the device under test in the rows. ``masked``: somebody's own device: its bytes stay
-    out of what is told of checks. ``doubt``: why what does not hold may be another case's doing; then it leaves the case open."""
+    """What all testers have. ``role``: of the device under test in the rows. ``declared``: what its maker says that it can.
+    ``masked``: somebody's own device: its bytes stay out of what is told of checks. ``doubt``: why what does not hold may be
+    another case's doing; then it leaves the case open."""
 
     __test__ = False  # of pytest's, which goes by the name
     role = ""
     masked = False
     doubt = ""
+    declared: Answers = MappingProxyType({})
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
