@@ -15,6 +15,7 @@ const { Cipher, TERMINATION, jwkOf, newKey, publicOf } = require("./session.cjs"
 
 const ES256 = -7;
 const DECODING_ERROR = 11; // status of a response, Table 8 of ISO/IEC 18013-5
+const NOT_RETURNED = 0; // error code of the standard
 const SAM_FORGED = -17; // the profile's
 const RECORDS = "tw.nhi.bench.records.1";
 const wallet = {};
@@ -24,13 +25,25 @@ function publicKey(made) {
   return CoseKey.fromJwk(open);
 }
 
-function asked(request) {
-  for (const { itemsRequest } of request.docRequests) {
-    // The device's own word; the library looks for it among what the issuer signed, and throws.
-    const own = itemsRequest.namespaces.get(RECORDS);
-    if (own?.delete("generation") && own.size === 0) itemsRequest.namespaces.delete(RECORDS);
+// The request for what is there, and the types of document that are not: of anything that the issuer has not signed (the device's own
+// word too), and of another document, the library throws.
+function held(request) {
+  const there = wallet.issued?.issuerNamespaces?.issuerNamespaces ?? new Map();
+  const type = wallet.issued?.issuerAuth.mobileSecurityObject.docType;
+  const docRequests = request.docRequests.filter(({ itemsRequest }) => itemsRequest.docType === type);
+  for (const { itemsRequest } of docRequests) {
+    for (const [space, elements] of itemsRequest.namespaces) {
+      const names = new Set((there.get(space) ?? []).map((item) => item.elementIdentifier));
+      for (const name of [...elements.keys()]) if (!names.has(name)) elements.delete(name);
+      if (elements.size === 0) itemsRequest.namespaces.delete(space);
+    }
   }
-  return request;
+  const missing = request.docRequests.map(({ itemsRequest }) => itemsRequest.docType).filter((each) => each !== type);
+  return { deviceRequest: DeviceRequest.create({ version: request.version, docRequests }), missing };
+}
+
+function refused(types, code) {
+  return types.map((type) => DocumentError.create({ documentError: new Map([[type, code]]) }));
 }
 
 // Whether the library finds every readerAuth good.
@@ -56,16 +69,18 @@ async function answered(plain) {
   }
   if (!(await proved(request))) {
     const types = request.docRequests.map(({ itemsRequest }) => itemsRequest.docType);
-    const documentErrors = types.map((type) => DocumentError.create({ documentError: new Map([[type, SAM_FORGED]]) }));
-    return DeviceResponse.createSimple({ documentErrors }).encode();
+    return DeviceResponse.createSimple({ documentErrors: refused(types, SAM_FORGED) }).encode();
   }
+  const { deviceRequest, missing } = held(request);
+  const documentErrors = missing.length > 0 ? refused(missing, NOT_RETURNED) : undefined;
+  if (deviceRequest.docRequests.length === 0) return DeviceResponse.createSimple({ documentErrors }).encode();
   const signing = CoseKey.fromJwk({ ...jwkOf(wallet.key), alg: "ES256" });
   const own = new Map([[RECORDS, DeviceSignedItems.create({ deviceSignedItems: new Map([["generation", 0]]) })]]);
   const response = await Holder.createDeviceResponseForDeviceRequest({
-    deviceRequest: asked(request), sessionTranscript: wallet.transcript, issuerSigned: [wallet.issued],
+    deviceRequest, sessionTranscript: wallet.transcript, issuerSigned: [wallet.issued],
     deviceNamespaces: DeviceNamespaces.create({ deviceNamespaces: own }), signature: { signingKey: signing },
   }, context);
-  return response.encode();
+  return DeviceResponse.createSimple({ documents: response.documents, documentErrors }).encode();
 }
 
 answerLines({
