@@ -16,6 +16,7 @@ from virtual_devices.mdoc.response import DeviceResponse, ResponseStatus
 from virtual_devices.wallet.consent import Use
 
 _CLAUSES = {
+    "sam-over-all": ("P-RDR-05",),
     "sam-wrong-role": ("P-RDR-07", "P-ELE-02", "P-CRT-04"), "sam-two-roles": ("P-RDR-07", "P-CRT-04"),
     "sam-no-role": ("P-RDR-07", "P-CRT-04"), "sam-no-purpose": ("P-RDR-07", "P-CRT-05"),
     "sam-other-purpose": ("P-RDR-07", "P-CRT-05"), "sam-no-signing": ("P-RDR-07", "P-CRT-01", "P-CRT-07"),
@@ -30,7 +31,8 @@ _CLAUSES = {
     "consultation": ("P-RDR-03", "P-ELE-01", "P-RDR-02"),
     "dispensing": ("P-RDR-03", "P-RDR-08"), "three-signers": ("P-RDR-06",), "all-in-1-0": ("P-REQ-03",),
     "signers-swapped": ("P-RDR-12",), "two-readers": ("P-RDR-04",), "second-unsigned": ("P-RDR-12",),
-    "another-sam": ("P-RDR-04",), "sam-over-all": ("P-RDR-05",),
+    "another-sam-over-all": ("P-RDR-04", "P-RDR-02"), "another-sam": ("P-RDR-04",),
+    "five-signers": ("P-REQ-01", "P-REQ-02", "P-RDR-02"),
 }
 _STRUCTURE = ("P-REQ-01", "P-REQ-02")
 _TO_THE_SECOND = ("sam-ended-30-s",)
