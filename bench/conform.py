@@ -17,6 +17,7 @@ import click
 from bench.conform_asked import Asked
 from bench.conform_report import Results, report_of, write
 from bench.exits import ENVIRONMENT, INCONCLUSIVE, LAW_BROKEN, NOTHING_RAN, PASS, UNEXPECTED_PASS
+from bench.reach.program import CHANNEL
 from bench.tables import print_table
 from conformance.case import Kind
 from conformance.expected import read as read_expected
@@ -140,7 +141,7 @@ def _expected(file: Path | None) -> Mapping[tuple[str, str], str]:
         text = file.read_text(encoding="utf-8")
     except (OSError, ValueError) as e:
         raise UsageError(f"--expected {file}: {e}") from None
-    channels = {channel for suite in suites().values() for channel in suite.channels}
+    channels = {CHANNEL, *(channel for suite in suites().values() for channel in suite.channels)}
     timed = {f"{kind.value}.latency.{segment}" for kind in suites() for segment in get_args(Timed)}
     return read_expected(text, str(file), {case.id for case in cases()}, channels, timed)
 

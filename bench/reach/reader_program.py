@@ -58,6 +58,7 @@ class ProgramReader:
     def __init__(self, program: Program, device: str, world: World, answer_s: float) -> None:
         self._program, self._device, self._world, self._answer_s = program, device, world, answer_s
         self._now_ns = world.now_ns
+        self._lists: Sequence[bytes] = ()
         self._on = False
 
     def now_ns(self) -> int:
@@ -67,7 +68,12 @@ class ProgramReader:
         self._now_ns = max(now_ns, self._now_ns) if self._on else now_ns
 
     def take_lists(self, lists: Sequence[bytes]) -> None:
-        said = self._ask("lists", lists=[raw.hex() for raw in lists])
+        self._lists = lists
+        if self._on:
+            self._give()
+
+    def _give(self) -> None:
+        said = self._say("lists", lists=[raw.hex() for raw in self._lists])
         if said.outcome is not Outcome.REPLIED:
             raise TimeoutError(said.why)
 
@@ -102,6 +108,7 @@ class ProgramReader:
                              sam=_credentials(world.sam), physician=_credentials(world.physician))
             if not made.done:
                 raise LinkError(f"{self._device}: new: {made.why}")
+            self._give()
         return self._say(do, **more)
 
     def _say(self, do: str, **more: object) -> Said:

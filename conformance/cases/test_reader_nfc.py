@@ -54,7 +54,7 @@ def test_container_of_a_tag_is_judged(reader: ReaderTester, value: tuple[bytes, 
     raw, code = value
     reader.give_lists()
     told, _ = reader.present(Task.REGISTER, Script(fate=_answering(READ_CC, raw)))
-    reader.equal("code", told.code, code)
+    reader.told(told, code)
     reader.right()
 
 
@@ -71,7 +71,7 @@ def test_message_of_a_tag_fits_its_file(reader: ReaderTester, value: tuple[int, 
     reader.done(told)
     size = len(shown.hs or b"") + more
     told, _ = reader.present(Task.REGISTER, Script(fate=_answering(READ_CC, _cc(11, size.to_bytes(2, "big")))))
-    reader.equal("code", told.code, code)
+    reader.told(told, code)
 
 
 @case("P-TAG-01", "P-GEN-08", nature=Nature.INVALID, zh="標籤之讀取結果", channels=("nfc",), each=lambda: {

@@ -364,7 +364,7 @@ def test_structure_of_a_response_is_judged(reader: ReaderTester, value: tuple[Ca
     change, code = value
     reader.give_lists()
     told, _ = reader.present(Task.REGISTER, Script(say=lambda c, a, _: change(c.right(a))))
-    reader.equal("code", told.code, code)
+    reader.told(told, code)
     reader.right()
 
 

@@ -304,7 +304,7 @@ def test_contents_of_a_credential_are_judged(reader: ReaderTester, value: tuple[
         return b"\xa3\x66status\x00\x67version\x631.0\x69documents\x81" + document
 
     told, _ = reader.present(Task.REGISTER, Script(say=say))
-    reader.equal("code", told.code, code)
+    reader.told(told, code)
     if code != "0":
         reader.equal("nothing of the card", told.card_no, "")
 
@@ -347,7 +347,7 @@ def test_card_that_does_not_say_its_generation_is_not_written(reader: ReaderTest
     """Without the generation of what the card holds no batch is made for it."""
     values: Mapping[str, Mapping[str, Any]] = {vhc.RECORDS: {} if value is None else {"generation": value}}
     told, shown = reader.present(Task.WRITE, storing(values=values))
-    reader.equal("code", told.code, NOT_READ)
+    reader.told(told, NOT_READ)
     batches = [one for one in shown.requests if vhc.WRITE_INFO in one.documents[0].items.info]
     reader.equal("batches", len(batches), 0)
 
@@ -412,7 +412,7 @@ def test_records_on_the_card_are_judged(reader: ReaderTester, value: tuple[Calla
     shown, certificates = make(reader.world)
     values = {vhc.RECORDS: {"generation": 0, "prescriptions": shown, "certificates": certificates}}
     told, _ = reader.present(Task.COLLECT, Script(values=values))
-    reader.equal("code", told.code, code)
+    reader.told(told, code)
     if code != "0":
         reader.equal("nothing of the card", told.card_no, "")
 

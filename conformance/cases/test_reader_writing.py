@@ -98,10 +98,10 @@ def _receipts() -> Mapping[str, Each]:
         "other-digest": Each(changed(digest=bytes(32)), "Of other bytes.", "他內容之回條", nature=attack),
         "unknown-outcome": Each(body(lambda v: v.update({3: 2})), "An outcome that is not defined.", "未定義之結果"),
         "negative-generation": Each(body(lambda v: v.update({4: -1})), "A negative generation.", "版次為負"),
-        "no-date": Each(body(lambda v: v.pop(5)), "Without a date.", "無時間", ("P-CBR-05",)),
+        "no-date": Each(body(lambda v: v.pop(5)), "Without a date.", "無時間", ("P-CBR-05", "P-WBK-01")),
         "date-no-offset": Each(body(lambda v: v.update({5: _date("2026-03-02T00:00:00")})), "A date without an offset.",
                                "時間無時差",
-                               ("P-CBR-05",)),
+                               ("P-CBR-05", "P-WBK-01")),
         "no-outcome": Each(body(lambda v: v.pop(3)), "Without an outcome.", "無結果"),
     }
 
@@ -124,7 +124,7 @@ def test_receipt_that_is_none_is_not_believed(reader: ReaderTester, change: Call
     reader.equal("code, and no receipt", (told.code, told.receipt), ("4043", False))
 
 
-@case("P-CBR-05", "P-CBR-03", nature=Nature.VALID, zh="回條：其他時差、未知鍵照收")
+@case("P-CBR-05", "P-CBR-03", "P-WBK-01", nature=Nature.VALID, zh="回條：其他時差、未知鍵照收")
 def test_receipt_with_another_offset_and_a_key_more_is_taken(reader: ReaderTester) -> None:
     """A receipt whose date has another offset, and which has a key that nobody knows, is one."""
     def say(card: ScriptedCard, asked: DeviceRequest, _: int) -> bytes:

@@ -185,12 +185,18 @@ class ReaderTester(Tester):
         """It has done what it was to do."""
         self.equal("what the reader says", (told.code, told.text), ("0", ""))
 
-    def refused(self, told: Told, code: str) -> None:
-        """It has refused, with this code unless its maker says that it tells none, and told nothing of the card."""
+    def told(self, told: Told, code: str) -> None:
+        """How it ended is told by this code, 0 when it is done; of one whose maker declares that it tells none, it is done or not."""
         if self.declared.get("codes", True):
             self.equal("code", told.code, code)
+        elif code == "0":
+            self.done(told)
         else:
-            self.expect("it refuses", told.code != "0", f"a refusal ({code})", told.code or told.text or "a refusal")
+            self.expect("it refuses", told.code != "0", f"a refusal ({code})", "it is done")
+
+    def refused(self, told: Told, code: str) -> None:
+        """It has refused, with this code, and told nothing of the card."""
+        self.told(told, code)
         self.equal("what it tells of the card", told.card_no, "")
 
     def right(self) -> ScriptedCard:
