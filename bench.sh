@@ -7,7 +7,7 @@ set -euo pipefail
 readonly RUN_PACKAGES=(git make python3-venv)
 # The real PC/SC service with a virtual reader, two foreign programs that read through it, what compiles pyscard; a database;
 # a message bus for Bluetooth, and what decodes captures.
-readonly TEST_PACKAGES=(pcscd vsmartcard-vpcd opensc pcsc-tools libpcsclite-dev gcc python3-dev postgresql dbus tshark)
+readonly TEST_PACKAGES=(pcscd vsmartcard-vpcd vsmartcard-vpicc opensc pcsc-tools libpcsclite-dev gcc python3-dev postgresql dbus tshark)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 readonly root venv=$root/.venv cache=$root/.cache judges=$root/.cache/judges

@@ -74,6 +74,7 @@ TOOLS: Mapping[str, Tool] = {
     "dbus": Tool(_program("dbus-daemon"), ("dbus",)),
     "tshark": Tool(_program("tshark"), ("tshark",)),
     "judges": Tool(_judges),
+    "vicc": Tool(_program("vicc"), ("vsmartcard-vpicc",)),
 }
 """Name in the marker and in BENCH_REQUIRE -> how it is found."""
 
