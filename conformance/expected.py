@@ -5,7 +5,8 @@
     channel = "ble"                      # left out: over every channel
     why = "reported to the maker on 2026-11-28"
 
-Several cases that fail for one reason stand in one row: ``cases = [...]`` in place of ``case``. An expected failure that passes is an error: the file is out of date.
+Several cases that fail for one reason stand in one row: ``cases = [...]`` in place of ``case``. An expected failure that passes
+is an error: the file is out of date.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def _row(row: Mapping[str, Any], place: str) -> tuple[Sequence[str], str, str]:
     if not (row.keys() <= {"case", "cases", "why", "channel"} and "why" in row and ("case" in row) is not ("cases" in row)
             and all(isinstance(text, str) for text in texts.values())
             and isinstance(listed, list) and listed and all(isinstance(case, str) for case in listed)):
-        raise UsageError(f"{place}: it has case (or a list: cases), why and, where it is of one channel alone, channel, each a text")
+        says = "it has case (or a list: cases), why and, where it is of one channel alone, channel, each a text"
+        raise UsageError(f"{place}: {says}")
     if not (why := row["why"].strip()):
         raise UsageError(f"{place}: say why it fails")
     return listed, row.get("channel", ""), why

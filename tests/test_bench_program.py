@@ -96,7 +96,8 @@ def test_program_that_is_none_is_told(text: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "case"), [
-    (Kind.WALLET, "wallet.session.first-message-opens-the-session"), (Kind.READER, "reader.vectors.response-is-judged[signature]"),
+    (Kind.WALLET, "wallet.session.first-message-opens-the-session"),
+    (Kind.READER, "reader.vectors.response-is-judged[signature]"),
 ])
 def test_program_of_another_kind_makes_no_verdict_of_the_devices(tmp_path: Path, kind: Kind, case: str) -> None:
     file = tmp_path / "face.py"

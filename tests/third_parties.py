@@ -48,7 +48,7 @@ VICC_MODULES = "/usr/lib/python3/site-packages/virtualsmartcard"
 
 @dataclass(frozen=True)
 class ThirdParty:
-    """``name``: of its files. ``what``: which software, in which version; ``theirs``: what of the device is its own, and what not."""
+    """``name``: of its files. ``what``: which software, in which version; ``theirs``: what of the device is its own, what not."""
 
     name: str
     kind: Kind
@@ -82,25 +82,25 @@ class ThirdParty:
 
 
 THIRD_PARTIES = (
-    ThirdParty("owf-wallet", Kind.WALLET, "npm `@owf/mdoc` 0.6.0", (
-        "Its own: reading the request, the check of readerAuth, the document with the issuer's signature and the device's. A program "
-        "of the bench's round it (`owf_wallet.cjs`) makes the engagement and the session's encryption, leaves out of a request what the "
-        "holder has not (the library throws), and tells what the library refuses.")),
-    ThirdParty("mdl-wallet", Kind.WALLET, "npm `@auth0/mdl` 3.0.1", (
-        "Its own: the document, made for a presentation definition. Everything before it is the program's (`mdl_wallet.cjs`): the library "
-        "reads no request and knows no session.")),
-    ThirdParty("owf-reader", Kind.READER, "npm `@owf/mdoc` 0.6.0", (
-        "Its own: the judgement of the response but for X.509, which it leaves to its caller. The program (`owf_reader.cjs`) brings the "
-        "session's encryption, the request, and OpenSSL's judgement of certificates.")),
-    ThirdParty("mdl-reader", Kind.READER, "npm `@auth0/mdl` 3.0.1", (
-        "Its own: the judgement of the response, certificates included. The program (`mdl_reader.cjs`) brings engagement, session and "
-        "request.")),
-    ThirdParty("smartcard", Kind.CARD, "PyPI `smartcard` 0.3, a card operating system, behind vpcd and a real pcscd", (
-        "Its own: commands, lengths, classes, SELECT, chains, status words. Ours (`smartcard_os.py`) are the name of the application and "
-        "the answers to the two commands of the public read, which ISO/IEC 7816-4 gives no place in a card's file system."),
-        "contact"),
-    ThirdParty("vicc", Kind.CARD, "`vicc` of vsmartcard 3.3 (Debian), behind vpcd and a real pcscd", (
-        "All of it: a card that is no NHI card. It cannot be made one by configuration: its GET DATA knows no such tags."), "contact"),
+    ThirdParty("owf-wallet", Kind.WALLET, "npm `@owf/mdoc` 0.6.0", """\
+Its own: reading the request, the check of readerAuth, the document with the issuer's signature and the device's. A program of
+the bench's round it (`owf_wallet.cjs`) makes the engagement and the session's encryption, leaves out of a request what the
+holder has not (the library throws), and tells what the library refuses."""),
+    ThirdParty("mdl-wallet", Kind.WALLET, "npm `@auth0/mdl` 3.0.1", """\
+Its own: the document, made for a presentation definition. Everything before it is the program's (`mdl_wallet.cjs`): the
+library reads no request and knows no session."""),
+    ThirdParty("owf-reader", Kind.READER, "npm `@owf/mdoc` 0.6.0", """\
+Its own: the judgement of the response but for X.509, which it leaves to its caller. The program (`owf_reader.cjs`) brings the
+session's encryption, the request, and OpenSSL's judgement of certificates. That it takes no MAC at all makes it refuse wrong
+ones."""),
+    ThirdParty("mdl-reader", Kind.READER, "npm `@auth0/mdl` 3.0.1", """\
+Its own: the judgement of the response, certificates included. The program (`mdl_reader.cjs`) brings engagement, session and
+request."""),
+    ThirdParty("smartcard", Kind.CARD, "PyPI `smartcard` 0.3, a card operating system, behind vpcd and a real pcscd", """\
+Its own: commands, lengths, classes, SELECT, chains, status words. Ours (`smartcard_os.py`) are the name of the application
+and the answers to the two commands of the public read, which ISO/IEC 7816-4 gives no place in a card's file system.""", "contact"),
+    ThirdParty("vicc", Kind.CARD, "`vicc` of vsmartcard 3.3 (Debian), behind vpcd and a real pcscd", """\
+All of it: a card that is no NHI card. It cannot be made one by configuration: its GET DATA knows no such tags.""", "contact"),
 )
 
 
@@ -179,27 +179,32 @@ def surprises(party: ThirdParty, found: Mapping[str, tuple[Case, Result]]) -> di
 INTRODUCTION = """\
 # Devices that others wrote
 
-Made by `python -m tests.third_parties` from the cases as they ran; a test holds a sample of them to it, and all of them to the files
-of expected failures beside the programs (`tests/third_party/`).
+Made by `.venv/bin/python -m tests.third_parties docs/reference/third-parties.md` from the cases as they ran. Tests hold a
+sample of the cases to the files of expected failures beside the programs (`tests/third_party/`), and this page to the files.
 
-What the suite says of devices that were not made beside it: two libraries for ISO/IEC 18013-5 as wallet and as reader, each behind
-[a program that is asked line by line](programs.md), and cards behind a PC/SC service. A library is no whole wallet or reader. What it
-leaves to whoever uses it its declaration says (`left_to_others`), and the suite then asks nothing of it: the cases are not applicable,
-and of a case that shows several clauses only the library's own are told. So no PASS below rests on a step of the bench's own.
+What the suite says of devices that were not made beside it: two libraries for ISO/IEC 18013-5 as wallet and as reader, each
+behind [a program that is asked line by line](programs.md), and cards behind a PC/SC service. A library is no whole wallet or
+reader: what it leaves to whoever uses it, its declaration says (`left_to_others`), and the suite then asks nothing of it.
+Such cases are not applicable, and of a case that shows several clauses only the library's own are told. So no PASS below
+rests on a step of the bench's.
 
-None of them was made for this profile. Where one fails, the reason says whose word is right: the standard's, or the profile's, which
-wants more than the standard.
+None of them was made for this profile. Where one fails, the reason says whose word is right: the standard's, or the
+profile's, which wants more than the standard.
 """
 VERDICTS = (Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE)
 
 
 def page(parties: Collection[ThirdParty] = THIRD_PARTIES) -> str:
     found = {party: tried(party) for party in parties}
-    head = ["| device | as | " + " | ".join(verdict.value.replace("_", " ") for verdict in VERDICTS) + " |", "|---|---" + "|---:" * 4 + "|"]
+    head = [_row("device", "as", *(verdict.value.replace("-", " ") for verdict in VERDICTS)), "|---|---" + "|---:" * 4 + "|"]
     for party, results in found.items():
         counted = Counter(result.verdict for _, result in results.values())
-        head.append(f"| {party.what} | {party.kind.value} | " + " | ".join(str(counted[verdict]) for verdict in VERDICTS) + " |")
+        head.append(_row(party.what, party.kind.value, *(counted[verdict] for verdict in VERDICTS)))
     return "\n".join([INTRODUCTION, *head, *(line for party in parties for line in _section(party, found[party]))]) + "\n"
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _section(party: ThirdParty, found: Mapping[str, tuple[Case, Result]]) -> list[str]:
@@ -213,7 +218,7 @@ def _section(party: ThirdParty, found: Mapping[str, tuple[Case, Result]]) -> lis
             reasons.setdefault(expected.get(name, f"not expected: {result.why}"), []).append(f"`{_short(case)}`")
     if reasons:
         lines += ["", "| fails | because |", "|---|---|"]
-        lines += [f"| {', '.join(names)} | {why} |" for why, names in reasons.items()]
+        lines += [_row(", ".join(names), why) for why, names in reasons.items()]
     open_ = Counter(result.why for _, result in found.values() if result.verdict is Verdict.INCONCLUSIVE)
     if open_:
         lines += ["", "Left open:", "", *(f"- {count} cases: {why}" for why, count in open_.most_common(5))]

@@ -1,4 +1,4 @@
-"""A program as device under test, ``program:COMMAND``: a library, or the core of an app, tried message by message without a medium.
+"""A program as device under test, ``program:COMMAND``: a library, or the core of an app, message by message without a medium.
 
 The bench starts the command and writes lines to its standard input; each is one JSON object ``{"do": WHAT, ...}`` and is answered
 by one line of JSON on standard output before the next one comes. Byte strings are in hex. ``{"error": TEXT}`` says that it could

@@ -39,6 +39,7 @@ class ReaderProgram(RealWay):
 
     @classmethod
     def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
+        del suite  # none of its channels: there is no medium
         return (CHANNEL,) if [one.kind for one in found] == [Medium.PROGRAM] else ()
 
     def tester(self, name: str, *, anew: bool = False) -> Tester:

@@ -41,6 +41,7 @@ class WalletProgram(RealWay):
 
     @classmethod
     def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
+        del suite  # none of its channels: there is no medium
         return (CHANNEL,) if [one.kind for one in found] == [Medium.PROGRAM] else ()
 
     def tester(self, name: str, *, anew: bool = False) -> Tester:
@@ -101,7 +102,8 @@ class ProgramWallet:
         raise CannotShow("a wallet that is a program is brought no records by a data centre")
 
     def meet(self) -> Mapping[str, Link]:
-        return {SCREEN: Bounded(_Screen(self, self._device), self._answer_s), ROLE: Bounded(_Line(self, self._device), self._answer_s)}
+        ways: Mapping[str, Link] = {SCREEN: _Screen(self, self._device), ROLE: _Line(self, self._device)}
+        return {role: Bounded(way, self._answer_s) for role, way in ways.items()}
 
     def part(self) -> None:
         self.ask("part")

@@ -186,7 +186,7 @@ class ReaderTester(Tester):
         self.equal("what the reader says", (told.code, told.text), ("0", ""))
 
     def told(self, told: Told, code: str) -> None:
-        """How it ended is told by this code, 0 when it is done; of one whose maker declares that it tells none, it is done or not."""
+        """It ended with this code, 0 when it is done; one whose maker declares that it tells none has done it or not."""
         if self.declared.get("codes", True):
             self.equal("code", told.code, code)
         elif code == "0":

@@ -5,7 +5,7 @@
 
 Everything that a command meets is the package's: lengths, classes, instructions, SELECT, file system, status words. Ours are the
 name of the application, the two data objects of the public read (tags ``0000`` and ``1100``, which ISO/IEC 7816-4 leaves to
-nobody, so that the package gives no way to store them), and the frames of vpcd: two bytes of length, one byte alone is the reader's.
+nobody, so that the package gives no way to store them), and vpcd's frames: two bytes of length; a byte alone is the reader's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import persistent.list  # the package counts on its caller's having them
-import persistent.mapping
+import persistent.mapping  # noqa: F401
 from smartcard import MASTER_FILE_IDENTIFIER, SUCCESS, ApplicationFile, Card  # type: ignore[attr-defined]  # not pyscard
 
 AID = bytes.fromhex("D1580000010000000000000000001100")
@@ -33,7 +33,7 @@ class HealthCard(Card):  # type: ignore[misc]  # of no typed package
 
     objects: Mapping[int, bytes] = {}
 
-    def _handleGetData(self, apdu_head: Any, is_bertlv: bool, command_data: Any, **more: Any) -> bytes:  # noqa: N802
+    def _handleGetData(self, apdu_head: Any, is_bertlv: bool, command_data: Any, **more: Any) -> bytes:
         found = self.objects.get(apdu_head.parameter1 << 8 | apdu_head.parameter2)
         if found is not None and not is_bertlv and bytes(command_data) == FIRST_TWO:
             return found + SUCCESS
