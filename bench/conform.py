@@ -90,6 +90,7 @@ def command(
       vhc-bench conform --dut 'wallet=qr:camera + ble:'   a phone over Bluetooth, its code before a camera
       vhc-bench conform --dut reader=nfc:usb --pixit reader.pixit.toml      your reader: our card comes into its field
       vhc-bench conform --dut data-centre=https://localhost:8443            a service, with client certificates
+      vhc-bench conform --dut 'wallet=program:node w.cjs' a library, asked line by line (docs/reference/programs.md)
       vhc-bench conform --pics wallet.pics.toml           only what its maker declares
       vhc-bench conform --latency example                 its times against limits, too
       vhc-bench conform --only wallet.latency --latency my-limits.toml

@@ -13,6 +13,7 @@ from conformance.form import Form, Paper, Question, form
 
 _OTHERWISE: Mapping[str, Mapping[str, Any]] = {
     "wallet": {"media": ["nfc", "ble", "qr"], "records": 600}, "data-centre": {"retention_years": 3, "controlled_years": 5},
+    "reader": {"media": ["nfc", "ble", "contact", "qr"]},
     "sam": {"institution": "0123456789"},
 }
 

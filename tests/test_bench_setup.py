@@ -126,9 +126,9 @@ def test_packages_are_installed_by_root(machine: Machine) -> None:
     done = machine.run("test")
     update, install = (machine.checkout / "apt-calls").read_text().splitlines()
     assert update.endswith(" update")
-    wanted = "vsmartcard-vpcd pcsc-tools libpcsclite-dev python3-dev postgresql dbus tshark"
+    wanted = "vsmartcard-vpcd vsmartcard-vpicc pcsc-tools libpcsclite-dev python3-dev postgresql dbus tshark"
     assert install.endswith(f"install -y --no-install-recommends {wanted}")
-    assert "installing Debian packages for the tests: vsmartcard-vpcd pcsc-tools" in done.stderr
+    assert "installing Debian packages for the tests: vsmartcard-vpcd vsmartcard-vpicc pcsc-tools" in done.stderr
 
 
 BENCHMARKS = """case "$*" in

@@ -58,6 +58,22 @@ def test_optional_clause_binds_that_kind_of_device() -> None:
             assert bound, f"{kind.value}: {sorted(optional.clauses)[0]} ..."
 
 
+def test_step_that_is_left_to_others_is_none_of_the_devices_own() -> None:
+    asked = form(Kind.WALLET)
+    library = {"body": "library", "media": ("program",), "left_to_others": ("session", "consent")}
+    assert asked.own(("P-SES-01", "P-RSP-01", "P-CON-01"), library) == ("P-RSP-01",)
+    assert asked.own(("P-SES-01",), {"body": "phone"}) == ("P-SES-01",)
+    told = {case.id: asked.rules_out(case, "program", library) for case in cases() if case.kind is Kind.WALLET}
+    assert "[\"session\"]" in told["wallet.session.replayed-message-ends-the-session"]
+    assert told["wallet.session.first-message-opens-the-session"] == ""
+
+
+def test_clauses_that_are_left_to_others_bind_that_kind_of_device() -> None:
+    for kind in Kind:
+        for left in form(kind).left:
+            assert any(kind in clauses()[id].binds for id in left.clauses), f"{kind.value}: {left.step}"
+
+
 def test_pixit_asks_nobody_for_a_secret() -> None:
     for kind in Kind:
         for question in form(kind, Paper.PIXIT).questions.values():
@@ -70,15 +86,15 @@ def test_pixit_asks_nobody_for_a_secret() -> None:
     ("wallet", {"maker": None}, "maker", "is missing: Who makes it"),
     ("wallet", {"pin": "yes"}, "pin", 'must be true or false, is "yes"'),
     ("wallet", {"records": True}, "records", "must be a whole number from 1 to 100000, is true"),
-    ("wallet", {"media": ["nfc", "bel"]}, "media", 'must be a list of "nfc", "ble", "contact", "qr", is ["nfc", "bel"]'),
+    ("wallet", {"media": ["nfc", "bel"]}, "media", 'must be a list of "nfc", "ble", "contact", "qr", "program", is ["nfc", "bel"]'),
     ("wallet", {"media": ["nfc", "nfc"]}, "media", "must be a list of"),
-    ("wallet", {"body": "fone"}, "body", 'must be one of "phone", "card", is "fone"'),
+    ("wallet", {"body": "fone"}, "body", 'must be one of "phone", "card", "library", is "fone"'),
     ("wallet", {"wrds": 3}, "wrds", "is no question of this form"),
     ("wallet", {"guardians": False, "wards": 3}, "wards", "contradicts guardians = false: it is asked only when guardians"),
     ("wallet", {"guardians": True, "wards": None}, "wards", "is missing"),
     ("wallet", {"write_back": False, "records": None}, "write_back", "is declared unsupported, and every wallet must"),
     ("wallet", {"key_in_hardware": False}, "key_in_hardware", "is declared unsupported"),
-    ("wallet", {"media": ["qr"]}, "media", "must have nfc, ble or contact"),
+    ("wallet", {"media": ["qr"]}, "media", "must have nfc, ble, contact or program"),
     ("wallet", {"media": ["nfc", "contact"], "t0": False}, "media", "has contact, which a phone has not"),
     ("wallet", {"reader_auth_all": False}, "engagements", "must have 1.1 when, and only when"),
     ("wallet", {"pin": False, "try_counted_first": None, "biometric": False}, "pin", "must be true where there is no biometric"),

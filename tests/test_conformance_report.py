@@ -105,12 +105,16 @@ GOOD = f'[[expected]]\ncase = "{CASES[0]}"\nchannel = "nfc"\nwhy = "old"\n'
 
 def test_file_of_expected_failures_is_read() -> None:
     assert expected.read(GOOD, "known.toml", CASES, ["nfc"]) == {(CASES[0], "nfc"): "old"}
+    several = f'[[expected]]\ncases = ["{CASES[0]}", "{CASES[1]}"]\nwhy = "old"\n'
+    assert expected.read(several, "known.toml", CASES, ["nfc"]) == dict.fromkeys([(CASES[0], ""), (CASES[1], "")], "old")
 
 
 @pytest.mark.parametrize(("text", "says"), [
     ("x = 1", "nothing else"), ("[[expected]", "known.toml"), (GOOD + GOOD, "twice"), (GOOD.replace("old", " "), "why it fails"),
     (GOOD.replace("session.one", "session.ones"), "did you mean 'wallet.session.one'"), (GOOD.replace('"nfc"', '"usb"'), "nfc"),
-    (GOOD.replace("why", "because"), "it has case, why"),
+    (GOOD.replace("why", "because"), "it has case"), (GOOD.replace(f'"{CASES[0]}"', f'["{CASES[0]}"]'), "it has case"),
+    (GOOD.replace("case =", "cases ="), "it has case"), (f"{GOOD}cases = []\n", "it has case"),
+    ('[[expected]]\ncases = []\nwhy = "old"\n', "it has case"),
 ])
 def test_file_of_expected_failures_that_is_wrong_is_told(text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):

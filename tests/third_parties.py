@@ -98,7 +98,8 @@ Its own: the judgement of the response, certificates included. The program (`mdl
 request."""),
     ThirdParty("smartcard", Kind.CARD, "PyPI `smartcard` 0.3, a card operating system, behind vpcd and a real pcscd", """\
 Its own: commands, lengths, classes, SELECT, chains, status words. Ours (`smartcard_os.py`) are the name of the application
-and the answers to the two commands of the public read, which ISO/IEC 7816-4 gives no place in a card's file system.""", "contact"),
+and the answers to the two commands of the public read, which ISO/IEC 7816-4 gives no place in a card's file
+system.""", "contact"),
     ThirdParty("vicc", Kind.CARD, "`vicc` of vsmartcard 3.3 (Debian), behind vpcd and a real pcscd", """\
 All of it: a card that is no NHI card. It cannot be made one by configuration: its GET DATA knows no such tags.""", "contact"),
 )
