@@ -161,9 +161,7 @@ def _result(dut: Dut, case: Case) -> Result:
         return Result(case.id, Verdict.NOT_APPLICABLE, Status.NOT_RUN, why)
     if why := dut.way.given_up:
         return Result(case.id, Verdict.INCONCLUSIVE, Status.NOT_RUN, why)
-    result = perform(dut.own(case), dut.tester, real=True)
-    dut.done(result)
-    return result
+    return dut.done(perform(dut.own(case), dut.tester, real=True))
 
 
 def surprises(party: ThirdParty, found: Mapping[str, tuple[Case, Result]]) -> dict[str, str]:

@@ -17,11 +17,16 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from bench.monikers import Kind as Medium
+from bench.monikers import Moniker
+from bench.reach import Means, RealWay
+from conformance.kinds import Suite
+from conformance.tester import Result
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome
 
@@ -60,6 +65,11 @@ class Program:
         self._child: subprocess.Popen[bytes] | None = None
         self._words = -1
         self._buffer = bytearray()
+
+    @property
+    def running(self) -> bool:
+        """One that did not answer has been ended."""
+        return self._child is not None
 
     def ask(self, do: str, timeout_s: float, **more: object) -> Said:
         """One question and its answer. Raises LinkError when the program cannot be started."""
@@ -166,4 +176,27 @@ def bytes_of(answer: Mapping[str, Any], name: str) -> bytes | None:
         return None
 
 
-__all__ = ["CHANNEL", "Program", "Said", "bytes_of"]
+class ProgramWay(RealWay):
+    """``program:COMMAND``: whatever is shown to it, or by it, is invented."""
+
+    def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
+        super().__init__(suite, found, channel, means)
+        self.ours = True
+        self.program = Program(found[0].where, means.env)
+
+    @classmethod
+    def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
+        del suite  # none of its channels: there is no medium
+        return (CHANNEL,) if [one.kind for one in found] == [Medium.PROGRAM] else ()
+
+    def done(self, result: Result) -> Result:
+        result = super().done(result)
+        if self.program.running:  # it may have said that it cannot, and is well
+            self._silent = 0
+        return result
+
+    def close(self) -> None:
+        self.program.close()
+
+
+__all__ = ["CHANNEL", "Program", "ProgramWay", "Said", "bytes_of"]

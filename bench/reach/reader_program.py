@@ -10,12 +10,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bench.monikers import Kind as Medium
-from bench.monikers import Moniker
-from bench.reach import Means, RealWay
-from bench.reach.program import CHANNEL, Program, Said, bytes_of
+from bench.reach.program import CHANNEL, Program, ProgramWay, Said, bytes_of
 from bench.reach.virtual import world_of
-from conformance.kinds import Suite
 from conformance.references.reader import Task, Told, Wants
 from conformance.tester import CannotShow, Tester
 from conformance.vectors.world import Reader, World
@@ -29,26 +25,17 @@ D = -4
 """Label of a private key in a COSE_Key."""
 
 
-class ReaderProgram(RealWay):
+class ReaderProgram(ProgramWay):
     """``program:COMMAND``."""
-
-    def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
-        super().__init__(suite, found, channel, means)
-        self.ours = True  # what is presented to it is invented
-        self._program = Program(found[0].where, means.env)
-
-    @classmethod
-    def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
-        del suite  # none of its channels: there is no medium
-        return (CHANNEL,) if [one.kind for one in found] == [Medium.PROGRAM] else ()
 
     def tester(self, name: str, *, anew: bool = False) -> Tester:
         del anew  # each is
         world = world_of(self.means.seed)
-        return self.tested(ProgramReader(self._program, str(self.found[0]), world, self.means.answer_s), world, name)
+        return self.tested(ProgramReader(self.program, str(self.found[0]), world, self.means.answer_s), world, name)
 
-    def close(self) -> None:
-        self._program.close()
+    def said(self, role: str) -> str:
+        del role  # how an exchange ended, the scripted card has decided
+        return ""
 
 
 class ProgramReader:

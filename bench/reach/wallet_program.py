@@ -5,14 +5,11 @@ It goes by the clock of the bench, so that limits of time are tried without wait
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from bench.monikers import Kind as Medium
-from bench.monikers import Moniker
-from bench.reach import Bounded, Means, RealWay
-from bench.reach.program import CHANNEL, Program, Said, bytes_of
+from bench.reach import Bounded
+from bench.reach.program import CHANNEL, Program, ProgramWay, Said, bytes_of
 from bench.reach.virtual import world_of
-from conformance.kinds import Suite
 from conformance.kinds.wallet import Names
 from conformance.references.wallet import Contents
 from conformance.tester import CannotShow, Tester
@@ -31,26 +28,20 @@ from virtual_devices.wallet.consent import Use
 from virtual_devices.write_back import WriteOutcome
 
 
-class WalletProgram(RealWay):
+class WalletProgram(ProgramWay):
     """``program:COMMAND``."""
 
-    def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
-        super().__init__(suite, found, channel, means)
-        self.ours = True  # its holder is invented
-        self._program = Program(found[0].where, means.env)
-
-    @classmethod
-    def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
-        del suite  # none of its channels: there is no medium
-        return (CHANNEL,) if [one.kind for one in found] == [Medium.PROGRAM] else ()
+    _wallet: ProgramWallet | None = None
 
     def tester(self, name: str, *, anew: bool = False) -> Tester:
         del anew  # each is
         world = world_of(self.means.seed)
-        return self.tested(ProgramWallet(self._program, str(self.found[0]), world, name, self.means.answer_s), world, name)
+        self._wallet = ProgramWallet(self.program, str(self.found[0]), world, name, self.means.answer_s)
+        return self.tested(self._wallet, world, name)
 
-    def close(self) -> None:
-        self._program.close()
+    def said(self, role: str) -> str:
+        del role  # one program is all of them
+        return "" if self._wallet is None else self._wallet.said
 
 
 class ProgramWallet:

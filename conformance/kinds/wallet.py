@@ -246,8 +246,7 @@ class WalletTester(Tester):
             answer: bytes = self.run(opened.channel.exchange(message, step))
         except Ended as e:
             self.need(f"the wallet is there for {step}", e.outcome is not Outcome.GONE, str(e))
-            said = getattr(self.wallet, "said", "")  # what only a program tells
-            self.expect(f"the wallet answers {step}", False, "an answer", f"{e}: {said}" if said else str(e))
+            self.expect(f"the wallet answers {step}", False, "an answer", str(e))
             raise AssertionError("unreachable") from None
         return answer
 
