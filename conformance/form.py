@@ -33,6 +33,9 @@ LEFT = "left_to_others"
 """The question that asks which steps a device leaves to others."""
 
 
+_OF_EVERYTHING = ("P-GEN-", "P-CBR-", "P-VER-")
+
+
 class Paper(Enum):
     """The two papers that a maker fills in."""
 
@@ -166,9 +169,11 @@ class Form:
         return ""
 
     def own(self, clauses: tuple[str, ...], answers: Answers) -> tuple[str, ...]:
-        """Of these clauses those that the device can show itself: what it leaves to others is none of its own."""
+        """Of these clauses those that the device can show itself: what it leaves to others is none of its own, and what is said of
+        everything (P-GEN, P-CBR, P-VER) goes with the rest."""
         others = {clause for left in self.left if left.step in _left(answers) for clause in left.clauses}
-        return tuple(clause for clause in clauses if clause not in others)
+        own = tuple(clause for clause in clauses if clause not in others)
+        return () if len(own) < len(clauses) and all(clause.startswith(_OF_EVERYTHING) for clause in own) else own
 
     def _said(self, asked: Condition, answers: Answers) -> str:
         return ", ".join(f"{name} = {shown(answers[name]) if name in answers else 'nothing'}" for name in sorted(asked.names()))
