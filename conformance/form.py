@@ -169,8 +169,8 @@ class Form:
         return ""
 
     def own(self, clauses: tuple[str, ...], answers: Answers) -> tuple[str, ...]:
-        """Of these clauses those that the device can show itself: what it leaves to others is none of its own, and what is said of
-        everything (P-GEN, P-CBR, P-VER) goes with the rest."""
+        """Of these clauses those that the device can show itself: what it leaves to others is none of its own, and what is said
+        of everything (P-GEN, P-CBR, P-VER) goes with the rest."""
         others = {clause for left in self.left if left.step in _left(answers) for clause in left.clauses}
         own = tuple(clause for clause in clauses if clause not in others)
         return () if len(own) < len(clauses) and all(clause.startswith(_OF_EVERYTHING) for clause in own) else own
