@@ -372,6 +372,9 @@ def _doubts() -> Mapping[str, Each]:
         "another-phone": Each(claimed(phone=bytes(32)), "A key in another phone.", "金鑰在他機", nature=Nature.ATTACK),
         "software": Each(claimed(hardware=False), "A key in software.", "軟體金鑰"),
         "agreement": Each(claimed(purpose=Purpose.AGREE), "A key for agreement.", "金鑰協議用途"),
+        "unknown-purpose": Each(claimed(purpose=99), "For a purpose that nobody knows.", "未知用途"),
+        "no-claim": Each(lambda p, _: cose.sign1(p.batch.key, cbor2.dumps({1: 1}), {cose.X5CHAIN: list(p.batch.chain)}),
+                         "A signed statement that is about no key.", "未述及金鑰"),
         "free": Each(claimed(policy=Policy.FREE), "A key that works without the holder.", "無須持卡人同意之金鑰"),
     }
 
