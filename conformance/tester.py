@@ -70,6 +70,7 @@ class Tester:
 
     __test__ = False  # of pytest's, which goes by the name
     role = ""
+    screen = ""  # the role of what the device shows to people, and is its own too
     masked = False
     doubt = ""
     declared: Answers = MappingProxyType({})
@@ -144,7 +145,7 @@ def perform(case: Case, make: Making, *, real: bool = False) -> Result:
     rows = tuple(tester.rows)
     if verdict is Verdict.PASS and not tester.checks:
         verdict, why = Verdict.ERROR, "the case expected nothing"
-    if verdict is Verdict.PASS and real and (stand_in := _stand_in(rows, tester.role)):
+    if verdict is Verdict.PASS and real and (stand_in := _stand_in(rows, (tester.role, tester.screen))):
         verdict, why = Verdict.ERROR, stand_in
     return Result(case.id, verdict, status, why, tuple(tester.checks), rows)
 
@@ -167,9 +168,9 @@ def _tried(case: Case, tester: Tester) -> tuple[Verdict, Status, str]:
     return Verdict.PASS, Status.RAN, ""
 
 
-def _stand_in(rows: tuple[Row, ...], role: str) -> str:
+def _stand_in(rows: tuple[Row, ...], roles: tuple[str, str]) -> str:
     """Which step of the device's was none of its own; empty when all were."""
-    own = [row for row in rows if isinstance(row, ExchangeRow) and row.role == role]
+    own = [row for row in rows if isinstance(row, ExchangeRow) and row.role in roles]
     for row in own:
         if row.provenance not in ("measured", "presented"):
             return f"{row.step}: a {row.provenance} stand-in answered, not the device"
