@@ -134,7 +134,7 @@ class WalletMadeUp(Protocol):
 class WalletTester(Tester):
     """A desk that says to the wallet whatever a case wants. ``world``: the authority that the wallet trusts, SAM and HPC."""
 
-    role = "wallet"
+    role, screen = "wallet", "screen"
 
     def __init__(self, wallet: WalletUnderTest, world: World, name: str) -> None:
         super().__init__()
