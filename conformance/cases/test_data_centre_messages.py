@@ -13,6 +13,7 @@ from conformance.town import CHILD_NO, HOLDER
 from conformance.vectors.world import CARD_NO, INSTITUTION, SAM_ID
 from virtual_devices import cose, pki
 from virtual_devices.authentication import Party, padded_id, proof_message
+from virtual_devices.certificates import READER
 from virtual_devices.clock import NS
 from virtual_devices.pki import DAY_NS, Identity, Role, Verified
 
@@ -52,6 +53,15 @@ def _signers() -> Mapping[str, Each]:
         reader = t.world.reader(Role.SAM, SAM_ID, organisation=INSTITUTION, authority=t.world.stranger)
         return Identity(reader.key, reader.chain)
 
+    def other_purpose(t: DataCentreTester) -> Identity:
+        key = t.clinic.sam.key
+        leaf = t.world.leaf(READER, SAM_ID, key.public_key(), [Role.SAM.oid], [pki.DOCUMENT_SIGNING])
+        return Identity(key, (leaf,))
+
+    def five(t: DataCentreTester) -> Identity:
+        chain = t.clinic.sam.chain
+        return Identity(t.clinic.sam.key, chain + chain[1:] * 3)
+
     sam = "P-CRT-02"
     return {
         "expired": Each((renewed(begins_h=-100, hours=99), "9061"), "A SAM whose certificate is over is refused.",
@@ -70,6 +80,10 @@ def _signers() -> Mapping[str, Each]:
                            "A leaf without its authority leads to no root.", "僅附末端憑證", (sam,)),
         "too-long": Each((of(lambda t: Identity(t.clinic.sam.key, t.clinic.sam.chain * 3)), "9013"),
                          "A chain of six certificates is refused.", "憑證鏈過長", ("P-CRT-01",), Nature.LIMIT),
+        "five-certificates": Each((of(five), "9013"), "A chain of five certificates is refused.", "五張憑證（上限四張）",
+                                  ("P-CRT-01",), Nature.LIMIT),
+        "other-purpose": Each((of(other_purpose), "9013"), "A SAM whose certificate is for signing documents is refused.",
+                              "安全模組憑證之用途為簽發文件", ("P-CRT-01",), Nature.ATTACK),
         "no-certificate": Each((of(lambda t: Identity(t.clinic.sam.key, (b"x",))), "9013"), "What is no certificate is refused.",
                                "憑證無法解讀", ("P-CRT-01",)),
         "another-key": Each((of(lambda t: Identity(t.pharmacy.sam.key, t.clinic.sam.chain)), "9020"),

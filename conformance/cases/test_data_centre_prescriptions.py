@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -211,6 +211,31 @@ def test_document_is_not_taken(data_centre: DataCentreTester, value: tuple[Any, 
     desk = Desk(data_centre)
     data_centre.equal("code", desk.say("rx-store", make(desk), desk.clinic), code)
     data_centre.equal("what is kept", data_centre.done("rx-find", {"card_no": CARD_NO})["prescriptions"], [])
+
+
+def _chains() -> Mapping[str, Each]:
+    def of(change: Callable[[list[list[bytes]]], Any]) -> Callable[[list[list[bytes]]], Any]:
+        return change
+
+    return {
+        "map": Each(of(lambda _: {}), "A map in place of the chains.", "以對照表代替憑證鏈"),
+        "chain-map": Each(of(lambda c: [dict.fromkeys(chain, 0) for chain in c]), "Maps in place of each chain.",
+                          "各憑證鏈為對照表"),
+        "five-certificates": Each(of(lambda c: [[chain[0], *chain[1:] * 4] for chain in c]), "Five certificates in a chain.",
+                                  "一鏈五張憑證", nature=Nature.LIMIT),
+        "nine-chains": Each(of(lambda c: (c * 9)[:9]), "Nine chains.", "九條憑證鏈", nature=Nature.LIMIT),
+    }
+
+
+@case("P-PRX-05", "P-GEN-08", nature=Nature.INVALID, zh="憑證鏈不合格式", each=_chains)
+def test_chains_that_are_none_are_refused(data_centre: DataCentreTester, change: Callable[[list[list[bytes]]], Any]) -> None:
+    """A prescription whose signers' chains are no lists of certificates, or too many, is not taken."""
+    desk = Desk(data_centre)
+    raw = desk.clinic.sign(desk.clinic.prescription(data_centre.now_ns).record())
+    chains = desk.clinic.chains
+    data_centre.equal("code", desk.say("rx-store", raw, desk.clinic, chains=change(chains)), "9002")
+    data_centre.equal("what is kept", data_centre.done("rx-find", {"card_no": CARD_NO})["prescriptions"], [])
+    data_centre.equal("with its own chains", desk.say("rx-store", raw, desk.clinic, chains=chains), "0")
 
 
 @case("P-PRX-03", nature=Nature.INVALID, zh="查詢條件不成立")
