@@ -14,6 +14,7 @@ from conformance.air import AirChannel, End, Peer
 from conformance.case import Kind
 from conformance.kinds import Suite
 from conformance.latency import Timing
+from conformance.mutants.wallet_places import MODULES
 from conformance.references.second import CHANNELS as CHIP
 from conformance.references.second import ReferenceSecond
 from conformance.references.wallet import Contents, ReferenceWallet
@@ -456,25 +457,7 @@ def _reference(world: World, channel: str, name: str) -> WalletUnderTest:
 
 SUITE = Suite(
     Kind.WALLET, (*(medium.value for medium in (Medium.NFC, Medium.QR_BLE)), *CHIP), _reference, WalletTester,
-    (
-        "virtual_devices.holder.application", "virtual_devices.holder.readers", "virtual_devices.holder.session",
-        "virtual_devices.holder.writing", "virtual_devices.mdoc.request",
-        *(f"virtual_devices.mdoc.session:{name}" for name in ("Cipher", "read_establishment", "read_data", "_data", "_read")),
-        *(f"virtual_devices.mdoc.tagged:{name}" for name in (
-            "unembed", "read", "a_map", "an_array", "a_text", "texts", "some_bytes", "a_number", "read_tdate",
-        )),
-        "virtual_devices.mdoc.cose_key",
-        *(f"virtual_devices.pki:{name}" for name in ("ChainVerifier.check", "verify", "_role", "_read", "organisation_of")),
-        *(f"virtual_devices.cose:{name}" for name in (
-            "Sign1", "Sign", "decode_sign", "read_sign1", "decode_map", "_tagged", "_four", "_typed", "_signature",
-            "_need_algorithm",
-        )),
-        *(f"virtual_devices.write_back:{name}" for name in (
-            "Kind", "thumbprint", "read_batch", "read_record", "read_content", "_exactly", "_not_negative",
-        )),
-        *(f"virtual_devices.wallet.phone:{name}" for name in ("Phone.take_late", "_Home")), "virtual_devices.wallet.late",
-        "virtual_devices.wallet.consent", "virtual_devices.wallet.holder:Holder.take_proof",
-    ), TIMING, frozenset(CHIP),
+    MODULES, TIMING, frozenset(CHIP),
 )
 
 __all__ = [

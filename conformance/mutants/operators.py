@@ -18,7 +18,7 @@ from importlib import import_module
 from types import CodeType
 from typing import Any
 
-from conformance.mutants.places import REFUSE_UNLESS, Place, Statement, called, is_check, is_code, is_word, live, parsed
+from conformance.mutants.places import REFUSE_UNLESS, UNTOLD, Place, Statement, called, is_check, is_code, is_word, live, parsed
 from virtual_devices.chip import Refusal
 from virtual_devices.lifecycle import FieldCode
 
@@ -154,7 +154,7 @@ def _guards(path: tuple[ast.AST, ...]) -> Iterator[tuple[ast.expr, bool]]:
 def _codes(place: Place, names: Mapping[str, Any]) -> Iterator[Mutant]:
     """Another member of the enumeration, or another status word, in place of the one that is told."""
     for number, node in enumerate(n for n in ast.walk(place.statement) if isinstance(n, ast.Attribute)):
-        if not isinstance(node.value, ast.Name):
+        if not isinstance(node.value, ast.Name) or node.value.id in UNTOLD:
             continue
         kind = names.get(node.value.id)
         if isinstance(kind, type) and issubclass(kind, Enum) and node.attr in kind.__members__ and len(kind) > 1:

@@ -24,10 +24,14 @@ from virtual_devices.chip import Refusal, refuse_unless
 from virtual_devices.errors import PeerError
 from virtual_devices.lifecycle import FieldCode
 
-NOES = frozenset({"Refused", "No", "SessionStatus", "ResponseStatus", "WriteOutcome", "Trouble", "SW"})
+NOES = frozenset({"Refused", "No", "SessionStatus", "ResponseStatus", "WriteOutcome", "Trouble", "SW", "Problem"})
 """Names of classes whose values, in what is returned, are a refusal."""
 _YES = frozenset({"OK", "STORED", "ALREADY"})
 """But not these members of theirs."""
+UNTOLD = frozenset({"Problem", "NdefProblem"})
+"""Names of enumerations that say what was wrong to our own records alone: the peer hears the same of each."""
+_REFUSES, _STATUSES = "_refuse", frozenset({"PROTOCOL_ERROR"})
+"""The method by which a machine refuses, and names of numbers that are a refusal where a module has no enumeration of them."""
 RAISED = frozenset({"_BadArguments", "BadArguments", "Unattested"})
 """Names of errors that a service raises and answers itself."""
 _CODE = re.compile(r"[1-9][0-9]{3,4}")
@@ -117,6 +121,8 @@ def _says_no(node: Statement, names: Mapping[str, Any]) -> bool:
             return True
         if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id in NOES:
             return True
+        if isinstance(inner, ast.Attribute) and (inner.attr == _REFUSES or inner.attr in _STATUSES):
+            return True
         if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id in NOES:
             owner = names.get(inner.value.id)
             if isinstance(owner, type) and issubclass(owner, Enum) and inner.attr in owner.__members__:
@@ -182,5 +188,5 @@ def live(module: str, function: str) -> FunctionType:
     return found
 
 
-__all__ = ["NOES", "REFUSE_UNLESS", "Place", "Statement", "called", "functions", "is_check", "is_code", "is_word", "live",
-           "parsed", "places"]
+__all__ = ["NOES", "REFUSE_UNLESS", "UNTOLD", "Place", "Statement", "called", "functions", "is_check", "is_code", "is_word",
+           "live", "parsed", "places"]
