@@ -224,9 +224,9 @@ def breaches() -> Mapping[str, tuple[Breach, str, str]]:
         "message-too-long": (Breach(_LONG), "A message longer than the limit", "訊息超過上限"),
         "unknown-state": (Breach(((Name.STATE, b"\3"),)), "A value of State that is neither 01 nor 02", "State 非 01、02"),
         "wrong-characteristic-of-client": (
-            Breach(((Name.SERVER_TO_CLIENT, b"\0x"),), roles=_SERVER), "A value where the server's go", "寫到伺服端之特徵"),
+            Breach(((Name.SERVER_TO_CLIENT, STATE_END),), roles=_SERVER), "A value where the server's go", "寫到伺服端之特徵"),
         "wrong-characteristic-of-server": (
-            Breach(((Name.CLIENT_TO_SERVER, b"\0x"),), roles=_CLIENT), "A value where the client's go", "通知用戶端之特徵"),
+            Breach(((Name.CLIENT_TO_SERVER, STATE_END),), roles=_CLIENT), "A value where the client's go", "通知用戶端之特徵"),
         "state-first": (
             Breach(((Name.STATE, STATE_START),), told=False, hold=frozenset({Subscribed}), roles=_SERVER),
             "State 01 before the subscriptions", "未訂閱即送 State 01"),
@@ -238,6 +238,9 @@ def breaches() -> Mapping[str, tuple[Breach, str, str]]:
             Breach(((None, b"\0x"),), hold=frozenset({Subscribe}), roles=_CLIENT), "Data before State 01", "State 01 前之資料"),
         "unsubscribed": (
             Breach(events=(Subscribed(Name.SERVER_TO_CLIENT, False),), roles=_SERVER), "The peer unsubscribed", "取消訂閱"),
+        "operation-failed-early": (
+            Breach(events=(Failed("refused"),), told=False, hold=frozenset({RequestMtu}), roles=_CLIENT),
+            "The peer's stack refused an operation before its characteristics were found", "尋得特徵之前拒絕操作"),
         "operation-failed": (Breach(events=(Failed("refused"),)), "The peer's stack refused an operation", "對方拒絕操作"),
     }
 

@@ -6,6 +6,7 @@ from conformance.air import Breach, Peer, each_breach, expect_full_chunks, expec
 from conformance.case import Each, Nature, case
 from conformance.kinds.wallet import REGISTRATION, WalletTester
 from virtual_devices.mdoc import session
+from virtual_devices.mdoc.ble_chunks import MAX_MESSAGE_BYTES
 from virtual_devices.mdoc.ble_gatt import STATE_END, STATE_START, GattRole, Mode, Name
 from virtual_devices.mdoc.ble_options import parse
 from virtual_devices.mdoc.engagement import BLE
@@ -85,6 +86,14 @@ def test_chunks_that_are_not_full_are_taken(wallet: WalletTester, mode: Mode) ->
     peer, engaged = wallet.radio(mode)
     peer.begin()
     _registers(wallet, peer, engaged, 50)
+
+
+@case("P-BLE-10", nature=Nature.LIMIT, zh="訊息 65536 位元組可收", channels=AIR, each=lambda: _MODES)
+def test_longest_message_comes_to_the_session(wallet: WalletTester, mode: Mode) -> None:
+    """A message of 65536 bytes is answered by the session, with a status as it is noise."""
+    peer, engaged = wallet.radio(mode)
+    peer.begin()
+    wallet.ended(wallet.send(wallet.over(peer, engaged), b"\xff" * MAX_MESSAGE_BYTES, "noise"), SessionStatus.DECODING_ERROR)
 
 
 @case("P-BLE-09", nature=Nature.VALID, zh="會話以 State 02 或狀態 20 結束，用戶端斷線", channels=AIR, each=lambda: {

@@ -12,7 +12,7 @@ from conformance.chips import PIN_STATE
 from conformance.commands import Commands, envelope
 from conformance.kinds.wallet import WalletTester
 from conformance.references.second import LAST_SEEN_NS, OTHER
-from conformance.vectors.world import INSTITUTION, NOW_NS, SAM_ID, Reader, World, signed
+from conformance.vectors.world import INSTITUTION, NOW_NS, SAM_ID, UNTIL_NS, Reader, World, signed
 from conformance.vectors.writing import Writer
 from virtual_devices import vhc
 from virtual_devices.apdu import Command
@@ -31,7 +31,7 @@ PIN = "135790"
 PUBLIC, PUBLIC_BYTES = "00CA110002000000", 57
 CARD_APPLICATION = type4.select(nfc_retrieval.AID)
 BASIC = items_request(vhc.DOCTYPE, {vhc.BASIC: {"name": False}})
-NEEDED, NOT_FOR_THEM = -2, -13
+DECLINED, NEEDED, NOT_IN_FORCE, NOT_FOR_THEM = -1, -2, -4, -13
 
 
 def _met(wallet: WalletTester) -> Commands:
@@ -150,6 +150,42 @@ def test_t0_announces_the_answer(wallet: WalletTester) -> None:
     wallet.equal("documents", len(wallet.answer(opened, nfc_retrieval.unwrap(whole)).documents), 1)
 
 
+@case("P-CHP-06", "P-NFC-05", nature=Nature.INVALID, zh="T=0：取回覆之指令不合規則；長度不符告以 6CXX", channels=T0)
+def test_t0_refuses_odd_fetching(wallet: WalletTester) -> None:
+    """Over T=0 a GET RESPONSE that breaks a rule is refused; where Le is not what there is, 6CXX says how much; then it comes."""
+    commands = _met(wallet)
+    handle, _ = commands.by_contact()
+    wallet.need("the card speaks T=0", handle.t0)
+    commands.says(type4.select_file(type4.CC_FILE), 0x9000, "the container")
+    commands.says(type4.read_binary(0, 255), 0x6C0F, "more than there is")
+    wallet.equal("the container", len(commands.says(type4.read_binary(0, 15), 0x9000, "what there is")), 15)
+    noise = envelope(wrap(b"noise"), le=None)
+    waits = commands.send(noise, "a message").sw
+    wallet.equal("announced", waits >> 8, 0x61)
+    fetch = Command(0, 0xC0, 0, 0, le=waits & 0xFF)
+    commands.says(replace(fetch, p1=1), 0x6A86, "another P1")
+    commands.says(replace(fetch, p2=1), 0x6A86, "another P2")
+    commands.says(replace(fetch, data=b"x"), 0x6700, "with data")
+    commands.says(replace(fetch, le=(waits & 0xFF) + 1), 0x6C00 | waits & 0xFF, "more than waits")
+    wallet.equal("bytes fetched", len(commands.says(fetch, 0x9000, "what waits")), waits & 0xFF)
+    commands.says(fetch, 0x6985, "once more")
+
+
+@case("P-CHP-04", "P-CHP-06", "P-NFC-04", nature=Nature.LIMIT, zh="晶片之界限：指令欄位 2048、訊息 32768 位元組",
+      channels=("contact", "chip"))
+def test_chip_has_limits(wallet: WalletTester) -> None:
+    """A command's data have 2048 bytes at most, a message 32768; a link of a chain is not VERIFY's."""
+    commands = _met(wallet)
+    commands.power_on()
+    commands.says(_select(nfc_retrieval.AID), 0x9000, "the card application")
+    commands.says(envelope(b"\x53\x82\x0f\xff" + bytes(2045), more=True), 0x6700, "2049 bytes of data")
+    commands.says(envelope(b"\x53\x82\x0f\xff" + bytes(2044), more=True), 0x9000, "2048 bytes of data")
+    commands.says(replace(_verify(PIN), cla=0x10), 0x6883, "VERIFY inside the chain")
+    commands.says(replace(_verify(PIN), cla=0x10), 0x6884, "a link of VERIFY")
+    commands.says(envelope(b"\x53\x82\x80\x01" + bytes(9), more=True), 0x6700, "a message of 32769 bytes")
+    commands.says(envelope(b"\x53\x82\x80\x00" + bytes(9), more=True), 0x9000, "a message of 32768 bytes")
+
+
 # -- engagements
 
 @case("P-CHP-07", nature=Nature.VALID, zh="每次選擇即新參與", channels=EVERYWHERE)
@@ -226,6 +262,21 @@ def test_receipt_has_the_latest_date_seen(wallet: WalletTester) -> None:
     wallet.expect("no later than now, within 72 h", 0 <= NOW_NS - receipt.at_ns <= 3 * DAY_NS, "0 to 72 h", receipt.at_ns)
 
 
+@case("P-CHP-04", "P-CHP-08", nature=Nature.INOPPORTUNE, zh="註銷或逾期之卡：不在效力內", channels=EVERYWHERE)
+def test_card_that_is_not_in_force_shows_nothing(wallet: WalletTester) -> None:
+    """A card that was cancelled, or whose credential has ended by the latest date seen, shows nothing (-4)."""
+    wallet.personalise(cancelled=True)
+    opened = _session(wallet)
+    wallet.nothing(wallet.request(opened, wallet.asked(opened, BASIC), "of a cancelled card"), NOT_IN_FORCE)
+    wallet.personalise()
+    late = _sam(wallet.world, UNTIL_NS + DAY_NS)
+    for number in range(2):
+        opened = _session(wallet)
+        answer = wallet.request(opened, signed(BASIC, opened.transcript, late).to_bytes(), "by a SAM of a later day")
+        if number:  # by then the card has seen that day
+            wallet.nothing(answer, NOT_IN_FORCE)
+
+
 # -- the PIN
 
 @case("P-CHP-09", "P-CHP-04",
@@ -262,7 +313,10 @@ def test_reader_outside_care_is_given_by_contact_alone(wallet: WalletTester) -> 
     opened = _session(wallet)
     raw = signed(BASIC, opened.transcript, wallet.world.other_use).to_bytes()
     answer = wallet.request(opened, raw, "outside medical care")
-    wallet.equal("documents", len(answer.documents), 0 if wallet.wallet.medium.value == "nfc" else 1)
+    if wallet.wallet.medium.value == "nfc":
+        wallet.nothing(answer, DECLINED)
+    else:
+        wallet.equal("documents", len(answer.documents), 1)
 
 
 @case("P-CHP-09", "P-CHP-04", nature=Nature.LIMIT, zh="感應時最後一次密碼不可試", channels=FIELD, destructive=True)

@@ -67,6 +67,10 @@ _RULES: Mapping[str, tuple[Command | str, int, str, str]] = {
     "other-instruction": ("0020000000", 0x6D00, "Another instruction", "別的指令"),
     "other-class": ("80B0000002", 0x6E00, "Another class", "別的類別"),
     "no-length": ("00B00000", 0x6700, "Reading without a length", "讀取未帶長度"),
+    "data-in-a-read": ("00B0000001FF02", 0x6700, "Reading with data", "讀取卻帶資料"),
+    "short-identifier": ("00B0840002", 0x6A82, "Reading by a short file identifier", "以短檔案識別碼讀取"),
+    "longer-name": ("00A4000C03E10400", 0x6700, "SELECT FILE with three bytes", "SELECT FILE 三位元組"),
+    "link-of-a-chain": ("10B0000002", 0x6884, "A link of a chain", "鏈之一段"),
 }
 
 
@@ -80,6 +84,28 @@ def test_command_that_breaks_the_tags_rule_is_refused(wallet: WalletTester, trie
     before = field.message()
     field.says(tried[0], tried[1], "what is refused")
     wallet.equal("the message afterwards", field.message(), before)
+
+
+@case("P-TAG-03", nature=Nature.LIMIT, zh="讀至檔尾；自檔尾起讀：6B00", channels=NFC)
+def test_file_ends_where_its_message_does(wallet: WalletTester) -> None:
+    """The last byte of the message is read, and what begins behind it is refused."""
+    field = Commands.met(wallet)
+    field.open_tag()
+    end = 2 + len(field.message())
+    wallet.equal("bytes read at the end", len(field.says(type4.read_binary(end - 1, 9), 0x9000, "the last byte")), 1)
+    field.says(type4.read_binary(end, 1), 0x6B00, "behind the last byte")
+
+
+@case("P-TAG-04", nature=Nature.INOPPORTUNE, zh="未選檔案之讀寫：6986；選擇被拒即未開啟：6985", channels=NFC)
+def test_nothing_is_read_before_a_file_is_selected(wallet: WalletTester) -> None:
+    """Without a file selected nothing is read or written; a SELECT that was refused opens nothing."""
+    field = Commands.met(wallet)
+    field.says(TAG, 0x9000, "the tag")
+    field.says(type4.read_binary(0, 2), 0x6986, "READ BINARY")
+    field.says(type4.update_binary(0, bytes(2)), 0x6986, "UPDATE BINARY")
+    for application, step in ((TAG, "the tag"), (RETRIEVAL, "retrieval")):
+        field.says(replace(application, p2=0x04), 0x6A86, f"{step}, another P2")
+        field.says(type4.select_file(type4.NDEF_FILE) if application is TAG else envelope(NOISE), 0x6985, f"{step} after it")
 
 
 @case("P-TAG-03", nature=Nature.ATTACK, zh="靜態標籤不可寫：6982", channels=NFC)
@@ -110,7 +136,7 @@ def test_select_chooses_and_resets(wallet: WalletTester) -> None:
 
 # -- negotiated handover
 
-def _negotiating(wallet: WalletTester, use: Use | None = None) -> Commands:
+def negotiating(wallet: WalletTester, use: Use | None = None) -> Commands:
     """A wallet whose tag asks for the reader's ways: one made up so, or the one that is there."""
     if hasattr(wallet.wallet, "fill"):
         wallet.made_up().fill(Contents(negotiated=True))
@@ -124,7 +150,7 @@ def _negotiating(wallet: WalletTester, use: Use | None = None) -> Commands:
       each=lambda: {"in-pieces": Each(20), "in-one": Each(0)})
 def test_negotiated_handover_leads_to_a_session(wallet: WalletTester, piece: int) -> None:
     """The reader writes its request, in pieces or at once, reads Hs with the one way chosen, and both are in the transcript."""
-    field = _negotiating(wallet, Use.REGISTRATION)
+    field = negotiating(wallet, Use.REGISTRATION)
     hr = field.request(OWN, BLE)
     field.write(hr, piece=piece)
     hs = field.message()
@@ -140,7 +166,7 @@ def test_negotiated_handover_leads_to_a_session(wallet: WalletTester, piece: int
 @case("P-HND-07", nature=Nature.INOPPORTUNE, zh="一次參與一次交遞：第二個 Hr 拒絕", channels=NFC)
 def test_second_request_is_refused(wallet: WalletTester) -> None:
     """After Hs with a way a second request is answered with TNEP status 1."""
-    field = _negotiating(wallet)
+    field = negotiating(wallet)
     field.write(field.request(OWN))
     wallet.equal("ways in Hs", len(field.select_of(field.message()).carriers), 1)
     field.write(field.request(OWN))
@@ -150,7 +176,7 @@ def test_second_request_is_refused(wallet: WalletTester) -> None:
 @case("P-HND-07", "P-HND-03", nature=Nature.INVALID, zh="途徑皆不合：Hs 不含途徑", channels=NFC)
 def test_no_way_in_common_is_told(wallet: WalletTester) -> None:
     """When none of the reader's ways suits, Hs has the engagement and no way; another request is answered then."""
-    field = _negotiating(wallet)
+    field = negotiating(wallet)
     field.write(field.request(UNKNOWN))
     wallet.equal("ways in Hs", field.select_of(field.message()).carriers, ())
     field.write(field.request(OWN))
@@ -200,7 +226,7 @@ def _odd_requests() -> Mapping[str, Each]:
 @case("P-HND-05", "P-VER-01", nature=Nature.INVALID, zh="Hr 不合規則：TNEP 狀態 1", channels=NFC, each=_odd_requests)
 def test_odd_request_is_answered_with_status_1(wallet: WalletTester, raw: bytes) -> None:
     """A request that breaks a rule is answered with TNEP status 1, and a right one is answered after it."""
-    field = _negotiating(wallet)
+    field = negotiating(wallet)
     field.write(raw)
     wallet.equal("TNEP status", field.status(), tnep.PROTOCOL_ERROR)
     field.write(field.request(OWN))
@@ -216,7 +242,7 @@ def test_odd_request_is_answered_with_status_1(wallet: WalletTester, raw: bytes)
 })
 def test_unknown_parts_of_a_request_are_overlooked(wallet: WalletTester, raw: bytes) -> None:
     """Fields, records and minor versions that nobody knows do not hinder a handover."""
-    field = _negotiating(wallet)
+    field = negotiating(wallet)
     field.write(raw)
     wallet.equal("ways in Hs", len(field.select_of(field.message()).carriers), 1)
 
@@ -229,6 +255,8 @@ _WRITES: Mapping[str, tuple[tuple[tuple[int, bytes, int], ...], str, str]] = {
     "shorter": (((0, bytes(2), 0x9000), (2, b"piece", 0x9000), (0, b"\0\x09", 0x6A80)), "A message shorter than its length",
                 "訊息短於長度欄"),
     "nothing": (((0, b"", 0x6700),), "No bytes", "沒有內容"),
+    "behind-the-file": (((0, bytes(2), 0x9000), (0x7FFE, b"ab", 0x6A84)), "A piece beyond the file", "超出檔案"),
+    "short-identifier": (((0x8400, b"ab", 0x6A82),), "By a short file identifier", "以短檔案識別碼"),
 }
 
 
@@ -237,11 +265,20 @@ _WRITES: Mapping[str, tuple[tuple[tuple[int, bytes, int], ...], str, str]] = {
 })
 def test_write_that_breaks_a_rule_is_refused(wallet: WalletTester, writes: tuple[tuple[int, bytes, int], ...]) -> None:
     """What cannot be written is refused by its status word, and a whole request is answered after it."""
-    field = _negotiating(wallet)
+    field = negotiating(wallet)
     for at, data, sw in writes:
         field.says(type4.update_binary(at, data), sw, f"UPDATE BINARY at {at}")
     field.write(field.request(OWN))
     wallet.equal("ways in Hs", len(field.select_of(field.message()).carriers), 1)
+
+
+@case("P-TAG-03", "P-TAG-01", nature=Nature.ATTACK, zh="能力容器不可寫：6982", channels=NFC)
+def test_container_is_not_written(wallet: WalletTester) -> None:
+    """The container of a tag that is written stays as it is: 6982."""
+    field = negotiating(wallet)
+    field.says(type4.select_file(type4.CC_FILE), 0x9000, "the container")
+    field.says(type4.update_binary(0, b"\0\0"), 0x6982, "UPDATE BINARY")
+    wallet.equal("the container", field.says(type4.read_binary(0, 15), 0x9000, "the container"), CONTAINER + b"\x00")
 
 
 # -- retrieval
@@ -265,6 +302,7 @@ def _breaking() -> Mapping[str, Each]:
         ("too-few", envelope(b"\x53\x09noise"), 0x6A80, "Fewer bytes than its length says", "資料短於長度"),
         ("too-many", envelope(b"\x53\x02noise"), 0x6A80, "More bytes than its length says", "資料長於長度"),
         ("indefinite", envelope(b"\x53\x80noise\0\0"), 0x6A80, "A length that is not definite", "不定長度"),
+        ("tag-alone", envelope(b"\x53"), 0x6A80, "The tag alone", "只有標籤"),
         ("five-bytes-of-length", envelope(b"\x53\x85\0\0\0\0\5noise"), 0x6A80, "Five bytes of length", "長度欄五位元組"),
         ("nothing-to-fetch", Command(0, 0xC0, 0, 0, le=256), 0x6985, "GET RESPONSE, and nothing to fetch", "無可取之資料"),
         ("class", replace(envelope(NOISE), cla=0x80), 0x6E00, "Another class", "別的類別"),
@@ -298,6 +336,21 @@ def test_what_was_under_way_is_dropped(wallet: WalletTester, tried: tuple[Comman
     field.says(envelope(NOISE[:3], more=True), 0x9000, "the first link")
     field.says(tried[0], tried[1], "what is refused")
     field.says(envelope(NOISE[3:]), 0x6A80, "the last link alone")
+
+
+@case("P-NFC-05", "P-NFC-02", nature=Nature.INVALID, zh="取回覆之指令不合規則：拒絕，回覆作廢", channels=NFC, each=lambda: {
+    "data": Each((Command(0, 0xC0, 0, 0, b"x", 256), 0x6700), "With data", "帶資料"),
+    "no-le": Each((Command(0, 0xC0, 0, 0), 0x6700), "Without Le", "未帶 Le"),
+    "link": Each((Command(0x10, 0xC0, 0, 0, le=256), 0x6985), "As a link of a chain", "作為鏈之一段"),
+})
+def test_odd_fetching_drops_the_answer(wallet: WalletTester, tried: tuple[Command, int]) -> None:
+    """A GET RESPONSE that breaks a rule is refused, and what waited is dropped."""
+    field = Commands.met(wallet)
+    field.open_retrieval()
+    answer = field.send(envelope(NOISE, le=1), "a message")
+    wallet.equal("data wait", (answer.sw >> 8, len(answer.data)), (0x61, 1))
+    field.says(tried[0], tried[1], "what is refused")
+    field.says(Command(0, 0xC0, 0, 0, le=256), 0x6985, "GET RESPONSE after it")
 
 
 @case("P-NFC-05", nature=Nature.INOPPORTUNE, zh="選擇之前一律 6985", channels=NFC)
@@ -350,6 +403,14 @@ def test_length_need_not_be_short(wallet: WalletTester, count: int) -> None:
     field = Commands.met(wallet)
     field.open_retrieval()
     field.ended_by(envelope(bytes((0x53, 0x80 | count)) + (5).to_bytes(count, "big") + b"noise"), "a longer length")
+
+
+@case("P-NFC-03", nature=Nature.LIMIT, zh="空訊息亦是訊息", channels=NFC)
+def test_empty_message_comes_to_the_session(wallet: WalletTester) -> None:
+    """A data object of no bytes is a message, which the session answers."""
+    field = Commands.met(wallet)
+    field.open_retrieval()
+    field.ended_by(envelope(b"\x53\x00"), "an empty message")
 
 
 @case("P-NFC-04", nature=Nature.LIMIT, zh="一則訊息最多 1024 個片段", channels=NFC, each=lambda: {

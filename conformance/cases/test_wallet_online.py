@@ -27,20 +27,20 @@ CHANNEL = ("ble",)
 NO_CARD, NO_ANSWER, NOT_BELIEVED = -4, "4061", "9015"
 
 
-def _line(wallet: WalletTester) -> HomeLine:
+def started(wallet: WalletTester) -> HomeLine:
     """An empty wallet, and its line."""
     wallet.made_up().fill(Contents(empty=True))
     return HomeLine(wallet)
 
 
-def _shows(wallet: WalletTester) -> str:
+def shows(wallet: WalletTester) -> str:
     """The number of the card that it shows; empty when there is none."""
     opened = wallet.meet(Use.REGISTRATION)
     answer = wallet.request(opened, wallet.asked(opened, REGISTRATION), "registration")
     return str(wallet.shown(opened, answer).get(vhc.BASIC, {}).get("card_no", ""))
 
 
-def _shows_none(wallet: WalletTester) -> None:
+def shows_none(wallet: WalletTester) -> None:
     opened = wallet.meet(None)  # of one that was wiped nobody can agree to anything
     wallet.nothing(wallet.request(opened, wallet.asked(opened, REGISTRATION), "registration"), NO_CARD)
 
@@ -50,22 +50,22 @@ def _shows_none(wallet: WalletTester) -> None:
 @case("P-PHN-01", "P-PHN-09", nature=Nature.VALID, zh="註冊：申請、啟用；請求由手機自有金鑰簽署", channels=CHANNEL)
 def test_enrolment_brings_the_card(wallet: WalletTester) -> None:
     """The wallet asks for a challenge, applies and activates, signed by one key of its own; then it shows the card."""
-    line = _line(wallet)
+    line = started(wallet)
     line.enrol()
     wallet.equal("what it asked", line.operations, ["challenge", "apply", "challenge", "activate"])
     wallet.equal("keys that signed", len({str(payload[4]) for payload in line.asked}), 1)
     wallet.equal("ids of its requests", len({payload[3] for payload in line.asked}), 4)
-    wallet.equal("card shown", _shows(wallet), HOLDER.card_no)
+    wallet.equal("card shown", shows(wallet), HOLDER.card_no)
 
 
 @case("P-PHN-09", nature=Nature.INOPPORTUNE, zh="未啟用前沒有卡片", channels=CHANNEL)
 def test_card_is_not_shown_before_it_is_activated(wallet: WalletTester) -> None:
     """A card that was applied for and not activated is not there."""
-    line = _line(wallet)
+    line = started(wallet)
     card = line.does("apply", card_no=HOLDER.card_no, given=line.ticket())
-    _shows_none(wallet)
+    shows_none(wallet)
     line.does("activate", card=card)
-    wallet.equal("card shown", _shows(wallet), HOLDER.card_no)
+    wallet.equal("card shown", shows(wallet), HOLDER.card_no)
 
 
 @case("P-PHN-03", "P-PHN-05", "P-PHN-12",
@@ -75,7 +75,7 @@ def test_card_is_not_shown_before_it_is_activated(wallet: WalletTester) -> None:
 def test_request_without_an_answer_is_sent_again_under_its_id(wallet: WalletTester, tried: tuple[str, bool]) -> None:
     """Without an answer within 15 s it says 4061; asked again, the request has the id and the key of then, and is done once."""
     lost, restarted = tried
-    line = _line(wallet)
+    line = started(wallet)
     given: dict[str, Any] = {"card_no": HOLDER.card_no, "given": line.ticket()}
     if lost == "activate":
         given = {"card": line.does("apply", **given)}
@@ -92,7 +92,7 @@ def test_request_without_an_answer_is_sent_again_under_its_id(wallet: WalletTest
     wallet.equal("virtual cards at the data centre", len(cards), 1)
     if lost == "apply":
         line.does("activate", card=found)
-    wallet.equal("card shown", _shows(wallet), HOLDER.card_no)
+    wallet.equal("card shown", shows(wallet), HOLDER.card_no)
 
 
 def _signed_by(make: Callable[[World], Any], change: Callable[[Payload], Payload] = lambda payload: payload) -> Any:
@@ -118,14 +118,14 @@ def test_answer_that_is_not_the_data_centres_is_not_believed(
     wallet: WalletTester, spoil: Callable[[WalletTester, bytes], bytes],
 ) -> None:
     """An answer that the data centre did not sign, or that is to something else, is answered with 9015, and nothing is taken."""
-    line = _line(wallet)
+    line = started(wallet)
     card = line.does("apply", card_no=HOLDER.card_no, given=line.ticket())
     line.fate = lambda operation, answer: spoil(wallet, answer) if operation == "activate" else answer
     line.refused(NOT_BELIEVED, "activate", card=card)
-    _shows_none(wallet)
+    shows_none(wallet)
     line.fate = lambda _, answer: answer
     line.does("activate", card=card)
-    wallet.equal("card shown", _shows(wallet), HOLDER.card_no)
+    wallet.equal("card shown", shows(wallet), HOLDER.card_no)
 
 
 # -- what it takes in
@@ -133,7 +133,7 @@ def test_answer_that_is_not_the_data_centres_is_not_believed(
 @case("P-PHN-12", nature=Nature.ATTACK, zh="憑證不屬於所申請之金鑰：不採信", channels=CHANNEL)
 def test_credential_for_another_key_is_not_taken(wallet: WalletTester) -> None:
     """A credential that is bound to another key than the wallet's is not taken in, though its issuer signed it."""
-    line = _line(wallet)
+    line = started(wallet)
     card = line.does("apply", card_no=HOLDER.card_no, given=line.ticket())
     other = wallet.world.credential(device=wallet.world.private("somebody else")).item()
 
@@ -144,17 +144,17 @@ def test_credential_for_another_key_is_not_taken(wallet: WalletTester) -> None:
         changed(answer, swapped, wallet.world.centre) if operation == "activate" else answer
     )
     line.refused(NOT_BELIEVED, "activate", card=card)
-    _shows_none(wallet)
+    shows_none(wallet)
 
 
 @case("P-PHN-12", nature=Nature.ATTACK, zh="別人的卡不得取代持卡人之卡", channels=CHANNEL)
 def test_another_persons_card_takes_nobodys_place(wallet: WalletTester) -> None:
     """A wallet that has one person's card does not apply for another's in its place."""
-    line = _line(wallet)
+    line = started(wallet)
     line.enrol()
     code, _ = wallet.made_up().online(line, "apply", card_no=GUARDIAN.card_no, given=line.ticket(GUARDIAN))
     wallet.expect("it is refused", code != "0", "a code", code)
-    wallet.equal("card shown", _shows(wallet), HOLDER.card_no)
+    wallet.equal("card shown", shows(wallet), HOLDER.card_no)
 
 
 # -- change of phones
@@ -162,12 +162,12 @@ def test_another_persons_card_takes_nobodys_place(wallet: WalletTester) -> None:
 @case("P-PHN-10", nature=Nature.VALID, zh="換機：新手機取得卡片，處方箋依原簽章復原；已有者不動", channels=CHANNEL)
 def test_prescriptions_come_back_to_a_new_phone(wallet: WalletTester) -> None:
     """A phone in place of another has the card at once, and what was prescribed as it was signed; again changes nothing."""
-    line = _line(wallet)
+    line = started(wallet)
     before = line.enrol()
     wallet.made_up().fill(Contents(empty=True))  # another phone
     card = line.does("rebind", card_no=HOLDER.card_no, given=line.ticket())
     wallet.expect("another card", card != before, "another", card)
-    wallet.equal("card shown", _shows(wallet), HOLDER.card_no)
+    wallet.equal("card shown", shows(wallet), HOLDER.card_no)
     entry = _prescribed(wallet, line)
     line.centre.centre.office.restoring = Restoring(line.centre.centre.ledger, lambda *_: True, lambda *_: [entry])
     for _ in range(2):
@@ -192,20 +192,20 @@ def _prescribed(wallet: WalletTester, line: HomeLine) -> LateRecords:
 @case("P-PHN-11", nature=Nature.VALID, zh="同步：應清除者先清除，再回報", channels=CHANNEL)
 def test_card_to_be_erased_is_erased_and_told(wallet: WalletTester) -> None:
     """A card that the data centre recalls is off the phone when it next asks, and then it says so; not before."""
-    line = _line(wallet)
+    line = started(wallet)
     card = line.enrol()
     wallet.equal("the recall", line.centre.officer.recall(card), "0")
     line.fate = lambda operation, answer: None if operation == "wiped" else answer
     line.refused(NO_ANSWER, "sync")
     wallet.equal("what it said last", line.operations[-2:], ["sync", "wiped"])
     wallet.equal("the card that it names", line.asked[-1][7].get("card"), card)
-    _shows_none(wallet)
+    shows_none(wallet)
 
 
 @case("P-PHN-11", nature=Nature.VALID, zh="同步：收下逾時紀錄並回報", channels=CHANNEL)
 def test_late_records_are_taken_in_and_told(wallet: WalletTester) -> None:
     """Records that came late are in the wallet after it has asked, and what became of each is told."""
-    line = _line(wallet)
+    line = started(wallet)
     card = line.enrol()
     entry = _prescribed(wallet, line)
     line.fate = lambda operation, answer: (
@@ -225,7 +225,7 @@ def _late(card: str, entry: LateRecords) -> Callable[[Payload], Payload]:
 
 # -- wards
 
-def _grants(wallet: WalletTester, line: HomeLine) -> list[bytes]:
+def grants(wallet: WalletTester, line: HomeLine) -> list[bytes]:
     """Authorizations of two wards, of whom one is the guardian's child."""
     officer, guardian = line.centre.officer, GUARDIAN.card_no
     given = [officer.grant(HOLDER.card_no, guardian, Relation.FAMILY, WHOLE, 30),
@@ -237,25 +237,25 @@ def _grants(wallet: WalletTester, line: HomeLine) -> list[bytes]:
 @case("P-PHN-14", "P-AUT-09", nature=Nature.VALID, zh="代理人取得數位受代理人之卡；再問即再給", channels=CHANNEL)
 def test_guardian_holds_several_wards(wallet: WalletTester) -> None:
     """A guardian's wallet takes a card for each authorization, bound to its own key; asked again, it is given again."""
-    line = _line(wallet)
+    line = started(wallet)
     card = line.enrol(GUARDIAN)
-    seen = [_shows(wallet)]
-    for grant in _grants(wallet, line):
+    seen = [shows(wallet)]
+    for grant in grants(wallet, line):
         line.does("hold", own=card, authorization=grant)
         line.does("hold", own=card, authorization=grant)
         wallet.made_up().choose(grant.hex())
-        seen.append(_shows(wallet))
+        seen.append(shows(wallet))
     wallet.equal("cards shown", seen, [GUARDIAN.card_no, HOLDER.card_no, CHILD.card_no])
     wallet.made_up().choose(OWN)
-    wallet.equal("the guardian's own again", _shows(wallet), GUARDIAN.card_no)
+    wallet.equal("the guardian's own again", shows(wallet), GUARDIAN.card_no)
 
 
 @case("P-PHN-12", "P-PHN-14", nature=Nature.ATTACK, zh="給的是別的授權：不採信", channels=CHANNEL)
 def test_ward_under_another_authorization_is_not_taken(wallet: WalletTester) -> None:
     """A ward's card under another authorization than was asked for is not taken in."""
-    line = _line(wallet)
+    line = started(wallet)
     card = line.enrol(GUARDIAN)
-    grants = _grants(wallet, line)
+    given = grants(wallet, line)
     seen: dict[int, Any] = {}
 
     def fate(operation: str, answer: bytes) -> bytes | None:
@@ -267,10 +267,10 @@ def test_ward_under_another_authorization_is_not_taken(wallet: WalletTester) -> 
         return changed(answer, lambda payload: {**payload, 9: seen[9]}, wallet.world.centre)
 
     line.fate = fate
-    line.does("hold", own=card, authorization=grants[0])
-    line.refused(NOT_BELIEVED, "hold", own=card, authorization=grants[1])
-    wallet.made_up().choose(grants[1].hex())
-    _shows_none(wallet)
+    line.does("hold", own=card, authorization=given[0])
+    line.refused(NOT_BELIEVED, "hold", own=card, authorization=given[1])
+    wallet.made_up().choose(given[1].hex())
+    shows_none(wallet)
 
 
 def _body(answer: bytes) -> Payload:

@@ -28,8 +28,8 @@ NOES = frozenset({"Refused", "No", "SessionStatus", "ResponseStatus", "WriteOutc
 """Names of classes whose values, in what is returned, are a refusal."""
 _YES = frozenset({"OK", "STORED", "ALREADY"})
 """But not these members of theirs."""
-UNTOLD = frozenset({"Problem", "NdefProblem"})
-"""Names of enumerations that say what was wrong to our own records alone: the peer hears the same of each."""
+UNTOLD = frozenset({"Problem", "NdefProblem", "Input"})
+"""Names of enumerations that say what was wrong, or happened, to our own side alone: the peer hears the same of each."""
 _REFUSES, _STATUSES = "_refuse", frozenset({"PROTOCOL_ERROR"})
 """The method by which a machine refuses, and names of numbers that are a refusal where a module has no enumeration of them."""
 RAISED = frozenset({"_BadArguments", "BadArguments", "Unattested"})
