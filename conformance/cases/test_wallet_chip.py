@@ -156,6 +156,7 @@ def test_t0_refuses_odd_fetching(wallet: WalletTester) -> None:
     commands = _met(wallet)
     handle, _ = commands.by_contact()
     wallet.need("the card speaks T=0", handle.t0)
+    commands.says(Command(0, 0xA4, 4, 0, nfc_retrieval.AID, None, True), 0x6700, "SELECT of extended length")
     commands.says(type4.select_file(type4.CC_FILE), 0x9000, "the container")
     commands.says(type4.read_binary(0, 255), 0x6C0F, "more than there is")
     wallet.equal("the container", len(commands.says(type4.read_binary(0, 15), 0x9000, "what there is")), 15)
@@ -264,10 +265,11 @@ def test_receipt_has_the_latest_date_seen(wallet: WalletTester) -> None:
 
 @case("P-CHP-04", "P-CHP-08", nature=Nature.INOPPORTUNE, zh="註銷或逾期之卡：不在效力內", channels=EVERYWHERE)
 def test_card_that_is_not_in_force_shows_nothing(wallet: WalletTester) -> None:
-    """A card that was cancelled, or whose credential has ended by the latest date seen, shows nothing (-4)."""
-    wallet.personalise(cancelled=True)
-    opened = _session(wallet)
-    wallet.nothing(wallet.request(opened, wallet.asked(opened, BASIC), "of a cancelled card"), NOT_IN_FORCE)
+    """A card that was cancelled, has no credential, or one that has ended by the latest date seen, shows nothing (-4)."""
+    for personal in ({"cancelled": True}, {"issued": False}):
+        wallet.personalise(**personal)
+        opened = _session(wallet)
+        wallet.nothing(wallet.request(opened, wallet.asked(opened, BASIC), f"of a card with {personal}"), NOT_IN_FORCE)
     wallet.personalise()
     late = _sam(wallet.world, UNTIL_NS + DAY_NS)
     for number in range(2):

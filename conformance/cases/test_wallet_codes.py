@@ -99,6 +99,11 @@ def _challenges() -> Mapping[str, Each]:
     def text(reader: object, nonce: object, *more: object) -> str:
         return CHALLENGE + base45.encode(cbor2.dumps([reader, nonce, *more]))
 
+    def longest(array: bytes) -> str:
+        """All that a challenge may hold; ``array``: the head of its array, in more bytes than it takes."""
+        whole: bytes = array + cbor2.dumps("𠀀" * 64) + cbor2.dumps(bytes(32))
+        return CHALLENGE + base45.encode(whole)
+
     right, wrong = Nature.LIMIT, Nature.INVALID
     found: tuple[tuple[str, str, bool, str, str, Nature], ...] = (
         ("reader-64", text("讀" * 64, bytes(32)), True, "A reader of 64 characters, 32 bytes of nonce", "讀取者 64 字元", right),
@@ -110,9 +115,13 @@ def _challenges() -> Mapping[str, Each]:
         ("three-parts", text("r", bytes(12), 0), False, "Three parts", "三個部分", wrong),
         ("nonce-text", text("r", "nonce nonce"), False, "A nonce that is a text", "亂數是文字", wrong),
         ("reader-bytes", text(b"r", bytes(12)), False, "A reader that is bytes", "讀取者是位元組", wrong),
-        ("other-code", CARD + base45.encode(b"noise"), False, "Another kind of code", "別種條碼", wrong),
+        ("no-array", CHALLENGE + base45.encode(cbor2.dumps({"r": 0, bytes(12): 0})), False, "What is no array", "不是陣列",
+         wrong),
+        ("no-base45", CHALLENGE + "a", False, "What is no Base45", "不是 Base45", wrong),
+        ("other-code", CARD + base45.encode(cbor2.dumps(["r", bytes(12)])), False, "Another kind of code", "別種條碼", wrong),
         ("no-cbor", CHALLENGE + base45.encode(b"\xff\xff"), False, "What is no CBOR", "不是 CBOR", wrong),
-        ("too-long", text("讀" * 64, bytes(32)) + "0" * 4, False, "More than 448 characters", "逾 448 字元", right),
+        ("longest", longest(b"\x98\x02"), True, "448 characters", "448 字元", right),
+        ("too-long", longest(b"\x99\x00\x02"), False, "449 characters", "449 字元", right),
     )
     return {name: Each((raw, taken), says, zh, nature=nature) for name, raw, taken, says, zh, nature in found}
 

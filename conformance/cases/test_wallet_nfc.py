@@ -70,6 +70,7 @@ _RULES: Mapping[str, tuple[Command | str, int, str, str]] = {
     "data-in-a-read": ("00B0000001FF02", 0x6700, "Reading with data", "讀取卻帶資料"),
     "short-identifier": ("00B0840002", 0x6A82, "Reading by a short file identifier", "以短檔案識別碼讀取"),
     "longer-name": ("00A4000C03E10400", 0x6700, "SELECT FILE with three bytes", "SELECT FILE 三位元組"),
+    "cut-short": ("00B0", 0x6700, "A command of two bytes", "指令只有二位元組"),
     "link-of-a-chain": ("10B0000002", 0x6884, "A link of a chain", "鏈之一段"),
 }
 
@@ -301,6 +302,8 @@ def _breaking() -> Mapping[str, Each]:
         ("other-object", envelope(b"\x54" + NOISE[1:]), 0x6A80, "Another data object", "別的資料物件"),
         ("too-few", envelope(b"\x53\x09noise"), 0x6A80, "Fewer bytes than its length says", "資料短於長度"),
         ("too-many", envelope(b"\x53\x02noise"), 0x6A80, "More bytes than its length says", "資料長於長度"),
+        ("too-many-in-a-link", envelope(b"\x53\x02noise", more=True), 0x6A80, "More bytes than its length says, and more to come",
+         "資料長於長度，且仍有後續"),
         ("indefinite", envelope(b"\x53\x80noise\0\0"), 0x6A80, "A length that is not definite", "不定長度"),
         ("tag-alone", envelope(b"\x53"), 0x6A80, "The tag alone", "只有標籤"),
         ("five-bytes-of-length", envelope(b"\x53\x85\0\0\0\0\5noise"), 0x6A80, "Five bytes of length", "長度欄五位元組"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from conformance.chips import identity_of
@@ -12,7 +13,7 @@ from virtual_devices.authentication import Party
 from virtual_devices.card.holder import Holder
 from virtual_devices.card.image import Personalisation
 from virtual_devices.card.second import SecondCard
-from virtual_devices.card.second_image import personalise_second
+from virtual_devices.card.second_image import CREDENTIAL, personalise_second
 from virtual_devices.clock import VirtualClock, roc_date7
 from virtual_devices.link import DirectLink, Link
 from virtual_devices.mdoc.mso import Validity, issue
@@ -38,8 +39,8 @@ class ReferenceSecond:
         self._world, self._channel, self._name = world, channel, name
         self.personalise()
 
-    def personalise(self, **personal: Any) -> None:
-        """Another card in this one's place, made up so."""
+    def personalise(self, *, issued: bool = True, **personal: Any) -> None:
+        """Another card in this one's place, made up so. ``issued``: it has its credential."""
         world, person = self._world, self._world.holder
         values = {
             "card_no": CARD_NO, "holder": Holder(person.name, person.id_no, person.birth_date, person.sex),
@@ -55,6 +56,8 @@ class ReferenceSecond:
                 world.fresh("second", self._name), status=PLACE, authorised=vhc.AUTHORISED,
             ),
         )
+        if not issued:
+            image = replace(image, card=replace(image.card, cells={**image.card.cells, CREDENTIAL: b""}))
         self.card = SecondCard(image)
 
     def meet(self) -> Mapping[str, Link]:

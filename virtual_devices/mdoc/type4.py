@@ -196,7 +196,7 @@ class Type4Tag:
             return Response(sw=SW.WRONG_DATA)
         answer = self._content.written(message)
         if answer is None or len(answer) > MAX_MESSAGE_BYTES:
-            return Response(sw=SW.WRONG_DATA)
+            return Response(sw=SW.WRONG_DATA)  # not understood, or nothing to be said to it
         self.put(answer)
         return OK
 
