@@ -157,7 +157,7 @@ def _read(raw: bytes, at: int) -> tuple[Record, int]:
     id_end = type_end + (raw[head - 1] if flags & IL else 0)
     end = id_end + int.from_bytes(raw[at + 2 : at + 2 + size], "big")
     if end > len(raw):
-        raise MalformedNdef(NdefProblem.TRUNCATED, at)
+        raise MalformedNdef(NdefProblem.TRUNCATED, at)  # within its type, id or payload
     kind, name, payload = raw[head:type_end], raw[type_end:id_end], raw[id_end:end]
     if _problem_of_type(tnf, kind, bool(name or payload)):
         raise MalformedNdef(NdefProblem.BAD_TYPE, at)
