@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from conformance.case import Each, Nature, case
 from conformance.chips import MadeUp
@@ -21,7 +22,7 @@ SELECT, READ_BINARY, ENVELOPE, VERIFY, NAME_PARTY, PROVE = 0xA4, 0xB0, 0xC3, 0x2
 NO_SAM, NO_HPC, NO_CARD, NOT_A_CARD = "4012", "4014", "4013", "4033"
 
 
-def _second(reader: ReaderTester, protocol: str = "contact", **personal: object) -> SecondCard:
+def _second(reader: ReaderTester, protocol: str = "contact", **personal: Any) -> SecondCard:
     made = ReferenceSecond(reader.world, protocol, reader.name)
     made.personalise(**personal)
     return made.card
