@@ -7,7 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from conformance.case import Each, Nature, case
-from conformance.cases.test_wallet_online import CHANNEL, NO_ANSWER, NOT_BELIEVED, grants, shows, shows_none, started
+from conformance.cases.test_wallet_online import (
+    CHANNEL,
+    NO_ANSWER,
+    disbelieves,
+    grants,
+    shows,
+    shows_none,
+    started,
+)
 from conformance.home_line import Payload, changed
 from conformance.kinds.wallet import WalletTester
 from conformance.town import CHILD, GUARDIAN, HOLDER
@@ -58,14 +66,7 @@ def test_answer_with_wrong_parts_is_not_believed(
     wallet: WalletTester, spoil: Callable[[WalletTester, bytes], bytes],
 ) -> None:
     """A signed answer whose parts are not what they have to be is answered with 9015; the right one is taken in after it."""
-    line = started(wallet)
-    card = line.does("apply", card_no=HOLDER.card_no, given=line.ticket())
-    line.fate = lambda operation, answer: spoil(wallet, answer) if operation == "activate" else answer
-    line.refused(NOT_BELIEVED, "activate", card=card)
-    shows_none(wallet)
-    line.fate = lambda _, answer: answer
-    line.does("activate", card=card)
-    wallet.equal("card shown", shows(wallet), HOLDER.card_no)
+    disbelieves(wallet, spoil)
 
 
 @case("P-PHN-05", "P-PHN-12", nature=Nature.INVALID, zh="資料中心拒絕：告以其代碼；下次以別的金鑰", channels=CHANNEL)

@@ -45,6 +45,18 @@ def shows_none(wallet: WalletTester) -> None:
     wallet.nothing(wallet.request(opened, wallet.asked(opened, REGISTRATION), "registration"), NO_CARD)
 
 
+def disbelieves(wallet: WalletTester, spoil: Callable[[WalletTester, bytes], bytes]) -> None:
+    """That an answer to the activation, spoilt so, is answered with 9015, and that the right one is taken in after it."""
+    line = started(wallet)
+    card = line.does("apply", card_no=HOLDER.card_no, given=line.ticket())
+    line.fate = lambda operation, answer: spoil(wallet, answer) if operation == "activate" else answer
+    line.refused(NOT_BELIEVED, "activate", card=card)
+    shows_none(wallet)
+    line.fate = lambda _, answer: answer
+    line.does("activate", card=card)
+    wallet.equal("card shown", shows(wallet), HOLDER.card_no)
+
+
 # -- enrolment
 
 @case("P-PHN-01", "P-PHN-09", nature=Nature.VALID, zh="註冊：申請、啟用；請求由手機自有金鑰簽署", channels=CHANNEL)
@@ -118,14 +130,7 @@ def test_answer_that_is_not_the_data_centres_is_not_believed(
     wallet: WalletTester, spoil: Callable[[WalletTester, bytes], bytes],
 ) -> None:
     """An answer that the data centre did not sign, or that is to something else, is answered with 9015, and nothing is taken."""
-    line = started(wallet)
-    card = line.does("apply", card_no=HOLDER.card_no, given=line.ticket())
-    line.fate = lambda operation, answer: spoil(wallet, answer) if operation == "activate" else answer
-    line.refused(NOT_BELIEVED, "activate", card=card)
-    shows_none(wallet)
-    line.fate = lambda _, answer: answer
-    line.does("activate", card=card)
-    wallet.equal("card shown", shows(wallet), HOLDER.card_no)
+    disbelieves(wallet, spoil)
 
 
 # -- what it takes in
