@@ -46,16 +46,18 @@ def pem(ders: Sequence[bytes]) -> bytes:
 
 def write(
     directory: Path, authority: Authority, hosts: Sequence[str], *, days: tuple[int, int] = (-365, 1825),
+    institutions: tuple[str, str] = (CLINIC, PHARMACY),
 ) -> dict[str, Path]:
     """``ca.pem``; certificate with chain and key of the service, a clinic, a pharmacy and an officer. Where each is.
 
-    ``days``: first and last day of the service's, counted from the authority's epoch."""
+    ``days``: first and last day of the service's, counted from the authority's epoch; ``institutions``: whose software the
+    clinic's and the pharmacy's is."""
     directory.mkdir(parents=True, exist_ok=True)
     found = {"ca": _put(directory / "ca.pem", pem([authority.root_der]))}
     who = {
         "service": authority.issue(Role.SERVICE, "data centre", hosts=hosts, days=days),
-        "clinic": authority.issue(Role.INSTITUTION, "clinic software", organisation=CLINIC),
-        "pharmacy": authority.issue(Role.INSTITUTION, "pharmacy software", organisation=PHARMACY),
+        "clinic": authority.issue(Role.INSTITUTION, "clinic software", organisation=institutions[0]),
+        "pharmacy": authority.issue(Role.INSTITUTION, "pharmacy software", organisation=institutions[1]),
         "officer": authority.issue(Role.OFFICER, "officer 1"),
     }
     for name, identity in who.items():

@@ -75,15 +75,23 @@ class Line:
         self._answers: list[bytes] = []
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
-        self.heard.append(message)
-        fate = "lost" if self.down else self.fates.pop(0) if self.fates else ""
+        fate = self.fate(message)
         if fate == "lost":
             return Attempt(Outcome.REQUEST_LOST, 0)
         reply = self._centre.attempt(message, timeout_s).reply or b""
         if fate == "reply lost":
             return Attempt(Outcome.REPLY_LOST, 0)
+        return Attempt(Outcome.REPLIED, 0, self.spoilt(reply, fate))
+
+    def fate(self, message: bytes) -> str:
+        """What becomes of this request, which is kept."""
+        self.heard.append(message)
+        return "lost" if self.down else self.fates.pop(0) if self.fates else ""
+
+    def spoilt(self, reply: bytes, fate: str) -> bytes:
+        """The data centre's signed answer, as it arrives."""
         self._answers.append(reply)
-        return Attempt(Outcome.REPLIED, 0, self._spoilt(reply, fate))
+        return self._spoilt(reply, fate)
 
     def _spoilt(self, reply: bytes, fate: str) -> bytes:
         payload = cose.decode(reply).payload or b""

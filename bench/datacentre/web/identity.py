@@ -23,6 +23,7 @@ from virtual_devices.codes import Space
 from virtual_devices.pki import CONNECTIONS, Authority, ChainVerifier, Refused, Role, Trouble, Verified
 
 NO_CERTIFICATE, NOT_ALLOWED = "1423", "4029"
+CUT = "vhc_bench.cut"
 CODES = {Trouble.EXPIRED: "66501", Trouble.NOT_YET_VALID: "66501", Trouble.REVOKED: "66503"}
 """The field's code (space vhc) for a certificate that does not serve; 1423 (no trusted issuer) for every other trouble."""
 
@@ -54,15 +55,16 @@ class TlsProtocol(H11Protocol):
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         self.certificate = (tls.getpeercert(binary_form=True) if tls is not None else None) or b""
         if self.certificate:
-            self.app = telling(self.app, [ssl.DER_cert_to_PEM_cert(self.certificate)])
+            self.app = telling(self.app, [ssl.DER_cert_to_PEM_cert(self.certificate)], transport.abort)
 
 
-def telling(app: Any, chain: list[str]) -> Any:
-    """The application, told of a certificate chain with every request."""
+def telling(app: Any, chain: list[str], cut: Callable[[], None] | None = None) -> Any:
+    """The application, told of a certificate chain with every request. ``cut``: breaks the connection off; an application finds
+    it as ``scope["extensions"][CUT]``."""
 
     async def told(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if "extensions" in scope or scope["type"] == "http":
-            scope = scope | {"extensions": {**scope.get("extensions", {}), "tls": {"client_cert_chain": chain}}}
+            scope = scope | {"extensions": {**scope.get("extensions", {}), "tls": {"client_cert_chain": chain}, CUT: cut}}
         await app(scope, receive, send)
 
     return told
@@ -91,4 +93,4 @@ class Gate:
         return Caller(who.role, who.subject_id, who.organisation, who.serial, who)
 
 
-__all__ = ["Caller", "Gate", "TlsProtocol", "telling"]
+__all__ = ["CUT", "Caller", "Gate", "TlsProtocol", "telling"]

@@ -147,6 +147,11 @@ def router(service: Service) -> APIRouter:
     return routes
 
 
+def record_of(body: bytes) -> bytes:
+    """The signed record in a document of FHIR R4. Raises Problem when there is none, or it says something else."""
+    return _agreed(body)[0]
+
+
 def _agreed(body: bytes) -> tuple[bytes, Sign]:
     """The signed record in a document, when it says what the document says. Raises Problem otherwise."""
     try:
@@ -184,4 +189,4 @@ def _text(raw: bytes) -> str:
     return base64.b64encode(raw).decode("ascii")
 
 
-__all__ = ["router"]
+__all__ = ["record_of", "router"]
