@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from bench.presenters.vpcd import VpcdPresenter
     from bench.sample_devices import Samples
 
-KINDS = ("card", "second-card", "second-card-contactless", "wallet", "sam", "hpc")
+DESK = "desk"
+OF_A_DESK = ("card", "sam", "hpc")
+KINDS = ("card", "second-card", "second-card-contactless", "wallet", "sam", "hpc", DESK)
 HOST, PORT, MOST = "127.0.0.1", 35963, 16
 
 
@@ -30,7 +32,7 @@ HOST, PORT, MOST = "127.0.0.1", 35963, 16
 @click.option("--cards", default=1, show_default=True, type=click.IntRange(1, MOST), help="How many, each in a slot of its own.")
 @click.option("--what", type=click.Choice(KINDS), default=KINDS[0], show_default=True,
               help="The patient's card; the second-generation card, in the slot or in the field; a phone in the field; an "
-                   "institution's security module; a physician's card.")
+                   "institution's security module; a physician's card; of a desk the first and the last two, each in a slot.")
 @click.option("--profile", default="t1", show_default=True, help="Kind of card: t1, t1-nul, t0, y2025.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0),
               help="Whose card: another seed, another holder. Further cards take the numbers after it.")
@@ -55,6 +57,8 @@ def command(
     Sixteen cards, and a phone that a reader of yours may ask:
       vhc-bench present vpcd --cards 16 --private
       vhc-bench present vpcd --what wallet --trust trust.pem --readers readers
+    All cards of a clinic's desk, for its control software:
+      vhc-bench present vpcd --what desk --private
 
     The holders are invented. While this runs, 'vhc-bench run ... --card auto' puts each patient's own card into the slot.
     """
@@ -66,23 +70,28 @@ def command(
         raise UsageError("--private finds free ports of this computer: leave --host and --port away")
     if reader and (cards > 1 or private):
         raise UsageError("--reader names the reader of one slot of a service that runs already")
-    if port + cards - 1 > 65535:
-        raise UsageError(f"there are no {cards} ports from {port} on")
-    samples = Samples(what, seed, time.time_ns(), profile)
+    if what == DESK and (cards > 1 or reader):
+        raise UsageError("--what desk has three slots: leave --cards and --reader away")
+    shown = [(Samples(kind, seed, time.time_ns(), profile), number)
+             for kind in (OF_A_DESK if what == DESK else (what,)) for number in range(cards)]
+    if port + len(shown) - 1 > 65535:
+        raise UsageError(f"there are no {len(shown)} ports from {port} on")
+    samples, _ = shown[-1]
     if trust is not None:
         _write(trust, samples.trust())
     if readers is not None:
         samples.write_readers(readers)
-    sys.exit(show(samples, cards, host, port, empty=empty, private=private, reader=reader, name=name))
+    sys.exit(show(shown, host, port, empty=empty, private=private, reader=reader, name=name))
 
 
 def show(
-    samples: Samples, cards: int, host: str, port: int, *, empty: bool = False, private: bool = False, reader: str = "",
+    shown: Sequence[tuple[Samples, int]], host: str, port: int, *, empty: bool = False, private: bool = False, reader: str = "",
     name: str = "",
 ) -> int:
-    """Present until Ctrl-C. Returns the exit code. Raises LinkError."""
+    """Present until Ctrl-C: of each of these one, by its number. Returns the exit code. Raises LinkError."""
     from bench.stacks.pcscd import PrivatePcscd
 
+    cards = len(shown)
     with ExitStack() as stack:
         ports, readers = tuple(range(port, port + cards)), (reader,) * cards
         if private:
@@ -90,7 +99,7 @@ def show(
             ports, readers = service.ports, service.readers
             _say("\n".join(f"export {key}={value}" for key, value in service.env.items()))
         names = [f"{name}-{n + 1}" if name and cards > 1 else name for n in range(cards)]
-        slots = [_slot(samples, n, host, ports[n], readers[n], names[n], empty=empty) for n in range(cards)]
+        slots = [_slot(*one, host, ports[n], readers[n], names[n], empty=empty) for n, one in enumerate(shown)]
         _say("Ctrl-C ends it")
         run_all(slots)
     return PASS
@@ -99,6 +108,7 @@ def show(
 def _slot(samples: Samples, number: int, host: str, port: int, reader: str, name: str, *, empty: bool) -> VpcdPresenter:
     from bench.presenters.control import ControlServer
     from bench.presenters.vpcd import VpcdPresenter
+    from bench.sample_devices import CHIPS
 
     exhibit = None if empty else samples.exhibit(number)
     where = f", reader {reader!r}" if reader else ""
@@ -113,7 +123,7 @@ def _slot(samples: Samples, number: int, host: str, port: int, reader: str, name
         lambda: exhibit.device if exhibit else None, host, port, ControlServer(name or f"vpcd-{port}"),
         load=samples.load, reader=reader, unanswered=unanswered,
     )
-    presenter.takes = samples.what
+    presenter.takes, presenter.others = samples.what, CHIPS
     return presenter
 
 

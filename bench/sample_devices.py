@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,8 @@ SECOND, SECOND_IN_FIELD = "second-card", "second-card-contactless"
 SAM, HPC = "sam", "hpc"
 WHAT = (CARD, SECOND, SECOND_IN_FIELD, WALLET, SAM, HPC)
 _WITHOUT_PHONE = (CARD, SAM, HPC)
+CHIPS: Mapping[str, Callable[[bytes], Persistent]] = {CARD: IcCard.from_image, SAM: Sam.from_image, HPC: Hpc.from_image}
+"""How the image of a chip becomes one, whatever slot it is put into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,9 @@ class Samples:
     @property
     def load(self) -> Callable[[bytes], Persistent]:
         """How an image becomes a device of this kind."""
+        if self.what in CHIPS:
+            return CHIPS[self.what]
         match self.what:
-            case "card":
-                return IcCard.from_image
-            case "sam":
-                return Sam.from_image
-            case "hpc":
-                return Hpc.from_image
             case "second-card":
                 return lambda raw: SecondCard.from_image(raw).contact
             case "second-card-contactless":
@@ -106,4 +104,4 @@ class Samples:
         write_readers(directory, self.authority, self._now_ns)
 
 
-__all__ = ["CARD", "HPC", "SAM", "SECOND", "SECOND_IN_FIELD", "WALLET", "WHAT", "Exhibit", "Samples"]
+__all__ = ["CARD", "CHIPS", "HPC", "SAM", "SECOND", "SECOND_IN_FIELD", "WALLET", "WHAT", "Exhibit", "Samples"]

@@ -1,9 +1,15 @@
 """The control channel of a presenter: exchange the card behind the reader's back, as a hand would.
 
-A Unix socket in a private folder. One frame is a length (4 bytes, big endian) and a CBOR map: ``{"op": "insert", "image",
-"card_no"}``, ``{"op": "eject"}``, ``{"op": "status"}``, ``{"op": "holder", "act"}`` (what the holder of a phone does), ``{"op":
-"lease"}`` (the slot is this connection's alone until it closes or says ``{"op": "release"}``; then the presenter's own device
-comes back); the answer is a map, with ``error`` when it was refused.
+A Unix socket in a private folder. One frame is a length (4 bytes, big endian) and a CBOR map:
+
+    {"op": "insert", "image", "card_no"}        {"op": "eject"}         {"op": "status"}
+    {"op": "holder", "act"}                     what the holder of a phone does
+    {"op": "strike", "commands"}                the card is pulled out once it has heard so many more
+    {"op": "answers", "command", "answer"}      what it says to one command
+    {"op": "lease"}                             the slot is this connection's alone until it closes or says {"op": "release"};
+                                                then the presenter's own device comes back
+
+The answer is a map, with ``error`` when it was refused.
 
 The presenter also keeps the image of the inserted card in its state folder, renewed before every answer that follows a commit: a
 presenter that is killed leaves a card torn before or after its commit, and nothing is lost (a power cut of the machine is not
@@ -36,8 +42,10 @@ ANSWER_LIMIT_S = 5.0
 """Longest wait of a client. An exchange takes up to 0.8 s, because the virtual reader is polled every 0.4 s."""
 
 LEASE, RELEASE = "lease", "release"
+STRIKE, ANSWERS = "strike", "answers"
 LENT = "it is lent to somebody who exchanges its devices now: try again when they are done"
 NO_LEASE = "it is not lent to you"
+BUSY = "another exchange is under way: try again"
 
 _HEAD = struct.Struct(">I")
 _CARD_NO = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,63}")
@@ -146,11 +154,13 @@ class Control:
         self.path = Path(path)
         self._timeout_s = timeout_s
 
-    def insert(self, image: bytes, card_no: str, *, quietly: bool = False) -> bool:
+    def insert(self, image: bytes, card_no: str, *, quietly: bool = False, kind: str = "") -> bool:
         """Put this card in, after ejecting the one that is there. True once the reader has seen the new card; False when
         no reader came to look within the presenter's limit (the card stays in and is seen later). ``quietly``: where the one that
-        is there has no power the reader sees nothing of it, and meets the new one at the next power-on."""
-        asked = {"op": "insert", "image": image, "card_no": card_no} | ({"quietly": True} if quietly else {})
+        is there has no power the reader sees nothing of it, and meets the new one at the next power-on. ``kind``: what the
+        image is of, where it is not what the slot is for."""
+        asked: Message = {"op": "insert", "image": image, "card_no": card_no}
+        asked |= ({"quietly": True} if quietly else {}) | ({"kind": kind} if kind else {})
         return bool(self._ask(asked)["seen"])
 
     def eject(self) -> bytes:
@@ -162,6 +172,14 @@ class Control:
         """The holder of what is presented does this: ``look``, ``lead``, ``prove``, ``agree``, ``approve``, ``refuse``,
         ``leave`` (:meth:`bench.willing.WillingHolder.act`). ``met`` in the answer: whether a reader has the phone now."""
         return self._ask({"op": "holder", "act": act, **more})
+
+    def strike(self, commands: int) -> None:
+        """The card is pulled out once it has heard so many more commands."""
+        self._ask({"op": STRIKE, "commands": commands})
+
+    def answers_by(self, command: bytes, answer: bytes) -> None:
+        """The card says this to commands that go on so behind their class, until another is put in; without one, as it should."""
+        self._ask({"op": ANSWERS, "command": command, "answer": answer})
 
     def status(self) -> dict[str, Any]:
         """``pid``, ``medium``, ``reader``, ``card_no``, ``inserted``, ``connected``, ``state_folder``, ``takes``."""
@@ -437,6 +455,6 @@ def _refuse(request: Message, respond: Respond) -> None:
 
 
 __all__ = [
-    "LEASE", "RELEASE", "Control", "ControlInfo", "ControlServer", "Lease", "Polled", "discover", "forget_image", "image_path",
-    "last_image", "runtime_dir", "save_image",
+    "ANSWERS", "BUSY", "LEASE", "RELEASE", "STRIKE", "Control", "ControlInfo", "ControlServer", "Lease", "Polled", "discover",
+    "forget_image", "image_path", "last_image", "runtime_dir", "save_image",
 ]

@@ -85,6 +85,9 @@ class Slot:
         self._persistent: Persistent | None = None
         self._kept = -1
         self._powered = False
+        self._left: int | None = None
+        self._says: tuple[bytes, bytes] = (b"", b"")
+        self.struck: Callable[[], object] = lambda: None  # told when a strike has come: who takes the device out
         self.card_no = ""
 
     @property
@@ -101,6 +104,7 @@ class Slot:
         self._device, self.card_no = device, card_no
         self._persistent = device if isinstance(device, Persistent) and card_no else None
         self._kept = -1
+        self._left, self._says = None, (b"", b"")
         self._keep()
 
     def take(self) -> bytes:
@@ -121,6 +125,15 @@ class Slot:
         """An act of who holds the device."""
         return self._device.act(request) if isinstance(self._device, Held) else {"error": "nobody holds what is there"}
 
+    def strike(self, commands: int) -> None:
+        """The device in there hears so many more commands; the next one it hears no longer, for it is pulled out then."""
+        self._left = commands
+
+    def answers_by(self, command: bytes, answer: bytes) -> None:
+        """The device in there answers so to commands that go on so behind their class, without doing anything; an empty one: it
+        answers by itself again."""
+        self._says = command, answer
+
     def _keep(self) -> None:
         if self._persistent is not None and self._persistent.generation != self._kept:
             self._save(self.card_no, self._persistent.to_image())
@@ -138,6 +151,14 @@ class Slot:
         """The device's answer, given only after what it committed is kept."""
         if self._device is None:
             return b""
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                self.struck()
+                return b""
+        command, said = self._says
+        if command and request[1:].startswith(command):
+            return said
         answer = self._device.handle(request, now_ns)
         self._keep()
         return answer

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from os import getpid
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from bench.presenters.control import (
+    ANSWERS,
+    BUSY,
     CARD,
     LEASE,
     RELEASE,
+    STRIKE,
     ControlServer,
     Message,
     Polled,
@@ -59,6 +63,8 @@ class Slotted:
     medium = ""
     reader = ""
     takes = CARD
+    others: Mapping[str, Callable[[bytes], Persistent]] = MappingProxyType({})
+    """How images of other kinds become a device, by the kind's name: a slot takes a wrong card, too."""
     unseen = True
     """A device without power can be exchanged and nobody need be told."""
 
@@ -70,6 +76,7 @@ class Slotted:
         self._control = control
         self._way = transport
         self._slot = Slot(self._save)
+        self._slot.struck = self._struck
         self._busy = False
         self._own: tuple[Device | None, str] | None = None  # set aside: the slot is lent
         self._back: Respond | None = None  # who is to be told that it is in again, once the exchange under way is over
@@ -113,7 +120,7 @@ class Slotted:
         elif op == RELEASE:
             self._release(respond)
         elif self._busy:
-            respond({"error": "another exchange is under way: try again"})
+            respond({"error": BUSY})
         elif op == LEASE:
             self._own = self._slot.device, self._slot.card_no
             respond({"image": self._slot.image(), "card_no": self._slot.card_no})
@@ -121,8 +128,10 @@ class Slotted:
             self._insert(request, respond)
         elif op == "eject" and self._slot.occupied:
             self._eject(respond)
+        elif op in (STRIKE, ANSWERS) and self._slot.occupied:
+            self._spoil(request, respond)
         else:
-            respond({"error": "the slot is empty" if op == "eject" else f"unknown operation {op!r}"})
+            respond({"error": "the slot is empty" if op in ("eject", STRIKE, ANSWERS) else f"unknown operation {op!r}"})
 
     def _release(self, respond: Respond) -> None:
         """What is in makes way for the presenter's own device, whose holder does as before."""
@@ -165,12 +174,13 @@ class Slotted:
 
     def _insert(self, request: Message, respond: Respond) -> None:
         image, card_no = request.get("image"), request.get("card_no")
-        if self._load is None or not isinstance(image, bytes) or not isinstance(card_no, str):
-            respond({"error": "this slot takes no other card" if self._load is None else "image or card_no is missing"})
+        load = self.others.get(str(request.get("kind")), self._load)
+        if load is None or not isinstance(image, bytes) or not isinstance(card_no, str):
+            respond({"error": "this slot takes no other card" if load is None else "image or card_no is missing"})
             return
         try:
             image_path(self._control.state_folder if self._control else Path(), card_no)
-            device = self._load(image)
+            device = load(image)
         except Exception as error:  # the image came from outside; the card that is in stays in
             respond({"error": f"this is no card: {error}"})
             return
@@ -187,6 +197,25 @@ class Slotted:
             self._way.insert(lambda by_reader: self._tell(respond, by_reader))
 
         self._exchange(put)
+
+    def _spoil(self, request: Message, respond: Respond) -> None:
+        """The device is pulled out after so many ``commands``, or answers some ``command`` by ``answer``."""
+        commands, command, answer = (request.get(name) for name in ("commands", "command", "answer"))
+        if isinstance(commands, int) and commands >= 0:
+            self._slot.strike(commands)
+        elif isinstance(command, bytes) and isinstance(answer, bytes):
+            self._slot.answers_by(command, answer)
+        else:
+            respond({"error": "commands, or command and answer, are missing"})
+            return
+        respond({})
+
+    def _struck(self) -> None:
+        self._slot.take()
+        self._exchange(self._pulled_out)
+
+    def _pulled_out(self) -> None:
+        self._done(lambda _: False, {})
 
     def _tell(self, respond: Respond, seen: bool) -> None:
         self._done(respond, {"seen": seen})

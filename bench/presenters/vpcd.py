@@ -86,6 +86,7 @@ class VpcdTransport:
         self._pause_s = FIRST_RETRY_S
         self._data = bytearray()
         self._looked = True  # LEAVING: the driver noticed by looking, not by an exchange
+        self._owed = False  # a command waits for its answer
         self._signals: deque[Signal] = deque()
         self._looks: int | None = 0  # at a card that has come and has no power yet; None: it has had some
         self._reseats = 0
@@ -106,7 +107,7 @@ class VpcdTransport:
         Our half of the connection is closed, the other half by the driver when it looks: then pcscd knows.
         """
         if self._seat is _Seat.IN and self._socket is not None:
-            self._left, self._looked = left, True
+            self._left, self._looked = left, not self._owed
             self._seat, self._at_s = _Seat.LEAVING, time.monotonic() + LEAVE_LIMIT_S
             try:
                 self._socket.shutdown(socket.SHUT_WR)
@@ -137,6 +138,7 @@ class VpcdTransport:
                     if self._overlooked(message):
                         self._reseat()
                         continue
+                    self._owed = message not in _SIGNALS
                     return _SIGNALS.get(message, message)
                 self._looked = self._looked and message == b"\4"
                 continue
@@ -240,6 +242,7 @@ class VpcdTransport:
 
     def reply(self, message: bytes) -> bool:
         """Silence pulls the card out: the driver has no time-out, and an answer of no bytes makes it wait for ever."""
+        self._owed = False
         if self._socket is None or self._seat is not _Seat.IN:
             return False
         if not message:

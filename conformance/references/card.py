@@ -31,8 +31,9 @@ def reference_card(world: World, channel: str, name: str, medium: Medium | None 
         person = world.holder
         values = {
             "card_no": CARD_NO, "holder": Holder(person.name, person.id_no, person.birth_date, person.sex),
-            "issue_date": roc_date7(NOW_NS - 1900 * DAY_NS),
-            "expiry_date": roc_date7(NOW_NS + 700 * DAY_NS), "profile": PROFILES[channel], "last_seen_ns": NOW_NS - 40 * DAY_NS,
+            "issue_date": roc_date7(world.now_ns - 1900 * DAY_NS),
+            "expiry_date": roc_date7(world.now_ns + 700 * DAY_NS), "profile": PROFILES[channel],
+            "last_seen_ns": world.now_ns - 40 * DAY_NS,
             "emergency_tel": person.emergency_tel,
         }
         data = Personalisation(**{**values, **made_up.personal})

@@ -8,13 +8,11 @@ from typing import Any
 
 from cryptography.x509 import load_der_x509_certificate
 
-from conformance.chips import MadeUp
-from conformance.references.card import reference_card
 from conformance.references.desks import DeskWithChips, Slot
 from conformance.town import clinic
 from conformance.vectors.world import World
+from virtual_devices.hpc.hpc import Hpc
 from virtual_devices.link import Device
-from virtual_devices.pki import DAY_NS, Identity, Role
 from virtual_devices.reader import cs60, sdk
 from virtual_devices.reader.cs60.state import LocalComponent
 from virtual_devices.reader.cshis import ControlSoftware, ReaderUnit, Reply, perform
@@ -36,9 +34,7 @@ class ReferenceControlSoftware(DeskWithChips):
 
     def put_in(self, personal: Mapping[str, Any]) -> None:
         """A patient card, personalised so where it is not as usual."""
-        links = reference_card(self.world, "contact", self.name).insert(MadeUp(personal=personal))
-        chip = links["card"]._link._device  # type: ignore[attr-defined]
-        self.slots["card"].chip = chip
+        self.slots["card"].chip = self.chips.patient(personal)
         self.slots["card"].struck = None
 
     def put_in_another(self) -> None:
@@ -49,16 +45,12 @@ class ReferenceControlSoftware(DeskWithChips):
     def put_in_professional(self, how: str) -> None:
         """A professional's card: the one that is ``right``, a pharmacist's, one whose certificate is ``over``, ``revoked``,
         ``another's`` or ``a sam's``, one ``without an id``; or ``a patient card``."""
-        role = {"a pharmacist's": Role.PHARMACIST, "a sam's": Role.SAM}.get(how, Role.PHYSICIAN)
-        subject = "B123456789" if how == "another's" else self.place.professional_id
-        days, hours = (3, 24) if how == "over" else (1, 26_280)
-        key = self.place.professional.key
-        chain = self.world.authority.renew(role, subject, key.public_key(), self.world.now_ns - days * DAY_NS, hours=hours)
+        chip: Device | None = self.slots["card"].chip if how == "a patient card" else self.chips.professional(how)
         if how == "revoked":
-            self.desk.revoked = frozenset({load_der_x509_certificate(chain[0]).serial_number})
-        name = self.place.professional_id[: 9 if how == "without an id" else 10]
-        self.slots["hpc"].chip = self.slots["card"].chip if how == "a patient card" else self._professional(
-            Identity(key, chain), name)
+            assert isinstance(chip, Hpc)
+            serial = load_der_x509_certificate(chip.image.identity.chain[0]).serial_number
+            self.desk.revoked = frozenset({serial})
+        self.slots["hpc"].chip = chip
 
     def without_rights(self) -> None:
         """The institution may write nothing that not everybody may."""

@@ -12,22 +12,17 @@ from typing import Any
 import cbor2
 
 from conformance.references.data_centre import ReferenceDataCentre
+from conformance.references.desk_chips import DeskChips
 from conformance.references.hpc import PIN
 from conformance.town import Place
-from conformance.vectors.world import Reader, World
+from conformance.vectors.world import World
 from virtual_devices import cose
 from virtual_devices.clock import Clock, VirtualClock
 from virtual_devices.flow import Flow, PromptPeople, Session, run
-from virtual_devices.hpc.hpc import Hpc, HpcImage, fresh_cells
 from virtual_devices.link import Attempt, Device, DirectLink, Outcome
-from virtual_devices.pki import DAY_NS, Identity, Role
-from virtual_devices.randomness import digest
+from virtual_devices.pki import Identity, Role
 from virtual_devices.reader.desk import Desk, Institution, Policy
 from virtual_devices.reader.transmit import chip_status
-from virtual_devices.sam.sam import Sam, SamImage
-from virtual_devices.uploads.register import Trade
-
-PUK = "13579024"
 
 
 class Slot:
@@ -165,32 +160,13 @@ class DeskWithChips:
         centre = self.centre.meet()["cloud"]
         assert isinstance(centre, DirectLink)
         self.line = Line(world, centre, self.centre.centre.issuer.data_centre)
-        self.slots: dict[str, Slot] = {role: Slot(self._clock, chip) for role, chip in self._chips().items()}
+        self.chips = DeskChips(world, place, name)
+        chips: dict[str, Device] = {"sam": self.chips.sam(), "hpc": self.chips.professional()}
+        self.slots: dict[str, Slot] = {role: Slot(self._clock, chip) for role, chip in chips.items()}
         self._outside: dict[str, Device | None] = {}
         self.answers = {"enter PIN": PIN}
         fresh = world.fresh("desk", name)
         self.desk = Desk(name, Institution(place.institution), world.root, self._clock, fresh, policy)
-
-    def _chips(self) -> dict[str, Device]:
-        place, world = self.place, self.world
-        role = Role.PHYSICIAN if place.trade is Trade.CLINIC else Role.PHARMACIST
-        sam = self._identity(Role.SAM, place.sam_id, place.sam, place.institution)
-        root, seed = world.authority.root_der, digest(world.seed, self.name)
-        hpc = self._professional(self._identity(role, place.professional_id, place.professional), place.professional_id)
-        return {"sam": Sam(SamImage(place.sam_id, place.institution, sam, root, seed)), "hpc": hpc}
-
-    def _professional(self, identity: Identity, professional_id: str) -> Hpc:
-        """A new card of the professional's, which says that it is this one's."""
-        world = self.world
-        root, seed = world.authority.root_der, digest(world.seed, self.name)
-        return Hpc(HpcImage(professional_id, "王小明", identity, root, seed, fresh_cells(PIN, PUK), "HPC000000001",
-                            "WANG,HSIAO-MING"))
-
-    def _identity(self, role: Role, subject: str, reader: Reader, organisation: str = "") -> Identity:
-        """A chip's own certificate, of years, for the key that its reader certificates are for."""
-        renew, key = self.world.authority.renew, reader.key
-        return Identity(key, renew(role, subject, key.public_key(), self.world.now_ns - DAY_NS, organisation=organisation,
-                                   hours=26_280))
 
     def run(self, flow: Flow[Any]) -> Any:
         people = PromptPeople(self.answers)
