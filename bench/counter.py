@@ -1,14 +1,15 @@
 """A counter for others' software: one desk with its reader, patient's and professional's card, and a data centre of its own.
 
-Everything is the bench's, of the authority that follows from the seed; the patient's card may be in a real reader. Whoever works
-with it does so from one thread: it is one desk with one card.
+Everything is the bench's, of the authority that follows from the seed; each card may be in a real reader, and the data centre
+another service. Whoever works with it does so from one thread: it is one desk with one card.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 from bench.clock import WallClock
@@ -60,46 +61,64 @@ class SlotLink:
         return Attempt(Outcome.REPLIED, time.perf_counter_ns() - began_ns, reply)
 
 
-class Counter:
-    """The desk and all that it speaks to. ``slot``: where virtual cards are put; ``card``: a real reader in its place."""
+def _no_files(path: str) -> bytes:
+    raise OSError(f"this counter reads no files: {path}")
 
-    def __init__(self, seed: int, save: Callable[[str, bytes], None] = lambda *_: None, card: Link | None = None) -> None:
+
+class Counter:
+    """The desk and all that it speaks to. ``slot``: where virtual cards are put; ``outside``: by role (card, sam, hpc, cloud),
+    what is met elsewhere in place of the counter's own; ``files``: how a file of this computer is read. ``cloud``: the calls of
+    6.0 to the counter's own data centre; None where it has none."""
+
+    def __init__(
+        self, seed: int, save: Callable[[str, bytes], None] = lambda *_: None,
+        outside: Mapping[str, Link] = MappingProxyType({}), files: Callable[[str], bytes] = _no_files,
+    ) -> None:
         self._seed = seed
         self.clock = WallClock()
         authority = self._authority = sample_authority(seed)
         self._root = ChainVerifier(authority.root_der)
         self.slot = Slot(save)
-        self._data_centre(seed)
-        sam = self._sam(seed)
+        self.cloud: Cloud60 | None = None
+        links = dict(outside)
+        links.setdefault("card", SlotLink(self.slot, self.clock))
+        if "cloud" not in links:
+            links["cloud"] = self._direct(self._data_centre(seed), "network")
+        if "sam" not in links:
+            links["sam"] = self._direct(self._sam(seed))
+        if "hpc" not in links:
+            links["hpc"] = self._direct(self._hpc(seed))
         desk = Desk("counter", Institution(INSTITUTION), self._root, self.clock, os.urandom)
-        self.software = ControlSoftware(desk, ReaderUnit(self.clock), files=_no_upload)
+        self.software = ControlSoftware(desk, ReaderUnit(self.clock), files=files)
         self.kit = VirtualCardSdk(self.software)
         self.component = LocalComponent(self.software)
         self.cshis = CsHis(self.software, self.run)
-        links: dict[str, Link] = {
-            "card": card or SlotLink(self.slot, self.clock), "sam": self._direct(sam), "hpc": self._direct(self._hpc(seed)),
-            "cloud": self._direct(self.centre, "network"),
-        }
-        self._session = Session(links, self.clock, PromptPeople(), status=chip_status)
+        self._session = Session(links, self.clock, status=chip_status)
+        self.people({})
 
     def run(self, flow: Flow[T]) -> T:
         """A flow of this desk, to its end."""
         return run_flow(flow, self._session)
 
+    def people(self, answers: Mapping[str, str]) -> None:
+        """What the people at the desk type, by what they are asked for; nothing else, and they give up what they are not told."""
+        self._session.people = PromptPeople(answers)
+
     def _direct(self, device: Device, channel: str = "contact") -> Link:
         return DirectLink(device, self.clock, channel=channel)
 
-    def _data_centre(self, seed: int) -> None:
+    def _data_centre(self, seed: int) -> DataCentreDevice:
         data, core = sample_data(seed), DataCentre()
         identity = self._authority.issue(Role.DATA_CENTRE, DATA_CENTRE_ID, days=SAMPLE_DAYS)
         core.enrol(Person(data.card_no, expiry_date=data.expiry_date))
         self.card_no = data.card_no
         self.cards = CardService(core, CardFiles(), TokenOffice(os.urandom), os.urandom(32), os.urandom)
         self.cards.take_in(data)
-        self.centre = DataCentreDevice(core, identity, self._authority.root_der, authority=self._authority, fresh=os.urandom)
-        self.centre.desk.card_of = lambda id_no: self.cards.by_id.get(id_no, "")
-        self.centre.offer(TokenOperations(self.cards, identity).all())
+        centre = DataCentreDevice(core, identity, self._authority.root_der, authority=self._authority, fresh=os.urandom)
+        centre.desk.card_of = lambda id_no: self.cards.by_id.get(id_no, "")
+        centre.offer(TokenOperations(self.cards, identity).all())
         self.cloud = Cloud60(self.cards, EnvelopeCheck(self._root, DATA_CENTRE_ID))
+        return centre
 
     def _days(self) -> tuple[int, int]:
         """From yesterday on for a year, counted from the authority's epoch: readers' certificates do not live long."""
@@ -137,10 +156,6 @@ class Counter:
     def token(self) -> str:
         """A code on the sample holder's screen now."""
         return self.cards.tokens.issue(self.card_no, self.clock.now_ns())
-
-
-def _no_upload(path: str) -> bytes:
-    raise OSError(f"this counter reads no files: {path}")
 
 
 __all__ = ["INSTITUTION", "PIN", "PUK", "SAM_ID", "Counter", "SlotLink"]

@@ -70,7 +70,7 @@ class Served:
 
 @contextmanager
 def serving(limit_s: float = 60.0, origins: tuple[str, ...] = (ORIGIN,), card: Link | None = None) -> Iterator[Served]:
-    counter, turns = Counter(1, card=card), Turns(limit_s)
+    counter, turns = Counter(1, outside={} if card is None else {"card": card}), Turns(limit_s)
     if card is None:
         counter.insert_sample()
     server = ControlSoftwareServer(counter, turns, ports=PORTS, origins=origins)
@@ -306,3 +306,37 @@ def test_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
         assert "Traceback" not in process.stderr.read()
+
+
+def called(served: Served, name: str, **arguments: Any) -> dict[str, Any]:
+    found: dict[str, Any] = served.ask("local", f"/bench/v1/call/{name}", {"arguments": arguments}).json()
+    return found
+
+
+def test_calls_of_the_manual_are_json_too() -> None:
+    with serving() as served:
+        assert called(served, "csOpenCom", Comport=0) == {"code": "0", "out": {}}
+        found = called(served, "hisGetBasicData", pBuffer="00" * 72, iBufferLen=72)
+        assert (found["code"], found["out"]["iBufferLen"]) == ("0", 72)
+        assert DATA.card_no.encode().hex() == found["out"]["pBuffer"][:24]
+        assert called(served, "hisGetBasicData", pBuffer="00" * 71, iBufferLen=71) == {"code": "6018", "out": {}}
+        for wrong in ({}, {"pBuffer": "00"}, {"pBuffer": "0", "iBufferLen": 1}, {"pBuffer": 7, "iBufferLen": 72}):
+            assert called(served, "hisGetBasicData", **wrong)["statusCode"] == "1704"
+        assert called(served, "hisNothing")["statusCode"] == "1701"
+
+
+def test_people_at_the_desk_type_what_they_are_told(tmp_path: Path) -> None:
+    with serving() as served:
+        hand = Hand(ControlServer("people", tmp_path), served.counter, served.turns, ours=True, urls=served.server.urls)
+        hand.start()
+        try:
+            control = Control(tmp_path / "people.sock")
+            assert control.status()["urls"] == served.server.urls
+            assert called(served, "csOpenCom", Comport=0)["code"] == "0"
+            assert called(served, "hpcVerifyHPCPIN")["code"] == "5109"  # nobody types anything
+            control.people({"enter PIN": "000000"})
+            assert called(served, "hpcVerifyHPCPIN")["code"] == "5102"
+            control.people({"enter PIN": PIN})
+            assert called(served, "hpcVerifyHPCPIN")["code"] == "0"
+        finally:
+            hand.stop()

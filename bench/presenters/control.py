@@ -181,6 +181,10 @@ class Control:
         """The card says this to commands that go on so behind their class, until another is put in; without one, as it should."""
         self._ask({"op": ANSWERS, "command": command, "answer": answer})
 
+    def people(self, answers: Mapping[str, str]) -> None:
+        """What the people at the desk type when they are asked for it: of presented control software."""
+        self._ask({"op": "people", "answers": dict(answers)})
+
     def status(self) -> dict[str, Any]:
         """``pid``, ``medium``, ``reader``, ``card_no``, ``inserted``, ``connected``, ``state_folder``, ``takes``."""
         return self._ask({"op": "status"})

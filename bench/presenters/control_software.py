@@ -2,10 +2,12 @@
 
     kit     HTTP,  port 3033: the virtual card's software kit (VHC/..., QRCodeReader/uploadqrcode)
     local   HTTPS, port 5066: control software 6.0 on the desk; the certificate is self-signed and made at each start
-    cloud   HTTPS, port 5067: the 6.0 calls of the data centre, and two paths of the bench for what a phone would do
+    cloud   HTTPS, port 5067: the 6.0 calls of the data centre, and two paths of the bench for what a phone would do; not where
+            the data centre is another service
 
-Ports 3033 and 5066 and the paths are the field's (public), the third port is the bench's. Calls take turns: one desk, one card.
-A page in a browser is refused unless its origin was allowed: what the field's component does is not known.
+The calls of manual 3.3 are on the local face, below :data:`CALLS`. Ports 3033 and 5066 and the paths are the field's (public),
+the third port is the bench's. Calls take turns: one desk, one card. A page in a browser is refused unless its origin was allowed:
+what the field's component does is not known.
 """
 
 from __future__ import annotations
@@ -32,9 +34,11 @@ from starlette.exceptions import HTTPException
 from bench.counter import Counter
 from bench.presenters.certificate import self_signed
 from bench.presenters.turns import Busy, Late, Turns
+from virtual_devices.cloud.cs60 import Cloud60
 from virtual_devices.codes import Space, lookup
 from virtual_devices.errors import LinkError
 from virtual_devices.reader import cs60, sdk
+from virtual_devices.reader.cshis import FUNCTIONS, perform
 
 LOG = logging.getLogger("vhc_bench.control_software")
 KIT_PORT, LOCAL_PORT, CLOUD_PORT = 3033, 5066, 5067
@@ -45,6 +49,8 @@ NO_ANSWER = {"kit": {"ERRORCODE": "4000"}, "local": {"statusCode": "1202"}, "clo
 """What an asker hears when the desk has not answered in time, or too many wait."""
 MALFORMED = {"kit": {"ERRORCODE": "1704"}, "local": {"statusCode": "1704"}, "cloud": {"statusCode": "1704"}}
 UNKNOWN_PATH = "1701"
+CALLS = "/bench/v1/call"
+"""Where the calls of manual 3.3 are, which in the field are a library's: a path of the bench's own, each call by its name."""
 Answer = Mapping[str, Any]
 Work = Callable[[Any], Answer]
 
@@ -91,7 +97,7 @@ class Face:
         self.app.add_api_route(path, handle, methods=[method])
 
     def _reply(self, method: str, path: str, answer: Answer, began: float) -> Response:
-        code = answer.get("ERRORCODE") or answer.get("statusCode") or ""
+        code = answer.get("ERRORCODE") or answer.get("statusCode") or answer.get("code") or ""
         LOG.info("%s %s %s -> %s, %.1f ms", self.name, method, path, _said(code), (time.perf_counter() - began) * 1e3)
         return _json(200, answer)
 
@@ -149,7 +155,7 @@ def _json(status: int, answer: Answer) -> Response:
 
 def faces(counter: Counter, turns: Turns, guard: Guard) -> dict[str, Face]:
     """The three of them. Every path of the facts is there."""
-    found = {name: Face(name, turns, guard) for name in ("kit", "local", "cloud")}
+    found = {name: Face(name, turns, guard) for name in ("kit", "local")}
     for path in sdk.endpoints():
         found["kit"].add("POST", f"/{path}", lambda body, path=path: counter.run(sdk.answer(counter.kit, path, body)))  # type: ignore[misc]
     for method, path in cs60.endpoints():
@@ -158,18 +164,41 @@ def faces(counter: Counter, turns: Turns, guard: Guard) -> dict[str, Face]:
             return counter.run(cs60.answer(counter.component, method, path, body))
 
         found["local"].add(method, path, work, from_memory=method == "GET")
-    for path in counter.cloud.paths:
-        found["cloud"].add("POST", path, lambda body, path=path: counter.cloud.answer(path, body, counter.clock.now_ns()))  # type: ignore[misc]
-    found["cloud"].add("POST", "/bench/v1/phone/token", lambda _: {"statusCode": "0", "token": counter.token()})
-    found["cloud"].add("POST", "/bench/v1/phone/consent", lambda body: _consent(counter, body))
+    for name in FUNCTIONS:
+        found["local"].add("POST", f"{CALLS}/{name}", lambda body, name=name: called(counter, name, body))  # type: ignore[misc]
+    if counter.cloud is not None:
+        found["cloud"] = _cloud(Face("cloud", turns, guard), counter, counter.cloud)
     return found
 
 
-def _consent(counter: Counter, body: Any) -> Answer:
+def _cloud(face: Face, counter: Counter, cloud: Cloud60) -> Face:
+    for path in cloud.paths:
+        face.add("POST", path, lambda body, path=path: cloud.answer(path, body, counter.clock.now_ns()))  # type: ignore[misc]
+    face.add("POST", "/bench/v1/phone/token", lambda _: {"statusCode": "0", "token": counter.token()})
+    face.add("POST", "/bench/v1/phone/consent", lambda body: _consent(cloud, body))
+    return face
+
+
+def called(counter: Counter, name: str, body: Any) -> Answer:
+    """A call of manual 3.3 as JSON: ``arguments`` by the names of the prototype, texts and buffers in hex, numbers as they are.
+    ``code``, and ``out``: what was put into the arguments, likewise."""
+    function, given = FUNCTIONS[name], body.get("arguments", {}) if isinstance(body, Mapping) else None
+    if not isinstance(given, Mapping) or given.keys() != {a.name for a in function.arguments}:
+        names = ", ".join(a.name for a in function.arguments)
+        return {**MALFORMED["local"], "error": f"arguments: an object with {names or 'nothing in it'}"}
+    try:
+        taken = {a.name: bytes.fromhex(given[a.name]) if a.is_text else int(given[a.name]) for a in function.arguments}
+    except (TypeError, ValueError):
+        return {**MALFORMED["local"], "error": "arguments: texts and buffers in hex, the others numbers"}
+    reply = counter.run(perform(counter.software, name, taken))
+    return {"code": reply.code, "out": {k: v.hex() if isinstance(v, bytes) else v for k, v in reply.out.items()}}
+
+
+def _consent(cloud: Cloud60, body: Any) -> Answer:
     """The holder answers a request from afar in the app: ``accessToken``, ``agreed``."""
     if not isinstance(body, Mapping) or not isinstance(body.get("agreed"), bool):
         return MALFORMED["cloud"]
-    known = counter.cloud.answer_consent(str(body.get("accessToken", "")), body["agreed"])
+    known = cloud.answer_consent(str(body.get("accessToken", "")), body["agreed"])
     return {"statusCode": "0" if known else "3237"}
 
 
@@ -188,7 +217,9 @@ class ControlSoftwareServer:
         self, counter: Counter, turns: Turns, host: str = "127.0.0.1", ports: Mapping[str, int] | None = None,
         origins: Collection[str] = (),
     ) -> None:
-        wanted = {"kit": KIT_PORT, "local": LOCAL_PORT, "cloud": CLOUD_PORT, **(ports or {})}
+        served = faces(counter, turns, Guard(frozenset(origins)))
+        usual = {"kit": KIT_PORT, "local": LOCAL_PORT, "cloud": CLOUD_PORT}
+        wanted = {name: (ports or {}).get(name, usual[name]) for name in served}
         self._turns = turns
         self._sockets: dict[str, socket.socket] = {}
         self._servers: dict[str, _Quiet] = {}
@@ -204,7 +235,7 @@ class ControlSoftwareServer:
         }
         with TemporaryDirectory(prefix="vhc-bench-") as folder:
             self.certificate = self_signed(Path(folder), [host, "localhost"])
-            for name, face in faces(counter, turns, Guard(frozenset(origins))).items():
+            for name, face in served.items():
                 secure = name != "kit"
                 config = uvicorn.Config(
                     face.app, ws="none", lifespan="off", access_log=False, log_level="warning", server_header=False,

@@ -1,11 +1,13 @@
-"""The hand at a counter: the control channel by which cards are put in and taken out while software talks to the reader."""
+"""The hand at a counter: the control channel by which cards are put in and taken out while software talks to the reader, and the
+people at the desk are told what to type."""
 
 from __future__ import annotations
 
 import select
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from os import getpid
+from types import MappingProxyType
 from typing import Any
 
 from bench.counter import Counter
@@ -13,6 +15,8 @@ from bench.presenters.control import CARD, ControlServer, Message, Respond, forg
 from bench.presenters.turns import Turns
 from virtual_devices.errors import UsageError
 
+PEOPLE = "people"
+"""``{"op": "people", "answers": {WHAT: TEXT}}``: what people type when they are asked for it, such as ``enter PIN``."""
 LOOK_AGAIN_MS = 200
 HAND_LIMIT_S = 10.0
 MEDIUM = "control-software"
@@ -21,9 +25,14 @@ MEDIUM = "control-software"
 class Hand:
     """A thread that serves the control channel; cards change in the desk's own turns, never within a call."""
 
-    def __init__(self, control: ControlServer, counter: Counter, turns: Turns, *, ours: bool) -> None:
-        """``ours``: the slot is of this process, and cards can be changed; with a real reader people do it."""
+    def __init__(
+        self, control: ControlServer, counter: Counter, turns: Turns, *, ours: bool,
+        urls: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """``ours``: the slot is of this process, and cards can be changed; with a real reader people do it. ``urls``: the faces,
+        by which somebody finds this channel."""
         self._control, self._counter, self._turns, self._ours = control, counter, turns, ours
+        self._urls = dict(urls)
         self._poll = select.poll()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="hand", daemon=True)
@@ -45,12 +54,14 @@ class Hand:
             self._control.tidy()
 
     def _asked(self, request: Message, respond: Respond) -> None:
-        acts: dict[str, Callable[[Message], Message]] = {"status": self._status, "insert": self._insert, "eject": self._eject}
+        acts: dict[str, Callable[[Message], Message]] = {
+            "status": self._status, "insert": self._insert, "eject": self._eject, PEOPLE: self._people,
+        }
         act = acts.get(str(request.get("op")))
         if act is None:
             respond({"error": f"unknown operation {request.get('op')!r}"})
             return
-        if not self._ours and act != self._status:
+        if not self._ours and act not in (self._status, self._people):
             respond({"error": "the card is in a real reader: change it there"})
             return
         try:
@@ -65,8 +76,15 @@ class Hand:
         slot = self._counter.slot
         return {
             "pid": getpid(), "medium": MEDIUM, "device": MEDIUM, "reader": "", "card_no": slot.card_no, "inserted": slot.occupied,
-            "connected": True, "state_folder": str(self._control.state_folder), "takes": CARD,
+            "connected": True, "state_folder": str(self._control.state_folder), "takes": CARD, "urls": self._urls,
         }
+
+    def _people(self, request: Message) -> Message:
+        answers = request.get("answers")
+        if not isinstance(answers, dict) or not all(isinstance(text, str) for pair in answers.items() for text in pair):
+            raise UsageError("answers: a text for each thing that is asked for")
+        self._counter.people(answers)
+        return {}
 
     def _insert(self, request: Message) -> Message:
         image, card_no = request.get("image"), request.get("card_no")
@@ -84,4 +102,4 @@ class Hand:
         return {"image": slot.take(), "card_no": card_no}
 
 
-__all__ = ["Hand"]
+__all__ = ["PEOPLE", "Hand"]

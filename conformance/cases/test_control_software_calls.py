@@ -9,12 +9,12 @@ from conformance.case import Each, Nature, case
 from conformance.kinds.control_software import ControlSoftwareTester
 from conformance.vectors.world import CARD_NO, INSTITUTION, SAM_ID
 from virtual_devices import cose
-from virtual_devices.clock import NS, roc_datetime13
+from virtual_devices.clock import NS
 from virtual_devices.pki import Refused, Role
 from virtual_devices.reader.cshis import FUNCTIONS
 from virtual_devices.records import BUFFERS, RECORDS
 
-NEW_VISIT = {"cTreatItem": b"01\0", "cBabyTreat": b" \0", "cTreatAfterCheck": b"1"}
+NEW_VISIT: dict[str, Any] = {"cTreatItem": b"01\0", "cBabyTreat": b" \0", "cTreatAfterCheck": b"1"}
 
 
 def _fees() -> bytes:
@@ -62,8 +62,8 @@ def test_buffer_that_is_too_short_is_refused(control_software: ControlSoftwareTe
 def test_text_that_is_too_long_is_refused(control_software: ControlSoftwareTester) -> None:
     """A text that is longer than its place in the table is refused, and nothing is written."""
     control_software.open()
-    control_software.equal("a visit", control_software.code("hisGetSeqNumber256", **NEW_VISIT), "0")
-    when = roc_datetime13(control_software.software.now_ns()).encode() + b"\0"
+    raw = control_software.filled("hisGetSeqNumber256", **NEW_VISIT)
+    when = control_software.moment(raw[:13], "the visit")
     right: dict[str, Any] = {"pDateTime": when, **control_software.who, "pDataWrite": _fees()}
     for name, value in (("pPatientID", b"A" * 12), ("pPatientBirthDate", b"1" * 9), ("pDateTime", b"1" * 15),
                         ("pDataWrite", _fees() + b"1")):
@@ -227,7 +227,7 @@ def test_answer_that_is_not_the_data_centres_is_not_believed(control_software: C
     control_software.expect("no identifier is taken from it", reply.code != "0" or not identifier, "none", (reply.code,
                                                                                                             identifier))
     control_software.software.line_is([])
-    control_software.software.later(61)
+    control_software.software.later(2)
     code = control_software.code("hisGetSeqNumber256N1", **NEW_VISIT)
     control_software.expect("with an honest line", code in ("0", "5010"), "0, or the second of the day", code)
 
@@ -247,7 +247,6 @@ def test_sam_is_not_verified_by_an_answer_that_lacks_something(
     control_software.software.line_is([fate] * 8)
     control_software.equal("csVerifySAMDC", control_software.code("csVerifySAMDC"), code)
     control_software.software.line_is([])
-    control_software.software.later(61)
     control_software.equal("with an honest line", control_software.code("csVerifySAMDC"), "0")
 
 

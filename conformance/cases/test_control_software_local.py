@@ -7,7 +7,6 @@ from typing import Any
 from conformance.case import Each, Nature, case
 from conformance.kinds.control_software import ControlSoftwareTester
 from conformance.vectors.world import CARD_NO, INSTITUTION, SAM_ID
-from virtual_devices.clock import roc_datetime13
 
 PIN, PUK = "246810", "13579024"
 VISIT = {"cTreatItem": "01", "cBabyTreat": " ", "cTreatAfterCheck": "1"}
@@ -16,11 +15,11 @@ INITIAL, STATUS = "/api/common/v1/Initial", "/api/common/v1/Status"
 
 # -- the kit
 
-@case("P-CSW-06", "P-QTK-02", "P-CSW-03", nature=Nature.TIMER, zh="虛擬健保卡控制軟體：條碼過期、不存在、重複",
+@case("P-CSW-06", "P-QTK-02", "P-CSW-03", nature=Nature.INOPPORTUNE, zh="虛擬健保卡控制軟體：條碼不存在、重複",
       when='"2.x" in faces')
 def test_kit_tells_what_became_of_a_code(control_software: ControlSoftwareTester) -> None:
-    """The kit: not open, no code, unknown, used, out of date; a good code's basic data arrive in the same 72 bytes."""
-    token, late = (control_software.software.token(CARD_NO) for _ in range(2))
+    """The kit: not open, no code, unknown, used; a good code's basic data arrive in the same 72 bytes."""
+    token = control_software.software.token(CARD_NO)
 
     def scan(text: str) -> str:
         return control_software.kit("QRCodeReader/uploadqrcode", {"QRCodeString": text})["ERRORCODE"]
@@ -41,8 +40,17 @@ def test_kit_tells_what_became_of_a_code(control_software: ControlSoftwareTester
     control_software.expect("the card's", CARD_NO in found["pBuffer"], CARD_NO, found["pBuffer"])
     control_software.equal("used before", scan(token), "1020")
     control_software.equal("whatever comes, the former patient is gone", basic()["ERRORCODE"], "1023")
+
+
+@case("P-CSW-06", "P-QTK-02", nature=Nature.TIMER, zh="虛擬健保卡控制軟體：條碼過期", when='"2.x" in faces')
+def test_kit_takes_no_code_that_is_out_of_date(control_software: ControlSoftwareTester) -> None:
+    """A code of five minutes ago, never used, is out of date (1018); a new one is good."""
+    late, scan = control_software.software.token(CARD_NO), "QRCodeReader/uploadqrcode"
+    control_software.kit("VHC/VHCcsOpenCom", {})
     control_software.software.later(300)
-    control_software.equal("out of date", scan(late), "1018")
+    control_software.equal("out of date", control_software.kit(scan, {"QRCodeString": late})["ERRORCODE"], "1018")
+    token = control_software.software.token(CARD_NO)
+    control_software.equal("a new one", control_software.kit(scan, {"QRCodeString": token})["ERRORCODE"], "0")
 
 
 @case("P-CSW-06", "P-GEN-08", nature=Nature.INVALID, zh="控制軟體 2.x：非請求之內容", when='"2.x" in faces')
@@ -71,10 +79,10 @@ def test_kit_serves_a_visit_of_a_virtual_card(control_software: ControlSoftwareT
     control_software.equal("scan", kit("QRCodeReader/uploadqrcode", QRCodeString=token)["ERRORCODE"], "0")
     found = kit("VHC/VHChisGetRegisterBasic")
     control_software.equal("registration data", (found["ERRORCODE"], len(found.get("pBuffer", "").encode("big5"))), ("0", 78))
-    when = roc_datetime13(control_software.software.now_ns())
     found = kit("VHC/VHChisGetSeqNumber256N1", **VISIT)
     raw = found.get("pBuffer", "")
-    control_software.equal("a number", (found["ERRORCODE"], len(raw), raw[:13], raw[17:27]), ("0", 316, when, INSTITUTION))
+    control_software.equal("a number", (found["ERRORCODE"], len(raw), raw[17:27]), ("0", 316, INSTITUTION))
+    when = control_software.moment(raw[:13], "the visit")[:13].decode()
     control_software.expect("signed by SAM and data centre", len(raw[27:283].strip()) == 256 and raw[283:295] == SAM_ID)
     control_software.equal("its roll-back", kit("VHC/VHCcsUnGetSeqNumber", pUnTreatDate=when)["ERRORCODE"], "0")
     control_software.expect("once", kit("VHC/VHCcsUnGetSeqNumber", pUnTreatDate=when)["ERRORCODE"] != "0")
@@ -251,7 +259,7 @@ def test_virtual_card_of_6_0_is_read_and_then_verified(control_software: Control
         return control_software.local(path, {"token": token})
 
     _begin(control_software)
-    token, other, late = (control_software.software.token(CARD_NO) for _ in range(3))
+    token, other = (control_software.software.token(CARD_NO) for _ in range(2))
     control_software.equal("no token", ask(read, "")["statusCode"], "1704")
     control_software.equal("verified before it was read", ask(verify, token)["statusCode"], "3241")
     physical = control_software.local("/api/hc/v1/Signature/Hc", {"serviceType": "02"})
@@ -289,8 +297,17 @@ def test_virtual_card_of_6_0_is_read_and_then_verified(control_software: Control
     found = control_software.local(STATUS, method="GET")["status"]
     control_software.expect("its session is over", found["hc"]["status"] != "5", "another state", found)
     control_software.equal("and what was read", ask(verify, other)["statusCode"], "3241")
+
+
+@case("P-CSW-07", "P-QTK-02", nature=Nature.TIMER, zh="6.0 虛擬卡：條碼過期", when='"6.0" in faces and virtual_cards')
+def test_virtual_card_of_6_0_is_not_read_out_of_date(control_software: ControlSoftwareTester) -> None:
+    """A code of more than five minutes ago, never used, is out of date (1018); a new one is good."""
+    read, late = "/api/hc/v1/VirtualHc/ReadBasic", control_software.software.token(CARD_NO)
+    _begin(control_software)
     control_software.software.later(301)
-    control_software.equal("out of date", ask(read, late)["statusCode"], "1018")
+    control_software.equal("out of date", control_software.local(read, {"token": late})["statusCode"], "1018")
+    token = control_software.software.token(CARD_NO)
+    control_software.equal("a new one", control_software.local(read, {"token": token})["statusCode"], "0")
 
 
 @case("P-CSW-07", "P-CSW-02", nature=Nature.MEDIUM, zh="6.0 安全模組驗證", when='"6.0" in faces')

@@ -18,9 +18,12 @@ SIZE = {"pFileSize": b"7\0" + bytes(6), "pNumber": b"1\0" + bytes(6)}
 
 def _begin(control_software: ControlSoftwareTester, name: str = "hisGetSeqNumber256") -> dict[str, Any]:
     """A visit; what a call that writes to it is given."""
-    when = roc_datetime13(control_software.software.now_ns()).encode() + b"\0"
-    control_software.equal("a visit", control_software.code(name, **NEW_VISIT), "0")
-    return {"pDateTime": when, **control_software.who}
+    return {"pDateTime": _moment(control_software, control_software.filled(name, **NEW_VISIT)), **control_software.who}
+
+
+def _moment(control_software: ControlSoftwareTester, raw: bytes) -> bytes:
+    """The time of a visit, from its number."""
+    return control_software.moment(raw[:13], "the visit")
 
 
 def _number(control_software: ControlSoftwareTester) -> bytes:
@@ -78,7 +81,7 @@ def test_second_visit_of_a_day_is_told(control_software: ControlSoftwareTester) 
     """The second visit of a day comes with 5010 and a number of its own; the first number is never given again."""
     control_software.open()
     first = control_software.filled("hisGetSeqNumber256", **NEW_VISIT)
-    control_software.software.later(60)
+    control_software.software.later(2)
     second = control_software.filled("hisGetSeqNumber256", code="5010", **NEW_VISIT)
     control_software.equal("numbers", int(second[13:17]), int(first[13:17]) + 1)
 
@@ -110,7 +113,7 @@ def test_visit_that_a_chip_cannot_make_has_its_code(
         care = {**control_software.who, "pServiceItem": b"02\0", "pServiceItemCode": b"21\0"}
         control_software.equal("an entry", control_software.code("hisWriteHealthInsurance", **care), "5067")
     control_software.software.answers_by(role)
-    control_software.software.later(60)
+    control_software.software.later(2)
     again = control_software.code("hisGetSeqNumber256", **NEW_VISIT)
     control_software.expect("then", again in ("0", "5010"), "0, or the second of the day", again)
 
@@ -149,8 +152,8 @@ def test_insurance_is_checked_online_for_some_visit_types(control_software: Cont
     control_software.equal("without a line", control_software.code("hisGetSeqNumber256", **given), "4061")
     control_software.software.line_is(["", "", "refuses 9129"])
     control_software.equal("refused", control_software.code("hisGetSeqNumber256", **given), "9129")
-    control_software.requests()
     control_software.software.line_is([])
+    control_software.requests()
     control_software.equal("with the line", control_software.code("hisGetSeqNumber256", **given), "0")
     control_software.equal("what was asked", [r[2] for r in control_software.requests()], ["eligibility"])
 
@@ -192,9 +195,8 @@ def test_visit_is_not_taken_back_too_late(control_software: ControlSoftwareTeste
     control_software.software.line_is([])
     control_software.software.later(86_401)
     control_software.equal("a day later", control_software.code("csUnGetSeqNumber", **when), "5154")
-    course = roc_datetime13(control_software.software.now_ns()).encode() + b"\0"
     given = {**NEW_VISIT, "cTreatItem": b"AB\0"}
-    control_software.equal("of a course", control_software.code("hisGetSeqNumber256", **given), "0")
+    course = _moment(control_software, control_software.filled("hisGetSeqNumber256", **given))
     control_software.equal("taken back", control_software.code("csUnGetSeqNumber", pUnTreatDate=course), "5151")
 
 
@@ -202,15 +204,15 @@ def test_visit_is_not_taken_back_too_late(control_software: ControlSoftwareTeste
 def test_identifier_of_a_visit_is_found_again(control_software: ControlSoftwareTester) -> None:
     """A visit's identifier is the same however often it is asked for; without a line the number holds with 5174 and a blank."""
     control_software.open()
-    when = roc_datetime13(control_software.software.now_ns()).encode() + b"\0"
-    identifier = control_software.filled("hisGetSeqNumber256N1", **NEW_VISIT)[296:]
+    raw = control_software.filled("hisGetSeqNumber256N1", **NEW_VISIT)
+    when, identifier = _moment(control_software, raw), raw[296:]
     control_software.expect("20 characters", len(identifier.strip()) == 20, "20 characters", identifier)
     control_software.equal("asked again", control_software.filled("hisGetTreatNumICCard", pDateTime=when), identifier)
     for text, code in ((b"1090101000000\0", "5022"), (b"\0", "6018")):
         control_software.equal("of no visit", control_software.code("hisGetTreatNumICCard", pDateTime=text), code)
     control_software.software.line_is([], down=True)
     control_software.equal("without a line", control_software.code("hisGetTreatNumICCard", pDateTime=when), "4061")
-    control_software.software.later(60)
+    control_software.software.later(2)
     raw = control_software.filled("hisGetSeqNumber256N1", code="5174", **NEW_VISIT)
     control_software.equal("a visit without it", (raw[13:17].isdigit(), raw[296:]), (True, b" " * 20))
 
@@ -235,18 +237,22 @@ def test_identifier_without_a_card_is_the_institutions_own(control_software: Con
 def test_writing_without_a_visit_is_refused(control_software: ControlSoftwareTester) -> None:
     """Fees, diagnoses, prescriptions of a visit that the card does not hold are refused (5022); of one that it holds, taken."""
     control_software.open()
-    when = roc_datetime13(control_software.software.now_ns()).encode() + b"\0"
+    now = roc_datetime13(control_software.software.now_ns()).encode() + b"\0"
     codes = RECORDS["write_code"].pack({"recard_mark": "1", "main_diagnosis": "J069"})
-    calls: tuple[tuple[str, dict[str, Any]], ...] = (
-        ("hisWriteTreatmentFee", {"pDataWrite": FEES}), ("hisWriteTreatmentCode", {"pDataWrite": codes + b"\0"}),
-        ("hisWriteTreatmentData", {"pDataWrite": codes + FEES + b"\0"}), ("hisWritePrescription", {"pDataWrite": _entry(when)}),
-        ("hisWriteMultiPrescript", {"pDataWrite": _entry(when), "iWriteCount": 1}),
-    )
-    given = {"pDateTime": when, **control_software.who}
-    for name, more in calls:
+
+    def calls(when: bytes) -> tuple[tuple[str, dict[str, Any]], ...]:
+        return (
+            ("hisWriteTreatmentFee", {"pDataWrite": FEES}), ("hisWriteTreatmentCode", {"pDataWrite": codes + b"\0"}),
+            ("hisWriteTreatmentData", {"pDataWrite": codes + FEES + b"\0"}),
+            ("hisWritePrescription", {"pDataWrite": _entry(when)}),
+            ("hisWriteMultiPrescript", {"pDataWrite": _entry(when), "iWriteCount": 1}),
+        )
+
+    given = {"pDateTime": now, **control_software.who}
+    for name, more in calls(now):
         control_software.equal(f"{name} before", control_software.code(name, **given, **more), "5022")
     given = _begin(control_software)
-    for name, more in calls:
+    for name, more in calls(given["pDateTime"]):
         control_software.equal(name, control_software.code(name, **given, **more), "0")
     control_software.equal("fees that are none", control_software.code(
         "hisWriteTreatmentFee", **given, pDataWrite=b"A" * 38), "5028")

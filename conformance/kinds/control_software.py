@@ -3,8 +3,8 @@ the line, and is its data centre."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, Protocol
 
 from conformance.case import Kind
 from conformance.kinds import Suite
@@ -12,13 +12,26 @@ from conformance.references.control_software import ReferenceControlSoftware
 from conformance.references.desks import payload_of
 from conformance.tester import Tester
 from conformance.vectors.world import World
-from virtual_devices.clock import roc_date7
+from virtual_devices.clock import NS, parse_roc, roc_date7
+from virtual_devices.link import Outcome, Provenance
 from virtual_devices.reader.cshis import FUNCTIONS, Function, Reply
 from virtual_devices.trace import ExchangeRow
 
+NOW_S = 30
+"""So far the time of an act may be from the tester's: the software has a clock of its own, and takes its time."""
+
+
+class NoAnswer(Exception):
+    """Nothing came that is an answer. ``outcome``: how the try ended; the text is for a person."""
+
+    def __init__(self, outcome: Outcome, why: str) -> None:
+        super().__init__(why)
+        self.outcome = outcome
+
 
 class ControlSoftwareUnderTest(Protocol):
-    """Control software, and what stands round it."""
+    """Control software, and what stands round it. What is asked of it raises NoAnswer, or TimeoutError for silence; what cannot
+    be had CannotShow."""
 
     def now_ns(self) -> int: ...
     def later(self, seconds: float) -> None: ...
@@ -39,10 +52,23 @@ class ControlSoftwareUnderTest(Protocol):
     def token(self, card_no: str) -> str: ...
 
 
+class Fields(dict[str, Any]):
+    """An answer's fields; one that is missing is a check that does not hold."""
+
+    def __init__(self, found: Mapping[str, Any], missing: Callable[[str], NoReturn]) -> None:
+        super().__init__({name: Fields(value, missing) if isinstance(value, Mapping) else value for name, value in found.items()})
+        self._missing = missing
+
+    def __missing__(self, name: str) -> Any:
+        self._missing(name)
+
+
 class ControlSoftwareTester(Tester):
-    """A clinic's program, the people at the desk, and the data centre."""
+    """A clinic's program, the people at the desk, and the data centre. ``device``, ``provenance``: of the rows; ``took``: how
+    long the last answer took, in nanoseconds."""
 
     role = "control-software"
+    device, provenance = "virtual", Provenance.MODELLED
 
     def __init__(self, software: ControlSoftwareUnderTest, world: World, name: str) -> None:
         super().__init__()
@@ -50,6 +76,7 @@ class ControlSoftwareTester(Tester):
         self.world = world
         self.name = name
         self.patient = world.holder
+        self.took: Callable[[], int] = int
 
     @property
     def who(self) -> dict[str, bytes]:
@@ -70,12 +97,7 @@ class ControlSoftwareTester(Tester):
         that is 0, with all that it gives."""
         function = FUNCTIONS[call_]
         arguments = {**usual(function), **given}
-        try:
-            reply = self.software.call(call_, arguments)
-        except TimeoutError as e:
-            self.expect(f"{call_} comes back", False, "a code", str(e) or "silence")
-            raise AssertionError("unreachable") from None
-        self._note(call_, str(arguments), str(reply.code))
+        reply: Reply = self._asked(call_, str(arguments), lambda: self.software.call(call_, arguments), lambda found: found.code)
         self.expect(f"{call_}: a code", isinstance(reply.code, str), "a code", repr(reply.code))
         missing = {a.name for a in function.arguments if a.goes_out} - reply.out.keys() if reply.code == "0" else set()
         self.expect(f"{call_}: all that it gives", not missing, "nothing missing", ", ".join(sorted(missing)))
@@ -92,33 +114,60 @@ class ControlSoftwareTester(Tester):
         return bytes(reply.out[argument])
 
     def kit(self, path: str, body: object) -> dict[str, str]:
-        """A request to the virtual card's kit; that it is answered is a check."""
-        found: dict[str, str] = self._answered(path, lambda: self.software.kit(path, body))
+        """A request to the virtual card's kit; that it is answered, by texts, is a check."""
+        found = self._answered(path, lambda: self.software.kit(path, body))
+        odd = [name for name, value in found.items() if not isinstance(value, str)]
+        self.expect(f"{path}: texts only", not odd, "texts", ", ".join(odd))
         return found
 
     def local(self, path: str, body: object = None, method: str = "POST") -> dict[str, Any]:
         asked = {} if body is None else body
-        found: dict[str, Any] = self._answered(path, lambda: self.software.local(method, path, asked))
-        return found
+        return self._answered(path, lambda: self.software.local(method, path, asked))
 
-    def _answered(self, path: str, ask: Any) -> Any:
+    def _answered(self, path: str, ask: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        def missing(name: str) -> NoReturn:
+            self.expect(f"{path}: {name} is there", False, name, ", ".join(sorted(found)))
+            raise AssertionError("unreachable")
+
+        found = self._asked(path, path, ask, str)
+        return Fields(found, missing)
+
+    def _asked(self, step: str, request: str, ask: Callable[[], Any], told: Callable[[Any], str]) -> Any:
+        """What came of a question, with its row. That something came is a check, where the software is there."""
         try:
             found = ask()
+        except NoAnswer as e:
+            self._note(step, request, e.outcome, str(e))
+            self.need(f"the software is there for {step}", e.outcome is not Outcome.GONE, str(e))
+            self.expect(f"{step} is answered", False, "an answer", str(e))
         except TimeoutError as e:
-            self.expect(f"{path} is answered", False, "an answer", str(e) or "silence")
-        self._note(path, path, str(found))
+            self._note(step, request, Outcome.TIMED_OUT, "")
+            self.expect(f"{step} is answered", False, "an answer", str(e) or "silence")
+        self._note(step, request, Outcome.REPLIED, told(found))
         return found
+
+    def moment(self, text: bytes | str, what: str) -> bytes:
+        """The time of an act, 13 digits, from an answer; that it is now is a check. As calls that write want it."""
+        raw = text.encode() if isinstance(text, str) else text
+        try:
+            now = len(raw) == 13 and abs(parse_roc(raw.decode("ascii")) - self.software.now_ns()) < NOW_S * NS
+        except ValueError:
+            now = False
+        self.expect(f"the time of {what} is now", now, f"within {NOW_S} s", raw)
+        return raw + b"\0"
 
     def requests(self) -> list[Mapping[Any, Any]]:
         """What it has asked of the data centre since this was asked last."""
         return [payload_of(raw) for raw in self.software.heard()]
 
-    def _note(self, step: str, request: str, reply: str) -> None:
+    def _note(self, step: str, request: str, outcome: Outcome, reply: str) -> None:
+        took_ns = self.took()
         self.rows.append(ExchangeRow(
             replication=0, visit="", session=self.name, flow="conform", step=step, role=self.role, channel="desk",
-            device="virtual", provenance="modelled", at_ns=self.software.now_ns(), duration_ns=0, outcome="replied",
-            request=request.encode(), reply=reply.encode(), request_bytes=len(request), reply_bytes=len(reply), status="",
-            fault="", sent_ns=-1,
+            device=self.device, provenance=self.provenance.value, at_ns=self.software.now_ns() - took_ns, duration_ns=took_ns,
+            outcome=outcome.value, request=request.encode(), reply=reply.encode() if outcome is Outcome.REPLIED else b"",
+            request_bytes=len(request), reply_bytes=len(reply) if outcome is Outcome.REPLIED else -1, status="", fault="",
+            sent_ns=-1,
         ))
 
     @property
@@ -148,4 +197,4 @@ SUITE = Suite(
     ),
 )
 
-__all__ = ["SUITE", "ControlSoftwareTester", "ControlSoftwareUnderTest", "usual"]
+__all__ = ["SUITE", "ControlSoftwareTester", "ControlSoftwareUnderTest", "NoAnswer", "usual"]

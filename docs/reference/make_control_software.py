@@ -38,7 +38,13 @@ buffers are the manual's, byte for byte.
     code = cshis.hisGetBasicData(buffer, length)      # 0, buffer filled, length.value 72
 
 `perform(software, name, arguments)` is the same call as a flow, for any runner. **As a service** the two JSON faces and the
-cloud's are served by `vhc-bench present control-software`.
+cloud's are served by `vhc-bench present control-software`. The calls of manual 3.3 are there too, on a path of the bench's own:
+POST `/bench/v1/call/NAME` on the face of 6.0 with `{"arguments": {...}}`, texts and buffers in hex, numbers as they are; answered
+by `{"code": "0", "out": {...}}`.
+
+    curl -k https://127.0.0.1:5066/bench/v1/call/csOpenCom -d '{"arguments": {"Comport": 0}}'
+    curl -k https://127.0.0.1:5066/bench/v1/call/csGetCardNo -d '{"arguments": {"CardType": 2, "pBuffer": "'$(printf %024d)'",
+      "iBufferLen": 12}}'
 """
 REMARKS: Mapping[str, str] = {
     "hisGetTreatmentNeedHPC": "ICD-10 form when the buffer begins with `ICD10` (profile: the field's marker is not public)",
