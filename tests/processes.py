@@ -16,9 +16,9 @@ def wait_until(true: Callable[[], bool], limit_s: float = 60.0) -> bool:
     return true()
 
 
-def open_files() -> int:
-    """How many descriptors this process has."""
-    return len(list(Path("/proc/self/fd").iterdir()))
+def open_files(pid: int | None = None) -> int:
+    """How many descriptors that process has, or this one."""
+    return len(list(Path(f"/proc/{pid or 'self'}/fd").iterdir()))
 
 
 def children() -> set[int]:

@@ -28,6 +28,8 @@ from .processes import children, open_files, wait_until
 pytestmark = pytest.mark.needs("dbus")
 SHORT_S = 0.5
 LONG = bytes(40_000)
+CUT = Weather(cut=0.1)
+"""Of some 160 messages of the link, there and back: sooner or later."""
 BOTH = pytest.mark.parametrize("spec", ["", "bumble"])
 
 
@@ -111,12 +113,27 @@ def test_connection_cut_in_the_middle_of_a_message(
     bluetooth: PrivateBluetooth, links: Callable[[str], BleLink], toy: Presented, spec: str,
 ) -> None:
     link = meet(links(spec), toy)
-    bluetooth.weather(Weather(cut=0.03))
+    assert wait_until(lambda: "a reader has connected" in toy.said, LIMIT_S)  # else its first word may be what is cut
+    bluetooth.weather(CUT)
     try:
         failed(link, link.attempt(LONG, LIMIT_S), Outcome.GONE, "broke off")
     finally:
         bluetooth.weather(Weather())
     assert meet(link, toy).attempt(b"z", LIMIT_S).reply == b"z"
+
+
+@BOTH
+def test_connections_that_are_cut_leave_nothing_open(
+    bluetooth: PrivateBluetooth, links: Callable[[str], BleLink], toy: Presented, spec: str,
+) -> None:
+    link, held = links(spec), []
+    for _ in range(4):
+        meet(link, toy)
+        bluetooth.cut()
+        failed(link, link.attempt(b"x", LIMIT_S), Outcome.GONE, "broke off")
+        assert link.worker_pid is not None
+        held.append(open_files(link.worker_pid))
+    assert len(set(held[1:])) == 1, held  # the first opens what the process keeps
 
 
 @BOTH

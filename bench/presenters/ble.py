@@ -200,14 +200,14 @@ class BleTransport:
             await asyncio.sleep(AGAIN_S)
 
     async def _first(self, ends: Sequence[End], radio: Radio) -> End | None:
-        """The end on which a session opened; the others are closed. None when none did."""
+        """The end on which a session opened, though it may have ended since; the others are closed. None when none did."""
         waits = [asyncio.create_task(end.start()) for end in ends]
         lost = asyncio.ensure_future(asyncio.shield(radio.lost))
         met: End | None = None
         try:
             await asyncio.wait((*waits, lost), return_when=asyncio.FIRST_COMPLETED)
             tried = [end for end, wait in zip(ends, waits, strict=True) if wait.done()]
-            met = next((end for end in tried if end.ended is None), None)
+            met = next((end for end in tried if end.opened), None)
             if met is None and tried:
                 self._report(_how(tried[0]))
             return met

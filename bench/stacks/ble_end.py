@@ -74,7 +74,8 @@ class End:
         self.ended: Ended | None = None
         self.gone = asyncio.Event()
         self._stack = stack
-        self._opened = asyncio.Event()  # or ended before that
+        self.opened = False  # a session was, whatever became of it since
+        self._begun = asyncio.Event()  # opened, or ended before that
         self._received: deque[bytes] = deque()
         self._news = asyncio.Event()  # a message has come, or the end
         self._told: deque[Event] = deque()  # what the machine has not seen yet
@@ -98,7 +99,7 @@ class End:
         await self._rest.wait()
         self._todo.extend(self.machine.start())
         self._go_on()
-        await self._opened.wait()
+        await self._begun.wait()
         self._check()
 
     async def send(self, message: bytes) -> int:
@@ -158,7 +159,8 @@ class End:
         while self._todo:
             match output := self._todo.popleft():
                 case Opened():
-                    self._opened.set()
+                    self.opened = True
+                    self._begun.set()
                 case Received():
                     self._received.append(output.message)
                     self._news.set()
@@ -167,7 +169,7 @@ class End:
                 case Ended():
                     self.ended = self.ended or output
                     self._news.set()
-                    self._opened.set()
+                    self._begun.set()
                 case Write() | Notify() if self._refused:
                     continue
                 case _:
@@ -212,7 +214,7 @@ class End:
 
     def _break(self, error: Exception) -> None:
         self._broken = error
-        self._opened.set()
+        self._begun.set()
         self._news.set()
 
     def _check(self) -> None:

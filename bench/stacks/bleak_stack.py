@@ -55,7 +55,8 @@ class BleakStack:
         self._fits = fits
         self._bluez: Any = {"adapter": adapter} if adapter else {}
         self._tell: Callable[[Event], None] = lambda _: None
-        self._client: BleakClient | None = None
+        self._client: BleakClient | None = None  # while it is connected
+        self._open: BleakClient | None = None  # while it has a connection to the bus, which outlives that to the phone
         self._rows: dict[uuid.UUID, BleakGATTCharacteristic] = {}  # bleak would look through all services at each write
         self._mtu = MIN_MTU
 
@@ -123,7 +124,8 @@ class BleakStack:
             raise StackTrouble("scanning ended")
         client = BleakClient(device, disconnected_callback=self._gone, timeout=CONNECT_LIMIT_S, bluez=self._bluez)
         await client.connect()
-        self._client, self._rows = client, {}
+        self._client = self._open = client
+        self._rows = {}
         longest = max((c.max_write_without_response_size for s in client.services for c in s.characteristics), default=0)
         self._mtu = max(MIN_MTU, longest + ATT_HEADER_BYTES)
 
@@ -145,7 +147,7 @@ class BleakStack:
         return next((c.handle for service in found for c in service.characteristics if c.uuid in uuids), 0)
 
     async def _drop(self) -> None:
-        client = self._client
+        client, self._open = self._open, None
         if client is not None:
             with suppress(*TROUBLE):
                 await asyncio.wait_for(client.disconnect(), DISCONNECT_LIMIT_S)

@@ -1,0 +1,98 @@
+"""A presented phone upon a stack that a test plays: what a reader leaves behind that comes and goes faster than anybody looks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from bench.presenters.ble import BleTransport
+from bench.presenters.serve import Signal
+from bench.stacks.ble_end import End
+from virtual_devices.mdoc.ble import BleLink
+from virtual_devices.mdoc.ble_events import Action, Advertise, Connected, Disconnected, Event, Subscribed, Written
+from virtual_devices.mdoc.ble_gatt import STATE_START, Mode, Name, Side
+from virtual_devices.mdoc.engagement import Engagement
+
+from .ble_desk import toy_engagement
+
+CAME: Sequence[Event] = (
+    Connected(23), Subscribed(Name.STATE, True), Subscribed(Name.SERVER_TO_CLIENT, True),
+)
+BEGAN = Written(Name.STATE, STATE_START)
+
+
+def says(message: bytes) -> Written:
+    return Written(Name.CLIENT_TO_SERVER, b"\x00" + message)
+
+
+class Hurried:
+    """A server's stack. To each advertisement a reader comes who does all this in one turn of the event loop."""
+
+    def __init__(self, does: Sequence[Event]) -> None:
+        self._does = does
+        self._tell: Callable[[Event], None] = lambda _: None
+
+    def begin(self, tell: Callable[[Event], None]) -> None:
+        self._tell = tell
+
+    async def do(self, action: Action) -> Event | None:
+        if isinstance(action, Advertise):
+            for event in self._does:
+                self._tell(event)
+        return None
+
+    def handle_of(self, name: Name) -> int:
+        return 0
+
+    async def close(self) -> None:
+        pass
+
+
+class Transport(BleTransport):
+    """``readers``: what they do, one after the other."""
+
+    def __init__(self, *readers: Sequence[Event]) -> None:
+        self.said: list[str] = []
+        super().__init__("played", self.said.append)
+        self.shown: list[Engagement] = []
+        self.engage = self._show
+        self._readers = list(readers)
+
+    def _show(self) -> Engagement:
+        self.shown.append(toy_engagement(Mode.PERIPHERAL_SERVER))
+        return self.shown[-1]
+
+    async def _there(self) -> Any:
+        class Radio:
+            lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        return Radio
+
+    def _make(self, radio: Any, shown: Engagement, mode: Mode, options: Any) -> End:
+        machine = BleLink(mode, Side.MDOC, UUID(int=1, version=4), shown.key_bytes)
+        self._ends.append(End(machine, Hurried(self._readers.pop(0))))
+        return self._ends[-1]
+
+
+def test_session_that_ended_as_it_began_has_used_its_engagement_up() -> None:
+    transport = Transport((*CAME, BEGAN, says(b"one"), Disconnected()), (*CAME, BEGAN, says(b"two"), says(b"three")))
+    try:
+        transport.insert()
+        assert [transport.receive() for _ in range(3)] == [Signal.POWER_ON, b"one", Signal.LOST]
+        assert transport.receive() is Signal.POWER_ON
+        assert len(transport.shown) == 2 and transport.said == [
+            "a reader has connected", "the session is lost", "a reader has connected"]
+    finally:
+        transport.close()
+
+
+def test_connection_that_came_to_nothing_leaves_the_engagement() -> None:
+    transport = Transport((*CAME, Disconnected()), (*CAME, BEGAN))
+    try:
+        transport.insert()
+        assert transport.receive() is Signal.POWER_ON
+        assert len(transport.shown) == 1 and transport.said == ["the session is lost", "a reader has connected"]
+    finally:
+        transport.close()
