@@ -26,14 +26,19 @@ from virtual_devices.errors import UsageError
 VIRTUAL = "virtual"
 _READER = ("bench.reach.reader", "ReaderBefore")
 _CENTRE = ("bench.reach.data_centre", "CentreOnline")
+_OFFICE = ("bench.reach.office_program", "OfficeProgram")
 _CHIP, _WALLET = ("bench.reach.chip", "ChipInReader"), ("bench.reach.wallet", "WalletMet")
 WAYS: Mapping[Kind, tuple[tuple[str, str], ...]] = {
     Kind.CARD: (_CHIP,), Kind.SAM: (_CHIP,), Kind.HPC: (_CHIP,),
     Kind.WALLET: (_WALLET, ("bench.reach.wallet_program", "WalletProgram")),
     Kind.DATA_CENTRE: (_CENTRE,), Kind.READER: (_READER, ("bench.reach.reader_program", "ReaderProgram")),
+    Kind.CLINIC: (_OFFICE,), Kind.PHARMACY: (_OFFICE,),
 }
 """Kind -> modules and classes of its ways; each is loaded when it is needed, for drivers are large."""
-_MEDIA = {Kind.READER: (Medium.VIRTUAL, Medium.NFC, Medium.PROGRAM), Kind.DATA_CENTRE: (Medium.VIRTUAL, Medium.HTTP)}
+_MEDIA = {
+    Kind.READER: (Medium.VIRTUAL, Medium.NFC, Medium.PROGRAM), Kind.DATA_CENTRE: (Medium.VIRTUAL, Medium.HTTP),
+    Kind.CLINIC: (Medium.VIRTUAL, Medium.PROGRAM), Kind.PHARMACY: (Medium.VIRTUAL, Medium.PROGRAM),
+}
 """By what kinds of device are met that have no role in a run; the others are virtual only."""
 
 

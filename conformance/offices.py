@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import cbor2
 
@@ -17,14 +17,26 @@ from conformance.town import Place, clinic, pharmacy
 from conformance.vectors.world import CARD_NO, World
 from virtual_devices import cose
 from virtual_devices.clock import roc_datetime13
+from virtual_devices.cose import MalformedCose, Sign
+from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.pki import sign
+from virtual_devices.prescription.document import MalformedPrescription, Prescription, read_prescription
 from virtual_devices.trace import ExchangeRow
 from virtual_devices.uploads.document import Record
 from virtual_devices.uploads.xml_reader import read
+from virtual_devices.write_back import Record as SignedRecord
+from virtual_devices.write_back import read_record
 
 
 class OfficeUnderTest(Protocol):
-    """Software of an institution, and what stands round it."""
+    """Software of an institution, and what stands round it. ``device``, ``channel``, ``provenance``: of its rows; ``took_ns``,
+    ``ended``: how long the act asked for last took, and how it ended (:class:`virtual_devices.link.Outcome`)."""
+
+    device: str
+    channel: str
+    provenance: str
+    took_ns: int
+    ended: str
 
     def now_ns(self) -> int: ...
     def later(self, seconds: float) -> None: ...
@@ -40,6 +52,7 @@ class OfficeUnderTest(Protocol):
     def version(self, version: str) -> None: ...
     def shelves(self) -> Shelves: ...
     def upload(self) -> Done: ...
+    def mistype(self) -> None: ...
 
 
 class OfficeTester(Tester):
@@ -66,14 +79,19 @@ class OfficeTester(Tester):
         try:
             found = do()
         except TimeoutError as e:
+            self._note(what, b"")
             self.expect(f"{what}: the software comes back", False, "an answer", str(e) or "silence")
-        self.rows.append(ExchangeRow(
-            replication=0, visit="", session=self.name, flow="conform", step=what, role=self.role, channel="desk",
-            device="virtual", provenance="modelled", at_ns=self.now_ns, duration_ns=0, outcome="replied", request=what.encode(),
-            reply=str(found).encode()[:4096], request_bytes=len(what), reply_bytes=len(str(found)), status="", fault="",
-            sent_ns=-1,
-        ))
+        self._note(what, str(found).encode())
         return found
+
+    def _note(self, what: str, reply: bytes) -> None:
+        office = self.office
+        self.rows.append(ExchangeRow(
+            replication=0, visit="", session=self.name, flow="conform", step=what, role=self.role, channel=office.channel,
+            device=office.device, provenance=office.provenance, at_ns=self.now_ns, duration_ns=office.took_ns,
+            outcome=office.ended, request=what.encode(), reply=reply[:4096], request_bytes=len(what), reply_bytes=len(reply),
+            status="", fault="", sent_ns=-1,
+        ))
 
     def done(self, what: str, do: Callable[[], Done]) -> Done:
         """The same; that it is done is a check."""
@@ -81,12 +99,72 @@ class OfficeTester(Tester):
         self.equal(f"{what}: code", found.code, "0")
         return found
 
+    def shelves(self) -> Shelves:
+        """What lies where, as the software shows it."""
+        return cast(Shelves, self.act("shelves", self.office.shelves))
+
+    def version(self, version: str) -> None:
+        self.act("version", lambda: self.office.version(version))
+
+    def policy(self, *, offline: bool) -> None:
+        self.act("policy", lambda: self.office.policy(offline=offline))
+
+    def revoke(self, serials: Sequence[int]) -> None:
+        self.act("revoked", lambda: self.office.revoke(serials))
+
+    def type(self, what: str, text: str) -> None:
+        self.act("type", lambda: self.office.type(what, text))
+
+    def mistype(self) -> None:
+        self.act("mistype", self.office.mistype)
+
     # -- the data centre's side
 
     def requests(self, operation: str = "") -> list[Mapping[Any, Any]]:
         """What it has asked of the data centre so far: all, or one operation's."""
-        self._heard += [payload_of(raw) for raw in self.office.heard()]
+        self._heard += [self._request(raw) for raw in self.office.heard()]
         return [r for r in self._heard if operation in ("", r[2])]
+
+    def _request(self, raw: bytes) -> Mapping[Any, Any]:
+        """What it says; that it is a request is a check."""
+        try:
+            found: Any = payload_of(raw)
+        except (MalformedCose, cbor2.CBORDecodeError):
+            found = {}
+        parts = [found.get(key) for key in (2, 3, 7)] if isinstance(found, Mapping) else []
+        fits = [isinstance(part, kind) for part, kind in zip(parts, (str, bytes, Mapping), strict=False)] == [True] * 3
+        self.expect("a request can be read", fits, "operation, id and arguments", raw)
+        return cast(Mapping[Any, Any], found)
+
+    def told(self, operation: str) -> bytes:
+        """The record in the newest request of this operation; that there is one is a check."""
+        found = [r[7].get("record") for r in self.requests(operation)]
+        self.expect(f"{operation} with a record", bool(found) and isinstance(found[-1], bytes), "a record", found)
+        return cast(bytes, found[-1])
+
+    def signed(self, raw: bytes) -> tuple[SignedRecord, Sign]:
+        """A record that the software has signed; that it is one is a check."""
+        try:
+            return read_record(raw)
+        except MalformedMdoc as e:
+            self.expect("a signed record", False, "one", str(e))
+            raise AssertionError("unreachable") from None
+
+    def prescription(self, raw: bytes) -> Prescription:
+        """The same of a prescription."""
+        record, _ = self.signed(raw)
+        try:
+            return read_prescription(record)
+        except MalformedPrescription as e:
+            self.expect("a prescription", False, "one", str(e))
+            raise AssertionError("unreachable") from None
+
+    def kept(self, id: bytes, by: Place | None = None) -> Mapping[str, Any]:
+        """That prescription, as the data centre has it; that it has it is a check."""
+        code, body = self.centre(by or self.clinic, "rx-find", {"id": id})
+        found = body.get("prescriptions", [])
+        self.equal("the data centre has it", (code, len(found)), ("0", 1))
+        return cast(Mapping[str, Any], found[0])
 
     def centre(self, place: Place, operation: str, arguments: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         """A request of another institution's, and the answer."""
@@ -121,6 +199,8 @@ class OfficeTester(Tester):
         found: list[bytes] = []
         for request in self.requests("upload"):
             a = request[7]
+            fits = all(isinstance(a.get(name), kind) for name, kind in _OF_A_PART.items())
+            self.expect("a part of a file", fits, ", ".join(_OF_A_PART), a)
             parts = batches.setdefault(a["batch"] + a["digest"], {})
             parts[a["index"]] = a["part"]
             if len(parts) == a["total"]:
@@ -139,5 +219,13 @@ class OfficeTester(Tester):
             found += reading.records
         return found
 
+    def the_record(self) -> Record:
+        """The only record in them; that there is one, and no more, is a check."""
+        found = self.records()
+        self.equal("records uploaded", len(found), 1)
+        return found[0]
+
+
+_OF_A_PART = {"batch": bytes, "digest": bytes, "index": int, "total": int, "part": bytes}
 
 __all__ = ["OfficeTester", "OfficeUnderTest"]

@@ -112,5 +112,5 @@ def test_program_of_another_kind_makes_no_verdict_of_the_devices(tmp_path: Path,
 
 
 def test_program_is_no_device_of_a_kind_without_a_way_to_it() -> None:
-    with pytest.raises(UsageError, match="no clinic can be tried so"):
-        duts(["clinic=program:true"], means=Means())
+    with pytest.raises(UsageError, match="no sam can be tried so"):
+        duts(["sam=program:true"], means=Means())

@@ -108,7 +108,7 @@ def test_command_says_that_nothing_ran() -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "says"), [
-        ("phone=virtual", "one of"), ("wallet=http:x", "https"), ("clinic=pcsc:X", "there is virtual"), ("wallet", "KIND"),
+        ("phone=virtual", "one of"), ("wallet=http:x", "https"), ("clinic=pcsc:X", "no clinic can"), ("wallet", "KIND"),
         ("wallet=ble:", "--dut wallet=ble:: a phone over Bluetooth"),
     ]
 )

@@ -25,20 +25,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from bench.counter import Counter
 from bench.presenters.certificate import self_signed
 from bench.presenters.turns import Busy, Late, Turns
+from virtual_devices.clock import Clock
 from virtual_devices.cloud.cs60 import Cloud60
 from virtual_devices.codes import Space, lookup
 from virtual_devices.errors import LinkError
+from virtual_devices.flow import Flow
 from virtual_devices.reader import cs60, sdk
-from virtual_devices.reader.cshis import FUNCTIONS, perform
+from virtual_devices.reader.cshis import FUNCTIONS, ControlSoftware, perform
+from virtual_devices.reader.sdk import VirtualCardSdk
 
 LOG = logging.getLogger("vhc_bench.control_software")
 KIT_PORT, LOCAL_PORT, CLOUD_PORT = 3033, 5066, 5067
@@ -53,6 +56,23 @@ CALLS = "/bench/v1/call"
 """Where the calls of manual 3.3 are, which in the field are a library's: a path of the bench's own, each call by its name."""
 Answer = Mapping[str, Any]
 Work = Callable[[Any], Answer]
+
+
+class Counter(Protocol):
+    """One desk, and all that it speaks to (:class:`bench.counter.Counter`)."""
+
+    @property
+    def software(self) -> ControlSoftware: ...
+    @property
+    def kit(self) -> VirtualCardSdk: ...
+    @property
+    def component(self) -> cs60.LocalComponent: ...
+    @property
+    def cloud(self) -> Cloud60 | None: ...
+    @property
+    def clock(self) -> Clock: ...
+    def run(self, flow: Flow[Any]) -> Any: ...
+    def token(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +173,20 @@ def _json(status: int, answer: Answer) -> Response:
     return Response(json.dumps(answer, ensure_ascii=False).encode(), status, media_type="application/json")
 
 
-def faces(counter: Counter, turns: Turns, guard: Guard) -> dict[str, Face]:
-    """The three of them. Every path of the facts is there."""
+def faces(
+    counter: Counter, turns: Turns, guard: Guard, more: Mapping[str, Work] = MappingProxyType({}),
+) -> dict[str, Face]:
+    """The three of them. Every path of the facts is there. ``more``: further paths of the kit's face."""
     found = {name: Face(name, turns, guard) for name in ("kit", "local")}
     for path in sdk.endpoints():
         found["kit"].add("POST", f"/{path}", lambda body, path=path: counter.run(sdk.answer(counter.kit, path, body)))  # type: ignore[misc]
+    for path, further in more.items():
+        found["kit"].add("POST", path, further)
     for method, path in cs60.endpoints():
 
         def work(body: Any, method: str = method, path: str = path) -> Answer:
-            return counter.run(cs60.answer(counter.component, method, path, body))
+            answer: Answer = counter.run(cs60.answer(counter.component, method, path, body))
+            return answer
 
         found["local"].add(method, path, work, from_memory=method == "GET")
     for name in FUNCTIONS:
@@ -215,9 +240,9 @@ class ControlSoftwareServer:
 
     def __init__(
         self, counter: Counter, turns: Turns, host: str = "127.0.0.1", ports: Mapping[str, int] | None = None,
-        origins: Collection[str] = (),
+        origins: Collection[str] = (), more: Mapping[str, Work] = MappingProxyType({}),
     ) -> None:
-        served = faces(counter, turns, Guard(frozenset(origins)))
+        served = faces(counter, turns, Guard(frozenset(origins)), more)
         usual = {"kit": KIT_PORT, "local": LOCAL_PORT, "cloud": CLOUD_PORT}
         wanted = {name: (ports or {}).get(name, usual[name]) for name in served}
         self._turns = turns

@@ -163,7 +163,7 @@ def _read(line: bytes) -> Mapping[str, Any] | None:
     """The object on a line; None when there is none."""
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

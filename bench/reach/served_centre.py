@@ -31,7 +31,7 @@ from bench.datacentre.web.routes import messages
 from bench.datacentre.web.service import Service
 from bench.presenters.http import Server
 from bench.reach.heard import DESK, told
-from conformance.references.data_centre import ReferenceOfficer, populate
+from conformance.references.data_centre import Face, ReferenceOfficer, populate
 from conformance.references.desks import Line
 from conformance.town import maker, pharmacy
 from conformance.vectors.world import INSTITUTION, World
@@ -113,6 +113,11 @@ class ServedCentre:
         """Another institution's signed request, by a line of its own."""
         return self._app.centre.desk_message(message, self.clock.now_ns())
 
+    def consent(self, access_token: str, agreed: bool) -> bool:
+        """The holder answers a request from afar in the app. False when there is none."""
+        centre = self._app.centre
+        return centre.act(lambda: centre.software_60.answer_consent(access_token, agreed))
+
     def also_hands_out(self, record: object, chains: Sequence[Sequence[bytes]]) -> None:
         """It hands out this too, with these chains, first among the records of each prescription."""
         self.line.also = record, [list(chain) for chain in chains]
@@ -131,7 +136,8 @@ class _OnTheLine:
         self.centre = Centre(world.authority, MemoryBooks(), world.fresh("data centre", name), maker(world).root_der)
         self.centre.act(lambda: populate(self.centre, world))
         self.officer = ReferenceOfficer(self.centre, clock)
-        self.line = Line(world, DirectLink(_Desk(self.centre), clock, channel="network"), self.centre.issuer.data_centre)
+        desk = DirectLink(Face(self.centre.desk_message), clock, channel="network")
+        self.line = Line(world, desk, self.centre.issuer.data_centre)
         self._service = Service(self.centre, clock)
         self._service.gate = gate
         self._desk = _desk_only(self._service)
@@ -193,22 +199,6 @@ class _OnTheLine:
             case _:
                 return False
         return True
-
-
-class _Desk:
-    """The data centre as a device, for a desk of ours."""
-
-    def __init__(self, centre: Centre) -> None:
-        self._centre = centre
-
-    def power_on(self) -> bytes:
-        return b""
-
-    def power_off(self) -> None:
-        return
-
-    def handle(self, request: bytes, now_ns: int) -> bytes:
-        return self._centre.desk_message(request, now_ns)
 
 
 class _Answer:

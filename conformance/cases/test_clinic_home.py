@@ -40,7 +40,7 @@ def test_patient_is_recognised_at_home_without_a_line(clinic: ClinicTester) -> N
     other = clinic.act("at home", lambda: clinic.software.at_home(IDENTITY, "B123456789"))
     clinic.equal("another professional", other.code, "5152")
     done = clinic.done("visit", lambda: clinic.software.visit("card"))
-    clinic.equal("the visit is recorded, and waits", (done.identifier, clinic.software.shelves().queue), ("", 1))
+    clinic.equal("the visit is recorded, and waits", (done.identifier, clinic.shelves().queue), ("", 1))
 
 
 @case("P-HOM-02", nature=Nature.TIMER, zh="出訪資料逾時：不得再用", when="home_visits")

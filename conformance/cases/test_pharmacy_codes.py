@@ -63,7 +63,7 @@ def test_code_of_a_prescription_is_judged(pharmacy: PharmacyTester, name: str) -
     suite = _suite(pharmacy.world)
     vector = suite.vectors[f"{Kind.PRESCRIPTION_CODE.value}/{name}"]
     if Value.REVOKED in vector.values:
-        pharmacy.software.revoke([int(vector.values[Value.REVOKED], 16)])
+        pharmacy.revoke([int(vector.values[Value.REVOKED], 16)])
     if Value.AT in vector.values:
         at_ns = from_datetime(datetime.fromisoformat(vector.values[Value.AT].replace("Z", "+00:00")))
         pharmacy.software.later((at_ns - pharmacy.now_ns) / NS)

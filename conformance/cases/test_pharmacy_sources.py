@@ -53,7 +53,7 @@ def test_card_of_today_that_is_not_in_order_is_refused(
     """A card whose entries are none, that is not what it says, or that its holder does not open, gives no prescription."""
     spoilt, personal, code = value
     if "pin" in personal:
-        pharmacy.software.type("enter PIN", "")
+        pharmacy.type("enter PIN", "")
     given = {**_card(spoilt), **personal}
     pharmacy.equal("code", pharmacy.act("card", lambda: pharmacy.software.card(given)).code, code)
 
@@ -71,15 +71,15 @@ def test_prescription_is_taken_from_the_holders_phone(pharmacy: PharmacyTester) 
     pharmacy.expect("signed by nobody knows whom", other.code not in ("0", "") and not other.states, "a refusal", other)
     found = pharmacy.act("phone", lambda: pharmacy.software.phone([raw], pen.chains))
     pharmacy.equal("found", (found.code, [root for root, _ in found.states]), ("0", [document.id]))
-    pharmacy.software.policy(offline=True)
+    pharmacy.policy(offline=True)
     pharmacy.software.line_is([], down=True)
     pharmacy.done("dispense", lambda: pharmacy.software.dispense(document.id))
     pharmacy.equal("twice", pharmacy.act("dispense", lambda: pharmacy.software.dispense(document.id)).code, "D019")
-    pharmacy.equal("what waits", pharmacy.software.shelves().rx_waiting, 1)
+    pharmacy.equal("what waits", pharmacy.shelves().rx_waiting, 1)
     pharmacy.software.line_is([])
     pharmacy.software.later(61)
     pharmacy.done("upload", pharmacy.software.upload)
-    shelves = pharmacy.software.shelves()
+    shelves = pharmacy.shelves()
     pharmacy.equal("told", (shelves.rx_waiting, shelves.rx_done, shelves.rx_refused), (0, 1, 0))
     _, body = pharmacy.centre(pharmacy.clinic, "rx-find", {"id": document.id})
     pharmacy.equal("with the document, which the data centre had not heard of", [
@@ -114,9 +114,9 @@ def test_dispensing_under_a_revoked_certificate_is_none(pharmacy: PharmacyTester
     document, _ = pharmacy.prescribed()
     pharmacy.found(document)
     chain = pharmacy.pharmacy.professional.chain
-    pharmacy.software.revoke([load_der_x509_certificate(chain[0]).serial_number])
+    pharmacy.revoke([load_der_x509_certificate(chain[0]).serial_number])
     pharmacy.equal("code", pharmacy.act("dispense", lambda: pharmacy.software.dispense(document.id)).code, "1424")
     pharmacy.equal("told", pharmacy.requests("rx-dispense"), [])
-    pharmacy.equal("what waits", pharmacy.software.shelves().rx_waiting, 0)
-    pharmacy.software.revoke([])
+    pharmacy.equal("what waits", pharmacy.shelves().rx_waiting, 0)
+    pharmacy.revoke([])
     pharmacy.done("dispense", lambda: pharmacy.software.dispense(document.id))

@@ -6,21 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.chips import MadeUp
 from conformance.records import Pen
-from conformance.references.card import reference_card
-from conformance.references.desks import DeskWithChips, Slot
+from conformance.references.desks import Around, DeskWithChips, Slot
 from conformance.references.presented import Presented
-from conformance.scripted import Script
+from conformance.references.shown import status_lists, wards_card
 from conformance.town import HOLDER, Place, clinic
-from conformance.vectors import authorizations
-from conformance.vectors.lists import CARDS, GRANTS
-from conformance.vectors.lists import add as add_lists
-from conformance.vectors.suite import Suite as Vectors
 from conformance.vectors.world import CARD_NO, World
-from virtual_devices import vhc
-from virtual_devices.authorization import issue as issue_authorization
-from virtual_devices.authorization import make_proof
 from virtual_devices.clock import NS, roc_datetime13
 from virtual_devices.flow import Flow
 from virtual_devices.home_package import MalformedPackage
@@ -83,8 +74,8 @@ class Shelves:
 class InstitutionSoftware(DeskWithChips):
     """What a clinic's software and a pharmacy's have in common: the queue, the drawer of prescriptions, the professional."""
 
-    def __init__(self, world: World, place: Place, name: str) -> None:
-        super().__init__(world, place, name)
+    def __init__(self, world: World, place: Place, name: str, around: Around | None = None) -> None:
+        super().__init__(world, place, name, around=around)
         self.drawer = Drawer()
         self.doctor = Handle("hpc", True, False, b"")
         self.run(self._open())
@@ -142,13 +133,10 @@ class InstitutionSoftware(DeskWithChips):
 class ReferenceClinic(InstitutionSoftware):
     """All of it follows from ``name``; there is one ``channel``. The holder's card of today is in the slot."""
 
-    def __init__(self, world: World, channel: str, name: str) -> None:
-        super().__init__(world, clinic(world), name)
-        holder = HOLDER.holder
-        person = {"holder": holder}
-        self.slots["card"] = Slot(self._clock, None)
-        links = reference_card(world, "contact", name).insert(MadeUp(personal=person))
-        self.slots["card"].chip = links["card"]._link._device  # type: ignore[attr-defined]
+    def __init__(self, world: World, channel: str, name: str, around: Around | None = None) -> None:
+        super().__init__(world, clinic(world), name, around)
+        if around is None:
+            self.slots["card"] = Slot(self._clock, self.chips.patient({"holder": HOLDER.holder}))
         self.bag = HomeBag(self.place.institution, world.root, world.fresh("bag", name))
         self._pending: list[Pending] = []
 
@@ -177,7 +165,8 @@ class ReferenceClinic(InstitutionSoftware):
         for_whom = ""
         try:
             if how == "ward":
-                seen = self.run_presented(register_wallet(self.desk, Counter(), request), self._ward())
+                self._show_wards_card()
+                seen = self.run(register_wallet(self.desk, Counter(), request))
                 for_whom = seen.person.on_behalf
                 begun = begun_with_wallet(seen, without_line())
             else:
@@ -200,30 +189,17 @@ class ReferenceClinic(InstitutionSoftware):
             self.upload()
         return Done("0", "", begun.identifier, begun.sequence, begun.situation, for_whom)
 
-    def _ward(self) -> Script:
-        """The holder's card on the guardian's phone, under a parent's authorization."""
-        world = self.world
-        made = authorizations.parents(world)
-        lists = Vectors()
-        add_lists(lists, world)
-        self.desk.institution.lists = StatusLists(world.root, Work())
-        for name in (CARDS, GRANTS):
-            self.desk.institution.lists.take(lists.files[name], self.now_ns())
+    def take_lists(self, lists: Sequence[bytes]) -> None:
+        """Status lists of cards and authorizations, as they are now."""
+        self.desk.institution.lists = StatusLists(self.world.root, Work())
+        for raw in lists:
+            self.desk.institution.lists.take(raw, self.now_ns())
 
-        def say(card: Any, asked: Any, _: int) -> bytes:
-            proof = make_proof(lambda m: world.es256(world.guardian, m), card.transcript.encoded, made.cti).item()
-            shown = {"authorization": issue_authorization(made, world.centre), "proof": proof}
-            card.script.values = {vhc.RECORDS: {"generation": 0}, vhc.DELEGATION: shown}
-            answer: bytes = card.right(asked)
-            return answer
-
-        carried = world.credential(device=world.guardian, held_under=made.cti)
-        return Script(say=say, carries=carried, device=world.guardian)
-
-    def run_presented(self, flow: Flow[Any], script: Script) -> Any:
-        """A flow before a card that is presented over NFC."""
-        self.slots["wallet"] = Presented(self.world, self.name, script)  # type: ignore[assignment]
-        return self.run(flow)
+    def _show_wards_card(self) -> None:
+        """The holder's card on the guardian's phone is held to the reader."""
+        if self._around is None:
+            self.slots["wallet"] = Presented(self.world, self.name, wards_card(self.world))
+            self.take_lists(status_lists(self.world))
 
     def correct(self, *, identity: bool = False) -> Done:
         """The person at the desk mends the first record that was set aside."""

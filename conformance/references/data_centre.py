@@ -37,7 +37,7 @@ class ReferenceDataCentre:
     def meet(self) -> Mapping[str, Link]:
         """Links to what desks and what phones meet, by the roles ``cloud`` and ``issuer``."""
         faces = {"cloud": self.centre.desk_message, "issuer": self.centre.phone_message}
-        return {role: DirectLink(_Face(answer), self.clock, channel="network") for role, answer in faces.items()}
+        return {role: DirectLink(Face(answer), self.clock, channel="network") for role, answer in faces.items()}
 
     def now_ns(self) -> int:
         return self.clock.now_ns()
@@ -56,7 +56,9 @@ def populate(centre: Centre, world: World) -> None:
 
 
 @dataclass(frozen=True)
-class _Face:
+class Face:
+    """The data centre as a device, as those who ask it meet it."""
+
     answer: Callable[[bytes, int], bytes]
 
     def power_on(self) -> bytes:
@@ -189,4 +191,4 @@ class ReferenceOfficer:
         return self._centre.act(lambda: list(self._centre.desks.audit.tree.consistency(old, size)))
 
 
-__all__ = ["OFFICER", "ReferenceDataCentre", "ReferenceOfficer", "populate"]
+__all__ = ["OFFICER", "Face", "ReferenceDataCentre", "ReferenceOfficer", "populate"]

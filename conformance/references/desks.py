@@ -7,6 +7,8 @@ The data centre is the bench's own: it belongs to whoever tries the device, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cbor2
@@ -17,9 +19,9 @@ from conformance.references.hpc import PIN
 from conformance.town import Place
 from conformance.vectors.world import World
 from virtual_devices import cose
-from virtual_devices.clock import Clock, VirtualClock
+from virtual_devices.clock import Clock
 from virtual_devices.flow import Flow, PromptPeople, Session, run
-from virtual_devices.link import Attempt, Device, DirectLink, Outcome
+from virtual_devices.link import Attempt, Device, DirectLink, Link, Outcome
 from virtual_devices.pki import Identity, Role
 from virtual_devices.reader.desk import Desk, Institution, Policy
 from virtual_devices.reader.transmit import chip_status
@@ -150,27 +152,54 @@ def _odd(said: dict[int, Any], fate: str) -> object:
     raise ValueError(fate)
 
 
-class DeskWithChips:
-    """One desk of a place: its security module, its professional's card, the line. All of it follows from ``name``."""
+@dataclass(frozen=True)
+class Around:
+    """What stands round a desk that is in a process of its own, or round one that software of others is given: it is moved by
+    whoever has made it."""
 
-    def __init__(self, world: World, place: Place, name: str, policy: Policy = Policy(cloud_tries=2, hold_off_s=0)) -> None:
+    clock: Clock
+    slots: Mapping[str, Link]
+    line: Link
+
+
+class DeskWithChips:
+    """One desk of a place: its security module, its professional's card, the line. All of it follows from ``name``; what stands
+    round it is its own, or is given."""
+
+    device, channel, provenance, took_ns, ended = "virtual", "desk", DirectLink.provenance.value, 0, Outcome.REPLIED.value
+
+    def __init__(
+        self, world: World, place: Place, name: str, policy: Policy = Policy(cloud_tries=2, hold_off_s=0),
+        around: Around | None = None,
+    ) -> None:
         self.world, self.place, self.name = world, place, name
-        self.centre = ReferenceDataCentre(world, "network", name)
-        self._clock: VirtualClock = self.centre.clock
-        centre = self.centre.meet()["cloud"]
-        assert isinstance(centre, DirectLink)
-        self.line = Line(world, centre, self.centre.centre.issuer.data_centre)
         self.chips = DeskChips(world, place, name)
-        chips: dict[str, Device] = {"sam": self.chips.sam(), "hpc": self.chips.professional()}
-        self.slots: dict[str, Slot] = {role: Slot(self._clock, chip) for role, chip in chips.items()}
+        self._around = around
+        self._clock: Clock = self.centre.clock if around is None else around.clock
+        self.slots: dict[str, Any] = {} if around is None else dict(around.slots)
+        if around is None:
+            self.slots = {"sam": Slot(self._clock, self.chips.sam()), "hpc": Slot(self._clock, self.chips.professional())}
         self._outside: dict[str, Device | None] = {}
         self.answers = {"enter PIN": PIN}
         fresh = world.fresh("desk", name)
         self.desk = Desk(name, Institution(place.institution), world.root, self._clock, fresh, policy)
 
+    @cached_property
+    def centre(self) -> ReferenceDataCentre:
+        """Its own."""
+        return ReferenceDataCentre(self.world, "network", self.name)
+
+    @cached_property
+    def line(self) -> Line:
+        """To its own data centre."""
+        centre = self.centre.meet()["cloud"]
+        assert isinstance(centre, DirectLink)
+        return Line(self.world, centre, self.centre.centre.issuer.data_centre)
+
     def run(self, flow: Flow[Any]) -> Any:
         people = PromptPeople(self.answers)
-        return run(flow, Session({**self.slots, "cloud": self.line}, self._clock, people, status=chip_status))
+        line: Link = self.line if self._around is None else self._around.line
+        return run(flow, Session({**self.slots, "cloud": line}, self._clock, people, status=chip_status))
 
     # -- what a case does at the desk
 
@@ -215,4 +244,4 @@ def payload_of(request: bytes) -> Mapping[Any, Any]:
     return found
 
 
-__all__ = ["DeskWithChips", "Line", "Slot", "payload_of"]
+__all__ = ["Around", "DeskWithChips", "Line", "Slot", "payload_of"]

@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.chips import MadeUp
-from conformance.references.card import reference_card
 from conformance.references.clinic import Done, InstitutionSoftware
-from conformance.references.desks import Slot
+from conformance.references.desks import Around, Slot
 from conformance.references.presented import Presented
-from conformance.scripted import Script
+from conformance.references.shown import phone_with
 from conformance.town import HOLDER, pharmacy
 from conformance.vectors.world import CARD_NO, World
-from virtual_devices import vhc
 from virtual_devices.institution.told import Whom, dispensing
 from virtual_devices.institution.uploads import correct, enqueue
 from virtual_devices.pki import Role, hashed
@@ -43,8 +40,8 @@ class Found:
 class ReferencePharmacy(InstitutionSoftware):
     """All of it follows from ``name``; there is one ``channel``."""
 
-    def __init__(self, world: World, channel: str, name: str) -> None:
-        super().__init__(world, pharmacy(world), name)
+    def __init__(self, world: World, channel: str, name: str, around: Around | None = None) -> None:
+        super().__init__(world, pharmacy(world), name, around)
         self._offers: dict[bytes, Offer] = {}
         self._dispensed: list[Dispensed] = []
 
@@ -82,9 +79,8 @@ class ReferencePharmacy(InstitutionSoftware):
 
     def card(self, personal: Mapping[str, Any]) -> Found:
         """From a card of today in the slot, personalised so where it is not as usual. ``text``: how many entries it shows."""
-        self.slots["card"] = Slot(self._clock, None)
-        links = reference_card(self.world, "contact", self.name).insert(MadeUp(personal=personal))
-        self.slots["card"].chip = links["card"]._link._device  # type: ignore[attr-defined]
+        if self._around is None:
+            self.slots["card"] = Slot(self._clock, self.chips.patient(personal))
         try:
             shown = self.run(from_card(self.desk, self.drawer, self.doctor))
         except Ended as e:
@@ -93,9 +89,8 @@ class ReferencePharmacy(InstitutionSoftware):
 
     def phone(self, records: Sequence[bytes], chains: Sequence[Sequence[bytes]]) -> Found:
         """From the holder's phone, which shows these records and certificates of their signers."""
-        shown = {"generation": 0, "prescriptions": list(records), "certificates": {
-            hashed(chain[0]): list(chain) for chain in chains}}
-        self.slots["wallet"] = Presented(self.world, self.name, Script(values={vhc.RECORDS: shown}))  # type: ignore[assignment]
+        if self._around is None:
+            self.slots["wallet"] = Presented(self.world, self.name, phone_with(records, chains))
         try:
             return self._keep(self.run(from_wallet(self.desk, self.drawer, Counter(), self.doctor))[1])
         except Ended as e:
