@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +15,7 @@ import click
 
 from bench.conform_asked import Asked
 from bench.conform_report import Results, report_of, write
+from bench.conform_told import tell
 from bench.exits import ENVIRONMENT, INCONCLUSIVE, LAW_BROKEN, NOTHING_RAN, PASS, UNEXPECTED_PASS
 from bench.reach.program import CHANNEL
 from bench.tables import print_table
@@ -23,8 +23,8 @@ from conformance.case import Kind
 from conformance.expected import read as read_expected
 from conformance.limits import Timed
 from conformance.limits import schema as limits_schema
-from conformance.report import Report, schema, unexpected_passes, verdict_bytes
-from conformance.verdict import Verdict, roll_up
+from conformance.report import schema, unexpected_passes, verdict_bytes
+from conformance.verdict import Verdict
 from virtual_devices.errors import UsageError
 
 _EXITS = {
@@ -121,7 +121,10 @@ def command(
     expected = _expected(expected_file)
     results = _run(asked, max(processes, places), quiet=as_json, exchanges=out is not None)
     report = report_of(results, asked, expected)
-    _tell(report, as_json)
+    if as_json:
+        click.echo(verdict_bytes(report))
+    else:
+        tell(report)
     if out is not None:
         click.echo(write(report, out, key=key, language=lang, captures=results.captures), err=as_json)
     if asked.only and not report.judged:
@@ -162,35 +165,6 @@ def _run(asked: Asked, processes: int, *, quiet: bool, exchanges: bool) -> Resul
         if not results.exists():
             raise UsageError(f"the suite did not run: pytest ended with {run.returncode}")
         return Results.read(results)
-
-
-def _tell(report: Report, as_json: bool) -> None:
-    if as_json:
-        click.echo(verdict_bytes(report))
-        return
-    for one in report.verdicts:
-        if one.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE):
-            known = f"  (expected: {one.wanted})" if one.wanted else ""
-            click.echo(f"{one.verdict.value.upper()}  {one.case} over {one.channel} ({', '.join(one.clauses)}){known}")
-            click.echo(f"      {one.says}\n      {one.why}\n      again: {one.command}")
-    _tell_times(report)
-    rows = []
-    for device in report.devices:
-        for channel in device.channels:
-            place = (device.kind, device.device, channel)
-            counts = Counter(v.verdict for v in report.judged if (v.kind, v.device, v.channel) == place)
-            rows.append((*place, roll_up(counts).value, *(str(counts[v]) for v in Verdict)))
-    print_table(("kind", "device", "channel", "verdict", *(v.value for v in Verdict)), rows)
-
-
-def _tell_times(report: Report) -> None:
-    rows = []
-    for one in report.latency:
-        known = f"  (expected: {one.wanted})" if one.wanted else ""
-        rows.append((one.case, one.channel, one.verdict.value, f"{one.limit_ms:g} ms", f"{len(one.samples_ns)}", f"{one.slower}",
-                     str(one.more or ""), one.why + known))
-    if rows:
-        print_table(("limit", "channel", "verdict", "at most", "presented", "slower", "still needed", "why"), rows)
 
 
 def _nothing(asked: Asked) -> str:
