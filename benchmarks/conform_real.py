@@ -1,8 +1,8 @@
 """The conformance suite on our own devices behind real stacks, all in one go: pcscd, nfcpy, bleak.
 
-Cards of T=1 and T=0, SAM, professional's card and a phone in five readers of one PC/SC service, a phone before nfcpy, a phone
-behind its code and Bluetooth: each presented by a process of its own, and tried by ``vhc-bench conform`` as a vendor would, side
-by side.
+Cards of T=1 and T=0, SAM, professional's card and a phone in five readers of one PC/SC service, a phone before nfcpy, two phones
+behind their codes and Bluetooth, met by bleak and by bumble: each presented by a process of its own, and tried by ``vhc-bench
+conform`` as a vendor would, side by side.
 """
 
 from __future__ import annotations
@@ -48,15 +48,22 @@ def places(stack: ExitStack, folder: Path) -> list[str]:
     for (what, profile, use), reader, port in zip(IN_READERS, service.readers, service.ports, strict=False):
         present(stack, "vpcd", "--what", what, "--profile", profile, "--port", str(port), "--reader", reader)
         given.append(f"{what}=pcsc:{reader}{use}")
-    code = folder / "code.png"
+    codes = [folder / f"{name}.png" for name in ("bleak", "bumble")]
     present(stack, "nfc", "--path", FIELD, "--name", "nfc")
-    present(stack, "ble", "--transport", bluetooth.transport, "--engagement", "png", "--out", str(code), "--name", "ble")
+    for code in codes:
+        present(stack, "ble", "--transport", bluetooth.transport, "--engagement", "png", "--out", str(code), "--name", code.stem)
     deadline_s = time.monotonic() + READY_S
-    while len(discover()) < len(IN_READERS) + 2 or not code.exists():
+    while len(discover()) < len(IN_READERS) + 1 + len(codes) or not all(code.exists() for code in codes):
         if time.monotonic() > deadline_s:
             raise LinkError(f"after {READY_S:g} s there are only {', '.join(one.path.stem for one in discover())}")
         time.sleep(0.1)
-    return [*given, f"wallet=nfc:{FIELD}", f"wallet=qr:{code} + ble:"]
+    return [*given, f"wallet=nfc:{FIELD}", f"wallet=qr:{codes[0]} + ble:",
+            f"wallet=qr:{codes[1]} + ble:bumble:{bluetooth.transport}"]
+
+
+def way(device: str) -> str:
+    """By what it is reached: the medium that is opened first, or the bench's own Bluetooth host."""
+    return "qr and bumble" if ":bumble:" in device else device.partition(":")[0]
 
 
 def measure(only: Sequence[str] = ()) -> list[Figure]:
@@ -71,7 +78,7 @@ def measure(only: Sequence[str] = ()) -> list[Figure]:
         subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=LIMIT_S, check=False)
         took_s = time.monotonic() - began_s
         report = json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
-    counts = Counter((one["kind"], one["device"].partition(":")[0], one["channel"], one["verdict"]) for one in report["verdicts"])
+    counts = Counter((one["kind"], way(one["device"]), one["channel"], one["verdict"]) for one in report["verdicts"])
     figures = [Figure("all devices, side by side", took_s, "s", "the aim", took_s / AIM_S)]
     return figures + [Figure(f"{kind} by {way} over {channel}: {verdict}", float(number), "cases")
                       for (kind, way, channel, verdict), number in sorted(counts.items())]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 from uuid import UUID
 
 from conformance.case import Each, Nature
 from conformance.tester import Tester
 from virtual_devices.flow import Flow
-from virtual_devices.mdoc.ble_chunks import MAX_MESSAGE_BYTES, WANTED_MTU, Assembler, chunks, value_bytes
+from virtual_devices.link import Outcome
+from virtual_devices.mdoc.ble_chunks import MAX_MESSAGE_BYTES, WANTED_MTU, Assembler, MalformedChunk, chunks, value_bytes
 from virtual_devices.mdoc.ble_events import (
     Advertise,
     Connected,
@@ -57,10 +58,23 @@ class End(Protocol):
     def handle(self, event: Event) -> Iterable[Output]: ...
 
 
+class EndOnAir(End, Protocol):
+    """That of a device on a real medium: what it does is seen as it comes."""
+
+    def prepare(self, peer: Peer) -> None:
+        """All that the peer is to be, before it begins. Raises CannotShow for what no stack can be."""
+        ...
+
+    def more(self, *, quiet: bool) -> Iterable[Output]:
+        """What comes next; nothing where nothing comes in the time that an answer has, or (``quiet``) for a while."""
+        ...
+
+
 @dataclass
 class Peer:
     """The other end, of one connection. ``role``: the device's own. ``mtu``: what is agreed. ``found``: the characteristics that
-    it has, ``ident``: their Ident, where the peer is the server. ``hold``: what of the usual steps it leaves out."""
+    it has, ``ident``: their Ident, where the peer is the server. ``hold``: what of the usual steps it leaves out.
+    ``mtu_matters``: no other ``mtu`` will do."""
 
     tester: Tester
     end: End
@@ -75,17 +89,40 @@ class Peer:
     values: list[tuple[Name, bytes]] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
     left: bool = False
+    mtu_matters: bool = False
     _incoming: Assembler = field(default_factory=Assembler)
 
     def begin(self) -> None:
         """The device advertises or scans, is found, and the connection is made ready by both, up to its State 01 (a device that
         is the server hears it)."""
+        on_air = self._on_air
+        if on_air is not None:
+            on_air.prepare(self)
         self.take(self._asked(self.end.start))
         self.tell(Connected(), MtuAgreed(self.mtu)) if self.role is GattRole.SERVER else self.tell(Connected())
         if self.role is GattRole.SERVER and Subscribed not in self.hold:
             self.tell(Subscribed(Name.STATE), Subscribed(Name.SERVER_TO_CLIENT))
             if Write not in self.hold:
                 self.value(Name.STATE, STATE_START)
+        elif self.role is GattRole.CLIENT:
+            self.settle(lambda: STATE_START in self.state)
+
+    @property
+    def _on_air(self) -> EndOnAir | None:
+        return cast(EndOnAir, self.end) if hasattr(self.end, "more") else None
+
+    def settle(self, done: Callable[[], bool], *, quiet: bool = False) -> None:
+        """Until that is so, or the device has left, or its time is over; a virtual one has done at once what it does.
+        ``quiet``: for a while in which nothing should come."""
+        while self._on_air is not None and not (self.left or done()):
+            came = tuple(self._on_air.more(quiet=quiet))
+            if not came:
+                return
+            self.take(came)
+
+    def hush(self) -> None:
+        """A while in which the device can say what it should not."""
+        self.settle(lambda: False, quiet=True)
 
     def tell(self, *events: Event) -> None:
         for event in events:
@@ -131,12 +168,17 @@ class Peer:
     def _heard(self, name: Name, value: bytes) -> None:
         self.values.append((name, value))
         if name is not Name.STATE:
-            whole = self._incoming.feed(value, max(self.mtu, 23))
+            try:
+                whole = self._incoming.feed(value, max(self.mtu, 23))
+            except MalformedChunk as e:
+                self.tester.expect("the device's chunk is a right one", False, "one", f"{e.problem.value}: {len(value)} bytes")
+                raise AssertionError("unreachable") from None
             if whole is not None:
                 self.messages.append(whole.content)
 
-    def say(self, message: bytes, *, size: int = 0) -> bytes | None:
-        """A whole message, in full chunks or in such that bring ``size`` bytes; the device's answer, None when there is none."""
+    def say(self, message: bytes, *, size: int = 0, quiet: bool = False) -> bytes | None:
+        """A whole message, in full chunks or in such that bring ``size`` bytes; the device's answer, None when there is none.
+        ``quiet``: as there should be."""
         had = len(self.messages)
         if size:
             pieces = [message[at : at + size] for at in range(0, len(message), size)]
@@ -145,7 +187,15 @@ class Peer:
             cut = list(chunks(message, self.mtu))
         for value in cut:
             self.data(value)
+        self.settle(lambda: len(self.messages) > had, quiet=quiet)
         return self.messages[had] if len(self.messages) > had else None
+
+    @property
+    def late(self) -> Outcome | None:
+        """How a device on a real medium fell silent."""
+        if self._on_air is None:
+            return None
+        return Outcome.GONE if self.left else Outcome.TIMED_OUT
 
     @property
     def state(self) -> list[bytes]:
@@ -159,6 +209,7 @@ class Peer:
 
     def refused(self, *, told: bool) -> None:
         """The device has let go of a peer that broke a rule, and said State 02 where the peer could hear it."""
+        self.settle(lambda: self.left)
         self.tester.expect("the device disconnects", self.left, "disconnected", "connected")
         self.tester.equal("State 02 before it", STATE_END in self.state, told)
 
@@ -177,7 +228,10 @@ class AirChannel:
         yield from ()
         if self.peer.left:
             raise Ended("the device has disconnected", READ_WRITE_FAULT, "wallet")
-        return self.peer.say(message, size=self.size) or b""
+        said = self.peer.say(message, size=self.size)
+        if said is None and self.peer.late is not None:
+            raise Ended(self.peer.late.value, READ_WRITE_FAULT, "wallet", outcome=self.peer.late)
+        return said or b""
 
 
 # -- rules that a peer breaks
@@ -294,5 +348,6 @@ def expect_right_beginning(peer: Peer, service: UUID) -> None:
 
 
 __all__ = [
-    "AirChannel", "Breach", "End", "Peer", "breaches", "each_breach", "expect_full_chunks", "expect_right_beginning", "lacking",
+    "AirChannel", "Breach", "End", "EndOnAir", "Peer", "breaches", "each_breach", "expect_full_chunks", "expect_right_beginning",
+    "lacking",
 ]

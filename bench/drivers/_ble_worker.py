@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, cast
 
 import cbor2
 
+from bench.drivers._ble_values import Values, Wild
 from bench.drivers.ble import ANSWER, BUMBLE, DEADLINE, NOT_ENGAGED, OUTCOMES, SWITCHED_OFF, Op, adapter_of
 from bench.frames import Tape
-from bench.stacks.ble_end import End, Stack
+from bench.stacks.ble_end import End, Stack, StackTrouble
 from bench.stacks.ble_taped import Taped
 from bench.worker_loop import answer_in_loop
 from virtual_devices.errors import LinkError
@@ -21,7 +22,7 @@ from virtual_devices.link import Layer, Outcome
 from virtual_devices.mdoc import ble_options, engagement
 from virtual_devices.mdoc.ble import BleLink
 from virtual_devices.mdoc.ble_events import Ended, Phase
-from virtual_devices.mdoc.ble_gatt import BleUsageError, GattRole, Mode, Problem, Side
+from virtual_devices.mdoc.ble_gatt import BleUsageError, GattRole, Mode, Problem, Side, gatt_role
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.tagged import MalformedMdoc
 
@@ -50,6 +51,7 @@ class Phone:
         self._radio: Any = None
         self._last = NOT_ENGAGED
         self.tape = Tape(Layer.ATT)
+        self.values = Values(self._wild, self._part)
 
     # -- what is asked
 
@@ -74,6 +76,10 @@ class Phone:
         return await self._timed(deadline, self._receive())
 
     async def disconnect(self, _: bytes = b"") -> bytes:
+        await self.values.close()
+        return await self._part()
+
+    async def _part(self) -> bytes:
         end, self._end = self._end, None
         if end is not None:
             await end.close()
@@ -177,13 +183,20 @@ class Phone:
             return ServerStack(self._radio) if machine.role is GattRole.SERVER else ClientStack(self._radio)
         from bench.stacks.bleak_stack import BleakStack
 
-        adapter = adapter_of(spec)
-        wanted = "" if adapter else spec.casefold()
+        return BleakStack(_fitting(spec), adapter_of(spec))
 
-        def fits(address: str, name: str) -> bool:
-            return not wanted or address.casefold() == wanted or fnmatchcase(name.casefold(), wanted)
+    async def _wild(self, spec: str, mode: Mode) -> Wild:
+        """A stack for values one by one, in the role that a reader has in that mode."""
+        from bench.stacks.ble_wild import bleak_client, bumble_client, bumble_server
 
-        return BleakStack(fits, adapter)
+        try:
+            await self._wait_for_radio(spec)
+        except Ends as e:
+            raise StackTrouble(str(e)) from e
+        if not spec.startswith(BUMBLE):
+            return cast(Wild, bleak_client(_fitting(spec), adapter_of(spec)))
+        server = gatt_role(mode, Side.READER) is GattRole.SERVER
+        return cast(Wild, bumble_server(self._radio) if server else bumble_client(self._radio))
 
     async def _wait_for_radio(self, spec: str) -> tuple[bytes, int]:
         if spec.startswith(BUMBLE):
@@ -210,6 +223,16 @@ class Phone:
                 self._radio = await Radio.open(transport, "reader")
             except LinkError as e:
                 raise Ends(Outcome.GONE, str(e)) from e
+
+
+def _fitting(spec: str) -> Callable[[str, str], bool]:
+    """Whom a moniker means, by address and name."""
+    wanted = "" if adapter_of(spec) else spec.casefold()
+
+    def fits(address: str, name: str) -> bool:
+        return not wanted or address.casefold() == wanted or fnmatchcase(name.casefold(), wanted)
+
+    return fits
 
 
 def _deadline(asked: dict[str, Any]) -> float:
@@ -347,6 +370,7 @@ async def main() -> None:
         {
             Op.LIST: _list, Op.READY: phone.ready, Op.CONNECT: phone.connect, Op.EXCHANGE: phone.exchange, Op.SEND: phone.send,
             Op.RECEIVE: phone.receive, Op.DISCONNECT: phone.disconnect, Op.FRAMES: phone.frames,
+            Op.VALUES_BEGIN: phone.values.begin, Op.VALUES_DO: phone.values.do, Op.VALUES_NEWS: phone.values.news,
         },
         {Op.WATCH: _watch},
     )

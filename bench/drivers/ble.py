@@ -53,6 +53,9 @@ class Op(IntEnum):
     SEND = 5  # DEADLINE, message -> ANSWER
     RECEIVE = 6  # DEADLINE -> ANSWER and the peer's message
     DISCONNECT = 7  # nothing -> nothing
+    VALUES_BEGIN = 10  # of bench.drivers.ble_values: cbor -> bench.drivers.ble_values.told
+    VALUES_DO = 11
+    VALUES_NEWS = 12
     FRAMES = 9  # nothing -> what the last operation sent and met: bench.frames.Tape.told
     WATCH = 8  # nothing -> for ever, an answer for each change: cbor [kind, name, at_ns, detail]
 
@@ -166,6 +169,19 @@ class BleLink:
     @property
     def worker_pid(self) -> int | None:
         return self._worker.pid
+
+    @property
+    def own_radio(self) -> bool:
+        """The bench has the whole controller, and can be server or client."""
+        return self._spec.startswith(BUMBLE)
+
+    def asked(self, op: Op, limit_s: float, **more: Any) -> Any:
+        """One of the worker's operations on values, and what it tells; or how the worker was lost."""
+        began = time.perf_counter_ns()
+        reply = self._worker.call(op, self._cbor(limit_s, **more), limit_s + SLACK_S + self._worker.start_s)
+        if reply.ended is Ended.ANSWERED:
+            return cbor2.loads(reply.payload)
+        return self._lost(reply, began).outcome
 
     def connect(self, timeout_s: float) -> Attempt:
         """Connect again to the phone of the last engagement; before there was one, wait until the radio can be used."""

@@ -15,6 +15,8 @@ from dataclasses import replace
 
 from bench.clock import WallClock
 from bench.drivers import RealLink
+from bench.drivers.ble import BleLink
+from bench.drivers.ble_values import ValuesLink
 from bench.drivers.pcsc import PcscLink
 from bench.monikers import Kind as Medium
 from bench.monikers import Moniker
@@ -24,6 +26,7 @@ from bench.probe import open_device
 from bench.reach import Bounded, Means, RealWay
 from bench.reach.hand import Hand
 from bench.reach.holder import Asked, Led
+from bench.reach.radio import PhoneOnAir
 from bench.reader_link import DeviceLink
 from bench.sample_phone import phone_epoch_ns
 from conformance.kinds import Suite
@@ -31,6 +34,9 @@ from conformance.kinds.wallet import WalletTester
 from conformance.tester import CannotShow, Tester
 from conformance.vectors.world import World
 from virtual_devices.link import RESET, Attempt, Link, Outcome
+from virtual_devices.mdoc.ble_gatt import Mode
+from virtual_devices.mdoc.ble_options import parse
+from virtual_devices.mdoc.engagement import BLE, Engagement
 from virtual_devices.mdoc.session import MAX_MESSAGE_BYTES
 from virtual_devices.pki import Authority
 from virtual_devices.reader.presentation import Counter
@@ -120,21 +126,35 @@ class RealWallet:
         self._links, self._answer_s = links, answer_s
         self._code = Code()
         self._ways: dict[str, Link] = {}
+        self._on_air: PhoneOnAir | None = None
 
     def begin(self) -> None:
         """A case begins."""
+        self._on_air = None
         self.holder.begin()
         self._ways = {role: Bounded(self._code.watching(role, link), self._answer_s) for role, link in self._links.items()}
 
     def said(self, role: str) -> str:
         """What the driver said last of the link to that role."""
-        return self._links[role].last_error
+        on_air = self._on_air.said if self._on_air is not None and role == ROLE else ""
+        return on_air or self._links[role].last_error
 
     def meet(self) -> Mapping[str, Link]:
         return self._ways
 
+    def on_air(self, shown: Engagement, mode: Mode) -> PhoneOnAir:
+        """The end of the phone that this code is of, over Bluetooth value by value. Raises CannotShow."""
+        way, method = self._links[ROLE], shown.method(BLE)
+        service = None if method is None else parse(list(method)).service(mode)
+        if service is None or not isinstance(way, BleLink):
+            raise CannotShow(f"the phone's code does not offer {mode.value}")
+        self._on_air = PhoneOnAir(ValuesLink(way), mode, service, self._answer_s, self._code)
+        return self._on_air
+
     def part(self) -> None:
         """The reader lets the phone go, and the phone has noticed."""
+        if self._on_air is not None:
+            self._on_air.over()
         self._links[ROLE].disconnect()
         if isinstance(self.holder, Led):
             limit_s = time.monotonic() + LEFT_S

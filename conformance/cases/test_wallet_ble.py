@@ -110,7 +110,8 @@ def test_session_ends_as_the_reader_says(wallet: WalletTester, tried: tuple[Mode
     if how == "state":
         peer.value(Name.STATE, STATE_END)
     else:
-        peer.say(SessionData(status=SessionStatus.TERMINATION).to_bytes())
+        peer.say(SessionData(status=SessionStatus.TERMINATION).to_bytes(), quiet=True)
+    peer.hush()
     wallet.equal("values after the end", peer.values[had:], [])
     if peer.role is GattRole.CLIENT:
         wallet.expect("the client disconnects", peer.left, "disconnected", "connected")
@@ -124,7 +125,7 @@ def test_status_of_the_wallets_is_its_last_message(wallet: WalletTester, mode: M
     opened = wallet.over(peer, engaged)
     wallet.ended(wallet.send(opened, b"\xff", "noise"), SessionStatus.DECODING_ERROR)
     if not peer.left:
-        wallet.equal("answer after the end", peer.say(session.TERMINATION), None)
+        wallet.equal("answer after the end", peer.say(session.TERMINATION, quiet=True), None)
 
 
 def _in(mode: Mode) -> dict[str, Each]:
@@ -161,5 +162,6 @@ def test_reader_that_goes_on_after_its_end_is_let_go(wallet: WalletTester, tried
         peer.data(b"\0x")
     else:
         peer.value(Name.STATE, STATE_START)
+    peer.settle(lambda: peer.left)
     wallet.expect("the wallet disconnects", peer.left, "disconnected", "connected")
     wallet.equal("messages after it", peer.messages[had:], [])

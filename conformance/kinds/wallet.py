@@ -38,7 +38,7 @@ from virtual_devices.mdoc.tagged import MalformedMdoc, embed
 from virtual_devices.pki import Refused
 from virtual_devices.reader.desk import Desk, Institution
 from virtual_devices.reader.presentation import Counter, Medium, open_at
-from virtual_devices.reader.proximity import Engaged, ReaderSession, end, open_session
+from virtual_devices.reader.proximity import Engaged, ReaderSession, end, engage_qr, open_session
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet.consent import Use
 from virtual_devices.write_back import Receipt, WriteOutcome, read_receipt
@@ -174,17 +174,24 @@ class WalletTester(Tester):
         made_up: WalletMadeUp = acting
         return made_up
 
-    def radio(self, mode: Mode, use: Use | None = Use.REGISTRATION, *, mtu: int = WANTED_MTU) -> tuple[Peer, Engaged]:
-        """Over Bluetooth value by value: the other end, which has not begun, and what the code on the screen says. The case is
-        not applicable where the bench has no part in the values."""
-        if not hasattr(self.wallet, "radio"):
+    def radio(self, mode: Mode, use: Use | None = Use.REGISTRATION, *, mtu: int = 0) -> tuple[Peer, Engaged]:
+        """Over Bluetooth value by value: the other end, which has not begun, and what the code on the screen says. ``mtu``: where
+        the case is of one. The case is not applicable where the bench has no part in the values."""
+        if not hasattr(self.wallet, "radio") and not hasattr(self.wallet, "on_air"):
             self.not_applicable("the way to it carries whole messages: what is said value by value is its Bluetooth stack's")
         made_up: Any = self.wallet
+        self.part()
         if use is not None:
             self.holder.agree(use, EVERYTHING)
-        text, end = self.asked_of("meet a radio", lambda: made_up.radio(mode))
-        shown = engagement.read_qr(text)
-        return Peer(self, end, mode, gatt_role(mode, BleSide.MDOC), shown.key_bytes, mtu), Engaged(shown)
+        if hasattr(made_up, "on_air"):
+            self._links = self.wallet.meet()
+            shown = self.run(engage_qr()).engagement
+            end = made_up.on_air(shown, mode)
+        else:
+            text, end = self.asked_of("meet a radio", lambda: made_up.radio(mode))
+            shown = engagement.read_qr(text)
+        peer = Peer(self, end, mode, gatt_role(mode, BleSide.MDOC), shown.key_bytes, mtu or WANTED_MTU, mtu_matters=mtu > 0)
+        return peer, Engaged(shown)
 
     def over(self, peer: Peer, engaged: Engaged, *, size: int = 0) -> ReaderSession:
         """A session over that connection, which is ready. ``size``: bytes in each chunk of the reader's; 0: full ones."""
