@@ -89,6 +89,7 @@ def command(
       vhc-bench conform --dut wallet=nfc:usb              a phone held to an NFC reader
       vhc-bench conform --dut 'wallet=qr:camera + ble:'   a phone over Bluetooth, its code before a camera
       vhc-bench conform --dut reader=nfc:usb --pixit reader.pixit.toml      your reader: our card comes into its field
+      vhc-bench conform --dut reader=vpcd: --pixit reader.pixit.toml        reader software upon PC/SC: our card in its slot
       vhc-bench conform --dut data-centre=https://localhost:8443            a service, with client certificates
       vhc-bench conform --dut 'wallet=program:node w.cjs' a library, asked line by line (docs/reference/programs.md)
       vhc-bench conform --pics wallet.pics.toml           only what its maker declares

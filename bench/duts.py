@@ -36,7 +36,8 @@ WAYS: Mapping[Kind, tuple[tuple[str, str], ...]] = {
 }
 """Kind -> modules and classes of its ways; each is loaded when it is needed, for drivers are large."""
 _MEDIA = {
-    Kind.READER: (Medium.VIRTUAL, Medium.NFC, Medium.PROGRAM), Kind.DATA_CENTRE: (Medium.VIRTUAL, Medium.HTTP),
+    Kind.READER: (Medium.VIRTUAL, Medium.NFC, Medium.VPCD, Medium.QR, Medium.BLE, Medium.PROGRAM),
+    Kind.DATA_CENTRE: (Medium.VIRTUAL, Medium.HTTP),
     Kind.CLINIC: (Medium.VIRTUAL, Medium.PROGRAM), Kind.PHARMACY: (Medium.VIRTUAL, Medium.PROGRAM),
 }
 """By what kinds of device are met that have no role in a run; the others are virtual only."""
@@ -87,8 +88,8 @@ class Dut:
 
     def rules_out(self, case: Case) -> str:
         """Why the case is nothing for this device; empty when it is."""
-        if not self.suite.tries(case, self.channel):
-            over = sorted(case.channels or set(self.suite.channels) - self.suite.apart)
+        if not self.suite.tries(case, self.channel, real=self.real):
+            over = sorted(case.channels or set(self.suite.channels) - (frozenset() if self.real else self.suite.apart))
             return f"not over {self.channel}: {', '.join(over)} only"
         if self.real and case.destructive and not self.destructive:
             return "it would change a real device, or spend a try of its PIN or keys: --destructive allows it"

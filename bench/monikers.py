@@ -6,6 +6,7 @@
     nfc:usb, nfc:udp:HOST:PORT a phone or a card at an NFC device that no PC/SC service drives
     nfc:own                    of a run's wallet: each patient's own phone, presented and met over NFC on this computer
     ble:NAME-or-ADDRESS        a phone over Bluetooth Low Energy, whose code is scanned first: "qr:PATH + ble:NAME"
+    vpcd:HOST:PORT             of conform only: the slot of a virtual PC/SC reader, in which our card lies before a reader
     qr:PATH                    codes in a picture, or in a folder that a camera writes to
     https://HOST:PORT          a service over the network
     program:COMMAND            of conform only: a program that is asked line by line (bench.reach.program)
@@ -25,12 +26,13 @@ from virtual_devices.errors import UsageError
 
 
 class Kind(Enum):
-    """What a moniker begins with. Those with a driver are called as its module."""
+    """What a moniker begins with. Those with a driver are called as its module, ``vpcd`` as its presenter."""
 
     VIRTUAL = "virtual"
     AUTO = "auto"
     PCSC = "pcsc"
     NFC = "nfc"
+    VPCD = "vpcd"
     BLE = "ble"
     QR = "qr"
     HTTP = "http"
@@ -41,6 +43,7 @@ class Kind(Enum):
 _NEEDS: Mapping[Kind, str] = {
     Kind.PCSC: "pcsc:NAME (a reader's name, with * and ?)",
     Kind.NFC: "nfc:usb, nfc:tty:DEVICE, nfc:udp:HOST:PORT or nfc:own (patients' own phones)",
+    Kind.VPCD: "vpcd: or vpcd:HOST:PORT (the slot of a virtual PC/SC reader)",
     Kind.BLE: "ble:, ble:hci0, ble:NAME, ble:ADDRESS or ble:bumble:TRANSPORT",
     Kind.QR: "qr:PATH (a picture, or a folder of pictures)",
     Kind.PROGRAM: "program:COMMAND (a program, asked line by line)",
@@ -79,6 +82,8 @@ class Moniker:
 
 
 VIRTUAL = Moniker(Kind.VIRTUAL)
+FIRST_SLOT = ("127.0.0.1", 35963)
+"""Of the package vsmartcard-vpcd as it is installed."""
 
 
 def parse(text: str, allowed: Iterable[Kind] = tuple(Kind)) -> Moniker:
@@ -95,9 +100,22 @@ def parse(text: str, allowed: Iterable[Kind] = tuple(Kind)) -> Moniker:
         if colon:
             raise UsageError(f"{text!r}: {kind.value!r} stands alone; did you mean {kind.value!r}?")
         return Moniker(kind)
-    if not where and kind is not Kind.BLE:  # whoever shows the code is found by it
+    if not where and kind not in (Kind.BLE, Kind.VPCD):  # whoever shows the code is found by it; the driver's usual port
         raise UsageError(f"{text!r} names no device: {_NEEDS[kind]}; 'vhc-bench devices' lists what is there")
+    if kind is Kind.VPCD:
+        slot(where)
     return Moniker(kind, where)
+
+
+def slot(where: str) -> tuple[str, int]:
+    """Host and port of ``vpcd:``: where the driver of a virtual PC/SC reader listens; empty: the first slot. Raises UsageError"""
+    host, _, port = where.rpartition(":")
+    if not where:
+        return FIRST_SLOT
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"'vpcd:{where}' is no slot: vpcd:HOST:PORT, where the driver vsmartcard-vpcd listens, or vpcd: for its "
+                         f"first one, {FIRST_SLOT[0]}:{FIRST_SLOT[1]}")
+    return host, int(port)
 
 
 def for_role(role: str, text: str, given: str = "") -> tuple[Moniker, ...]:
@@ -137,4 +155,4 @@ def _listed(kinds: Iterable[Kind]) -> str:
     return f"{', '.join(first)} or {last}"
 
 
-__all__ = ["JOINED", "ROLES", "VIRTUAL", "Kind", "Moniker", "for_role", "parse"]
+__all__ = ["JOINED", "ROLES", "VIRTUAL", "Kind", "Moniker", "for_role", "parse", "slot"]

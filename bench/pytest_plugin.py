@@ -80,7 +80,7 @@ def _items(collector: pytest.Collector, function: Any) -> Iterator[pytest.Item]:
     for case in cases_of(function, function.__module__):
         if not only or case.id.startswith(only):
             for dut in devices.get(case.kind, ()):
-                if dut.channel in dut.suite.apart and dut.channel not in case.channels:
+                if not dut.real and dut.channel in dut.suite.apart and dut.channel not in case.channels:
                     continue
                 yield CaseItem.from_parent(collector, name=f"{case.id} over {_where(dut)}", case=case, dut=dut)
 

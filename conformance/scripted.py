@@ -1,7 +1,7 @@
 """A scripted card: what is presented to a reader under test. It is right in everything but what a case has it do otherwise.
 
-It is a phone's side of ISO/IEC 18013-5, of one session: an engagement (over NFC behind a tag, else as the text of a code), and
-session messages, whose plain requests it keeps and answers.
+It is a holder's side of ISO/IEC 18013-5, of one session: an engagement (over NFC behind a tag, by contact in the files of the
+second-generation card, else as the text of a code), and session messages, whose plain requests it keeps and answers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from conformance.references.reader import Wants
+from conformance.scripted_faces import CHIP_BYTES, Chip, Face, Phone, answer_to_reset
 from conformance.vectors.world import World
 from virtual_devices import vhc
 from virtual_devices.link import Outcome
@@ -21,7 +22,6 @@ from virtual_devices.mdoc import engagement, handover, request, session
 from virtual_devices.mdoc.ble_options import BleOptions
 from virtual_devices.mdoc.carriers import NfcCarrier
 from virtual_devices.mdoc.mso import IssuerSigned
-from virtual_devices.mdoc.nfc_applications import Applications
 from virtual_devices.mdoc.nfc_retrieval import Retrieval
 from virtual_devices.mdoc.request import DeviceRequest
 from virtual_devices.mdoc.response import DeviceResponse, DeviceSigned, Document, sign_device
@@ -29,7 +29,6 @@ from virtual_devices.mdoc.session import Cipher, SessionData, Side, Transcript
 from virtual_devices.mdoc.tagged import MalformedMdoc, unembed
 from virtual_devices.mdoc.type4 import Fixed, Type4Tag
 from virtual_devices.pki import hashed
-from virtual_devices.wallet.faces import NFC_ATR
 from virtual_devices.write_back import Batch, Receipt, WriteOutcome, read_batch
 
 Answer = tuple[Outcome, bytes | None]
@@ -102,17 +101,21 @@ class ScriptedCard:
         fresh = world.fresh("scripted", name)
         both = BleOptions(UUID(bytes=fresh(16), version=4), UUID(bytes=fresh(16), version=4))
         methods = script.methods or [both.method()]
-        over_nfc = channel == "nfc"
+        by_code = channel not in ("nfc", "contact")
         self.shown = engagement.make(
-            self.key.public_key(), None if over_nfc else methods, reader_auth_all=not script.version_1_0,
+            self.key.public_key(), methods if by_code else None, reader_auth_all=not script.version_1_0,
         )
+        self.atr = answer_to_reset(channel)
         self.hs: bytes | None = None
         self.asked_first: handover.NegotiatedHandover | None = None
-        if over_nfc:
-            carrier = NfcCarrier(*script.fields)
-            self.hs = script.hs or handover.make_select(self.shown.raw, [carrier])
+        self._face: Face | None = None
+        if not by_code:
+            command, response = script.fields
+            fields = (command, response) if channel == "nfc" else (min(CHIP_BYTES, command), min(CHIP_BYTES, response))
+            self.hs = script.hs or handover.make_select(self.shown.raw, [NfcCarrier(*fields)])
             self.asked_first = script.negotiated and script.negotiated(self.shown.raw)
-            self._applications = Applications(Type4Tag(self.asked_first or Fixed(self.hs)), Retrieval(self.hear, *script.fields))
+            face = Phone if channel == "nfc" else Chip
+            self._face = face(Type4Tag(self.asked_first or Fixed(self.hs)), Retrieval(self.hear, *fields))
 
     # -- what the reader wants of it
 
@@ -125,13 +128,9 @@ class ScriptedCard:
         if wants.role == "screen":
             return Outcome.REPLIED, self.script.text or self.shown.qr_text().encode()
         if wants.connect or not wants.message:
-            return Outcome.REPLIED, NFC_ATR if self.channel == "nfc" else b""
+            return Outcome.REPLIED, self.atr
         self.commands.append(wants.message)
-        if self.channel != "nfc":
-            return Outcome.REPLIED, self.hear(wants.message)
-        answer = self._applications.handle(wants.message)
-        assert answer is not None
-        return Outcome.REPLIED, answer
+        return Outcome.REPLIED, self.hear(wants.message) if self._face is None else self._face.handle(wants.message)
 
     @property
     def opened(self) -> InSession:

@@ -1,66 +1,113 @@
-"""A reader as device under test over a real channel: a process of its own reads our scripted card through nfcpy."""
+"""A reader as device under test over a real channel: a process of its own reads our scripted card, in a field and in a slot."""
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
-from bench.duts import Dut
-from bench.hands import Nobody
-from bench.reach import Means
+from bench.duts import Dut, duts
 from conformance.case import Kind, cases
 from conformance.kinds import suites
-from conformance.tester import Result, perform
+from conformance.tester import perform
+from conformance.vectors.world import World
 from conformance.verdict import Verdict
+from virtual_devices.errors import UsageError
 
-from .places import ROOT
+from .reader_desk import Desk, places, tried
+from .vendor_reader import Fault
 
-LIMIT_S = 30
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dut]:
-    log = tmp_path_factory.mktemp("vendor") / "log.jsonl"
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        path = f"udp:127.0.0.1:{free.getsockname()[1]}"
-    answers = {"log": str(log), "answer_s": LIMIT_S, "person_s": 4 * LIMIT_S}
-    means = Means(answers=answers, hands=Nobody("the reader reads by itself"))
-    vendor = subprocess.Popen([sys.executable, "-m", "tests.vendor_reader", path, str(log)], cwd=ROOT)
-    dut = Dut(suites()[Kind.READER], f"nfc:{path}", "nfc", means=means)
-    try:
-        yield dut
-    finally:
-        dut.way.close()
-        vendor.kill()
-        vendor.wait()
+SLOT = pytest.mark.needs("pcsc")
+READERS = [pytest.param(("field", "nfc"), id="nfc"), pytest.param(("slot", "nfc"), id="slot-nfc", marks=SLOT),
+           pytest.param(("slot", "contact"), id="slot-contact", marks=SLOT)]
+CASES = {
+    "nfc": ("reader.nfc.container-of-a-tag-is-judged[mapping-4", "reader.nfc.data-fields-are-the-smaller-of-both[odd",
+            "reader.nfc.negotiated-handover-is-answered"),
+    "contact": ("reader.contact.second-card-is-found-and-read-by-contact", "reader.contact.second-card-is-read-over-t0",
+                "reader.contact.parties-prove-themselves-in-order", "reader.contact.card-that-proves-nothing-is-named[not-a-card",
+                "reader.vectors.credential-is-judged[stranger"),
+}
+"""By channel; the last one by contact is tried over every channel."""
+TOLD = {"nfc": "reader.writing.batch-is-made-for-the-card-that-was-shown", "contact": "reader.contact.pin-is-typed-at-the-reader"}
+NOT_THERE = "reader.contact.party-that-is-not-there-is-named[card"
 
 
-def tried(dut: Dut, begin: str) -> Result:
-    (case,) = (case for case in cases() if case.kind is Kind.READER and case.id.startswith(begin))
-    return dut.done(perform(case, dut.tester, real=True))
+@pytest.fixture(params=READERS, scope="module")
+def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    medium, channel = request.param
+    with places(medium) as place, place.reading(channel, tmp_path_factory.mktemp("vendor")) as made:
+        yield made
 
 
-@pytest.mark.parametrize("begin", [
-    "reader.nfc.container-of-a-tag-is-judged[mapping-4", "reader.nfc.data-fields-are-the-smaller-of-both[odd",
-    "reader.nfc.negotiated-handover-is-answered",
-])
-def test_reader_reads_our_card_and_its_verdict_is_expected(reader: Dut, begin: str) -> None:
-    result = tried(reader, begin)
+def test_reader_reads_our_card_and_its_verdict_is_expected(desk: Desk) -> None:
+    for begin in CASES[desk.channel]:
+        result = tried(desk.dut(), begin)
+        assert (result.verdict, result.why) == (Verdict.PASS, ""), begin
+        assert {row.provenance for row in result.rows} == {"presented"}  # type: ignore[union-attr]
+
+
+def test_reader_does_what_somebody_has_it_do(desk: Desk) -> None:
+    result = tried(desk.dut(desk.teller), TOLD[desk.channel])
     assert (result.verdict, result.why) == (Verdict.PASS, "")
-    assert {row.provenance for row in result.rows} == {"presented"}  # type: ignore[union-attr]
+    desk.teller.task.unlink()
 
 
-def test_reader_is_not_tried_in_what_nobody_can_have_it_do(reader: Dut) -> None:
-    result = tried(reader, "reader.writing.batch-that-was-stored-before-is-done")
-    assert result.verdict is Verdict.NOT_APPLICABLE and "somebody has to have it" in result.why
+def test_reader_is_not_tried_in_what_nobody_can_have_it_do(desk: Desk) -> None:
+    for begin, why in ((TOLD[desk.channel], "somebody has to have it"), (NOT_THERE, "when there is no card")):
+        result = tried(desk.dut(), begin)
+        assert result.verdict is Verdict.NOT_APPLICABLE and why in result.why
+
+
+def test_silent_card_is_let_go_by_the_reader(desk: Desk) -> None:
+    """Over every medium it keeps the reader waiting until that has had enough."""
+    begin = "reader.structures.failure-of-the-medium-has-its-code[timed-out-request"
+    result = tried(desk.dut(), begin)
+    assert (result.verdict, result.why) == (Verdict.PASS, "")
+
+
+BROKEN = {
+    Fault.SILENT: (Verdict.INCONCLUSIVE, "did not look at the card"), Fault.ENDLESS: (Verdict.FAIL, "comes to an end"),
+    Fault.LEAVES: (Verdict.FAIL, "neither a command nor a line"), Fault.NOISE: (Verdict.ERROR, "is no verdict"),
+}
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_reader_that_breaks_in_one_case_is_judged_there_and_spoils_no_other(desk: Desk, fault: Fault) -> None:
+    if desk.moniker.startswith("vpcd") and desk.channel == "nfc":
+        return  # as by contact
+    begin = "reader.presentation.reader-ends-the-session"
+    hasty = {"answer_s": 2} if fault is Fault.LEAVES else {"person_s": 2} if fault is Fault.SILENT else {}
+    desk.fault(fault)
+    result = tried(desk.dut(**hasty), begin)
+    desk.fault(None)
+    verdict, why = BROKEN[fault]
+    assert result.verdict is verdict and why in result.why, (result.verdict, result.why)
+    after = tried(desk.dut(), begin)
+    assert (after.verdict, after.why) == (Verdict.PASS, "")
 
 
 def test_reader_whose_verdict_nobody_sees_is_told_with_the_remedy() -> None:
     dut = Dut(suites()[Kind.READER], "nfc:udp:127.0.0.1:1", "nfc")
     result = tried(dut, "reader.nfc.negotiated-handover-is-answered")
     assert result.verdict is Verdict.ERROR and 'give log = "FILE" in the PIXIT' in result.why
+
+
+def test_reader_in_whose_slot_our_card_lies_is_tried_as_phone_and_as_chip() -> None:
+    found = duts(["reader=vpcd:"])[Kind.READER]
+    assert sorted(dut.channel for dut in found) == ["contact", "nfc"]
+    assert found[0].way.place == found[1].way.place, "one worker tries both"
+
+
+@pytest.mark.parametrize("where", ["nowhere", "127.0.0.1:", ":35963", "127.0.0.1:0", "127.0.0.1:99999"])
+def test_slot_that_is_none_is_told(where: str) -> None:
+    with pytest.raises(UsageError, match="vpcd:HOST:PORT"):
+        duts([f"reader=vpcd:{where}"])
+
+
+def test_reference_reader_passes_by_contact_what_real_ones_are_tried_in() -> None:
+    """A third of it: in this process the suite tries by contact only what names it."""
+    suite, world = suites()[Kind.READER], World(1)
+    there = [case for case in cases() if case.kind is Kind.READER and suite.tries(case, "contact", real=True)]
+    for case in there[::3]:
+        result = perform(case, lambda tried: suite.tester(suite.reference(world, "contact", tried.id), world, tried.id))
+        assert result.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE), (case.id, result.why)

@@ -1,7 +1,12 @@
-"""A reader (讀卡機) as device under test: our scripted card is brought into its field over NFC, and what it says of it is read.
+"""A reader (讀卡機) as device under test: our scripted card is brought before it, and what it says of it is read.
 
-``nfc:PATH`` is where our card is, as ``vhc-bench present nfc --path PATH`` has it. The reader trusts the authority of ``--seed``.
-A person has it read the card, or it does so by itself; its verdict is a line of its log (PIXIT ``log``), JSON for each card:
+    nfc:PATH                     in its field: where our card is, as ``vhc-bench present nfc --path PATH`` has it
+    vpcd:HOST:PORT               in the slot of a virtual PC/SC reader, as ``vhc-bench present vpcd`` has it: a second-generation
+                                 card (contact), and a phone in a contactless reader (nfc)
+    qr:PATH + ble:TRANSPORT      a phone over Bluetooth, whose code is put there as a picture (bench.reach.reader_by_code)
+
+The reader trusts the authority of ``--seed``. A person has it read the card, or it does so by itself; its verdict is a line of
+its log (PIXIT ``log``), JSON for each card:
 
     {"code": "0", "text": "", "card_no": "000012345678", "for_whom": "", "marked": false, "receipt": false}
 
@@ -12,9 +17,8 @@ from __future__ import annotations
 
 import json
 import queue
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -23,11 +27,11 @@ from bench.clock import WallClock
 from bench.hands import Step
 from bench.monikers import Kind as Medium
 from bench.monikers import Moniker
-from bench.presenters.nfc import NfcPresenter
-from bench.presenters.nfc_radio import open_radio
 from bench.reach import Means, RealWay
+from bench.reach.card_places import Brought, InField, InSlot, Place
 from bench.sample_phone import phone_epoch_ns
 from conformance.kinds import Suite
+from conformance.kinds.reader import LONGEST_S, reader_lists
 from conformance.references.reader import Task, Told, Wants
 from conformance.tester import CannotShow, Tester
 from conformance.vectors.world import World
@@ -35,20 +39,20 @@ from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome
 from virtual_devices.pki import Authority
-from virtual_devices.randomness import ByteStream
-from virtual_devices.wallet.faces import NFC_ATR
 
-LOOK_S = 0.02
-GAP_S = 2.0
-"""So long nothing lies in the field between two cards, so that a reader that reads by itself notices."""
+LOOK_S = 0.005
+GAP_MS = 2000
+"""So long nothing lies before the reader between two cards, where the PIXIT does not say (``gap_ms``)."""
 ASKED = {
     Task.REGISTER: "register a visit (掛號)", Task.CONSULT: "read medical data, with a professional's card (看診)",
     Task.COLLECT: "read prescriptions, at a pharmacy (領藥)", Task.WRITE: "write the record of a visit (寫入就醫紀錄)",
 }
+_CARRIED = {(Medium.NFC,): ("nfc",), (Medium.VPCD,): ("nfc", "contact"), (Medium.QR, Medium.BLE): ("ble",)}
+"""Monikers -> channels."""
 
 
 class ReaderBefore(RealWay):
-    """A reader before whose field our card lies."""
+    """A reader before which our card is brought."""
 
     def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
         super().__init__(suite, found, channel, means)
@@ -56,8 +60,8 @@ class ReaderBefore(RealWay):
 
     @classmethod
     def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
-        in_field = [one.kind for one in found] == [Medium.NFC]
-        return tuple(c for c in suite.channels if in_field and c == "nfc")
+        over = _CARRIED.get(tuple(one.kind for one in found), ())
+        return tuple(c for c in suite.channels if c in over)
 
     def tester(self, name: str, *, anew: bool = False) -> Tester:
         del anew
@@ -66,8 +70,14 @@ class ReaderBefore(RealWay):
         now_ns = WallClock().now_ns()
         epoch_ns = phone_epoch_ns(now_ns)
         world = World(self.means.seed, now_ns, epoch_ns, trusted=Authority(self.means.seed, epoch_ns), once=f"{now_ns} {name}")
-        self._reader = self._reader or RealReader(self.found[0].where, self.means, self._log())
+        self._reader = self._reader or self._met(self._log())
+        self._reader.world = world
         return self.tested(self._reader, world, name)
+
+    def _met(self, log: Path) -> RealReader:
+        where, gap_s = self.found[0].where, self.means.gap_s(GAP_MS)
+        place = InField(where, gap_s) if self.found[0].kind is Medium.NFC else InSlot(where, gap_s)
+        return RealReader(place, self.channel, self.means, log)
 
     def _log(self) -> Path:
         said = self.means.answers.get("log")
@@ -85,18 +95,17 @@ class ReaderBefore(RealWay):
 
 
 class RealReader:
-    """The reader (:class:`conformance.kinds.reader.ReaderUnderTest`). ``path``: where our card is; ``log``: what it says."""
+    """The reader (:class:`conformance.kinds.reader.ReaderUnderTest`). ``log``: what it says."""
 
-    channel = "nfc"
+    tells_waits = False
 
-    def __init__(self, path: str, means: Means, log: Path) -> None:
-        self._path, self._means, self._log = path, means, log
+    def __init__(self, place: Place, channel: str, means: Means, log: Path) -> None:
+        self.channel = channel
+        self.world: World | None = None
+        self._place, self._means, self._log = place, means, log
         self._clock = WallClock()
-        self._card: _Card | None = None
-        self._presenter: NfcPresenter | None = None
-        self._thread: threading.Thread | None = None
+        self._card: Brought | None = None
         self._read_bytes = 0
-        self._left_s = time.monotonic() - GAP_S
 
     def now_ns(self) -> int:
         return self._clock.now_ns()
@@ -108,59 +117,102 @@ class RealReader:
 
     def take_lists(self, lists: Sequence[bytes]) -> None:
         """It has those of its own data centre."""
+        if self.world is None or list(lists) != reader_lists(self.world):
+            raise CannotShow("its status lists are its own data centre's affair, and nobody gives it others")
 
-    def show_challenge(self) -> NoReturn:
-        raise CannotShow("codes go to its camera, and this one is tried over NFC")
+    def show_challenge(self) -> str:
+        raise CannotShow("codes go to its camera, and this one is tried by its field or slot")
 
-    def scan(self, text: str, scope: frozenset[Scope], purpose: Purpose) -> NoReturn:
-        raise CannotShow("codes go to its camera, and this one is tried over NFC")
+    def scan(self, text: str, scope: frozenset[Scope], purpose: Purpose) -> Told:
+        raise CannotShow("codes go to its camera, and this one is tried by its field or slot")
 
     # -- a card before it
 
-    def begin(self, task: Task) -> Wants | Told:
-        """The card comes into the field, and the person has the reader read it: its first command. Raises CannotShow when that
-        does not come in time."""
+    def begin(self, task: Task, power: Callable[[], bytes] | None) -> Wants | Told:
+        """The card comes, and the person has the reader read it: its first command. Raises CannotShow when that does not come in
+        time."""
         self.away()
-        hands = self._means.hands
-        if hands.why_none and task is not Task.REGISTER:
-            raise CannotShow(f"somebody has to have it {task.value}: {hands.why_none}")
-        card = self._into_field()
-        limit_s = self._means.person_s
-        if not hands.why_none and not hands.ask(Step.READ, limit_s, lambda: card.asked, about=f"to {ASKED[task]}"):
-            raise CannotShow(f"nobody had the reader {task.value} within {limit_s:g} s", open=True)
-        until_s = time.monotonic() + limit_s
-        while not card.asked:
-            if time.monotonic() > until_s:
-                raise CannotShow(f"the reader did not look at the card within {limit_s:g} s", open=True)
-            time.sleep(LOOK_S)
-        self._read_bytes = self._log.stat().st_size if self._log.exists() else 0
-        return self._next()
+        self._can(task)
+        if power is None:
+            return self._nothing_there(task)
+        card = self._card = Brought(power)
+        self._place.bring(card)
+        self._read(task, lambda: card.asked)
+        self._read_bytes = self._written()
+        return self._next(self._means.answer_s)
 
     def answer(self, outcome: Outcome, reply: bytes | None) -> Wants | Told:
         """The answer to it, and its next command or its verdict. Raises TimeoutError when neither comes in time."""
         assert self._card is not None
-        self._card.answers.put(reply if outcome is Outcome.REPLIED else None)
-        if outcome is Outcome.GONE:
-            self._out_of_field()
-        return self._next()
+        limit_s = self._means.answer_s
+        match outcome:
+            case Outcome.REPLIED:
+                self._card.answers.put(reply)
+            case Outcome.GONE:
+                self._place.away()
+            case Outcome.TIMED_OUT:
+                limit_s += LONGEST_S  # it may wait so long, and then it has to say so
+                if not self._place.hangs:
+                    self._card.answers.put(None)
+            case _:
+                raise CannotShow(f"the bench's own end of this medium makes no exchange {outcome.value.replace('_', ' ')}")
+        return self._next(limit_s)
 
-    def _next(self) -> Wants | Told:
-        assert self._card is not None
-        answer_s = self._means.answer_s
-        until_s = time.monotonic() + answer_s
+    def _can(self, task: Task) -> None:
+        hands = self._means.hands
+        if hands.why_none and task is not Task.REGISTER:
+            raise CannotShow(f"somebody has to have it {task.value}: {hands.why_none}")
+
+    def _nothing_there(self, task: Task) -> Told:
+        if why := self._means.hands.why_none:
+            raise CannotShow(f"somebody has to have it read when there is no card: {why}")
+        self._read_bytes = self._written()
+        self._read(task, lambda: self._written() > self._read_bytes, "; there is no card")
+        told = self._next(self._means.answer_s)
+        assert isinstance(told, Told)
+        return told
+
+    def _read(self, task: Task, seen: Callable[[], bool], more: str = "") -> None:
+        """A person has it read, or it does so by itself."""
+        hands, limit_s = self._means.hands, self._means.person_s
+        if not hands.why_none and not hands.ask(Step.READ, limit_s, seen, about=f"to {ASKED[task]}{more}"):
+            raise CannotShow(f"nobody had the reader {task.value} within {limit_s:g} s", open=True)
+        until_s = time.monotonic() + limit_s
+        while not seen():
+            self._check()
+            if time.monotonic() > until_s:
+                raise CannotShow(f"the reader did not look at the card within {limit_s:g} s", open=True)
+            time.sleep(LOOK_S)
+
+    def _check(self) -> None:
+        """Raises LinkError when the card's own end of the medium has failed."""
+        if self._card is not None and self._card.trouble is not None:
+            raise LinkError(f"the card's end of the medium: {self._card.trouble}") from self._card.trouble
+
+    def _next(self, limit_s: float) -> Wants | Told:
+        until_s = time.monotonic() + limit_s
         while time.monotonic() < until_s:
-            with suppress(queue.Empty):
-                command = self._card.commands.get(timeout=LOOK_S)
-                return Wants("wallet", command, "command", answer_s)
+            self._check()
+            if self._card is not None:
+                with suppress(queue.Empty):
+                    command, after_ns = self._card.commands.get(timeout=LOOK_S)
+                    return Wants("wallet", command, "command", self._means.answer_s, after_ns=after_ns)
+            else:
+                time.sleep(LOOK_S)
             if (told := self._verdict()) is not None:
                 self.away()
                 return told
-        raise TimeoutError(f"neither a command nor a line in {self._log} within {answer_s:g} s")
+        raise TimeoutError(f"neither a command nor a line in {self._log} within {limit_s:g} s")
+
+    def _written(self) -> int:
+        """Bytes of its log."""
+        return self._log.stat().st_size if self._log.exists() else 0
 
     def _verdict(self) -> Told | None:
         """The line that has come into its log, when it is whole. Raises LinkError for one that is none."""
-        if not self._log.exists() or self._log.stat().st_size <= self._read_bytes:
+        if self._written() <= self._read_bytes:
             return None
+        after_ns = 0 if self._card is None else max(0, time.perf_counter_ns() - self._card.answered_ns)
         with self._log.open("rb") as file:
             file.seek(self._read_bytes)
             line, newline, _ = file.read().partition(b"\n")
@@ -171,64 +223,16 @@ class RealReader:
             said = json.loads(line)
             return Told(
                 str(said["code"]), str(said.get("text", "")), str(said.get("card_no", "")), str(said.get("for_whom", "")),
-                bool(said.get("marked", False)), bool(said.get("receipt", False)),
+                bool(said.get("marked", False)), bool(said.get("receipt", False)), after_ns,
             )
         except (ValueError, LookupError, TypeError, AttributeError):
             right = '{"code": "0"}, one line of JSON for each card'
             raise LinkError(f"{self._log}: {line[:80]!r} is no verdict: {right}") from None
 
-    # -- the field
-
-    def _into_field(self) -> _Card:
-        time.sleep(max(0.0, self._left_s + GAP_S - time.monotonic()))
-        self._card = card = _Card(self._means.answer_s)
-        self._presenter = presenter = NfcPresenter(lambda: card, open_radio(self._path), ByteStream("UIDs", time.time_ns()))
-        self._thread = threading.Thread(target=presenter.run, daemon=True)
-        self._thread.start()
-        return card
-
-    def _out_of_field(self) -> None:
-        if self._presenter is not None and self._thread is not None:
-            self._presenter.stop()
-            self._thread.join()
-            self._left_s = time.monotonic()
-        self._presenter = self._thread = None
-
     def away(self) -> None:
         """The card is taken away."""
-        if self._card is not None:
-            self._card.answers.put(None)
-        self._out_of_field()
+        self._place.away()
         self._card = None
-
-
-class _Card:
-    """What lies in the field: its answers come from the case (:class:`virtual_devices.link.Device`)."""
-
-    atr = NFC_ATR
-
-    def __init__(self, answer_s: float) -> None:
-        self.commands: queue.Queue[bytes] = queue.Queue()
-        self.answers: queue.Queue[bytes | None] = queue.Queue()
-        self._answer_s = answer_s
-
-    @property
-    def asked(self) -> bool:
-        return not self.commands.empty()
-
-    def power_on(self) -> bytes:
-        return NFC_ATR
-
-    def handle(self, request: bytes, now_ns: int) -> bytes:
-        """Silence where the case has none."""
-        del now_ns
-        self.commands.put(request)
-        with suppress(queue.Empty):
-            return self.answers.get(timeout=self._answer_s) or b""
-        return b""
-
-    def power_off(self) -> None:
-        return
 
 
 __all__ = ["RealReader", "ReaderBefore"]

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.reach.program import CHANNEL, Program, ProgramWay, Said, bytes_of
 from bench.reach.virtual import world_of
-from conformance.references.reader import Task, Told, Wants
+from conformance.references.reader import Power, Task, Told, Wants
 from conformance.tester import CannotShow, Tester
 from conformance.vectors.world import Reader, World
 from virtual_devices.authorization import Purpose, Scope
@@ -65,7 +65,8 @@ class ProgramReader:
         if said.outcome is not Outcome.REPLIED:
             raise TimeoutError(said.why)
 
-    def begin(self, task: Task) -> Wants | Told:
+    def begin(self, task: Task, power: Power | None) -> Wants | Told:
+        del power  # it is a phone whose code has been read
         return self._next("begin", task=task.name.lower())
 
     def answer(self, outcome: Outcome, reply: bytes | None) -> Wants | Told:

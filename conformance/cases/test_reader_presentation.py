@@ -428,7 +428,7 @@ def _fates() -> Mapping[str, Each]:
 
             def fate(wants: Wants) -> Answer | None:
                 nonlocal count
-                if wants.role != "wallet":
+                if wants.role == "screen":
                     return None
                 count += 1
                 return (outcome, reply) if count == number else None

@@ -430,9 +430,9 @@ def test_failure_of_the_medium_has_its_code(reader: ReaderTester, value: tuple[O
     outcome, where, code = value
 
     def fate(wants: Wants) -> Answer | None:
-        if wants.role != "wallet" or not wants.message:
+        if wants.role == "screen" or not wants.message:
             return None
-        if reader.channel == "nfc":
+        if reader.channel != "ble":
             ins = Command.parse(wants.message).ins
             struck = ins == (type4.READ_BINARY if where == "engagement" else 0xC3)
         else:  # a code is engaged by connecting

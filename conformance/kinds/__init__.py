@@ -25,7 +25,8 @@ class Suite:
     ``channels``: over which a virtual one can be. ``reference(world, channel, name)``: a virtual one, new; all of it follows from
     its name. ``tester(device, world, name)``: what a case gets. ``modules``: what the reference device is made of, as far as a
     peer can reach it; there the self-check looks for refusals. ``timing``: how long its presentations take; None: nobody asks.
-    ``apart``: channels over which only cases run that name them, for what is otherwise the same was tried over the others.
+    ``apart``: channels over which of a virtual one only cases run that name them, for what is otherwise the same was tried over
+    the others.
     """
 
     kind: Kind
@@ -36,9 +37,9 @@ class Suite:
     timing: Timing | None = None
     apart: frozenset[str] = frozenset()
 
-    def tries(self, case: Case, channel: str) -> bool:
-        """Whether the case makes sense over that channel."""
-        return channel in case.channels or (not case.channels and channel not in self.apart)
+    def tries(self, case: Case, channel: str, *, real: bool = False) -> bool:
+        """Whether the case makes sense over that channel. ``real``: of a device that may have no other."""
+        return channel in case.channels or (not case.channels and (real or channel not in self.apart))
 
 
 @cache

@@ -14,7 +14,7 @@ from uuid import UUID
 from conformance.air import Peer
 from conformance.case import Kind
 from conformance.kinds import Suite
-from conformance.references.reader import ReferenceReader, Task, Told, Wants
+from conformance.references.reader import Power, ReferenceReader, Task, Told, Wants
 from conformance.scripted import InSession, Script, ScriptedCard
 from conformance.tester import Tester
 from conformance.vectors.lists import CARDS, GRANTS
@@ -52,7 +52,10 @@ class ReaderUnderTest(Protocol):
         """Status lists, as its data centre hands them out."""
         ...
 
-    def begin(self, task: Task) -> Wants | Told: ...
+    def begin(self, task: Task, power: Power | None) -> Wants | Told:
+        """The first thing that it wants of the card that is brought. ``power``: gives that card power, where the medium does so
+        before anybody asks; None: there is no card."""
+        ...
 
     def answer(self, outcome: Outcome, reply: bytes | None) -> Wants | Told: ...
 
@@ -92,7 +95,7 @@ class ReaderTester(Tester):
         is a check."""
         link = None if chip is None else DirectLink(chip, VirtualClock(self.reader.now_ns()))
         commands: list[bytes] = []
-        said = self._asked("a card", lambda: self.reader.begin(task))
+        said = self._asked("a card", lambda: self.reader.begin(task, None if chip is None else chip.power_on))
         for _ in range(MOST_STEPS):
             if isinstance(said, Told):
                 return said, commands
@@ -160,7 +163,7 @@ class ReaderTester(Tester):
     def present(self, task: Task = Task.REGISTER, script: Script | None = None) -> tuple[Told, ScriptedCard]:
         """One presentation to its end. That it comes to one is a check."""
         card = self.scripted(script)
-        said = self._asked("a card", lambda: self.reader.begin(task))
+        said = self._asked("a card", lambda: self.reader.begin(task, lambda: card.atr))
         for _ in range(MOST_STEPS):
             if isinstance(said, Told):
                 if not hasattr(self.reader, "radio"):  # of one in this process it is known which command comes next

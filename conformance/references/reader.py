@@ -6,8 +6,8 @@ what its own chips and its data centre are for happens inside.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -54,6 +54,8 @@ PRESENTED = frozenset({"wallet", "screen", "card"})
 HOLDER_PIN = "135790"
 """What the holder of a card in the slot types."""
 BATCH_ID = b"conformance 0001"
+Power = Callable[[], bytes]
+"""Gives a card power, or resets it: the answer to reset."""
 
 
 class Task(Enum):
@@ -68,19 +70,20 @@ class Task(Enum):
 @dataclass(frozen=True, slots=True)
 class Wants:
     """The next thing that the reader wants of the card: a message (empty: it begins anew), or to connect to what was engaged.
-    ``timeout_s``: how long it waits."""
+    ``timeout_s``: how long it waits; ``after_ns``: how long it took to want it, since what came before was there."""
 
     role: str
     message: bytes
     step: str
     timeout_s: float
     connect: bool = False
+    after_ns: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """How it ended, as the reader tells the person at it. ``code``: the field's, ``0`` when it is done; ``for_whom``: who
-    presented the card for whom; ``marked``: it is left to reconciliation."""
+    presented the card for whom; ``marked``: it is left to reconciliation; ``after_ns``: as of :class:`Wants`."""
 
     code: str
     text: str = ""
@@ -88,6 +91,7 @@ class Told:
     for_whom: str = ""
     marked: bool = False
     receipt: bool = False
+    after_ns: int = field(default=0, compare=False)
 
 
 class ReferenceReader:
@@ -159,8 +163,9 @@ class ReferenceReader:
         """Its own ``sam`` or ``hpc`` is not in its slot, before it is switched on."""
         self._out.add(role)
 
-    def begin(self, task: Task) -> Wants | Told:
-        """The first thing that it wants of the card."""
+    def begin(self, task: Task, power: Power | None = None) -> Wants | Told:
+        """The first thing that it wants of the card, which it gives power by an empty message."""
+        del power
         try:
             desk = self._switched_on()
         except Ended as e:
@@ -323,4 +328,4 @@ def _told(person: Seen) -> Told:
     return Told("0", "", person.card_no, person.on_behalf, person.status is Status.UNKNOWN)
 
 
-__all__ = ["PRESENTED", "ReferenceReader", "Task", "Told", "Wants"]
+__all__ = ["PRESENTED", "Power", "ReferenceReader", "Task", "Told", "Wants"]

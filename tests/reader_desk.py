@@ -1,0 +1,114 @@
+"""A vendor's reader before our card, on a real medium: a process of its own (:mod:`tests.vendor_reader`).
+
+    with places("slot") as place, place.reading("contact", folder) as desk:
+        dut = desk.dut()                what conform tries
+        desk.fault(Fault.ENDLESS)       from its next card on
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.duts import Dut
+from bench.hands import Hands, Nobody, Step, unseen
+from bench.reach import Means
+from bench.reach.reader import ASKED
+from bench.stacks.pcscd import PrivatePcscd
+from conformance.case import Kind, cases
+from conformance.kinds import suites
+from conformance.tester import Result, perform
+
+from .places import ROOT
+from .vendor_reader import Fault
+
+LIMIT_S = 30
+GAP_MS = 600
+BY_ITSELF = Nobody("the reader reads by itself")
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Somebody at the reader, who has it do what the step is about."""
+
+    task: Path
+    why_none: str = ""
+
+    def ask(self, step: Step, limit_s: float, seen: Callable[[], bool] = unseen, *, about: str = "") -> bool:
+        assert step is Step.READ
+        self.task.write_text(next(task.name for task, words in ASKED.items() if words in about))
+        return True
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A reader. ``moniker``: where our card comes before it; ``folder``: its log, and what it is to do."""
+
+    moniker: str
+    channel: str
+    folder: Path
+
+    def dut(self, hands: Hands = BY_ITSELF, **answers: int) -> Dut:
+        """``answers``: of the PIXIT."""
+        said = {"log": str(self.folder / "log.jsonl"), "answer_s": LIMIT_S, "person_s": LIMIT_S, "gap_ms": GAP_MS, **answers}
+        return Dut(suites()[Kind.READER], self.moniker, self.channel, means=Means(answers=said, hands=hands))
+
+    @property
+    def teller(self) -> Teller:
+        return Teller(self.folder / "task")
+
+    def fault(self, fault: Fault | None) -> None:
+        if fault is None:
+            (self.folder / "fault").unlink(missing_ok=True)
+        else:
+            (self.folder / "fault").write_text(fault.value)
+
+
+@dataclass(frozen=True)
+class Place:
+    """``ours``: where our card lies; ``theirs``: where the reader looks for it, in this environment."""
+
+    ours: str
+    theirs: str
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def reading(self, channel: str, folder: Path) -> Iterator[Desk]:
+        command = [sys.executable, "-m", "tests.vendor_reader", channel, self.theirs, str(folder / "log.jsonl")]
+        vendor = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **self.env})
+        try:
+            yield Desk(self.ours, channel, folder)
+        finally:
+            vendor.kill()
+            vendor.wait()
+
+
+@contextmanager
+def places(medium: str) -> Iterator[Place]:
+    """``field``: NFC at a UDP address; ``slot``: a real pcscd."""
+    if medium == "field":
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", 0))
+            path = f"nfc:udp:127.0.0.1:{free.getsockname()[1]}"
+        yield Place(path, path)
+        return
+    with PrivatePcscd(2) as service:
+        yield Place(f"vpcd:127.0.0.1:{service.ports[0]}", f"pcsc:{service.readers[0]}", service.env)
+
+
+def tried(dut: Dut, begin: str) -> Result:
+    """The one case whose id begins so, as the suite does it."""
+    (case,) = (case for case in cases() if case.kind is Kind.READER and case.id.startswith(begin))
+    try:
+        return dut.done(perform(case, dut.tester, real=True))
+    finally:
+        dut.way.close()
+
+
+__all__ = ["BY_ITSELF", "LIMIT_S", "Desk", "Place", "Teller", "places", "tried"]
