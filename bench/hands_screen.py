@@ -10,7 +10,6 @@ from enum import Enum
 from functools import cache
 from textwrap import wrap
 
-import numpy as np
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 BLOCKS = " ▀▄█"
@@ -98,6 +97,8 @@ def _headline(text: str, columns: int, lines: int) -> list[str]:
 @cache
 def large(text: str, px: int) -> list[str]:
     """A text drawn ``px`` points high in block characters, half as many lines."""
+    import numpy as np  # here: a bench without hands draws nothing, and starts sooner
+
     from reports.fonts import bitmap
 
     points = bitmap(text, px) > INK

@@ -24,6 +24,7 @@ from conformance.vectors import (
     writing,
 )
 from conformance.vectors.model import Kind, Manifest, Vector
+from conformance.vectors.pictures import png
 from conformance.vectors.suite import Suite, both, moment
 from conformance.vectors.world import NOW_NS, Reader, World
 
@@ -52,7 +53,7 @@ def build(seed: int) -> dict[str, bytes]:
 
 
 def make(seed: int) -> Suite:
-    """The suite itself."""
+    """The suite itself, its pictures drawn."""
     suite, world = Suite(), World(seed)
     _trust(suite, world)
     lists.add(suite, world)
@@ -67,6 +68,7 @@ def make(seed: int) -> Suite:
     codes.add(suite, world)
     prescriptions.add(suite, world)
     authorizations.add(suite, world, opened["nfc"], opened["other"])
+    suite.files |= {path: png(text) for path, text in suite.pictures.items()}
     return suite
 
 

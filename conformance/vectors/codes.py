@@ -11,7 +11,6 @@ import cbor2
 from cryptography import x509
 
 from conformance.vectors.model import Input, Kind, Reason, Space, Value
-from conformance.vectors.pictures import png
 from conformance.vectors.suite import Suite, flipped, moment, number
 from conformance.vectors.world import (
     INSTITUTION,
@@ -85,13 +84,13 @@ def add(suite: Suite, world: World) -> None:
     text = phone.show()
     suite.good(Kind.CARD_CODE, "unbound", {Input.TEXT: text, Value.READER: READER}, "卡片條碼，未綁定讀取者，效期 60 秒",
                "a card's code for any reader, good for 60 s")
-    suite.file("card-code/unbound.png", png(text.decode()), "同上的圖片", "the same as a picture")
+    suite.picture("card-code/unbound.png", text.decode(), "同上的圖片", "the same as a picture")
     challenge = new_challenge(READER, world.fresh("challenge"))
     bound = phone.show(challenge=challenge)
     suite.good(Kind.CARD_CODE, "bound", {Input.TEXT: bound, Input.CHALLENGE: challenge.to_text().encode(), Value.READER: READER},
                "卡片條碼，綁定此讀取者的挑戰", "a card's code for this reader's question alone")
-    suite.file("card-code/bound.png", png(bound.decode()), "同上的圖片", "the same as a picture")
-    suite.file("card-code/challenge.png", png(challenge.to_text()), "讀取者挑戰的圖片", "the reader's challenge as a picture")
+    suite.picture("card-code/bound.png", bound.decode(), "同上的圖片", "the same as a picture")
+    suite.picture("card-code/challenge.png", challenge.to_text(), "讀取者挑戰的圖片", "the reader's challenge as a picture")
     unlisted = phone.inner(place=StatusReference("https://status.bench.example/cards/99", 1))
     for name, values, zh, en in (
         ("last-second", {Value.AT: moment(NOW_NS + 89 * NS)}, "89 秒後才掃描（60 秒加 30 秒時差之內）",

@@ -11,7 +11,6 @@ import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from conformance.vectors.model import Input, Kind, Reason, Session, Space
-from conformance.vectors.pictures import png
 from conformance.vectors.suite import Suite, both, flipped, number
 from conformance.vectors.world import World
 from virtual_devices.mdoc import engagement, handover, ndef, session
@@ -78,7 +77,7 @@ def _by_qr(suite: Suite, world: World) -> Opened:
         Kind.ENGAGEMENT, "qr", {Input.TEXT: shown.qr_text().encode()}, "裝置參與（QR），以 BLE 傳輸，宣告可驗多方讀取者簽章",
         "device engagement in a QR code, retrieval over BLE, with the capability for several readers' signatures",
     )
-    suite.file("engagement/qr.png", png(shown.qr_text()), "同上的圖片", "the same as a picture")
+    suite.picture("engagement/qr.png", shown.qr_text(), "同上的圖片", "the same as a picture")
     legacy = engagement.make(keys[0].public_key(), [_ble(world, "qr")], reader_auth_all=False)
     suite.good(Kind.ENGAGEMENT, "version-1-0", {Input.TEXT: legacy.qr_text().encode()}, "只懂 1.0 版的裝置參與",
         "an engagement of a device that knows version 1.0 only")

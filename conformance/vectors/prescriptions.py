@@ -12,7 +12,6 @@ from cryptography import x509
 
 from conformance.vectors.codes import Phone
 from conformance.vectors.model import Input, Kind, Reason, Space, Value
-from conformance.vectors.pictures import png
 from conformance.vectors.suite import Suite, flipped, number, signature_spoilt
 from conformance.vectors.world import INSTITUTION, NOW_NS, SAM_ID, World
 from virtual_devices import base45
@@ -39,11 +38,11 @@ def add(suite: Suite, world: World) -> None:
     values: Mapping[Input | Value, bytes | str] = {Input.TEXT: text.encode(), Value.DEVICE: device.hex()}
     model = suite.good(Kind.PRESCRIPTION_CODE, "whole", values, "處方條碼：三筆，醫師與院所簽章，附憑證",
                        "a prescription of three lines, signed by physician and institution, with their certificates")
-    suite.file("prescription-code/whole.png", png(text), "同上的圖片（一張）", "the same as one picture")
+    suite.picture("prescription-code/whole.png", text, "同上的圖片（一張）", "the same as one picture")
     several = parts.split(text, world.fresh("parts"))
     for number_, part in enumerate(several, 1):
-        suite.file(f"prescription-code/part-{number_}.png", png(part), f"分成 {len(several)} 張中的第 {number_} 張",
-            f"part {number_} of {len(several)}")
+        suite.picture(f"prescription-code/part-{number_}.png", part, f"分成 {len(several)} 張中的第 {number_} 張",
+                      f"part {number_} of {len(several)}")
     suite.good(Kind.PRESCRIPTION_CODE, "parts", {Input.TEXTS: "\n".join(several).encode(), Value.DEVICE: device.hex()},
                "同一處方分成數張條碼", "the same prescription in several codes")
     shuffled = "\n".join((several[0], *several[2:]))

@@ -52,9 +52,11 @@ def number(space: Space, value: object) -> Code:
 
 @dataclass
 class Suite:
-    """``files``: path -> bytes, with what each is in ``about``."""
+    """``files``: path -> bytes, with what each is in ``about``. ``pictures``: path -> text, of codes that are still to be drawn:
+    that takes longer than everything else here, and no case wants one."""
 
     files: dict[str, bytes] = field(default_factory=dict)
+    pictures: dict[str, str] = field(default_factory=dict)
     about: dict[str, Both] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
@@ -66,6 +68,11 @@ class Suite:
             raise ValueError(f"two files of one name: {path}")
         self.about.setdefault(path, both(zh, en))
         return path
+
+    def picture(self, path: str, text: str, zh: str, en: str) -> None:
+        """Have the code of ``text`` drawn, once somebody wants the files (:func:`conformance.vectors.build.make`)."""
+        self.pictures[path] = text
+        self.about[path] = both(zh, en)
 
     def key(self, name: str, key: ec.EllipticCurvePrivateKey, zh: str, en: str) -> str:
         numbers = key.private_numbers()
