@@ -113,11 +113,11 @@ def _tried(folder: Path, case: str) -> tuple[Names, Iterable[Noted]]:
     """Case, device and channel of each exchange of a conformance report, and the exchanges; of one case where it is named. Raises
     UsageError."""
     from bench.capturing.conformed import conformed
-    from bench.conform_report import captures_of
+    from bench.exchanges import lines
 
     try:
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-        found = [each for each in enumerate(conformed(report["made"]["at"], captures_of(folder))) if case in ("", each[1].case)]
+        found = [each for each in enumerate(conformed(report["made"]["at"], lines(folder))) if case in ("", each[1].case)]
     except (OSError, ValueError, LookupError, TypeError) as e:
         raise UsageError(f"{folder}: it is no conformance report with its exchanges: {type(e).__name__}: {e}") from e
     return ({number: (one.case, one.device, one.channel) for number, one in found},

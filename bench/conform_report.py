@@ -3,49 +3,32 @@ every exchange, whose digests the report has: ``exchanges.jsonl.gz``."""
 
 from __future__ import annotations
 
-import gzip
-import json
 import platform
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from bench.conform_asked import Asked
-from bench.pytest_plugin import CAPTURE, PROPERTY, TIMED
+from bench.exchanges import EXCHANGES, packed
+from bench.results import Results
 from bench.signature import sign
 from conformance.case import Kind
 from conformance.declared import stated
 from conformance.latency import Latency
-from conformance.outcome import Outcome, read
 from conformance.report import Judged, Made, Report, Tried, build, canonical, verdict_bytes
 from conformance.verdict import Verdict
 from virtual_devices.errors import UsageError
 
-REPORT, SIGNATURE, VERDICTS, JUNIT, PAGE = "report.json", "report.json.jws", "verdicts.json", "junit.xml", "report.html"
-EXCHANGES = "exchanges.jsonl.gz"
+if TYPE_CHECKING:
+    from bench.conform_asked import Asked  # it knows every device that can be tried, and takes long to load
 
+REPORT, SIGNATURE, VERDICTS, JUNIT, PAGE = "report.json", "report.json.jws", "verdicts.json", "junit.xml", "report.html"
 
 _NAMES = {"maker": "maker", "model": "model", "firmware": "version"}
 """What identifies a device -> the question of the declaration that asks for it."""
-
-
-@dataclass(frozen=True)
-class Results:
-    """What the cases left behind. ``captures``: lines of exchanges."""
-
-    outcomes: tuple[Outcome, ...]
-    latency: tuple[Latency, ...] = ()
-    captures: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, path: Path) -> Results:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        timed = (Latency.model_validate_json(json.dumps(each)) for each in found[TIMED])
-        return cls(tuple(map(read, found[PROPERTY])), tuple(timed), tuple(sorted(found[CAPTURE])))
 
 
 def report_of(results: Results, asked: Asked, expected: Mapping[tuple[str, str], str]) -> Report:
@@ -74,20 +57,21 @@ def report_of(results: Results, asked: Asked, expected: Mapping[tuple[str, str],
 
 
 def write(
-    report: Report, folder: Path, *, key: Path | None = None, language: str = "en", captures: Sequence[str] = (),
+    report: Report, folder: Path, *, key: Path | None = None, language: str = "en", exchanges: bytes = b"",
 ) -> Path:
     """All files; the path of the page. Raises UsageError."""
     from reports.catalogue import catalogue  # here: what draws takes longer to load than most runs take
     from reports.conformance import page
 
-    write_data(report, folder, key=key, captures=captures)
+    write_data(report, folder, key=key, exchanges=exchanges)
     path = folder / PAGE
     path.write_text(page(report.model_dump(mode="json"), catalogue(language)), encoding="utf-8", newline="\n")
     return path
 
 
-def write_data(report: Report, folder: Path, *, key: Path | None = None, captures: Sequence[str] = ()) -> None:
-    """All files but the page. ``key``: the laboratory's, in PEM. Raises UsageError."""
+def write_data(report: Report, folder: Path, *, key: Path | None = None, exchanges: bytes = b"") -> None:
+    """All files but the page. ``key``: the laboratory's, in PEM; ``exchanges``: of :class:`bench.results.Results`. Raises
+    UsageError."""
     raw = canonical(report)
     signature = sign(raw, key) if key is not None else ""
     try:
@@ -95,23 +79,13 @@ def write_data(report: Report, folder: Path, *, key: Path | None = None, capture
         (folder / REPORT).write_bytes(raw)
         (folder / VERDICTS).write_bytes(verdict_bytes(report))
         (folder / JUNIT).write_bytes(junit(report))
-        (folder / EXCHANGES).write_bytes(gzip.compress("".join(f"{line}\n" for line in captures).encode(), mtime=0))
+        (folder / EXCHANGES).write_bytes(exchanges or packed())
         if signature:
             (folder / SIGNATURE).write_text(signature + "\n", encoding="ascii")
         else:
             (folder / SIGNATURE).unlink(missing_ok=True)
     except OSError as e:
         raise UsageError(f"--out {folder}: cannot be written: {e.strerror or e}") from None
-
-
-def captures_of(folder: Path) -> list[bytes]:
-    """The lines of exchanges beside a report. Raises UsageError when there is no such file, or it is none."""
-    path = folder / EXCHANGES
-    try:
-        with gzip.open(path) as file:
-            return file.read().splitlines()
-    except (OSError, EOFError, zlib.error) as e:
-        raise UsageError(f"{path}: {getattr(e, 'strerror', None) or e}") from None
 
 
 def junit(report: Report) -> bytes:
@@ -164,6 +138,5 @@ def _properties(judged: Judged | Latency) -> Sequence[tuple[str, str]]:
 
 
 __all__ = [
-    "EXCHANGES", "JUNIT", "PAGE", "REPORT", "SIGNATURE", "VERDICTS", "Results", "captures_of", "junit", "report_of", "write",
-    "write_data",
+    "JUNIT", "PAGE", "REPORT", "SIGNATURE", "VERDICTS", "junit", "report_of", "write", "write_data",
 ]

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bench.results import CAPTURE, PROPERTY, TIMED
+
 if TYPE_CHECKING:
     from bench.duts import Dut
     from conformance.case import Case, Kind
     from conformance.limits import Limits
     from conformance.tester import Result
-
-PROPERTY, TIMED, CAPTURE = "conformance", "conformance latency", "conformance capture"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--conformance-lang", default="en", metavar="LANG", help="what a person is asked in first: en, zh-TW")
     group.addoption("--latency", default="", metavar="FILE", help="limits of latency to try: a TOML file, or 'example'")
     group.addoption("--keep-personal-data", action="store_true", help="keep the bytes of a real device's messages")
-    group.addoption("--conformance-exchanges", action="store_true", help="every exchange is in --conformance-results, too")
+    group.addoption("--conformance-exchanges", metavar="FILE", help="write every exchange there: gzip, a line of JSON a case")
     group.addoption("--conformance-frames", action="store_true", help="and the frames below it, of a real device")
     group.addoption("--conformance-seed", type=int, default=1, metavar="N", help="seed of the virtual parts")
     group.addoption("--lab", metavar="FILE", help="a laboratory file: its devices' names can be given for monikers")
@@ -147,7 +147,8 @@ class CaseItem(pytest.Item):
         self.dut = dut
 
     def runtest(self) -> None:
-        from conformance.outcome import capture, not_run, outcome
+        from bench.exchanges import packed
+        from conformance.outcome import kept, not_run
         from conformance.tester import perform
         from conformance.verdict import Verdict
 
@@ -159,10 +160,10 @@ class CaseItem(pytest.Item):
             pytest.skip(f"inconclusive: {why}")
         result = self.dut.done(perform(self.case, self.dut.tester, real=self.dut.real))
         place, masked = (self.dut.moniker, self.dut.channel), self.dut.way.masked
-        kept = outcome(self.case, result, *place, masked=masked)
-        self._keep(kept.plain())
-        if kept.capture and self.config.getoption("--conformance-exchanges"):
-            self.user_properties.append((CAPTURE, capture(self.case.id, result, *place, masked=masked).decode()))
+        told, line = kept(self.case, result, *place, masked=masked)
+        self._keep(told.plain())
+        if line and self.config.getoption("--conformance-exchanges"):
+            self.user_properties.append((CAPTURE, (self.case.id, *place, packed(line))))
         if result.verdict in (Verdict.FAIL, Verdict.ERROR):
             raise NotConformant(self.case, result)
         if result.verdict is not Verdict.PASS:
@@ -235,19 +236,29 @@ _kept: dict[str, list[Any]] = {PROPERTY: [], TIMED: [], CAPTURE: []}
 
 
 def _order(kept: Any) -> tuple[str, ...]:
-    return (kept,) if isinstance(kept, str) else (kept["kind"], kept["case"], kept["channel"])
+    return kept["kind"], kept["case"], kept["channel"]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     for dut in (dut for found in session.config.stash.get(_DEVICES, {}).values() for dut in found):
         if "way" in vars(dut):
             dut.way.close()
-    path = session.config.getoption("--conformance-results")
-    if path and not hasattr(session.config, "workerinput"):
-        results = {name: sorted(rows, key=_order) for name, rows in _kept.items()}
-        Path(path).write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if not hasattr(session.config, "workerinput"):
+        _write(session.config)
     for rows in _kept.values():
         rows.clear()
 
 
-__all__ = ["CAPTURE", "PROPERTY", "TIMED", "CaseItem", "LatencyItem", "NotConformant"]
+def _write(config: pytest.Config) -> None:
+    """The results and the exchanges, in an order that does not depend on who was first."""
+    if path := config.getoption("--conformance-results"):
+        results = {name: sorted(_kept[name], key=_order) for name in (PROPERTY, TIMED)}
+        Path(path).write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if path := config.getoption("--conformance-exchanges"):
+        from bench.exchanges import packed
+
+        members = [member for *_, member in sorted(_kept[CAPTURE])]
+        Path(path).write_bytes(b"".join(members) or packed())
+
+
+__all__ = ["CaseItem", "LatencyItem", "NotConformant"]

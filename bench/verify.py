@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from bench.conform_report import EXCHANGES, REPORT, SIGNATURE, captures_of
+from bench.conform_report import REPORT, SIGNATURE
+from bench.exchanges import EXCHANGES, lines
 from bench.exits import LAW_BROKEN, PASS
 from bench.signature import verify
 from conformance.report import Report, canonical, read
@@ -58,7 +59,7 @@ def _check_exchanges(report: Report, folder: Path) -> None:
     if not (folder / EXCHANGES).exists():
         click.echo(f"{folder / EXCHANGES} is not there: what was sent and received is not checked")
         return
-    found = Counter(hashlib.sha256(line).hexdigest() for line in captures_of(folder))
+    found = Counter(hashlib.sha256(line).hexdigest() for line in lines(folder))
     wanted = Counter(v.capture for v in report.verdicts if v.capture)
     if found != wanted:
         wrong = next((v.case for v in report.verdicts if v.capture and v.capture not in found), "lines that no case has")

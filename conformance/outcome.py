@@ -59,16 +59,23 @@ class Outcome:
 
 def outcome(case: Case, result: Result, device: str, channel: str, *, masked: bool = False) -> Outcome:
     """What a case and its result say together. ``masked``: without the bytes of messages."""
+    return kept(case, result, device, channel, masked=masked)[0]
+
+
+def kept(case: Case, result: Result, device: str, channel: str, *, masked: bool = False) -> tuple[Outcome, bytes]:
+    """The same, and the line of exchanges whose digest it has; an empty one where there was no exchange."""
     rows = _exchanges(result.rows)
+    line = capture(case.id, result, device, channel, masked=masked) if rows else b""
     command = f"vhc-bench conform --dut {case.kind.value}={device} --channel {channel} --only '{case.id}'"
-    return Outcome(
+    told = Outcome(
         case.id, case.kind.value, case.says, case.zh, case.clauses, case.nature.value, device, channel, result.verdict.value,
         result.status.value, result.why, command,
         tuple((c.what, c.holds, c.expected, c.received) for c in result.checks), len(rows),
-        hashlib.sha256(capture(case.id, result, device, channel, masked=masked)).hexdigest() if rows else "",
+        hashlib.sha256(line).hexdigest() if line else "",
         () if result.verdict is Verdict.PASS else tuple(_frame(row, masked) for row in rows[-FRAMES:]),
         tuple(sorted({row.reply.hex() for row in rows if not row.request and row.reply})),
     )
+    return told, line
 
 
 def capture(case: str, result: Result, device: str, channel: str, *, masked: bool = False) -> bytes:
@@ -119,4 +126,4 @@ def read(plain: dict[str, Any]) -> Outcome:
     return Outcome(**{**plain, **pairs, "clauses": tuple(plain["clauses"]), "resets": tuple(plain["resets"])})
 
 
-__all__ = ["FRAMES", "Frame", "Outcome", "capture", "not_run", "outcome", "read"]
+__all__ = ["FRAMES", "Frame", "Outcome", "capture", "kept", "not_run", "outcome", "read"]

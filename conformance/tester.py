@@ -122,9 +122,26 @@ def shown(value: object, masked: bool = False) -> str:
         text = "{" + ", ".join(sorted(shown(one, masked) for one in value)) + "}"
     elif masked and isinstance(value, list | tuple | dict):
         text = f"{len(value)} values, masked"
+    elif type(value) in (list, tuple, dict):
+        text = _written(value)
     else:
         text = str(getattr(value, "name", value))
     return text if len(text) <= 200 else f"{text[:160]}... ({len(text)} characters)"
+
+
+def _written(value: object) -> str:
+    """As Python writes it, but sets in it in order: theirs is another in each process, and reports are compared byte by byte."""
+    match value:
+        case set() | frozenset():
+            return "{" + ", ".join(sorted(map(_written, value))) + "}"
+        case dict():
+            return "{" + ", ".join(f"{key!r}: {_written(each)}" for key, each in value.items()) + "}"
+        case list():
+            return f"[{', '.join(map(_written, value))}]"
+        case tuple() if type(value) is tuple:
+            return f"({', '.join(map(_written, value))}{',' * (len(value) == 1)})"
+        case _:
+            return repr(value)
 
 
 def perform(case: Case, make: Making, *, real: bool = False) -> Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
 import time
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ import pytest
 
 from bench.capture import capture as made_of
 from bench.capturing.conformed import conformed
-from bench.conform_report import EXCHANGES, captures_of
 from bench.duts import Dut
+from bench.exchanges import EXCHANGES, lines, packed
 from bench.frames import ASKED
 from bench.presenters.control import ControlServer, discover
 from bench.presenters.nfc import NfcPresenter
@@ -146,10 +145,10 @@ def test_frames_of_a_phone_are_evidence_when_asked_for(place: Place, tmp_path: P
     ((name, result),) = tried(dut, "wallet.session.first-message").items()
     where = (dut.moniker, dut.channel)
     for masked in (False, True):
-        (tmp_path / EXCHANGES).write_bytes(gzip.compress(capture(name, result, *where, masked=masked) + b"\n"))
+        (tmp_path / EXCHANGES).write_bytes(packed(capture(name, result, *where, masked=masked)))
         (tmp_path / "report.json").write_text('{"made": {"at": "2026-01-01T00:00:00Z"}}')
         made_of(tmp_path, tmp_path / "of.pcapng")
-        shown = list(conformed("2026-01-01T00:00:00Z", captures_of(tmp_path)))
+        shown = list(conformed("2026-01-01T00:00:00Z", lines(tmp_path)))
         frames = [frame for each in shown for frame in each.frames]
         assert {frame.sent for frame in frames} == {True, False} and {each.case for each in shown} == {name}
         assert all(set(frame.data[frame.head_bytes:]) <= set(b"*") for frame in frames) is masked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from hashlib import sha256
 from pathlib import Path
@@ -16,18 +17,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from bench import compare, verify
 from bench.conform_asked import Asked
 from bench.conform_report import (
-    EXCHANGES,
     JUNIT,
     PAGE,
     REPORT,
     SIGNATURE,
     VERDICTS,
-    Results,
     junit,
     report_of,
     write,
     write_data,
 )
+from bench.exchanges import EXCHANGES, lines, packed
+from bench.results import Results
 from conformance import expected
 from conformance.case import cases
 from conformance.outcome import Outcome, capture
@@ -43,7 +44,7 @@ from virtual_devices.trace import ExchangeRow
 
 from . import declared
 
-LINE = '{"case":"wallet.session.one"}'
+LINE = b'{"case":"wallet.session.one"}'
 CASES = ("wallet.session.one", "wallet.session.two")
 MADE = Made(at="2026-03-02T00:00:00Z", laboratory="laboratory", python="3.11.2", machine="Linux x86_64")
 
@@ -52,7 +53,7 @@ def outcome(case: str, verdict: Verdict, why: str = "", channel: str = "nfc") ->
     return Outcome(
         case, "wallet", "It does this.", "它這麼做。", ("P-SES-01",), "valid", "virtual", channel, verdict.value, "ran", why,
         f"vhc-bench conform --only '{case}'", (("one", verdict is Verdict.PASS, "1", "2"),), 1,
-        sha256(LINE.encode()).hexdigest(), () if verdict is Verdict.PASS else (("ask", "replied", "9000", "00ca", "9000"),),
+        sha256(LINE).hexdigest(), () if verdict is Verdict.PASS else (("ask", "replied", "9000", "00ca", "9000"),),
     )
 
 
@@ -125,7 +126,7 @@ def test_file_of_expected_failures_that_is_wrong_is_told(text: str, says: str) -
 def test_signed_report_holds_until_a_byte_is_changed(key: ec.EllipticCurvePrivateKey, tmp_path: Path) -> None:
     private, public = key_files(tmp_path, key)
     folder = tmp_path / "out"
-    write_data(report(second=Verdict.FAIL), folder, key=private, captures=[LINE, LINE])
+    write_data(report(second=Verdict.FAIL), folder, key=private, exchanges=packed(LINE) * 2)
     assert {p.name for p in folder.iterdir()} == {REPORT, SIGNATURE, VERDICTS, JUNIT, EXCHANGES}
     holds = CliRunner().invoke(verify.command, [str(folder), "--key", str(public)])
     assert (holds.exit_code, "verdict fail" in holds.output) == (0, True), holds.output
@@ -135,10 +136,22 @@ def test_signed_report_holds_until_a_byte_is_changed(key: ec.EllipticCurvePrivat
     assert (altered.exit_code, "does not hold" in altered.output) == (1, True), altered.output
 
 
+def test_exchanges_are_lines_to_any_gunzip(tmp_path: Path) -> None:
+    (tmp_path / EXCHANGES).write_bytes(packed(LINE) + packed(LINE[:-1]))
+    assert gzip.decompress((tmp_path / EXCHANGES).read_bytes()) == LINE + b"\n" + LINE[:-1] + b"\n"
+    assert list(lines(tmp_path)) == [LINE, LINE[:-1]]
+    (tmp_path / EXCHANGES).write_bytes(packed())
+    assert gzip.decompress((tmp_path / EXCHANGES).read_bytes()) == b"" and list(lines(tmp_path)) == []
+    for spoilt in (b"none", packed(LINE)[:-1]):
+        (tmp_path / EXCHANGES).write_bytes(spoilt)
+        with pytest.raises(UsageError, match=EXCHANGES):
+            list(lines(tmp_path))
+
+
 def test_exchanges_are_those_of_the_signed_report(tmp_path: Path) -> None:
     private, _ = key_files(tmp_path, KEYS[0])  # type: ignore[arg-type]
-    for name, captures, code in (("whole", [LINE, LINE], 0), ("one short", [LINE], 1), ("altered", [LINE, LINE[:-1]], 1)):
-        write_data(report(), tmp_path / name, key=private, captures=captures)
+    for name, last, code in (("whole", LINE, 0), ("one short", b"", 1), ("altered", LINE[:-1], 1)):
+        write_data(report(), tmp_path / name, key=private, exchanges=packed(LINE) + packed(last))
         done = CliRunner().invoke(verify.command, [str(tmp_path / name)])
         assert (done.exit_code, "not what the report was made of" in done.output) == (code, code == 1), done.output
     (tmp_path / "whole" / EXCHANGES).unlink()

@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 
 from conformance.case import Each, Kind, Nature, case, cases_of
-from conformance.tester import Tester, perform
+from conformance.tester import Tester, perform, shown
 from conformance.verdict import Status, Verdict, roll_up
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Outcome
@@ -27,6 +27,15 @@ def made(run: Callable[[Tester], None]):  # type: ignore[no-untyped-def]
 
     (found,) = cases_of(case("P-SES-01", nature=Nature.VALID, zh="某事")(test_something), "somewhere.test_wallet_things")
     return found
+
+
+def test_sets_within_values_are_told_in_order() -> None:
+    letters = set("hgfedcba")
+    told = "{" + ", ".join(repr(letter) for letter in "abcdefgh") + "}"
+    assert shown((True, letters)) == f"(True, {told})" and shown([letters, 7]) == f"[{told}, 7]"
+    assert shown({"names": frozenset(letters)}) == f"{{'names': {told}}}" and shown((letters,)) == f"({told},)"
+    plain = ([1, "two"], (b"3",), {"four": None}, Verdict.PASS)
+    assert shown(plain) == str(plain)
 
 
 def verdict_of(run: Callable[[Tester], None], **more: bool) -> tuple[Verdict, Status, str]:

@@ -1,0 +1,150 @@
+"""What the command ``conform`` does: cases in pytest, told and written; the list of cases; the suite tried itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import get_args
+
+import click
+
+from bench.conform_asked import Asked
+from bench.conform_report import report_of, write
+from bench.conform_told import tell
+from bench.exchanges import EXCHANGES
+from bench.exits import ENVIRONMENT, INCONCLUSIVE, LAW_BROKEN, NOTHING_RAN, PASS, UNEXPECTED_PASS
+from bench.reach.program import CHANNEL
+from bench.results import Results
+from bench.tables import print_table
+from conformance.case import Kind
+from conformance.expected import read as read_expected
+from conformance.limits import Timed
+from conformance.limits import schema as limits_schema
+from conformance.report import unexpected_passes, verdict_bytes
+from conformance.report import schema as report_schema
+from conformance.verdict import Verdict
+from virtual_devices.errors import UsageError
+
+_EXITS = {
+    Verdict.PASS: PASS, Verdict.FAIL: LAW_BROKEN, Verdict.ERROR: ENVIRONMENT, Verdict.INCONCLUSIVE: INCONCLUSIVE,
+    Verdict.REVIEW: INCONCLUSIVE, Verdict.NOT_APPLICABLE: NOTHING_RAN,
+}
+
+
+def tried(asked: Asked, processes: int, as_json: bool, out: Path | None, key: Path | None, expected_file: Path | None) -> int:
+    """The suite against what is asked for; told, and written to ``out``. The exit code. Raises UsageError."""
+    if key is not None and out is None:
+        raise UsageError("--sign signs the report that --out DIR writes: give both")
+    if asked.frames and out is None:
+        raise UsageError("--frames adds to the exchanges that --out DIR writes: give both")
+    places = asked.check()  # wrong use is told before anything starts
+    expected = _expected(expected_file)
+    results = _run(asked, max(processes, places), quiet=as_json, exchanges=out is not None)
+    report = report_of(results, asked, expected)
+    if as_json:
+        click.echo(verdict_bytes(report))
+    else:
+        tell(report)
+    if out is not None:
+        click.echo(write(report, out, key=key, language=asked.language, exchanges=results.exchanges), err=as_json)
+    if asked.only and not report.judged:
+        click.echo(_nothing(asked), err=True)
+    late = unexpected_passes(report)
+    for judged in late:
+        click.echo(f"EXPECTED TO FAIL, AND PASSED  {judged.case} over {judged.channel}: {judged.wanted}", err=True)
+    return UNEXPECTED_PASS if late else _EXITS[report.verdict]
+
+
+def _expected(file: Path | None) -> Mapping[tuple[str, str], str]:
+    if file is None:
+        return {}
+    from conformance.case import cases
+    from conformance.kinds import suites
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as e:
+        raise UsageError(f"--expected {file}: {e}") from None
+    channels = {CHANNEL, *(channel for suite in suites().values() for channel in suite.channels)}
+    timed = {f"{kind.value}.latency.{segment}" for kind in suites() for segment in get_args(Timed)}
+    return read_expected(text, str(file), {case.id for case in cases()}, channels, timed)
+
+
+def _run(asked: Asked, processes: int, *, quiet: bool, exchanges: bool) -> Results:
+    """The suite in pytest, away from the settings of whatever project lies around. Raises UsageError."""
+    with TemporaryDirectory() as folder:
+        results, every = Path(folder, "results.json"), Path(folder, EXCHANGES) if exchanges else None
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", "--disable-plugin-autoload", "-p", "xdist", "-p", "bench.pytest_plugin",
+             "-p", "no:cacheprovider", "--noconftest", "--assert=plain", "-c", os.devnull, f"--rootdir={folder}", "-q",
+             "-n", str(processes if processes > 1 else 0), "--pyargs",
+             *asked.modules(), f"--conformance-results={results}", *[f"--conformance-exchanges={every}"] * exchanges,
+             *asked.for_pytest()],
+            stdout=subprocess.DEVNULL if quiet else sys.stderr, check=False,
+        )
+        if not results.exists():
+            raise UsageError(f"the suite did not run: pytest ended with {run.returncode}")
+        return Results.read(results, every)
+
+
+def _nothing(asked: Asked) -> str:
+    """Why no case ran, and what to do."""
+    timed = "" if asked.latency else ", and --latency FILE adds the limits of time"
+    return f"nothing ran: no case of what is tried begins with --only {' or '.join(asked.only)}; --list has all cases{timed}"
+
+
+def listed(only: tuple[str, ...], as_json: bool) -> None:
+    """Print the cases whose ids begin so."""
+    from conformance.case import cases
+
+    there = [case for case in cases() if not only or case.id.startswith(only)]
+    if as_json:
+        plain = [{"id": c.id, "kind": c.kind.value, "clauses": c.clauses, "nature": c.nature.value, "says": c.says, "zh": c.zh,
+                   "channels": sorted(c.channels)} for c in there]
+        click.echo(json.dumps(plain, ensure_ascii=False, indent=1))
+        return
+    rows = [(c.id, c.nature.value, ", ".join(c.clauses), c.says) for c in there]
+    print_table(("case", "nature", "clauses", "what it shows"), rows)
+
+
+def checked(
+    only: tuple[str, ...], processes: int, as_json: bool, out: Path | None, lang: str, remember: bool,
+) -> int:
+    """The suite against itself; the exit code."""
+    from bench.self_check import Checked, Kill, self_check
+    from bench.self_check_report import remember_killers, summary, write_matrix
+    from bench.self_check_report import tell as tell_checked
+
+    done = 0
+
+    def progress(kill: Kill, of: int) -> None:
+        nonlocal done
+        done += 1
+        found = f"{kill.case} over {kill.channel}" if kill.case else f"equivalent: {kill.why}" if kill.why else "SURVIVES"
+        click.echo(f"{done:4} of {of}  {kill.name}  {kill.mutant.what}: {found}", err=True)
+
+    def finished(kind: Kind, of_kind: Checked) -> None:
+        if remember:
+            click.echo(remember_killers(kind, of_kind), err=True)
+
+    found = self_check(only, processes=processes, progress=progress, finished=finished)
+    told = summary(found)
+    click.echo(json.dumps(told, sort_keys=True, ensure_ascii=False) if as_json else tell_checked(told))
+    if out is not None:
+        click.echo(write_matrix(told, out, lang), err=as_json)
+    if not found.kills:
+        return NOTHING_RAN
+    return PASS if told["enough"] and all(told["idle"].values()) else LAW_BROKEN
+
+
+def schema_of(what: str) -> str:
+    """The JSON schema of report.json, or of the file of limits."""
+    return report_schema() if what == "report" else limits_schema()
+
+
+__all__ = ["Asked", "checked", "listed", "schema_of", "tried"]
