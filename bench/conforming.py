@@ -25,8 +25,8 @@ from conformance.case import Kind
 from conformance.expected import read as read_expected
 from conformance.limits import Timed
 from conformance.limits import schema as limits_schema
-from conformance.report import unexpected_passes, verdict_bytes
 from conformance.report import schema as report_schema
+from conformance.report import unexpected_passes, verdict_bytes
 from conformance.verdict import Verdict
 from virtual_devices.errors import UsageError
 
