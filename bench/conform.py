@@ -66,6 +66,7 @@ def command(
       vhc-bench conform --dut reader=nfc:usb --pixit reader.pixit.toml      your reader: our card comes into its field
       vhc-bench conform --dut reader=vpcd: --pixit reader.pixit.toml        reader software upon PC/SC: our card in its slot
       vhc-bench conform --dut data-centre=https://localhost:8443            a service, with client certificates
+      vhc-bench conform --dut 'control-software=http://127.0.0.1:3033 + https://127.0.0.1:5066' --pixit software.pixit.toml
       vhc-bench conform --dut 'wallet=program:node w.cjs' a library, asked line by line (docs/reference/programs.md)
       vhc-bench conform --pics wallet.pics.toml           only what its maker declares
       vhc-bench conform --latency example                 its times against limits, too

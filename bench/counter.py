@@ -15,6 +15,7 @@ from typing import TypeVar
 from bench.clock import WallClock
 from bench.presenters.serve import Slot
 from bench.presenting import SAMPLE_DAYS, sample_authority, sample_card, sample_data, sample_epoch_ns
+from bench.reader_link import ReaderLink
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.cloud.card_files import CardFiles
 from virtual_devices.cloud.card_service import CardService
@@ -81,6 +82,7 @@ class Counter:
         self.slot = Slot(save)
         self.cloud: Cloud60 | None = None
         links = dict(outside)
+        self._readers = [link.inner for link in links.values() if isinstance(link, ReaderLink)]
         links.setdefault("card", SlotLink(self.slot, self.clock))
         if "cloud" not in links:
             links["cloud"] = self._direct(self._data_centre(seed), "network")
@@ -97,8 +99,12 @@ class Counter:
         self.people({})
 
     def run(self, flow: Flow[T]) -> T:
-        """A flow of this desk, to its end."""
-        return run_flow(flow, self._session)
+        """A flow of this desk, to its end. Where the port is closed then, chips in real readers have no power."""
+        found = run_flow(flow, self._session)
+        if self.software.port is None:
+            for link in self._readers:
+                link.disconnect()
+        return found
 
     def people(self, answers: Mapping[str, str]) -> None:
         """What the people at the desk type, by what they are asked for; nothing else, and they give up what they are not told."""

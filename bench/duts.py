@@ -27,11 +27,13 @@ VIRTUAL = "virtual"
 _READER = ("bench.reach.reader", "ReaderBefore")
 _CENTRE = ("bench.reach.data_centre", "CentreOnline")
 _OFFICE = ("bench.reach.office_program", "OfficeProgram")
+_SOFTWARE = ("bench.reach.control_software", "SoftwareOutside")
 _CHIP, _WALLET = ("bench.reach.chip", "ChipInReader"), ("bench.reach.wallet", "WalletMet")
 WAYS: Mapping[Kind, tuple[tuple[str, str], ...]] = {
     Kind.CARD: (_CHIP,), Kind.SAM: (_CHIP,), Kind.HPC: (_CHIP,),
     Kind.WALLET: (_WALLET, ("bench.reach.wallet_program", "WalletProgram")),
-    Kind.DATA_CENTRE: (_CENTRE,), Kind.READER: (_READER, ("bench.reach.reader_program", "ReaderProgram")),
+    Kind.DATA_CENTRE: (_CENTRE,), Kind.CONTROL_SOFTWARE: (_SOFTWARE,),
+    Kind.READER: (_READER, ("bench.reach.reader_program", "ReaderProgram")),
     Kind.CLINIC: (_OFFICE,), Kind.PHARMACY: (_OFFICE,),
 }
 """Kind -> modules and classes of its ways; each is loaded when it is needed, for drivers are large."""
@@ -39,6 +41,7 @@ _MEDIA = {
     Kind.READER: (Medium.VIRTUAL, Medium.NFC, Medium.VPCD, Medium.QR, Medium.BLE, Medium.PROGRAM),
     Kind.DATA_CENTRE: (Medium.VIRTUAL, Medium.HTTP),
     Kind.CLINIC: (Medium.VIRTUAL, Medium.PROGRAM), Kind.PHARMACY: (Medium.VIRTUAL, Medium.PROGRAM),
+    Kind.CONTROL_SOFTWARE: (Medium.VIRTUAL, Medium.CLEAR, Medium.HTTP, Medium.PROGRAM),
 }
 """By what kinds of device are met that have no role in a run; the others are virtual only."""
 
@@ -146,14 +149,24 @@ def _over(suite: Suite, moniker: str) -> tuple[str, ...]:
 
 def _monikers(kind: Kind, text: str) -> tuple[Moniker, ...]:
     given = f"--dut {kind.value}={text}"
-    if text.partition(":")[0] == Medium.PROGRAM.value:  # its command may have anything in it
-        return (parse(text),)
+    before, program = _program(text)
+    if not before:
+        return program
     try:
         if kind.value in ROLES:
             return for_role(kind.value, text, given)
-        return tuple(parse(part, _MEDIA.get(kind, (Medium.VIRTUAL,))) for part in text.split(JOINED))
+        return (*(parse(part, _MEDIA.get(kind, (Medium.VIRTUAL,))) for part in before.split(JOINED)), *program)
     except UsageError as e:
         raise (e if given in str(e) else UsageError(f"{given}: {e}")) from None
+
+
+def _program(text: str) -> tuple[str, tuple[Moniker, ...]]:
+    """What stands before a program, and the program: it comes last, for its command may have anything in it."""
+    name = f"{Medium.PROGRAM.value}:"
+    if text.startswith(name):
+        return "", (parse(text),)
+    before, joined, command = text.partition(f"{JOINED}{name}")
+    return (before, (parse(name + command),)) if joined else (text, ())
 
 
 def _way(suite: Suite, found: tuple[Moniker, ...]) -> type[Way]:

@@ -9,6 +9,7 @@
     vpcd:HOST:PORT             of conform only: the slot of a virtual PC/SC reader, in which our card lies before a reader
     qr:PATH                    codes in a picture, or in a folder that a camera writes to
     https://HOST:PORT          a service over the network
+    http://HOST:PORT           of conform only: the kit of control software, which the field has in clear on its own computer
     program:COMMAND            of conform only: a program that is asked line by line (bench.reach.program)
     replay:RUN                 what a run directory holds, byte for byte
 
@@ -36,6 +37,7 @@ class Kind(Enum):
     BLE = "ble"
     QR = "qr"
     HTTP = "http"
+    CLEAR = "clear"
     PROGRAM = "program"
     REPLAY = "replay"
 
@@ -49,7 +51,12 @@ _NEEDS: Mapping[Kind, str] = {
     Kind.PROGRAM: "program:COMMAND (a program, asked line by line)",
     Kind.REPLAY: "replay:RUN (a run directory)",
 }
-_WORDS = {Kind.VIRTUAL: "virtual", Kind.AUTO: "auto", Kind.HTTP: "https://HOST:PORT", **_NEEDS}
+_WORDS = {
+    Kind.VIRTUAL: "virtual", Kind.AUTO: "auto", Kind.HTTP: "https://HOST:PORT", Kind.CLEAR: "http://HOST:PORT", **_NEEDS,
+}
+_ADDRESSES = {"https": Kind.HTTP, "http": Kind.CLEAR}
+_USUAL = tuple(kind for kind in Kind if kind is not Kind.CLEAR)
+"""What stands for a device where nothing else is said: an address in clear is one of few."""
 JOINED = " + "
 """Between the two of a phone whose code is scanned before it is reached over Bluetooth."""
 
@@ -76,7 +83,7 @@ class Moniker:
         return self.kind not in (Kind.VIRTUAL, Kind.REPLAY)
 
     def __str__(self) -> str:
-        if self.kind is Kind.HTTP:
+        if self.kind in _ADDRESSES.values():
             return self.where
         return f"{self.kind.value}:{self.where}" if self.where else self.kind.value
 
@@ -86,14 +93,15 @@ FIRST_SLOT = ("127.0.0.1", 35963)
 """Of the package vsmartcard-vpcd as it is installed."""
 
 
-def parse(text: str, allowed: Iterable[Kind] = tuple(Kind)) -> Moniker:
+def parse(text: str, allowed: Iterable[Kind] = _USUAL) -> Moniker:
     """Raises UsageError: what stands there instead, what may (those ``allowed`` are named), and what was probably meant."""
     name, colon, where = text.partition(":")
-    if name in ("https", "http") and where.startswith("//"):
-        if name == "http" or len(where) < 3:
+    if name in _ADDRESSES and where.startswith("//"):
+        address = _ADDRESSES[name]
+        if (address is Kind.CLEAR and address not in allowed) or len(where) < 3:
             raise UsageError(f"{text!r} is no address of a service: https://HOST:PORT")
-        return Moniker(Kind.HTTP, text)
-    kind = next((k for k in Kind if k.value == name and k is not Kind.HTTP), None)
+        return Moniker(address, text)
+    kind = next((k for k in Kind if k.value == name and k not in _ADDRESSES.values()), None)
     if kind is None:
         raise UsageError(f"{text!r} is no moniker of a device: {_guess(text)}give {_listed(allowed)}")
     if kind not in _NEEDS:

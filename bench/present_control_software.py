@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("127.0.0.1", "::1")
 VIRTUAL, PCSC = "virtual", "pcsc:"
+POWER_S = 1.0
+"""Longest wait for a card in a real reader when it is given power: an empty slot is told of soon, for somebody waits."""
 PORT = click.IntRange(0, 65535)
 
 
@@ -89,8 +91,11 @@ def command(
 
 
 @contextmanager
-def outside(slots: Mapping[str, str], centre: str | None, credentials: Path | None) -> Iterator[Mapping[str, Link]]:
-    """Links to what is met elsewhere, by role, while this lasts. Raises LinkError or UsageError."""
+def outside(
+    slots: Mapping[str, str], centre: str | None, credentials: Path | None, env: Mapping[str, str] | None = None,
+) -> Iterator[Mapping[str, Link]]:
+    """Links to what is met elsewhere, by role, while this lasts. ``env``: laid over the environment of drivers. Raises LinkError
+    or UsageError."""
     from bench.drivers import http
     from bench.reader_link import ReaderLink
     from bench.seat import find
@@ -99,12 +104,12 @@ def outside(slots: Mapping[str, str], centre: str | None, credentials: Path | No
         links: dict[str, Link] = {}
         for role, moniker in slots.items():
             if moniker != VIRTUAL:
-                real = find(moniker.removeprefix(PCSC), None)
+                real = find(moniker.removeprefix(PCSC), env)
                 stack.callback(real.link.close)
-                links[role] = ReaderLink(real.link)
+                links[role] = ReaderLink(real.link, POWER_S)
         if centre is not None:
-            env = {} if credentials is None else {"VHC_BENCH_CREDENTIALS": str(credentials)}
-            links["cloud"] = stack.enter_context(http.open(centre, env=env))
+            files = {} if credentials is None else {"VHC_BENCH_CREDENTIALS": str(credentials)}
+            links["cloud"] = stack.enter_context(http.open(centre, env={**(env or {}), **files}))
         yield links
 
 
@@ -127,7 +132,7 @@ def serve(
             save_image(control.state_folder, card_no, image)
 
     ours = "card" not in links
-    counter = Counter(seed, keep, links, _reading(uploads))
+    counter = Counter(seed, keep, links, reading(uploads))
     turns = Turns(limit_s)
     server = ControlSoftwareServer(counter, turns, host, ports, origins)
     hand = Hand(control, counter, turns, ours=ours, urls=server.urls)
@@ -153,7 +158,7 @@ def serve(
     return PASS
 
 
-def _reading(uploads: Path | None) -> Callable[[str], bytes]:
+def reading(uploads: Path | None) -> Callable[[str], bytes]:
     """How a file to be sent is read: by its name or path, from that directory alone."""
     def read(path: str) -> bytes:
         if uploads is None or (uploads / path).resolve().parent != uploads.resolve():
@@ -163,4 +168,4 @@ def _reading(uploads: Path | None) -> Callable[[str], bytes]:
     return read
 
 
-__all__ = ["command"]
+__all__ = ["command", "outside", "reading"]

@@ -42,11 +42,13 @@ HOST, PORT, MOST = "127.0.0.1", 35963, 16
 @click.option("--trust", type=click.Path(path_type=Path), metavar="FILE", help="Write the certificates to trust there, in PEM.")
 @click.option("--readers", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Write there with what a reader may ask a wallet: keys and certificates of a SAM and a physician, for 3 days.")
+@click.option("--credentials", type=click.Path(path_type=Path), metavar="DIRECTORY",
+              help="Write there with what the desk's software speaks to the data centre that 'conform' serves it, of that seed.")
 @click.option("--reader", default="", help="Name under which PC/SC shows the slot, when it is not the driver's usual one.")
 @click.option("--name", default="", help="Name of the control channel, vpcd-PORT when left out; of several, NAME-1, NAME-2, ...")
 def command(
     host: str, port: int, cards: int, what: str, profile: str, seed: int, empty: bool, private: bool, trust: Path | None,
-    readers: Path | None, reader: str, name: str,
+    readers: Path | None, credentials: Path | None, reader: str, name: str,
 ) -> None:
     """Present cards through Debian's virtual reader (package vsmartcard-vpcd) to every program that speaks PC/SC.
 
@@ -58,7 +60,7 @@ def command(
       vhc-bench present vpcd --cards 16 --private
       vhc-bench present vpcd --what wallet --trust trust.pem --readers readers
     All cards of a clinic's desk, for its control software:
-      vhc-bench present vpcd --what desk --private
+      vhc-bench present vpcd --what desk --private --credentials credentials
 
     The holders are invented. While this runs, 'vhc-bench run ... --card auto' puts each patient's own card into the slot.
     """
@@ -81,6 +83,10 @@ def command(
         _write(trust, samples.trust())
     if readers is not None:
         samples.write_readers(readers)
+    if credentials is not None:
+        from bench.reach.served_centre import write_credentials
+
+        write_credentials(credentials, seed)
     sys.exit(show(shown, host, port, empty=empty, private=private, reader=reader, name=name))
 
 

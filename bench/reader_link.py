@@ -7,6 +7,7 @@ to it. Between two power-ons the PC/SC service vouches for the card: a connectio
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Protocol, runtime_checkable
 
@@ -38,20 +39,25 @@ class Reader(Protocol):
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt: ...
 
+    def disconnect(self) -> None: ...
+
 
 class ReaderLink:
     """Whatever card is in the reader: for reading what everybody may read, never for a visit."""
 
-    def __init__(self, inner: Reader) -> None:
+    def __init__(self, inner: Reader, power_s: float = math.inf) -> None:
+        """``power_s``: longest wait for a card to be there and to answer when it is given power."""
         self.inner = inner
         self.provenance = inner.provenance
         self.channel = inner.channel
         self.device = inner.device
+        self._power_s = power_s
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
         if message:
             return self.inner.attempt(message, timeout_s)
-        return self.inner.reset(timeout_s) if self.inner.protocol else self.inner.connect(min(timeout_s, CONNECT_S))
+        limit_s = min(timeout_s, self._power_s)
+        return self.inner.reset(limit_s) if self.inner.protocol else self.inner.connect(min(limit_s, CONNECT_S))
 
 
 class DeviceLink:

@@ -50,6 +50,8 @@ MOST_CONNECTIONS, CLOSING_S = 64, 2
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 NO_ANSWER = {"kit": {"ERRORCODE": "4000"}, "local": {"statusCode": "1202"}, "cloud": {"statusCode": "1700"}}
 """What an asker hears when the desk has not answered in time, or too many wait."""
+LATE = {"code": "4000", "out": {}}
+"""The same, of a call of manual 3.3."""
 MALFORMED = {"kit": {"ERRORCODE": "1704"}, "local": {"statusCode": "1704"}, "cloud": {"statusCode": "1704"}}
 UNKNOWN_PATH = "1701"
 CALLS = "/bench/v1/call"
@@ -98,7 +100,8 @@ class Face:
         self.last: dict[str, Answer] = {}
         """The last answer of paths that are answered from memory while the desk is busy."""
 
-    def add(self, method: str, path: str, work: Work, *, from_memory: bool = False) -> None:
+    def add(self, method: str, path: str, work: Work, *, from_memory: bool = False, late: Answer | None = None) -> None:
+        """``late``: what an asker hears that waited in vain, where it is not what the face says else."""
         async def handle(request: Request) -> Response:
             if from_memory and self._turns.busy and path in self.last:
                 return self._reply(method, path, self.last[path], time.perf_counter())
@@ -109,7 +112,7 @@ class Face:
             try:
                 answer = await self._turns.take(lambda: work(body))
             except (Busy, Late):
-                return self._reply(method, path, NO_ANSWER[self.name], began)
+                return self._reply(method, path, late or NO_ANSWER[self.name], began)
             if from_memory:
                 self.last[path] = answer
             return self._reply(method, path, answer, began)
@@ -190,7 +193,7 @@ def faces(
 
         found["local"].add(method, path, work, from_memory=method == "GET")
     for name in FUNCTIONS:
-        found["local"].add("POST", f"{CALLS}/{name}", lambda body, name=name: called(counter, name, body))  # type: ignore[misc]
+        found["local"].add("POST", f"{CALLS}/{name}", lambda body, name=name: called(counter, name, body), late=LATE)  # type: ignore[misc]
     if counter.cloud is not None:
         found["cloud"] = _cloud(Face("cloud", turns, guard), counter, counter.cloud)
     return found

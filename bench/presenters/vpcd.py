@@ -96,7 +96,8 @@ class VpcdTransport:
         return self._seat is _Seat.IN
 
     def insert(self, seen: Callable[[bool], None] | None = None) -> None:
-        """Want the card in the slot. ``seen`` is told True once the driver has looked, False after SEEN_LIMIT_S."""
+        """Want the card in the slot. ``seen`` is told True once the service has given it power, as it does with every card that
+        it sees come; False after SEEN_LIMIT_S."""
         self._seat, self._at_s = _Seat.AWAY, max(self._at_s, time.monotonic())
         self._seen, self._seen_limit_s = seen, time.monotonic() + SEEN_LIMIT_S
         self._tried_s, self._reseats = None, 0
@@ -133,7 +134,7 @@ class VpcdTransport:
             message = self._message()
             if message is not None:
                 if self._seat is _Seat.IN:
-                    if self._seen is not None:
+                    if self._seen is not None and message != b"\4":
                         self._tell_seen(True)
                     if self._overlooked(message):
                         self._reseat()
@@ -153,6 +154,7 @@ class VpcdTransport:
 
     def _reseat(self) -> None:
         self._reseats += 1
+        self._seen_limit_s = time.monotonic() + SEEN_LIMIT_S
         self._gone()
         self._at_s += REMOVAL_S * (2**self._reseats - 1)
 

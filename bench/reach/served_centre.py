@@ -33,7 +33,7 @@ from bench.presenters.http import Server
 from bench.reach.heard import DESK, told
 from conformance.references.data_centre import Face, ReferenceOfficer, populate
 from conformance.references.desks import Line
-from conformance.town import maker, pharmacy
+from conformance.town import PHARMACY, maker
 from conformance.vectors.world import INSTITUTION, World
 from virtual_devices.clock import Clock, VirtualClock
 from virtual_devices.cloud.books import MemoryBooks
@@ -50,22 +50,29 @@ ON_THE_LINE = ("/v1/", "/upload/", "/api/")
 MOST_BYTES = (4 << 20) + 1
 
 
+def write_credentials(directory: Path, seed: int) -> tuple[dict[str, Path], Authority]:
+    """With what software speaks to a served data centre of that seed, now or later: files of today, by the same keys each time.
+    Where each is, and who has issued them."""
+    connections = Authority(f"connections {seed}", WallClock().now_ns())
+    return credentials.write(directory, connections, HOSTS, institutions=(INSTITUTION, PHARMACY)), connections
+
+
 class ServedCentre:
     """One address, and behind it one data centre at a time. ``world``: its institutions, and the authority that it trusts;
     ``name``: all of it follows from that; ``clock``: of its messages, one of the world's moment when left out.
 
-    ``url``; ``credentials``: a directory with ca.pem, clinic.pem, clinic.key, pharmacy.pem, pharmacy.key. Raises LinkError when
-    it cannot be served.
+    ``url``; ``credentials``: a directory with ca.pem, clinic.pem, clinic.key, pharmacy.pem, pharmacy.key, which is ``directory``
+    where software has been set to it before. Raises LinkError when it cannot be served.
     """
 
-    def __init__(self, world: World, name: str, clock: Clock | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, world: World, name: str, clock: Clock | None = None, *, host: str = "127.0.0.1", port: int = 0,
+        directory: Path | None = None,
+    ) -> None:
         self._folder = TemporaryDirectory(prefix="vhc-bench-centre-")
-        self.credentials = Path(self._folder.name)
-        wall = WallClock()
-        self._connections = Authority(f"connections {world.seed}", wall.now_ns())
-        self._gate = Gate(self._connections, (), wall.now_ns)
-        institutions = (INSTITUTION, pharmacy(world).institution)
-        files = credentials.write(self.credentials, self._connections, HOSTS, institutions=institutions)
+        self.credentials = directory or Path(self._folder.name)
+        files, connections = write_credentials(self.credentials, world.seed)
+        self._gate = Gate(connections, (), WallClock().now_ns)
         self._app = self.anew(world, name, clock)
 
         async def answered(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -282,4 +289,4 @@ async def _hung_up(scope: dict[str, Any], receive: Any) -> None:
         pass
 
 
-__all__ = ["ServedCentre"]
+__all__ = ["ServedCentre", "write_credentials"]

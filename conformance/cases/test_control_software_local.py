@@ -244,9 +244,20 @@ def test_professionals_pin_of_6_0_has_its_codes(control_software: ControlSoftwar
     for puk, code in (("", "1704"), ("123456789", "1704"), ("\u0661", "1704"), ("00000000", "1410"), (PUK, "0")):
         control_software.equal(f"PUK {puk}", ask(path, "PUT", puk=puk, newPin="246246"), code)
     control_software.equal("the new one", ask(verify, pin="246246"), "0")
-    for how, code in (("over", "1422"), ("revoked", "1424"), ("another's", "1103")):
+    for how, code in (("over", "1422"), ("another's", "1103")):
         control_software.software.put_in_professional(how)
         control_software.equal(how, ask(verify, pin=PIN), code)
+
+
+@case("P-CSW-07", "P-CSW-04", nature=Nature.INVALID, zh="6.0 醫事人員卡憑證已廢止", when='"6.0" in faces and professional')
+def test_revoked_professional_of_6_0_is_refused(control_software: ControlSoftwareTester) -> None:
+    """A professional's card whose certificate is revoked is refused (1424), and its PIN opens nothing."""
+    _begin(control_software)
+    control_software.software.put_in_professional("revoked")
+    verified = control_software.local("/api/hpc/v1/Verification/Hpc", {"pin": PIN})
+    control_software.equal("revoked", verified["statusCode"], "1424")
+    signed = control_software.local("/api/hpc/v1/Signature", {"serviceType": "02"})
+    control_software.expect("nothing is signed", signed["statusCode"] != "0", "a refusal", signed["statusCode"])
 
 
 @case("P-CSW-07", "P-CSW-03", "P-QTK-02", nature=Nature.INOPPORTUNE, zh="6.0 虛擬卡：先讀取再驗證",

@@ -185,19 +185,28 @@ def test_roll_back_that_the_data_centre_refuses_is_told(control_software: Contro
     control_software.equal("refused", control_software.code("csUnGetSeqNumber", **when), "9060")
 
 
-@case("P-CSW-02", nature=Nature.TIMER, zh="退掛：逾 24 小時或無連線", when="data_centre")
+@case("P-CSW-02", nature=Nature.TIMER, zh="退掛：逾 24 小時", when="data_centre")
 def test_visit_is_not_taken_back_too_late(control_software: ControlSoftwareTester) -> None:
-    """After 24 hours a visit stays (5154); without a line nothing is taken back (4061); a course of treatment is not (5151)."""
+    """After 24 hours a visit stays (5154)."""
+    control_software.open()
+    when = {"pUnTreatDate": _begin(control_software)["pDateTime"]}
+    control_software.software.later(86_401)
+    control_software.equal("a day later", control_software.code("csUnGetSeqNumber", **when), "5154")
+
+
+@case("P-CSW-02", nature=Nature.INOPPORTUNE, zh="退掛：無連線、療程", when="data_centre")
+def test_visit_is_not_taken_back_without_a_line_nor_of_a_course(control_software: ControlSoftwareTester) -> None:
+    """Without a line nothing is taken back (4061); a visit of a course of treatment never is (5151)."""
     control_software.open()
     when = {"pUnTreatDate": _begin(control_software)["pDateTime"]}
     control_software.software.line_is([], down=True)
     control_software.equal("without a line", control_software.code("csUnGetSeqNumber", **when), "4061")
     control_software.software.line_is([])
-    control_software.software.later(86_401)
-    control_software.equal("a day later", control_software.code("csUnGetSeqNumber", **when), "5154")
+    control_software.software.later(2)
     given = {**NEW_VISIT, "cTreatItem": b"AB\0"}
-    course = _moment(control_software, control_software.filled("hisGetSeqNumber256", **given))
+    course = _moment(control_software, control_software.filled("hisGetSeqNumber256", code="5010", **given))
     control_software.equal("taken back", control_software.code("csUnGetSeqNumber", pUnTreatDate=course), "5151")
+    control_software.equal("the other one, with a line", control_software.code("csUnGetSeqNumber", **when), "0")
 
 
 @case("P-CSW-02", "P-DCM-03", nature=Nature.VALID, zh="就醫識別碼：與取號時相同；無連線 5174", when="data_centre")
@@ -381,9 +390,6 @@ def test_file_that_is_not_as_it_was_said_is_refused(control_software: ControlSof
     for change, code in (({"pFileSize": b"x\0"}, "6018"), ({"pNumber": b"\0"}, "6018"), ({"pFileSize": b"8\0"}, "6015")):
         given = {"pUploadFileName": b"A.xml\0", **SIZE, **change}
         control_software.equal("code", control_software.code("csUploadData", **given), code)
-    control_software.software.put_file("B.xml", None)
-    large = {"pUploadFileName": b"B.xml\0", **SIZE}
-    control_software.equal("more than the memory holds", control_software.code("csUploadData", **large), "6016")
     control_software.equal("nothing was sent", control_software.requests(), [])
     right: dict[str, Any] = {"pUploadFileName": b"A.xml\0", **SIZE}
     for fate, code in (("refuses 9020", "6014"), ("refuses 9060", "9060"), ("without bytes", "6015"), ("without records", "6015"),
@@ -393,3 +399,15 @@ def test_file_that_is_not_as_it_was_said_is_refused(control_software: ControlSof
         control_software.expect(fate, found == code, code, found)
         control_software.software.line_is([])
     control_software.equal("in order", control_software.code("csUploadData", **right), "0")
+
+
+@case("P-CSW-02", nature=Nature.LIMIT, zh="上傳檔案：超過記憶體", when="data_centre")
+def test_file_that_the_memory_does_not_hold_is_not_sent(control_software: ControlSoftwareTester) -> None:
+    """A file of more than the computer's memory holds has its code (6016), and nothing of it is sent."""
+    control_software.open()
+    control_software.equal("SAM", control_software.code("csVerifySAMDC"), "0")
+    control_software.software.put_file("B.xml", None)
+    control_software.requests()
+    large = {"pUploadFileName": b"B.xml\0", **SIZE}
+    control_software.equal("more than the memory holds", control_software.code("csUploadData", **large), "6016")
+    control_software.equal("nothing was sent", control_software.requests(), [])
