@@ -68,6 +68,7 @@ def command(
       vhc-bench conform --dut data-centre=https://localhost:8443            a service, with client certificates
       vhc-bench conform --dut 'control-software=http://127.0.0.1:3033 + https://127.0.0.1:5066' --pixit software.pixit.toml
       vhc-bench conform --dut 'wallet=program:node w.cjs' a library, asked line by line (docs/reference/programs.md)
+      vhc-bench conform --dut 'clinic=program:adapter'    an institution's software: an adapter does what its people do
       vhc-bench conform --pics wallet.pics.toml           only what its maker declares
       vhc-bench conform --latency example                 its times against limits, too
       vhc-bench conform --only wallet.latency --latency my-limits.toml

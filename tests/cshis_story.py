@@ -54,7 +54,9 @@ DIAGNOSES_31 = RECORDS["write_code"].pack({"recard_mark": "1", "main_diagnosis":
 def desk_of(**more: Any) -> ControlDesk:
     """A desk before a woman's card that holds something of everything."""
     data = {"holder": WOMAN, "records": RECORDS_INSIDE, "emergency_tel": "0912000000", "last_sequence": "1150003"}
-    return control_desk(**{**data, **more})
+    desk = control_desk(**{**data, **more})
+    desk.bench.cloud.desk.card_of = lambda id_no: desk.bench.card.card_no if id_no == WOMAN.id_no else ""
+    return desk
 
 
 def with_doctor(**more: Any) -> ControlDesk:
@@ -142,12 +144,6 @@ def _with_file() -> ControlDesk:
     return desk
 
 
-def _known_by_id() -> ControlDesk:
-    desk = desk_of()
-    desk.bench.cloud.desk.card_of = lambda id_no: desk.bench.card.card_no if id_no == WOMAN.id_no else ""
-    return desk
-
-
 def _to_update() -> ControlDesk:
     return desk_of(available_visits=1)
 
@@ -190,7 +186,7 @@ STORY: dict[str, Scene] = {
     "hisGetSeqNumber256": _plain(**NEW_VISIT),
     "hisGetSeqNumber256N1": _plain(**NEW_VISIT),
     "hisGetTreatNumICCard": _plain(pDateTime=b"1150103090000\0"),
-    "hisGetTreatNumNoICCard": Scene(_known_by_id, {"pPatientID": ID, "pHospID": INSTITUTION.encode()}),
+    "hisGetTreatNumNoICCard": Scene(desk_of, {"pPatientID": ID, "pHospID": INSTITUTION.encode()}),
     "csUnGetSeqNumber": Scene(_to_take_back, {"pUnTreatDate": WHEN.encode() + b"\0"}),
     "hisWriteTreatmentCode": _visit(pDataWrite=DIAGNOSES_31 + b"\0"),
     "hisWriteTreatmentFee": _visit(pDataWrite=fees()),

@@ -113,6 +113,27 @@ def test_program_that_never_answers_is_given_up(tmp_path: Path, kind: Kind) -> N
         dut.way.close()
 
 
+@pytest.fixture(scope="module")
+def small() -> Iterator[Dut]:
+    """Somebody else's, by the pages alone (tests/small_clinic.py)."""
+    file = Path(__file__).with_name("small_clinic.py")
+    dut = duts([f"clinic=program:{sys.executable} -I {file}"], means=Means(answers={"answer_s": 60}))[Kind.CLINIC][0]
+    yield dut
+    dut.way.close()
+
+
+@pytest.mark.parametrize(("case", "verdict", "why"), [
+    ("visits.visit-is-checked-begun-and-its-record-sent-at-once", Verdict.PASS, ""),
+    ("visits.visit-without-a-line-is-served-and-told-later", Verdict.PASS, ""),
+    ("uploads.upload-that-was-interrupted-is-sent-again-unchanged[reply-lost-2]", Verdict.PASS, ""),
+    ("visits.visit-that-the-data-centre-refuses-is-none", Verdict.FAIL, "refused: expected 9060, received 0"),
+    ("uploads.record-follows-its-format[1.0]", Verdict.NOT_APPLICABLE, "it writes format 2.0 only"),
+])
+def test_small_software_of_somebody_elses(small: Dut, case: str, verdict: Verdict, why: str) -> None:
+    result = tried(small, case)
+    assert (result.verdict, why in result.why) == (verdict, True), result.why
+
+
 def test_program_that_goes_by_the_machines_clock_is_not_taken_through_a_day() -> None:
     means = Means(answers={"clock": "machine"})
     dut = duts([f"clinic=program:{sys.executable} -m bench.own_office clinic"], means=means)[Kind.CLINIC][0]

@@ -128,7 +128,8 @@ CASES: dict[str, Callable[[ControlDesk], str]] = {
     "9002": lambda desk: _asked(desk, "dance"),
     "9004": _no_authority,
     "9011": lambda desk: _asked(desk, "card-session", card_no="1", chain=b"", proof=b""),
-    "9012": lambda desk: desk.code("hisGetTreatNumNoICCard", **STORY["hisGetTreatNumNoICCard"].given),
+    "9012": lambda desk: desk.code(
+        "hisGetTreatNumNoICCard", **{**STORY["hisGetTreatNumNoICCard"].given, "pPatientID": b"Z199999999\0"}),
     "9013": _sam(identity=STRANGER.issue(Role.SAM, SAM_ID, organisation=INSTITUTION)),
     "9014": _other_name,
     "9015": _without_proof,

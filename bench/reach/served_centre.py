@@ -48,6 +48,8 @@ LIMITS = Limits(burst=1_000_000, per_s=10_000.0)
 ON_THE_LINE = ("/v1/", "/upload/", "/api/")
 """Paths by which an institution asks for something. ``/health`` and the description are answered whatever the line is."""
 MOST_BYTES = (4 << 20) + 1
+_RESOURCES = {"report": "results"}
+"""What a signed answer calls something -> what a resource's answer calls it."""
 
 
 def write_credentials(directory: Path, seed: int) -> tuple[dict[str, Path], Authority]:
@@ -229,6 +231,7 @@ class _Answer:
             said = json.loads(self.body)
         except ValueError:
             return False
+        key = _RESOURCES.get(key, key)
         if not isinstance(said, dict) or key not in said:
             return False
         del said[key]

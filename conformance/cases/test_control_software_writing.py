@@ -224,6 +224,10 @@ def test_identifier_of_a_visit_is_found_again(control_software: ControlSoftwareT
     control_software.software.later(2)
     raw = control_software.filled("hisGetSeqNumber256N1", code="5174", **NEW_VISIT)
     control_software.equal("a visit without it", (raw[13:17].isdigit(), raw[296:]), (True, b" " * 20))
+    control_software.software.line_is([])
+    control_software.software.later(2)
+    late = control_software.filled("hisGetTreatNumICCard", pDateTime=_moment(control_software, raw))
+    control_software.equal("later, of the visit's own moment", late[:13], raw[:13])
 
 
 @case("P-CSW-02", nature=Nature.INVALID, zh="無卡取得就醫識別碼：限本院所", when="data_centre")

@@ -127,23 +127,34 @@ def with_identifier(software: ControlSoftware, ready: Ready, arguments: Argument
 
 
 def identifier_of(software: ControlSoftware, ready: Ready, when: str, visit_type: str) -> Flow[str]:
-    """The visit's identifier; asked again, the same. Raises Ended: 4061, or the data centre's code."""
+    """The identifier of a visit that begins; asked again, the same. Raises Ended: 4061, or the data centre's code."""
+    arguments: dict[str, object] = {"card_no": ready.card.public.card_no, "visit_type": visit_type, "visited_at": when}
+    return (yield from _identified(software, ready, when, "begin-visit", arguments))
+
+
+def _identified(
+    software: ControlSoftware, ready: Ready, when: str, operation: str, arguments: dict[str, object],
+) -> Flow[str]:
+    """A visit of a card at a moment is always asked for by the same request."""
     card_no = ready.card.public.card_no
     request_id = hashlib.sha256(f"visit {card_no} {when} {software.desk.institution.code}".encode()).digest()[:16]
-    arguments: dict[str, object] = {"card_no": card_no, "visit_type": visit_type}
-    body = yield from online(software, ready.sam, "begin-visit", request_id, arguments, "get visit identifier")
+    body = yield from online(software, ready.sam, operation, request_id, arguments, "get visit identifier")
     identifier = str(body.get("identifier", ""))
     software.begun[software.key(when)] = identifier
     return identifier
 
 
 def identifier_with_card(software: ControlSoftware, ready: Ready, arguments: Arguments) -> Flow[Reply]:
-    """hisGetTreatNumICCard: for a visit that stands on the card (5022)."""
+    """hisGetTreatNumICCard: for a visit that stands on the card (5022), whenever it was; it may have begun without a line."""
     when = _text(arguments, "pDateTime")
     if not when.strip():
         raise Ended("no date and time", BAD_ARGUMENT, "reader")
     visit = yield from _visit(ready.card, when.encode())
-    identifier = yield from identifier_of(software, ready, when, visit[:2].decode("ascii", "replace"))
+    asked: dict[str, object] = {
+        "id_no": ready.card.public.identity[:10].decode("ascii", "replace").strip(),
+        "visit_type": visit[:2].decode("ascii", "replace"), "visited_at": when,
+    }
+    identifier = yield from _identified(software, ready, when, "visit-identifier", asked)
     return Reply("0", {"pBuffer": identifier.encode("ascii").ljust(20)})
 
 
