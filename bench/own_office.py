@@ -1,7 +1,8 @@
 """Our own clinic's or pharmacy's software as a program that is tried from outside: ``python -m bench.own_office clinic``.
 
 It answers the lines of docs/reference/programs.md on standard output. Its data centre is met over HTTPS, its chips in the slots
-that the bench lends. Whom it trusts, its own reader certificates and the numbers of its records follow from the suite's seed.
+that the bench lends or in PC/SC readers. Whom it trusts, its own reader certificates and the numbers of its records follow from
+the suite's seed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from typing import Any
 
 import httpx2
 
+from bench.drivers import pcsc
+from bench.reach.office_program import world_of_now
+from bench.reader_link import ReaderLink
 from conformance.references.clinic import Done, ReferenceClinic, Shelves
 from conformance.references.desks import Around
 from conformance.references.pharmacy import Found, ReferencePharmacy
@@ -25,7 +29,6 @@ from virtual_devices.link import Attempt, DirectLink, Link, Outcome, Provenance
 
 Said = Mapping[str, Any]
 DESK, MEDIA_TYPE, ANSWER_S = "/v1/messages/desk", "application/cose", 5.0
-ROLES = ("sam", "hpc", "card", "wallet")
 
 
 class Line:
@@ -76,6 +79,7 @@ class Office:
         self._line: Line | None = None
         self._software: Any = None
         self._clock = VirtualClock()
+        self._readers: dict[str, pcsc.PcscLink] = {}
 
     def answer(self, asked: Said) -> Said:
         """One line's answer. What is not known is an error."""
@@ -95,11 +99,18 @@ class Office:
             self._line.close()
         self._count += 1
         self._line, self._clock = Line(asked["centre"]), VirtualClock(now_ns)
-        slots: dict[str, Link] = {role: Slot(asked["slots"][role], self._client) for role in ROLES}
-        world = World(self._seed, now_ns, now_ns)
+        slots: dict[str, Link] = {role: Slot(url, self._client) for role, url in asked["slots"].items()}
+        slots |= {role: self._reader(name) for role, name in asked["readers"].items()}
+        world = World(self._seed, now_ns, now_ns) if asked["clock"] == "bench" else world_of_now(self._seed, now_ns)
         self._software = self._make(world, "desk", f"office {self._count}", Around(self._clock, slots, self._line))
         if hasattr(self._software, "take_lists"):
             self._software.take_lists([bytes.fromhex(raw) for raw in asked["lists"]])
+
+    def _reader(self, name: str) -> Link:
+        """A PC/SC reader, opened once."""
+        if name not in self._readers:
+            self._readers[name] = pcsc.open(name)
+        return ReaderLink(self._readers[name])
 
 
 def _told(found: Any) -> Said:

@@ -20,7 +20,7 @@ from bench.reach.served_centre import ServedCentre
 from conformance.references.desks import Around, DeskWithChips, Line, Slot
 from conformance.references.presented import Presented
 from conformance.scripted import Script
-from conformance.town import HOLDER, Place
+from conformance.town import Place
 from conformance.vectors.world import CARD_NO, World
 from virtual_devices.clock import Clock
 from virtual_devices.cloud.cs60 import Cloud60
@@ -30,7 +30,6 @@ from virtual_devices.link import Link, Outcome
 from virtual_devices.reader.cs60.state import LocalComponent
 from virtual_devices.reader.cshis import ControlSoftware, ReaderUnit
 from virtual_devices.reader.sdk import VirtualCardSdk
-from virtual_devices.uploads.register import Trade
 
 ROLES = ("sam", "hpc", "card", "wallet")
 LIMIT_S, START_S, STOP_S, EXCHANGE_S = 10.0, 20.0, 10.0, 10.0
@@ -62,8 +61,8 @@ class LentDesk:
             raise LinkError(f"the desk is not served after {START_S:g} s")
 
     def begin(self, world: World, place: Place, name: str, centre: ServedCentre) -> None:
-        """Another desk, before this data centre. A clinic's has the holder's card in its slot. What was asked of the former desk
-        and is not answered yet, is answered by that one."""
+        """Another desk, before this data centre, without a patient's card. What was asked of the former desk and is not answered
+        yet, is answered by that one."""
         self._centre, self._desk = centre, _Desk(world, place, name, centre.clock, centre.line)
 
     @property
@@ -117,8 +116,6 @@ class _Desk(DeskWithChips):
         super().__init__(world, place, name, around=Around(clock, {}, line))
         self.slots = {"sam": Slot(clock, self.chips.sam()), "hpc": Slot(clock, self.chips.professional()),
                       "card": Slot(clock, None)}
-        if place.trade is Trade.CLINIC:
-            self.put_in({"holder": HOLDER.holder})
         self.software = ControlSoftware(self.desk, ReaderUnit(clock))
         self.kit, self.component = VirtualCardSdk(self.software), LocalComponent(self.software)
 
