@@ -1,26 +1,31 @@
-"""What a call of ``conform`` asked for: checked, handed to pytest, told in the report, and said again for one case alone."""
+"""What a call of ``conform`` asked for: checked, handed to pytest, told in the report, and said again for one case alone.
+
+What knows the devices is imported where it is asked: that takes longer than many a call, and most calls are of our own.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench import laboratory
-from bench.declaration import load
-from bench.duts import Dut, duts
 from bench.hands import hands
-from bench.timing import limits_of
+from bench.monikers import Kind as Medium
 from conformance import cases
 from conformance.case import Kind, subject_of
 from conformance.condition import Answers
 from conformance.form import Paper
 from conformance.limits import EXAMPLE, example
 from virtual_devices.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.declaration import Declaration
+    from bench.duts import Dut
 
 
 @dataclass(frozen=True)
@@ -49,16 +54,37 @@ class Asked:
         hands(self.robot, none=self.no_hands)
         if self.lab is not None and not self.lab.is_file():
             raise UsageError(f"--lab {self.lab}: there is no such file; it names devices, [devices.NAME] with a moniker each")
+        if self._references_alone():
+            return 0
         found = self._devices()
         if self.latency:
             self._check_limits(found)
         return len({dut.way.place for tried in found.values() for dut in tried if dut.way.place})
 
+    def _references_alone(self) -> bool:
+        """Our own devices over every channel, and nothing else: there is nothing that could be wrong with it."""
+        own = {f"{kind.value}={Medium.VIRTUAL.value}" for kind in Kind}
+        return own.issuperset(self.duts) and not (self.channels or self.pics or self.pixit or self.latency)
+
+    def _kinds(self) -> set[str]:
+        if self._references_alone():
+            return {text.partition("=")[0] for text in self.duts} or {kind.value for kind in Kind}
+        return {kind.value for kind in self._devices()}
+
+    def single(self) -> bool:
+        """Only cases by their whole ids: a second process would take longer to begin than they do."""
+        return bool(self.only) and all(text.count(".") >= 2 for text in self.only)
+
     def _devices(self) -> Mapping[Kind, list[Dut]]:
+        from bench import laboratory
+        from bench.duts import duts
+
         return duts(self.duts, self.channels, pics=map(str, self.pics), pixit=map(str, self.pixit),
                     laboratory=laboratory.load(self.lab) if self.lab is not None else None)
 
     def _check_limits(self, found: Mapping[Kind, list[Dut]]) -> None:
+        from bench.timing import limits_of
+
         limits = limits_of(self.latency)
         there = [(kind.value, dut.channel) for kind, tried in found.items() for dut in tried]
         if not any(limits.of(*place) for place in there):
@@ -79,7 +105,7 @@ class Asked:
 
     def modules(self) -> list[str]:
         """The modules that have cases of what is asked for: to look into all others takes longer than most calls."""
-        kinds = {kind.value for kind in self._devices()}
+        kinds = self._kinds()
         there = [module.name for module in iter_modules(cases.__path__) if module.name.startswith("test_")]
         of_kind = {name: subject for name in there if (subject := subject_of(name)).partition(".")[0] in kinds}
         wanted = [name for name, subject in of_kind.items()
@@ -102,7 +128,10 @@ class Asked:
     def again(self, kind: str, device: str, channel: str, case: str, *, timed: bool = False) -> str:
         """The command that runs one case alone on that device, as this call ran it."""
         words = ["vhc-bench", "conform", "--dut", f"{kind}={device}", "--channel", channel, "--only", case]
-        words += [*self._papers(kind), *["--destructive"] * self.destructive, *["--no-hands"] * self.no_hands]
+        for paper, found in self._papers:
+            if found.kind.value == kind:  # those of others would be refused
+                words += [f"--{paper.value}", str(found.path)]
+        words += [*["--destructive"] * self.destructive, *["--no-hands"] * self.no_hands]
         words += _option("--hands", self.robot) + _option("--latency", self.latency if timed else "")
         words += _option("--seed", "" if self.seed == 1 else str(self.seed)) + _option("--laboratory", self.laboratory)
         words += _option("--lab", str(self.lab or ""))
@@ -110,14 +139,17 @@ class Asked:
 
     def declared(self) -> Mapping[str, Answers]:
         """By kind of device what its maker declares."""
-        return {paper.kind.value: paper.answers for paper in (load(path, Paper.PICS) for path in self.pics)}
+        return {found.kind.value: found.answers for paper, found in self._papers if paper is Paper.PICS}
 
-    def _papers(self, kind: str) -> Iterator[str]:
-        """The declarations of that kind: those of others would be refused."""
-        for paper, paths in ((Paper.PICS, self.pics), (Paper.PIXIT, self.pixit)):
-            for path in paths:
-                if load(path, paper).kind.value == kind:
-                    yield from (f"--{paper.value}", str(path))
+    @cached_property
+    def _papers(self) -> list[tuple[Paper, Declaration]]:
+        """The declarations that were given."""
+        if not (self.pics or self.pixit):
+            return []
+        from bench.declaration import load
+
+        given = ((Paper.PICS, self.pics), (Paper.PIXIT, self.pixit))
+        return [(paper, load(path, paper)) for paper, paths in given for path in paths]
 
 
 def _option(name: str, value: str) -> list[str]:

@@ -18,7 +18,6 @@ from bench.conform_report import report_of, write
 from bench.conform_told import tell
 from bench.exchanges import EXCHANGES
 from bench.exits import ENVIRONMENT, INCONCLUSIVE, LAW_BROKEN, NOTHING_RAN, PASS, UNEXPECTED_PASS
-from bench.reach.program import CHANNEL
 from bench.results import Results
 from bench.tables import print_table
 from conformance.case import Kind
@@ -35,6 +34,10 @@ _EXITS = {
     Verdict.REVIEW: INCONCLUSIVE, Verdict.NOT_APPLICABLE: NOTHING_RAN,
 }
 
+_ALONE = ("--disable-plugin-autoload", "-p", "xdist", "-p", "bench.pytest_plugin", "-p", "no:cacheprovider", "--noconftest",
+          "-c", os.devnull, "-q", "--assert=plain", "-p", "no:unraisableexception")
+"""To pytest: away from plugins, settings and conftest.py of whatever project lies around, and without what only tests need."""
+
 
 def tried(asked: Asked, processes: int, as_json: bool, out: Path | None, key: Path | None, expected_file: Path | None) -> int:
     """The suite against what is asked for; told, and written to ``out``. The exit code. Raises UsageError."""
@@ -44,7 +47,7 @@ def tried(asked: Asked, processes: int, as_json: bool, out: Path | None, key: Pa
         raise UsageError("--frames adds to the exchanges that --out DIR writes: give both")
     places = asked.check()  # wrong use is told before anything starts
     expected = _expected(expected_file)
-    results = _run(asked, max(processes, places), quiet=as_json, exchanges=out is not None)
+    results = _run(asked, max(1 if asked.single() else processes, places), quiet=as_json, exchanges=out is not None)
     report = report_of(results, asked, expected)
     if as_json:
         click.echo(verdict_bytes(report))
@@ -63,6 +66,7 @@ def tried(asked: Asked, processes: int, as_json: bool, out: Path | None, key: Pa
 def _expected(file: Path | None) -> Mapping[tuple[str, str], str]:
     if file is None:
         return {}
+    from bench.reach.program import CHANNEL
     from conformance.case import cases
     from conformance.kinds import suites
 
@@ -76,14 +80,12 @@ def _expected(file: Path | None) -> Mapping[tuple[str, str], str]:
 
 
 def _run(asked: Asked, processes: int, *, quiet: bool, exchanges: bool) -> Results:
-    """The suite in pytest, away from the settings of whatever project lies around. Raises UsageError."""
+    """The suite in pytest. Raises UsageError."""
     with TemporaryDirectory() as folder:
         results, every = Path(folder, "results.json"), Path(folder, EXCHANGES) if exchanges else None
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", "--disable-plugin-autoload", "-p", "xdist", "-p", "bench.pytest_plugin",
-             "-p", "no:cacheprovider", "--noconftest", "--assert=plain", "-c", os.devnull, f"--rootdir={folder}", "-q",
-             "-n", str(processes if processes > 1 else 0), "--pyargs",
-             *asked.modules(), f"--conformance-results={results}", *[f"--conformance-exchanges={every}"] * exchanges,
+            [sys.executable, "-m", "pytest", *_ALONE, f"--rootdir={folder}", "-n", str(processes if processes > 1 else 0),
+             "--pyargs", *asked.modules(), f"--conformance-results={results}", *[f"--conformance-exchanges={every}"] * exchanges,
              *asked.for_pytest()],
             stdout=subprocess.DEVNULL if quiet else sys.stderr, check=False,
         )
