@@ -1,4 +1,4 @@
-"""The worker's part of :mod:`bench.drivers.ble_values`: a stack told action by action, and what it tells kept in its order."""
+"""The worker's part of :mod:`bench.ble_values`: a stack told action by action, and what it tells kept in its order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import cbor2
 
-from bench.drivers.ble_values import Act, left_s, told
+from bench.ble_values import Act, left_s, told
 from bench.stacks.ble_end import Stack, StackTrouble
 from virtual_devices.link import Outcome
 from virtual_devices.mdoc.ble_events import (

@@ -53,7 +53,7 @@ class Op(IntEnum):
     SEND = 5  # DEADLINE, message -> ANSWER
     RECEIVE = 6  # DEADLINE -> ANSWER and the peer's message
     DISCONNECT = 7  # nothing -> nothing
-    VALUES_BEGIN = 10  # of bench.drivers.ble_values: cbor -> bench.drivers.ble_values.told
+    VALUES_BEGIN = 10  # of bench.ble_values: cbor -> bench.ble_values.told
     VALUES_DO = 11
     VALUES_NEWS = 12
     FRAMES = 9  # nothing -> what the last operation sent and met: bench.frames.Tape.told

@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from bench.ble_values import Act, Happened, ValuesLink, rows_out
 from bench.clock import WallClock
-from bench.drivers.ble_values import Act, Happened, ValuesLink, rows_out
 from bench.reach import CASE_S
 from conformance.air import Peer
 from conformance.tester import CannotShow

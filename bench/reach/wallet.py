@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
+from bench.ble_values import ValuesLink
 from bench.clock import WallClock
 from bench.drivers import RealLink
 from bench.drivers.ble import BleLink
-from bench.drivers.ble_values import ValuesLink
 from bench.drivers.pcsc import PcscLink
 from bench.monikers import Kind as Medium
 from bench.monikers import Moniker
