@@ -59,12 +59,12 @@ def write(
     report: Report, folder: Path, *, key: Path | None = None, language: str = "en", exchanges: bytes = b"",
 ) -> Path:
     """All files; the path of the page. Raises UsageError."""
-    from reports.catalogue import catalogue  # here: what draws takes longer to load than most runs take
+    from bench.conform_words import words_of  # here: what draws takes longer to load than most runs take
     from reports.conformance import page
 
     write_data(report, folder, key=key, exchanges=exchanges)
     path = folder / PAGE
-    path.write_text(page(report.model_dump(mode="json"), catalogue(language)), encoding="utf-8", newline="\n")
+    path.write_text(page(report.model_dump(mode="json"), *words_of(language)), encoding="utf-8", newline="\n")
     return path
 
 

@@ -8,11 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bench.conform_words import words_of
 from bench.self_check import Checked, all_mutants
 from conformance.case import Kind, cases
 from conformance.kinds import suites
 from conformance.mutants.remembered import Memory, file_of, key, remembered
-from reports.catalogue import catalogue
 from reports.self_check import page
 from virtual_devices.errors import UsageError
 
@@ -68,7 +68,7 @@ def write_matrix(told: Mapping[str, Any], folder: Path, language: str = "en") ->
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(told, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
         (folder / MATRIX).write_text(text, encoding="utf-8")
-        path.write_text(page(told, catalogue(language)), encoding="utf-8", newline="\n")
+        path.write_text(page(told, *words_of(language)), encoding="utf-8", newline="\n")
     except OSError as e:
         raise UsageError(f"--out {folder}: cannot be written: {e.strerror or e}") from None
     return path

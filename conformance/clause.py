@@ -108,9 +108,15 @@ class Clause:
     @property
     def first(self) -> str:
         """The first sentence, in one line."""
-        text = " ".join(self.text.split())
+        text = " ".join(self.text.partition("\n\n")[0].split())
         end = re.search(r"(?<=[^.][\w)`*][.])\s(?=[A-Z*`])", text)
         return text if end is None else text[: end.start()]
+
+    @property
+    def plain(self) -> str:
+        """All of it but its tables, in one line, without the page's links and stress."""
+        text = " ".join(" ".join(line for line in self.text.splitlines() if not line.startswith("|")).split())
+        return re.sub(r"(?<![\w*])\*+([^*\s][^*]*?)\*+(?![\w*])", r"\1", re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text))
 
 
 @cache

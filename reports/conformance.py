@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from reports import conformance_latency
+from reports import conformance_clauses, conformance_latency
 from reports.blocks import Block, Bullets, Cell, Column, Section, Table, Tile, Tiles, data, number, text
 from reports.catalogue import N_, Catalogue
 from reports.page import Head, document
 from reports.picture import Styles
+from reports.terms import kind_of, term
+from reports.wording import Wording
 
 Judged = Mapping[str, Any]
 _VERDICTS = {
@@ -31,18 +33,13 @@ _NATURES = {
     "valid": N_("valid"), "invalid": N_("invalid"), "inopportune": N_("inopportune"), "limit": N_("limit"), "timer": N_("timer"),
     "medium": N_("medium"), "attack": N_("attack"),
 }
-_KINDS = {
-    "wallet": N_("wallet"), "reader": N_("reader"), "card": N_("patient card"), "sam": N_("security module"),
-    "hpc": N_("professional's card"), "control-software": N_("control software"), "clinic": N_("clinic's software"),
-    "pharmacy": N_("pharmacy's software"), "data-centre": N_("data centre"),
-}
-_PROOFS = {"declaration": N_("the maker declares it"), "inspection": N_("a person or a laboratory looks")}
 _SHOWN = 20
 """So many of what did not pass are shown with their last exchanges; all are in the file beside the page."""
 
 
-def page(report: Mapping[str, Any], words: Catalogue) -> str:
-    """The page as HTML, in the words of a catalogue."""
+def page(report: Mapping[str, Any], words: Catalogue, wording: Wording | None = None) -> str:
+    """The page as HTML, in the words of a catalogue; ``wording``: the suite's own sentences in the same language."""
+    wording = wording or Wording(words)
     devices = _named(report["devices"], words) or "–"
     real = any(d["real"] for d in report["devices"])
     head = Head(
@@ -54,12 +51,12 @@ def page(report: Mapping[str, Any], words: Catalogue) -> str:
         ),
     )
     styles = Styles()
-    sections = [_summary(report, words), _against(report, words)]
+    sections = [_summary(report, words), _against(report, wording)]
     if report["latency"]:
         sections.append(conformance_latency.section(report["latency"], _verdict, words, styles))
-    sections += [*_subjects(report, words), _clauses(report, words)]
+    sections += [*_subjects(report, wording), conformance_clauses.tried(report, lambda key: _verdict(key, words), wording)]
     if report["stated"]:
-        sections.append(_stated(report, words))
+        sections.append(conformance_clauses.stated(report, wording))
     sections.append(_method(report, words))
     return document(head, sections, words, styles)
 
@@ -73,17 +70,14 @@ def _named(devices: Iterable[Mapping[str, Any]], words: Catalogue) -> str:
         if named:
             own.append(named)
         else:
-            others.setdefault(device["device"], []).append(_kind(device["kind"], words))
+            others.setdefault(device["device"], []).append(kind_of(words, device["kind"]))
     return words.join([*own, *(f"{words.join(kinds)} ({where})" for where, kinds in others.items())])
-
-
-def _kind(kind: str, words: Catalogue) -> str:
-    return words.say(_KINDS[kind])
 
 
 def _devices(report: Mapping[str, Any], words: Catalogue) -> Table:
     rows = [
-        [data(_kind(d["kind"], words)), data(d["device"]), data(", ".join(d["channels"])), data(d["maker"] or "–"),
+        [data(kind_of(words, d["kind"])), data(d["device"]),
+         data(words.say(", ").join(term(words, channel) for channel in d["channels"])), data(d["maker"] or "–"),
          data(d["model"] or "–"), data(d["firmware"] or "–"), data(", ".join(d["resets"]) or "–", "code")]
         for d in report["devices"]
     ]
@@ -102,12 +96,15 @@ def _summary(report: Mapping[str, Any], words: Catalogue) -> Section:
     for kind, device, channel in _of(judged):
         mine = [v for v in judged if (v["kind"], v["device"], v["channel"]) == (kind, device, channel)]
         counted = Counter(v["verdict"] for v in mine)
-        rows.append([data(_kind(kind, words)), data(device), data(channel), *(number(f"{counted[key]:,}") for key in _VERDICTS)])
+        place = (kind_of(words, kind), device, term(words, channel))
+        rows.append([*map(data, place), *(number(f"{counted[key]:,}") for key in _VERDICTS)])
     columns = (Column(words.say("Kind")), Column(words.say("Device")), Column(words.say("Channel")),
                *(Column(words.say(name), True) for name, _, _ in _VERDICTS.values()))
     table = Table(words.say("Verdicts by device and channel"), columns, rows)
     verdict = report["verdict"]
     finding, mood = _FINDINGS[verdict], "bad" if verdict in ("fail", "error") else ""
+    if verdict == "pass" and any(v["verdict"] == "fail" for v in judged):
+        finding = N_("Every case that applies passed, but those that are known to fail.")
     if verdict == "fail" and not any(v["verdict"] == "fail" and not v["wanted"] for v in report["verdicts"]):
         finding = N_("The device does what its clauses ask, and is slower than its limits.")
     return Section("summary", words.say("Summary"), words.say(finding), [Tiles(tiles), table, _devices(report, words)], mood)
@@ -117,21 +114,24 @@ def _of(verdicts: Iterable[Judged]) -> list[tuple[str, str, str]]:
     return sorted({(v["kind"], v["device"], v["channel"]) for v in verdicts})
 
 
-def _against(report: Mapping[str, Any], words: Catalogue) -> Section:
+def _against(report: Mapping[str, Any], wording: Wording) -> Section:
     """What is not PASS, each with what decided and how to see it again."""
+    words = wording.words
     there = [v for v in (*report["verdicts"], *report["latency"]) if v["verdict"] not in ("pass", "not-applicable")]
     rows = [
-        [_verdict(v["verdict"], words), data(v["case"], "name"), data(v["channel"]), _purpose(v, words), data(v["why"]),
-         data(", ".join(v.get("clauses", ())) or "–", "code"), data(v["wanted"] or "–")]
+        [_verdict(v["verdict"], words), data(v["case"], "name"), data(term(words, v["channel"])), _purpose(v, words),
+         wording.said(v["why"], "says"),
+         _ids(v.get("clauses", ())), data(v["wanted"] or "–")]
         for v in there
     ]
     columns = tuple(Column(words.say(name)) for name in (
         N_("Verdict"), N_("Case"), N_("Channel"), N_("What it shows"), N_("Why"), N_("Clauses"), N_("Known"),
     ))
-    blocks: list[Block] = [Table(words.say("What did not pass"), columns, rows)] if rows else []
+    blocks: list[Block] = [Table(words.say("What did not pass"), columns, rows, wording.note(rows))] if rows else []
     if there:
         commands = sorted({v["command"] for v in there})
-        blocks += [_frames(v, words) for v in there[:_SHOWN] if v.get("frames")]
+        blocks += conformance_clauses.concerned(there, wording)
+        blocks += [_frames(v, wording) for v in there[:_SHOWN] if v.get("frames")]
         blocks.append(Bullets([data(command, "code") for command in commands], words.say("To see it again")))
     finding = words.say("Nothing failed.")
     if there:
@@ -139,33 +139,21 @@ def _against(report: Mapping[str, Any], words: Catalogue) -> Section:
     return Section("against", words.say("What did not pass"), finding, blocks)
 
 
-def _frames(judged: Judged, words: Catalogue) -> Table:
+def _frames(judged: Judged, wording: Wording) -> Table:
     """What was said last before the verdict."""
-    rows = [[data(f["step"]), data(f["outcome"]), data(f["status"] or "–", "code"), data(f["request"] or "–", "name"),
-             data(f["reply"] or "–", "name")] for f in judged["frames"]]
+    words = wording.words
+    rows = [[wording.said(f["step"]), wording.said(f["outcome"]), data(f["status"] or "–", "code"),
+             data(wording.plain(f["request"]) or "–", "name"),
+             data(wording.plain(f["reply"]) or "–", "name")] for f in judged["frames"]]
     columns = tuple(Column(words.say(name)) for name in (
         N_("Step"), N_("How it ended"), N_("Status"), N_("Sent"), N_("Received"),
     ))
-    caption = words.say("Last exchanges of {case} over {channel}", case=judged["case"], channel=judged["channel"])
-    return Table(caption, columns, rows)
+    channel = term(words, judged["channel"])
+    return Table(words.say("Last exchanges of {case} over {channel}", case=judged["case"], channel=channel), columns, rows)
 
 
-def _stated(report: Mapping[str, Any], words: Catalogue) -> Section:
-    rows = []
-    for each in report["stated"]:
-        proof = _PROOFS[each["proof"]]
-        rows.append([data(each["clause"], "code"), data(_kind(each["kind"], words)), Cell(each["says"], data=True, lang="en"),
-                     text(words.say(proof)), Cell("; ".join(each["answers"]) or "–", data=True, lang="en")])
-    columns = tuple(Column(words.say(name)) for name in (
-        N_("Clause"), N_("Kind"), N_("What it asks"), N_("How it is shown"), N_("The maker says"),
-    ))
-    finding = words.say_n("{n} clause is shown by no case, and never counts as passed.",
-                          "{n} clauses are shown by no case, and never count as passed.", len(rows))
-    return Section("stated", words.say("What no case can show"), finding,
-                   [Table(words.say("Declared by the maker, or to be looked at"), columns, rows)])
-
-
-def _subjects(report: Mapping[str, Any], words: Catalogue) -> list[Section]:
+def _subjects(report: Mapping[str, Any], wording: Wording) -> list[Section]:
+    words = wording.words
     by: dict[str, list[Judged]] = {}
     for judged in report["verdicts"]:
         by.setdefault(".".join(judged["case"].split(".")[:2]), []).append(judged)
@@ -174,13 +162,17 @@ def _subjects(report: Mapping[str, Any], words: Catalogue) -> list[Section]:
     for subject, judged in sorted(by.items()):
         places = sorted({(v["device"], v["channel"]) for v in judged})
         one = len({device for device, _ in places}) == 1
-        columns = tuple(Column(title) for title in (*titles, *(c if one else f"{d} {c}" for d, c in places)))
-        rows = [_case(each, subject, places, words) for each in _by_case(judged)]
+        columns = tuple(Column(title) for title in (*titles, *(_over(d, c, one, words) for d, c in places)))
+        rows = [_case(each, subject, places, wording) for each in _by_case(judged)]
         passed = sum(v["verdict"] == "pass" for v in judged)
         finding = words.say("{passed} of {n} passed.", passed=f"{passed:,}", n=f"{len(judged):,}")
         table = Table(words.say("Cases of {subject}", subject=subject), columns, rows)
         sections.append(Section(subject.replace(".", "-"), subject, finding, [table]))
     return sections
+
+
+def _over(device: str, channel: str, one: bool, words: Catalogue) -> str:
+    return term(words, channel) if one else f"{device} {term(words, channel)}"
 
 
 def _by_case(judged: Iterable[Judged]) -> list[list[Judged]]:
@@ -190,23 +182,23 @@ def _by_case(judged: Iterable[Judged]) -> list[list[Judged]]:
     return list(by.values())
 
 
-def _case(judged: Sequence[Judged], subject: str, places: Iterable[tuple[str, str]], words: Catalogue) -> list[Cell]:
+def _case(judged: Sequence[Judged], subject: str, places: Iterable[tuple[str, str]], wording: Wording) -> list[Cell]:
     """One case: what it shows, and its verdict on each device over each channel."""
+    words = wording.words
     first = judged[0]
     there = {(v["device"], v["channel"]): v for v in judged}
     verdicts = [
-        _verdict(there[place]["verdict"], words, _why_not(there[place])) if place in there else text("") for place in places
+        _verdict(there[place]["verdict"], words, wording.plain(_why_not(there[place]))) if place in there else text("")
+        for place in places
     ]
     nature = _NATURES[first["nature"]]
-    name, clauses = first["case"].removeprefix(f"{subject}."), ", ".join(first["clauses"])
-    return [data(name, "name"), _purpose(first, words), text(words.say(nature)), data(clauses, "code"), *verdicts]
+    name = first["case"].removeprefix(f"{subject}.")
+    return [data(name, "name"), _purpose(first, words), text(words.say(nature)), _ids(first["clauses"]), *verdicts]
 
 
-def _clauses(report: Mapping[str, Any], words: Catalogue) -> Section:
-    rows = [[data(c["id"], "code"), _verdict(c["verdict"], words), number(str(c["cases"]))] for c in report["clauses"]]
-    columns = (Column(words.say("Clause")), Column(words.say("Verdict")), Column(words.say("Cases"), True))
-    finding = words.say_n("{n} clause was tried.", "{n} clauses were tried.", len(rows))
-    return Section("clauses", words.say("Clauses"), finding, [Table(words.say("Verdict by clause"), columns, rows)])
+def _ids(clauses: Sequence[str]) -> Cell:
+    """Ids of clauses, one below the other: a line never ends inside one."""
+    return data(",\n".join(clauses) or "–", "ids")
 
 
 def _method(report: Mapping[str, Any], words: Catalogue) -> Section:
@@ -229,8 +221,8 @@ def _purpose(judged: Judged, words: Catalogue) -> Cell:
     if "samples_ns" in judged:
         return text(conformance_latency.purpose(judged, words))
     if words.chinese:
-        return Cell(judged["zh"], data=True, lang="zh-Hant")
-    return Cell(judged["says"], data=True, lang="en")
+        return Cell(judged["zh"], data=True, style="says", lang="zh-Hant")
+    return Cell(judged["says"], data=True, style="says", lang="en")
 
 
 def _why_not(judged: Judged) -> str:

@@ -13,7 +13,7 @@ from reports.formats import digits, duration
 from reports.palette import LIGHT
 from reports.picture import NARROW_PX, WIDE_PX, Frame, Picture, Styles, svg
 from reports.segments import NAMES
-from reports.terms import term
+from reports.terms import term, word
 from virtual_devices.segments import Segment
 
 Limit = Mapping[str, Any]
@@ -33,10 +33,10 @@ def section(limits: Sequence[Limit], verdict: Any, words: Catalogue, styles: Sty
     for each in limits:
         observed = _observed(each["samples_ns"], each["percentile"])
         rows.append([
-            verdict(each["verdict"], words), data(each["case"], "name"), data(each["device"]), data(each["channel"]),
+            verdict(each["verdict"], words), data(each["case"], "name"), data(each["device"]), data(term(words, each["channel"])),
             number(words.say("{value} ms", value=digits(each["limit_ms"]))), number(_time(observed, words)),
             number(f"{len(each['samples_ns']):,}"), number(f"{each['slower']:,}"),
-            number(f"{each['more']:,}" if each["more"] else "–"), data(each["certainty"]),
+            number(f"{each['more']:,}" if each["more"] else "–"), word(words, each["certainty"]),
         ])
     columns = (
         *(Column(words.say(name)) for name in (N_("Verdict"), N_("Limit"), N_("Device"), N_("Channel"))),

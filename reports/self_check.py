@@ -12,6 +12,8 @@ from reports.blocks import Block, Cell, Column, Section, Table, Tile, Tiles, dat
 from reports.catalogue import N_, Catalogue
 from reports.page import Head, document
 from reports.picture import Styles
+from reports.terms import kind_of
+from reports.wording import Wording
 
 _FAMILIES = {
     "check left out": N_("check left out"), "one of several conditions left out": N_("one of several conditions left out"),
@@ -22,20 +24,23 @@ _FAMILIES = {
 }
 
 
-def page(told: Mapping[str, Any], words: Catalogue) -> str:
-    """The page as HTML, in the words of a catalogue."""
+def page(told: Mapping[str, Any], words: Catalogue, wording: Wording | None = None) -> str:
+    """The page as HTML, in the words of a catalogue; ``wording``: the suite's own sentences in the same language."""
+    wording = wording or Wording(words)
     head = Head(
-        words.say("Virtual NHI card bench, how well the suite finds faults"), words.join(list(told["kinds"])), told["bench"],
+        words.say("Virtual NHI card bench, how well the suite finds faults"),
+        words.join([kind_of(words, kind) for kind in told["kinds"]]), told["bench"],
         words.say("Faults are put into the bench's reference devices one at a time; the first case that fails finds them."),
     )
-    sections = [_summary(told, words), _left(told, words), _matrix(told, words), _idle(told, words)]
+    sections = [_summary(told, words), _left(told, wording), _matrix(told, words), _idle(told, wording)]
     return document(head, sections, words, Styles())
 
 
 def _summary(told: Mapping[str, Any], words: Catalogue) -> Section:
     left = len(told["survivors"])
     tiles = [
-        Tile(words.say("faults"), f"{told['mutants']:,}", ""), Tile(words.say("found"), f"{told['caught']:,}", "", "good"),
+        Tile(words.say("faults"), f"{told['mutants']:,}", ""),
+        Tile(words.say("found by a case"), f"{told['caught']:,}", "", "good"),
         Tile(words.say("equivalent"), f"{len(told['equivalent']):,}", ""),
         Tile(words.say("left"), f"{left:,}", "", "bad" if left else ""),
     ]
@@ -45,17 +50,19 @@ def _summary(told: Mapping[str, Any], words: Catalogue) -> Section:
         for family, n in sorted(told["families"].items())
     ]
     columns = (Column(words.say("Family")), *(Column(words.say(name), True) for name in (
-        N_("faults"), N_("found"), N_("equivalent"), N_("left"),
+        N_("faults"), N_("found by a case"), N_("equivalent"), N_("left"),
     )))
     finding = words.say("The suite finds what it has to find.") if told["enough"] else words.say("The suite finds too little.")
     return Section("summary", words.say("Summary"), finding, [Tiles(tiles), Table(words.say("Faults by family"), columns, rows)],
                    "" if told["enough"] else "bad")
 
 
-def _left(told: Mapping[str, Any], words: Catalogue) -> Section:
+def _left(told: Mapping[str, Any], wording: Wording) -> Section:
+    words = wording.words
     rows = [[data(name, "code"), text(words.say("nobody has found it"), "bad")] for name in told["survivors"]]
-    rows += [[data(name, "code"), data(why)] for name, why in sorted(told["equivalent"].items())]
-    table = Table(words.say("Faults that no case finds"), (Column(words.say("Fault")), Column(words.say("Why nobody can"))), rows)
+    rows += [[data(name, "code"), wording.said(why, "says")] for name, why in sorted(told["equivalent"].items())]
+    columns = (Column(words.say("Fault put in")), Column(words.say("Why nobody can")))
+    table = Table(words.say("Faults that no case finds"), columns, rows, wording.note(rows))
     finding = words.say_n("{n} fault is left.", "{n} faults are left.", len(told["survivors"]))
     return Section("left", words.say("What is left"), finding, [table] if rows else [])
 
@@ -78,14 +85,15 @@ def _found(names: list[str]) -> Cell:
     return number(f"{len(names):,}", ", ".join(names[:3]) + ("…" if len(names) > 3 else "")) if names else text("")
 
 
-def _idle(told: Mapping[str, Any], words: Catalogue) -> Section:
+def _idle(told: Mapping[str, Any], wording: Wording) -> Section:
+    words = wording.words
     rows = [[data(case, "code"), data(mutant, "code")] for case, mutant in sorted(told["second"].items())]
     columns = (Column(words.say("Case")), Column(words.say("A fault that it finds too")))
     blocks: list[Block] = [Table(words.say("Cases that found none first"), columns, rows)] if rows else []
-    none = [[data(case, "code"), data(why or "–")] for case, why in sorted(told["idle"].items())]
+    none = [[data(case, "code"), wording.said(why, "says")] for case, why in sorted(told["idle"].items())]
     columns = (Column(words.say("Case")), Column(words.say("Why it stays")))
     if none:
-        blocks.append(Table(words.say("Cases that find nothing"), columns, none))
+        blocks.append(Table(words.say("Cases that find nothing"), columns, none, wording.note(none)))
     finding = words.say_n("{n} case finds nothing.", "{n} cases find nothing.", len(none))
     return Section("idle", words.say("Cases that found none first"), finding, blocks)
 

@@ -17,6 +17,10 @@ TERMS = {
     "reader": N_("reader"),
     # channels
     "contact": N_("contact"),
+    "contact-t0": N_("contact, T=0"),
+    "chip": N_("chip"),
+    "calls": N_("calls"),
+    "program": N_("program"),
     "nfc": N_("NFC"),
     "ble": N_("Bluetooth LE"),
     "qr": N_("QR code"),
@@ -66,11 +70,19 @@ TERMS = {
     "official": N_("official"),
     "public": N_("public"),
     "inferred": N_("inferred"),
+    "standard": N_("published standard"),
+    "profile": N_("the bench's own profile"),
     # what our own flows and situations call things
     **{name: name for name in sorted(NAMES)},
 }
 
 
+KINDS = {
+    "wallet": N_("wallet"), "reader": N_("reader"), "card": N_("patient card"), "sam": N_("security module"),
+    "hpc": N_("professional's card"), "control-software": N_("control software"), "clinic": N_("clinic's software"),
+    "pharmacy": N_("pharmacy's software"), "data-centre": N_("data centre"),
+}
+"""Kinds of device under test."""
 OURS = frozenset({"virtual", "stand-in"})
 """Where a role may be put that stays inside the bench."""
 
@@ -78,6 +90,11 @@ OURS = frozenset({"virtual", "stand-in"})
 def term(words: Catalogue, content: str) -> str:
     """The word for it; what is not of the vocabulary stays as it is."""
     return words.say(TERMS[content]) if content in TERMS else content
+
+
+def kind_of(words: Catalogue, kind: str) -> str:
+    """The name of a kind of device under test."""
+    return words.say(KINDS[kind])
 
 
 def word(words: Catalogue, content: str) -> Cell:
