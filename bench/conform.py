@@ -64,6 +64,7 @@ def command(
       vhc-bench conform --dut wallet=nfc:usb              a phone held to an NFC reader
       vhc-bench conform --dut 'wallet=qr:camera + ble:'   a phone over Bluetooth, its code before a camera
       vhc-bench conform --dut reader=nfc:usb --pixit reader.pixit.toml      your reader: our card comes into its field
+      vhc-bench conform --dut 'reader=qr:code.png + ble:usb:0' --pixit reader.pixit.toml       it scans our phone's code
       vhc-bench conform --dut reader=vpcd: --pixit reader.pixit.toml        reader software upon PC/SC: our card in its slot
       vhc-bench conform --dut data-centre=https://localhost:8443            a service, with client certificates
       vhc-bench conform --dut 'control-software=http://127.0.0.1:3033 + https://127.0.0.1:5066' --pixit software.pixit.toml

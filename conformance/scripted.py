@@ -123,7 +123,7 @@ class ScriptedCard:
         """To one thing that the reader wants."""
         fate = None if self.script.fate is None else self.script.fate(wants)
         if fate is not None:
-            self.cut.append(wants.step)
+            self.cut.append("end session" if wants.message == session.TERMINATION else wants.step)
             return fate
         if wants.role == "screen":
             return Outcome.REPLIED, self.script.text or self.shown.qr_text().encode()

@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bench.duts import Dut
 from bench.hands import Hands, Nobody, Step, unseen
 from bench.reach import Means
 from bench.reach.reader import ASKED
+from bench.stacks.bluez import PrivateBluetooth
 from bench.stacks.pcscd import PrivatePcscd
 from conformance.case import Kind, cases
 from conformance.kinds import suites
@@ -56,7 +58,8 @@ class Desk:
 
     def dut(self, hands: Hands = BY_ITSELF, **answers: int) -> Dut:
         """``answers``: of the PIXIT."""
-        said = {"log": str(self.folder / "log.jsonl"), "answer_s": LIMIT_S, "person_s": LIMIT_S, "gap_ms": GAP_MS, **answers}
+        said = {"log": str(self.folder / "log.jsonl"), "takes_lists": True, "lists": str(self.folder / "lists"),
+                "answer_s": LIMIT_S, "person_s": LIMIT_S, "gap_ms": GAP_MS, **answers}
         return Dut(suites()[Kind.READER], self.moniker, self.channel, means=Means(answers=said, hands=hands))
 
     @property
@@ -91,12 +94,17 @@ class Place:
 
 @contextmanager
 def places(medium: str) -> Iterator[Place]:
-    """``field``: NFC at a UDP address; ``slot``: a real pcscd."""
+    """``field``: NFC at a UDP address; ``slot``: a real pcscd; ``air``: bleak upon the emulated BlueZ, a code in a picture."""
     if medium == "field":
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
             free.bind(("127.0.0.1", 0))
             path = f"nfc:udp:127.0.0.1:{free.getsockname()[1]}"
         yield Place(path, path)
+        return
+    if medium == "air":
+        with TemporaryDirectory() as folder, PrivateBluetooth() as bluetooth:
+            code = f"qr:{folder}/code.png"
+            yield Place(f"{code} + ble:{bluetooth.transport}", f"{code} + ble:", bluetooth.env)
         return
     with PrivatePcscd(2) as service:
         yield Place(f"vpcd:127.0.0.1:{service.ports[0]}", f"pcsc:{service.readers[0]}", service.env)

@@ -2,7 +2,8 @@
 
     python -m tests.vendor_reader CHANNEL MONIKER LOG         nfc nfc:udp:HOST:PORT, contact pcsc:NAME, ble "qr:PATH + ble:..."
 
-Beside the log stands what it is to do with the next card (``task``, a name of :class:`Task`), and how it is broken (``fault``).
+Beside the log stand its status lists, what it is to do with the next card (``task``, a name of :class:`Task`), and how it is
+broken (``fault``).
 """
 
 from __future__ import annotations
@@ -19,19 +20,17 @@ from pathlib import Path
 from bench.drivers import RealLink
 from bench.drivers.ble import BleLink
 from bench.drivers.pcsc import PcscLink
-from bench.monikers import JOINED, parse
+from bench.monikers import JOINED, Kind, parse
 from bench.probe import open_device
 from bench.sample_phone import phone_epoch_ns
-from conformance.kinds.reader import reader_lists
 from conformance.references.reader import ReferenceReader, Task, Told, Wants
 from conformance.vectors.world import World
 from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.link import Attempt, Outcome
-from virtual_devices.mdoc.type4 import AID, select
 from virtual_devices.pki import Authority
 from virtual_devices.wallet.faces import NFC_ATR, SCAN
 
-LOOK_S, PAUSE_S, ANSWER_S = 0.1, 0.02, 4.0
+LOOK_S, SCAN_S, PAUSE_S, ANSWER_S = 0.1, 1.0, 0.02, 4.0
 
 
 class Fault(Enum):
@@ -68,9 +67,12 @@ class Vendor:
                     time.sleep(PAUSE_S)
 
     def _by_code(self, screen: RealLink) -> None:
-        if screen.connect(LOOK_S).reply is None or (text := screen.attempt(SCAN, LOOK_S).reply) in (None, self._last):
+        if screen.connect(LOOK_S).reply is None:
+            self._last = b""  # nothing is shown: the next code is another one
             return
-        assert text is not None
+        text = screen.attempt(SCAN, SCAN_S).reply
+        if text is None or text == self._last:
+            return
         self._last = text
         if text.startswith(b"mdoc:"):
             self._says(self._read(lambda wants: self._over_the_air(wants, text)))
@@ -90,7 +92,7 @@ class Vendor:
         self._number += 1
         made = ReferenceReader(self._world, self._channel, f"vendor {self._number}")
         made.at(time.time_ns())
-        made.take_lists(reader_lists(self._world))
+        made.take_lists([file.read_bytes() for file in sorted(self._log.with_name("lists").glob("*.cbor"))])
         return made
 
     def _read(self, attempt: Callable[[Wants], Attempt]) -> Told | None:
@@ -101,8 +103,8 @@ class Vendor:
             found, fault = attempt(said), self._beside("fault")
             self._lost = found.reply is None
             commands += bool(said.message)
-            if fault == Fault.ENDLESS.value:
-                while attempt(said if self._screen else Wants("wallet", select(AID).to_bytes(), "", ANSWER_S)).reply is not None:
+            if fault == Fault.ENDLESS.value and said.message and said.role != "screen" and not said.connect:
+                while self._beside("fault") and attempt(said).reply is not None:
                     pass
             if fault == Fault.LEAVES.value and commands > 2:
                 self._card.disconnect()
@@ -140,6 +142,8 @@ class Vendor:
 
 def main(channel: str, moniker: str, log: Path) -> None:
     found = [parse(one) for one in moniker.split(JOINED)]
+    while found[0].kind is Kind.QR and not Path(found[0].where).exists():
+        time.sleep(LOOK_S)
     with ExitStack() as stack:
         links = [open_device(one, None) for one in found]
         for link in links:

@@ -31,11 +31,12 @@ from bench.reach import Means, RealWay
 from bench.reach.card_places import Brought, InField, InSlot, Place
 from bench.sample_phone import phone_epoch_ns
 from conformance.kinds import Suite
-from conformance.kinds.reader import LONGEST_S, reader_lists
+from conformance.kinds.reader import LONGEST_S, OWN_LISTS, reader_lists
 from conformance.references.reader import Task, Told, Wants
 from conformance.tester import CannotShow, Tester
 from conformance.vectors.world import World
 from virtual_devices.authorization import Purpose, Scope
+from virtual_devices.clock import NS
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome
 from virtual_devices.pki import Authority
@@ -47,7 +48,9 @@ ASKED = {
     Task.REGISTER: "register a visit (掛號)", Task.CONSULT: "read medical data, with a professional's card (看診)",
     Task.COLLECT: "read prescriptions, at a pharmacy (領藥)", Task.WRITE: "write the record of a visit (寫入就醫紀錄)",
 }
-_CARRIED = {(Medium.NFC,): ("nfc",), (Medium.VPCD,): ("nfc", "contact"), (Medium.QR, Medium.BLE): ("ble",)}
+_CARRIED = {
+    frozenset({Medium.NFC}): ("nfc",), frozenset({Medium.VPCD}): ("nfc", "contact"), frozenset({Medium.QR, Medium.BLE}): ("ble",),
+}
 """Monikers -> channels."""
 
 
@@ -60,8 +63,9 @@ class ReaderBefore(RealWay):
 
     @classmethod
     def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
-        over = _CARRIED.get(tuple(one.kind for one in found), ())
-        return tuple(c for c in suite.channels if c in over)
+        over = _CARRIED.get(frozenset(one.kind for one in found), ())
+        whole = all(one.where or one.kind is Medium.VPCD for one in found)
+        return tuple(c for c in suite.channels if whole and c in over)
 
     def tester(self, name: str, *, anew: bool = False) -> Tester:
         del anew
@@ -69,14 +73,20 @@ class ReaderBefore(RealWay):
         self.ours = True  # the card is an invented person's
         now_ns = WallClock().now_ns()
         epoch_ns = phone_epoch_ns(now_ns)
-        world = World(self.means.seed, now_ns, epoch_ns, trusted=Authority(self.means.seed, epoch_ns), once=f"{now_ns} {name}")
+        world = World(
+            self.means.seed, now_ns // NS * NS, epoch_ns, trusted=Authority(self.means.seed, epoch_ns), once=f"{now_ns} {name}",
+        )
         self._reader = self._reader or self._met(self._log())
         self._reader.world = world
         return self.tested(self._reader, world, name)
 
     def _met(self, log: Path) -> RealReader:
-        where, gap_s = self.found[0].where, self.means.gap_s(GAP_MS)
-        place = InField(where, gap_s) if self.found[0].kind is Medium.NFC else InSlot(where, gap_s)
+        where, gap_s = {one.kind: one.where for one in self.found}, self.means.gap_s(GAP_MS)
+        if Medium.BLE in where:
+            from bench.reach.reader_by_code import OnAir, ReaderByCode  # bumble is large
+
+            return ReaderByCode(OnAir(where[Medium.BLE], gap_s), Path(where[Medium.QR]), self.means, log)
+        place = InField(where[Medium.NFC], gap_s) if Medium.NFC in where else InSlot(where[Medium.VPCD], gap_s)
         return RealReader(place, self.channel, self.means, log)
 
     def _log(self) -> Path:
@@ -97,7 +107,7 @@ class ReaderBefore(RealWay):
 class RealReader:
     """The reader (:class:`conformance.kinds.reader.ReaderUnderTest`). ``log``: what it says."""
 
-    tells_waits = False
+    from_outside = True
 
     def __init__(self, place: Place, channel: str, means: Means, log: Path) -> None:
         self.channel = channel
@@ -106,6 +116,7 @@ class RealReader:
         self._clock = WallClock()
         self._card: Brought | None = None
         self._read_bytes = 0
+        self._heard = b""  # the command or message that waits for an answer
 
     def now_ns(self) -> int:
         return self._clock.now_ns()
@@ -115,10 +126,17 @@ class RealReader:
     def at(self, now_ns: int) -> NoReturn:
         raise CannotShow("nobody moves this reader's clock")
 
+    @property
+    def has_lists(self) -> bool:
+        """It takes them from a folder of the bench's (PIXIT ``lists``)."""
+        return bool(self._means.answers.get("takes_lists"))
+
     def take_lists(self, lists: Sequence[bytes]) -> None:
-        """It has those of its own data centre."""
-        if self.world is None or list(lists) != reader_lists(self.world):
-            raise CannotShow("its status lists are its own data centre's affair, and nobody gives it others")
+        """Into that folder; else it has those of its own data centre."""
+        if self.has_lists:
+            write_lists(Path(str(self._means.answers["lists"])), lists)
+        elif self.world is None or list(lists) != reader_lists(self.world):
+            raise CannotShow(OWN_LISTS)
 
     def show_challenge(self) -> str:
         raise CannotShow("codes go to its camera, and this one is tried by its field or slot")
@@ -172,11 +190,16 @@ class RealReader:
         assert isinstance(told, Told)
         return told
 
-    def _read(self, task: Task, seen: Callable[[], bool], more: str = "") -> None:
-        """A person has it read, or it does so by itself."""
+    def _person(self, task: Task, seen: Callable[[], bool], more: str = "") -> None:
+        """Somebody has it read, where somebody is there."""
         hands, limit_s = self._means.hands, self._means.person_s
         if not hands.why_none and not hands.ask(Step.READ, limit_s, seen, about=f"to {ASKED[task]}{more}"):
             raise CannotShow(f"nobody had the reader {task.value} within {limit_s:g} s", open=True)
+
+    def _read(self, task: Task, seen: Callable[[], bool], more: str = "") -> None:
+        """A person has it read, or it does so by itself: until that is seen."""
+        self._person(task, seen, more)
+        limit_s = self._means.person_s
         until_s = time.monotonic() + limit_s
         while not seen():
             self._check()
@@ -196,6 +219,7 @@ class RealReader:
             if self._card is not None:
                 with suppress(queue.Empty):
                     command, after_ns = self._card.commands.get(timeout=LOOK_S)
+                    self._heard = command
                     return Wants("wallet", command, "command", self._means.answer_s, after_ns=after_ns)
             else:
                 time.sleep(LOOK_S)
@@ -235,4 +259,18 @@ class RealReader:
         self._card = None
 
 
-__all__ = ["RealReader", "ReaderBefore"]
+def write_lists(folder: Path, lists: Sequence[bytes]) -> None:
+    """Status lists, a file each, in place of those that were there. Raises LinkError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, raw in enumerate(lists, 1):
+            beside = folder / f".{number}.part"
+            beside.write_bytes(raw)
+            beside.replace(folder / f"{number}.cbor")
+        for old in set(folder.glob("*.cbor")) - {folder / f"{number}.cbor" for number in range(1, len(lists) + 1)}:
+            old.unlink()
+    except OSError as e:
+        raise LinkError(f"the reader's status lists: {e.filename or folder}: {e.strerror or e}") from e
+
+
+__all__ = ["RealReader", "ReaderBefore", "write_lists"]

@@ -395,7 +395,7 @@ def test_another_persons_card_at_a_later_contact_is_refused(reader: ReaderTester
     """At a later contact of the visit the card number must be the registered one."""
     other = replace(reader.world.holder, card_no="000087654321")
     world = reader.world
-    changed = World(world.seed, world.now_ns, world.epoch_ns)
+    changed = replace(world)
     changed.__dict__["holder"] = other
     told, _ = reader.present(Task.CONSULT, Script(carries=changed.credential()))
     reader.refused(told, "5020")

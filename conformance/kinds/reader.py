@@ -16,7 +16,7 @@ from conformance.case import Kind
 from conformance.kinds import Suite
 from conformance.references.reader import Power, ReferenceReader, Task, Told, Wants
 from conformance.scripted import InSession, Script, ScriptedCard
-from conformance.tester import Tester
+from conformance.tester import CannotShow, Tester
 from conformance.vectors.lists import CARDS, GRANTS
 from conformance.vectors.lists import add as add_lists
 from conformance.vectors.suite import Suite as Vectors
@@ -31,10 +31,12 @@ from virtual_devices.mdoc.ble_options import parse
 from virtual_devices.mdoc.engagement import BLE
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.trace import ExchangeRow
+from virtual_devices.wallet.faces import SCAN
 
 T = TypeVar("T")
 MOST_STEPS = 400
 """Commands and messages of one presentation: a reader that wants more of a card goes round in a circle."""
+OWN_LISTS = "its status lists are its own data centre's affair, and nobody gives it others"
 LONGEST_S = 34.0
 """What a reader may wait for one answer: the receipt of sixty records (P-WBK-11)."""
 
@@ -84,9 +86,36 @@ class ReaderTester(Tester):
     def at(self, now_ns: int) -> None:
         self._asked("its clock", lambda: self.reader.at(now_ns))
 
+    def to_the_second(self) -> None:
+        """The case wants it to judge at this very moment. Raises CannotShow where time goes on meanwhile."""
+        if self._from_outside:
+            raise CannotShow("a moment to the second is not to be had: nobody stops this reader's clock")
+
+    def need_lists(self) -> None:
+        """The case wants it to have the lists of the vectors. Raises CannotShow."""
+        if not getattr(self.reader, "has_lists", True):
+            raise CannotShow(OWN_LISTS)
+
+    def marked(self, told: Told, expected: bool) -> None:
+        """Whether it leaves the card to reconciliation; one that has not these lists leaves all."""
+        if getattr(self.reader, "has_lists", True):
+            self.equal("marked for reconciliation", told.marked, expected)
+
+    @property
+    def _from_outside(self) -> bool:
+        """It is seen from outside only: by what it sends, and what it says of a card."""
+        return bool(getattr(self.reader, "from_outside", False))
+
+    def need_waits(self) -> None:
+        """The case looks at how long it would wait. Raises CannotShow."""
+        if self._from_outside:
+            raise CannotShow("how long it would have waited is not seen from outside")
+
     def scan(self, text: str, scope: frozenset[Scope] = frozenset({Scope.BASIC}), purpose: Purpose = Purpose.CARE) -> Told:
         """A code is held before it. That it says something is a check."""
-        return self._asked("a code", lambda: self.reader.scan(text, scope, purpose))
+        told = self._asked("a code", lambda: self.reader.scan(text, scope, purpose))
+        self._note(Wants("screen", SCAN, "scan QR code", 0.0), Outcome.REPLIED, text.encode())
+        return told
 
     # -- a chip in its slot, or in its field
 
@@ -244,5 +273,6 @@ SUITE = Suite(
 )
 
 __all__ = [
-    "SUITE", "ReaderTester", "ReaderUnderTest", "Script", "ScriptedCard", "Task", "Told", "other_session", "reader_lists",
+    "LONGEST_S", "OWN_LISTS", "SUITE", "ReaderTester", "ReaderUnderTest", "Script", "ScriptedCard", "Task", "Told",
+    "other_session", "reader_lists",
 ]

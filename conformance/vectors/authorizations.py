@@ -9,7 +9,7 @@ from conformance.vectors.engagements import Opened
 from conformance.vectors.lists import WITHDRAWN_INDEX
 from conformance.vectors.model import Input, Kind, Reason, Space, Value
 from conformance.vectors.suite import Suite, flipped, moment, number
-from conformance.vectors.world import CARD_NO, GRANTS_URI, GUARDIAN_NO, NOW_NS, SAM_ID, World
+from conformance.vectors.world import CARD_NO, GRANTS_URI, GUARDIAN_NO, SAM_ID, World
 from virtual_devices import cwt
 from virtual_devices.authorization import (
     EVERYTHING,
@@ -36,7 +36,7 @@ def parents(world: World) -> Authorization:
     """A parent's: everything, for care, for a year."""
     return Authorization(
         bytes(range(16)), CARD_NO, GUARDIAN_NO, "陳淑芬", world.guardian.public_key(), Relation.PARENT, EVERYTHING, Purpose.CARE,
-        NOW_NS, NOW_NS, NOW_NS + 365 * DAY_NS, StatusReference(GRANTS_URI, 77),
+        world.now_ns, world.now_ns, world.now_ns + 365 * DAY_NS, StatusReference(GRANTS_URI, 77),
     )
 
 
@@ -45,7 +45,7 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
     parent = parents(world)
     messenger = replace(parent, relation=Relation.MESSENGER, scope=frozenset({Scope.BASIC, Scope.COLLECT}),
         purpose=Purpose.PHARMACY,
-                        expires_ns=NOW_NS + 90 * DAY_NS)
+                        expires_ns=world.now_ns + 90 * DAY_NS)
 
     def proof(of: Authorization, at: Opened = opened, key: Any = None) -> bytes:
         return dumps(make_proof(lambda m: world.es256(key or world.guardian, m), at.transcript.encoded, of.cti).item())
@@ -62,7 +62,7 @@ def add(suite: Suite, world: World, opened: Opened, other: Opened) -> None:
     }, "代領藥：只能領藥", "a messenger's: may collect medicine")
     elsewhere = replace(parent, status=StatusReference("https://status.bench.example/authorizations/99", 77))
     for name, changed, zh, en in (
-        ("begins-within-skew", {Value.AT: moment(NOW_NS - 30 * NS)}, "開始前 30 秒（時差容許）",
+        ("begins-within-skew", {Value.AT: moment(world.now_ns - 30 * NS)}, "開始前 30 秒（時差容許）",
          "looked at 30 s before it begins, which is within the skew"),
         ("status-unknown", {Input.AUTHORIZATION: issue(elsewhere, world.centre)}, "沒有其狀態清單：受理並註記",
          "of a list that is not here: served, and marked"),
@@ -92,7 +92,7 @@ def _grants(suite: Suite, world: World, parent: Authorization) -> None:
          "another's card is presented"),
         ("expired", {Value.AT: moment(parent.expires_ns)}, Reason.EXPIRED, number(VHC, "3238"), "授權已到期",
          "looked at at its end"),
-        ("too-early", {Value.AT: moment(NOW_NS - 31 * NS)}, Reason.NOT_YET_VALID, number(VHC, "3239"), "授權尚未開始",
+        ("too-early", {Value.AT: moment(world.now_ns - 31 * NS)}, Reason.NOT_YET_VALID, number(VHC, "3239"), "授權尚未開始",
          "looked at 31 s before it begins"),
     ):
         suite.bad(MODEL, name, value, reason, code, zh, en)
@@ -124,7 +124,7 @@ def _forms(suite: Suite, world: World, parent: Authorization) -> None:
     carer = replace(parent, relation=Relation.CARER)
     abroad = replace(parent, purpose=Purpose.NON_MEDICAL)
     grant = body[-65601]
-    long = replace(parent, relation=Relation.FAMILY, expires_ns=NOW_NS + 367 * DAY_NS)
+    long = replace(parent, relation=Relation.FAMILY, expires_ns=world.now_ns + 367 * DAY_NS)
     stranger = world.stranger.issue(Role.DATA_CENTRE, "data centre")
     untrusted = world.authority.issue(Role.DATA_CENTRE, "data centre", days=(-365, -1), key_name="former")
     for name, made, reason, code, zh, en in (

@@ -14,12 +14,10 @@ from conformance.vectors.model import Input, Kind, Reason, Space, Value
 from conformance.vectors.suite import Suite, flipped, moment, number
 from conformance.vectors.world import (
     INSTITUTION,
-    NOW_NS,
     PLACE,
     RESERVED_PLACE,
     REVOKED_PLACE,
     SUSPENDED_PLACE,
-    UNTIL_NS,
     World,
 )
 from virtual_devices import base45, cwt
@@ -43,8 +41,8 @@ class Phone:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def inner(self, *, signer: Identity | None = None, place: StatusReference = PLACE, from_ns: int = NOW_NS - 30 * DAY_NS,
-              until_ns: int = UNTIL_NS, key: Any = None, claims: Mapping[Any, Any] | None = None,
+    def inner(self, *, signer: Identity | None = None, place: StatusReference = PLACE, from_ns: int | None = None,
+              until_ns: int | None = None, key: Any = None, claims: Mapping[Any, Any] | None = None,
               guardian: card.Guardian | None = None) -> bytes:
         """The issuer's word: the same data, whatever is changed. ``claims``: put in the place of others, and signed anew."""
         if claims is not None:
@@ -54,14 +52,15 @@ class Phone:
             return cwt.make(by.key, values, protected={4: card.key_id(by.chain[0])}).to_bytes()
         world = self.world
         data = world.holder.qr(world.device.public_key(), guardian)
-        term = card.Term(from_ns, from_ns, until_ns)
+        begins_ns = world.now_ns - 30 * DAY_NS if from_ns is None else from_ns
+        term = card.Term(begins_ns, begins_ns, world.until_ns if until_ns is None else until_ns)
         return card.issue(data, (key or world.code_key).public_key(), signer or world.signer, term, place, world.fresh("card"))
 
-    def show(self, inner: bytes | None = None, *, at_ns: int = NOW_NS, challenge: Challenge | None = None, lifetime_s: int = 60,
-             key: Any = None, header: Mapping[Any, Any] | None = None, without: int | None = None,
+    def show(self, inner: bytes | None = None, *, at_ns: int | None = None, challenge: Challenge | None = None,
+             lifetime_s: int = 60, key: Any = None, header: Mapping[Any, Any] | None = None, without: int | None = None,
              more: Mapping[Any, Any] | None = None, unprotected: Mapping[Any, Any] | None = None) -> bytes:
         """The text of a code. ``lifetime_s`` may be longer than any phone of ours would make it; ``more``: other claims."""
-        world, now_s = self.world, cwt.seconds(at_ns)
+        world, now_s = self.world, cwt.seconds(self.world.now_ns if at_ns is None else at_ns)
         values: dict[int | str, Any] = {cwt.IAT: now_s, cwt.EXP: now_s + lifetime_s, cwt.CTI: world.fresh("showing")(12)}
         if challenge is not None:
             values |= {cwt.AUD: challenge.reader, cwt.NONCE: challenge.nonce}
@@ -93,9 +92,9 @@ def add(suite: Suite, world: World) -> None:
     suite.picture("card-code/challenge.png", challenge.to_text(), "讀取者挑戰的圖片", "the reader's challenge as a picture")
     unlisted = phone.inner(place=StatusReference("https://status.bench.example/cards/99", 1))
     for name, values, zh, en in (
-        ("last-second", {Value.AT: moment(NOW_NS + 89 * NS)}, "89 秒後才掃描（60 秒加 30 秒時差之內）",
+        ("last-second", {Value.AT: moment(world.now_ns + 89 * NS)}, "89 秒後才掃描（60 秒加 30 秒時差之內）",
          "scanned after 89 s (within 60 s and a skew of 30 s)"),
-        ("phone-30-s-fast", {Value.AT: moment(NOW_NS - 30 * NS)}, "手機時鐘快 30 秒（時差容許）",
+        ("phone-30-s-fast", {Value.AT: moment(world.now_ns - 30 * NS)}, "手機時鐘快 30 秒（時差容許）",
          "made by a phone whose clock is 30 s fast, which is within the skew"),
         ("unknown-claims", {Input.TEXT: phone.show(phone.inner(claims={99: "more"}), more={98: 1})}, "另有未知的 claim：不予理會",
          "claims that nobody knows: they are overlooked"),
@@ -126,10 +125,11 @@ def _issuer_ends(suite: Suite, world: World, phone: Phone) -> None:
 
 
 def _times(suite: Suite, phone: Phone) -> None:
+    now_ns = phone.world.now_ns
     for name, at_ns, reason, code, zh, en in (
-        ("late", NOW_NS + 90 * NS, Reason.EXPIRED, "1018", "90 秒後才掃描（60 秒加 30 秒時差）",
+        ("late", now_ns + 90 * NS, Reason.EXPIRED, "1018", "90 秒後才掃描（60 秒加 30 秒時差）",
          "scanned after 90 s (60 s and a skew of 30 s)"),
-        ("early", NOW_NS - 31 * NS, Reason.FROM_THE_FUTURE, "1521", "手機時鐘快 31 秒",
+        ("early", now_ns - 31 * NS, Reason.FROM_THE_FUTURE, "1521", "手機時鐘快 31 秒",
          "made by a phone whose clock is 31 s fast"),
     ):
         suite.bad(MODEL, name, {Value.AT: moment(at_ns)}, reason, _vhc(code), zh, en)
@@ -137,9 +137,9 @@ def _times(suite: Suite, phone: Phone) -> None:
     for name, text, reason, code, zh, en in (
         ("lives-0-s", phone.show(lifetime_s=0), Reason.LIVES_TOO_LONG, "1522", "效期 0 秒", "made to live for no time"),
         ("lives-61-s", phone.show(lifetime_s=61), Reason.LIVES_TOO_LONG, "1522", "效期 61 秒", "made to live for 61 s"),
-        ("card-expired", phone.show(phone.inner(until_ns=NOW_NS - day_ns)), Reason.CARD_EXPIRED, "3201", "卡片昨天到期",
+        ("card-expired", phone.show(phone.inner(until_ns=now_ns - day_ns)), Reason.CARD_EXPIRED, "3201", "卡片昨天到期",
          "a card that ended yesterday"),
-        ("card-too-early", phone.show(phone.inner(from_ns=NOW_NS + day_ns)), Reason.CARD_TOO_EARLY, "1524", "卡片明天才生效",
+        ("card-too-early", phone.show(phone.inner(from_ns=now_ns + day_ns)), Reason.CARD_TOO_EARLY, "1524", "卡片明天才生效",
          "a card that begins tomorrow"),
         ("status-reserved", phone.show(phone.inner(place=RESERVED_PLACE)), Reason.REVOKED, "1531", "狀態清單：保留值 3",
          "the status list says: 3"),
@@ -155,7 +155,7 @@ def _signers(suite: Suite, world: World, phone: Phone) -> None:
     thief = world.private("another phone")
     message = decode_cose(phone.inner())
     forged = replace(message, signature=flipped(message.signature)).to_bytes()
-    widened = cwt.Claims({**cwt.read_claims(message.payload or b"").values, cwt.EXP: cwt.seconds(UNTIL_NS + DAY_NS)})
+    widened = cwt.Claims({**cwt.read_claims(message.payload or b"").values, cwt.EXP: cwt.seconds(world.until_ns + DAY_NS)})
     altered = replace(message, payload=widened.to_bytes()).to_bytes()
     stranger = world.stranger.issue(Role.DOCUMENT_SIGNER, "document signer")
     for name, text, reason, code, zh, en in (
@@ -165,7 +165,7 @@ def _signers(suite: Suite, world: World, phone: Phone) -> None:
          "the last bit of the issuer's signature is turned over"),
         ("card-prolonged", phone.show(altered), Reason.FORGED_CARD, "1523", "卡片期限被延長一天",
          "the card's end was moved by a day"),
-        ("issued-before-signer", phone.show(phone.inner(claims={cwt.IAT: cwt.seconds(NOW_NS - 366 * DAY_NS)})),
+        ("issued-before-signer", phone.show(phone.inner(claims={cwt.IAT: cwt.seconds(world.now_ns - 366 * DAY_NS)})),
          Reason.FORGED_CARD,
          "1523", "簽發時間早於發卡憑證的效期", "issued before the signer's certificate began"),
         ("stranger", phone.show(phone.inner(signer=stranger)), Reason.UNKNOWN_ISSUER, "1423", "發卡者的憑證不在讀取者手上",

@@ -86,8 +86,14 @@ def _signatures(suite: Suite, world: World) -> None:
 
 def _chains(suite: Suite, world: World) -> None:
     """The document signer's chain, step by step."""
-    def by(**window: Any) -> IssuerSigned:
-        return world.credential(signer=world.authority.issue(Role.DOCUMENT_SIGNER, "document signer", key_name="other", **window))
+    today = (world.now_ns - world.epoch_ns) // DAY_NS
+
+    def by(days: tuple[int, int]) -> IssuerSigned:
+        """``days``: of the signer's certificate, counted from today."""
+        first, last = days
+        window = today + first, today + last
+        made = world.authority.issue(Role.DOCUMENT_SIGNER, "document signer", key_name="other", days=window)
+        return world.credential(signer=made)
 
     def chained(chain: Any) -> bytes:
         body = world.issued.item()

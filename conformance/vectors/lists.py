@@ -9,7 +9,6 @@ from conformance.vectors.model import Input, Kind, Reason, Value
 from conformance.vectors.suite import NO_CODE, Suite, flipped, moment
 from conformance.vectors.world import (
     GRANTS_URI,
-    NOW_NS,
     PLACE,
     RESERVED_PLACE,
     REVOKED_PLACE,
@@ -46,12 +45,12 @@ def _wider(bits: int, value: int) -> dict[str, Any]:
 
 def add(suite: Suite, world: World) -> None:
     """The two lists that the other vectors are checked by; then places in them, and lists that are refused."""
-    signed = cards().sign(world.centre, NOW_NS, NOW_NS + LIFE_S * NS, TTL_S)
+    signed = cards().sign(world.centre, world.now_ns, world.now_ns + LIFE_S * NS, TTL_S)
     suite.file(CARDS, signed, "卡片狀態清單（其他向量以此查驗）",
         "the cards' status list, by which the other vectors are checked")
     grants = StatusList(GRANTS_URI, ENTRIES)
     grants[WITHDRAWN_INDEX] = Status.INVALID
-    suite.file(GRANTS, grants.sign(world.centre, NOW_NS, NOW_NS + LIFE_S * NS, TTL_S), "授權狀態清單",
+    suite.file(GRANTS, grants.sign(world.centre, world.now_ns, world.now_ns + LIFE_S * NS, TTL_S), "授權狀態清單",
         "the authorizations' status list")
     model = suite.good(Kind.STATUS_LIST, "valid", {Input.STATUS_LIST: CARDS, Value.INDEX: str(PLACE.index)}, "有效",
         "a valid place")
@@ -63,19 +62,19 @@ def add(suite: Suite, world: World) -> None:
         ("outside", ENTRIES, Reason.OUTSIDE, "清單沒有這個位置", "a place that the list does not have"),
     ):
         suite.bad(model, name, {Value.INDEX: str(index)}, reason, NO_CODE, zh, en)
-    suite.bad(model, "expired", {Value.AT: moment(NOW_NS + LIFE_S * NS)}, Reason.EXPIRED, NO_CODE,
+    suite.bad(model, "expired", {Value.AT: moment(world.now_ns + LIFE_S * NS)}, Reason.EXPIRED, NO_CODE,
               "清單過期：此後一律視為未知", "past its end: from now on it says nothing")
     _refused(suite, world, model, signed)
 
 
 def _refused(suite: Suite, world: World, model: str, signed: bytes) -> None:
-    ends_ns = NOW_NS + LIFE_S * NS
+    ends_ns = world.now_ns + LIFE_S * NS
     packed = cards().compressed()
     body = {"bits": 2, "lst": packed}
 
     def made(**more: Any) -> bytes:
         signer: Identity = more.get("signer", world.centre)
-        values = {cwt.SUB: STATUS_URI, cwt.IAT: cwt.seconds(NOW_NS), cwt.EXP: cwt.seconds(ends_ns), cwt.TTL: TTL_S,
+        values = {cwt.SUB: STATUS_URI, cwt.IAT: cwt.seconds(world.now_ns), cwt.EXP: cwt.seconds(ends_ns), cwt.TTL: TTL_S,
                   cwt.STATUS_LIST: body, **more.get("claims", {})}
         kept = {k: v for k, v in values.items() if v is not None}
         header = {TYP: more.get("type", MEDIA_TYPE)}
@@ -87,7 +86,7 @@ def _refused(suite: Suite, world: World, model: str, signed: bytes) -> None:
     for name, raw, zh, en in (
         ("other-encoding", indefinite, "內容為不定長度的 CBOR：照讀", "claims in a map of indefinite length: they are read"),
         ("eight-bits", made(claims={cwt.STATUS_LIST: _wider(8, 0)}), "每項 8 位元", "eight bits an entry"),
-        ("from-in-30-s", made(claims={cwt.IAT: cwt.seconds(NOW_NS) + 30}), "簽發時間在 30 秒後（時差容許）",
+        ("from-in-30-s", made(claims={cwt.IAT: cwt.seconds(world.now_ns) + 30}), "簽發時間在 30 秒後（時差容許）",
          "made in 30 s, which is within the skew"),
     ):
         suite.good(Kind.STATUS_LIST, name, {Input.STATUS_LIST: raw, Value.INDEX: str(PLACE.index)}, zh, en)
@@ -101,9 +100,10 @@ def _refused(suite: Suite, world: World, model: str, signed: bytes) -> None:
          "signed by a SAM"),
         ("from-tomorrow", made(claims={cwt.IAT: cwt.seconds(ends_ns), cwt.EXP: cwt.seconds(ends_ns) + LIFE_S}), Reason.TOO_EARLY,
          "簽發時間在明天", "made tomorrow"),
-        ("from-in-31-s", made(claims={cwt.IAT: cwt.seconds(NOW_NS) + 31}), Reason.TOO_EARLY, "簽發時間在 31 秒後",
+        ("from-in-31-s", made(claims={cwt.IAT: cwt.seconds(world.now_ns) + 31}), Reason.TOO_EARLY, "簽發時間在 31 秒後",
          "made in 31 s"),
-        ("ended", made(claims={cwt.EXP: cwt.seconds(NOW_NS)}), Reason.EXPIRED, "收到時已到期", "at its end when it is taken"),
+        ("ended", made(claims={cwt.EXP: cwt.seconds(world.now_ns)}), Reason.EXPIRED, "收到時已到期",
+         "at its end when it is taken"),
         ("four-bits-5", made(claims={cwt.STATUS_LIST: _wider(4, 5)}), Reason.REVOKED, "4 位元的保留值 5：視同已廢止",
          "four bits an entry, and a value that nobody knows (5): as revoked"),
         ("byte-after-zlib", made(claims={cwt.STATUS_LIST: {**body, "lst": packed + b"\0"}}), Reason.MALFORMED,

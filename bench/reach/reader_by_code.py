@@ -1,0 +1,174 @@
+"""A reader over Bluetooth as device under test: the code of our scripted phone stands in a picture, and the phone is met by it.
+
+``qr:PATH + ble:TRANSPORT``: the picture is written to PATH, for the reader's camera or on a screen before it; TRANSPORT is the
+controller of the phone, as bumble names it (``vhc-bench present ble --transport``). The picture is there while there is a phone.
+A card's own code (P-QRC) is shown in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+
+import segno
+
+from bench.presenters.ble import BlePresenter
+from bench.presenters.qr import write
+from bench.presenters.serve import Rows
+from bench.reach import Means
+from bench.reach.card_places import Brought, Place, Presenter
+from bench.reach.reader import RealReader
+from conformance.kinds.reader import LONGEST_S
+from conformance.references.reader import Power, Task, Told, Wants
+from conformance.tester import CannotShow
+from conformance.vectors.pictures import png
+from virtual_devices.authorization import Purpose, Scope
+from virtual_devices.link import Outcome
+from virtual_devices.mdoc import ble_options, engagement, session
+from virtual_devices.mdoc.ble_options import MalformedBleOptions
+from virtual_devices.mdoc.engagement import Engagement
+from virtual_devices.mdoc.tagged import MalformedMdoc
+from virtual_devices.wallet.faces import SCAN
+
+ROLE, SCREEN = "wallet", "screen"
+NOTHING_SAID = "the reader said nothing of the code: it may overlook what is no code of a card"
+
+
+class OnAir(Place):
+    """In reach of a reader over Bluetooth, behind an engagement; ``show`` is called when the phone can be met."""
+
+    hangs = False
+
+    def __init__(self, transport: str, gap_s: float) -> None:
+        super().__init__(gap_s)
+        self._transport = transport
+        self.engaged: Engagement | None = None
+        self.show: Callable[[], None] = lambda: None
+
+    def _made(self, card: Brought) -> Presenter:
+        return BlePresenter(lambda: card, self._transport, lambda _: self._met(), rows=Rows(card.carried))
+
+    def _met(self) -> Engagement:
+        assert self.engaged is not None
+        self.show()
+        return self.engaged
+
+
+class _Next(Enum):
+    """What the case is asked for next."""
+
+    CODE = "the code on the screen"
+    CONNECTION = "whether there is a phone behind it"
+    MESSAGE = "a message"
+
+
+class ReaderByCode(RealReader):
+    """The reader. ``code``: where the picture goes."""
+
+    def __init__(self, place: OnAir, code: Path, means: Means, log: Path) -> None:
+        super().__init__(place, "ble", means, log)
+        self._air, self._code = place, code
+        self._task = Task.REGISTER
+        self._text = ""
+        self._asked = _Next.CODE
+
+    def begin(self, task: Task, power: Power | None) -> Wants | Told:
+        """It wants the code: the picture is shown when the phone behind it can be met."""
+        self.away()
+        self._can(task)
+        self._task, self._asked = task, _Next.CODE
+        return Wants(SCREEN, SCAN, "scan QR code", self._means.answer_s)
+
+    def answer(self, outcome: Outcome, reply: bytes | None) -> Wants | Told:
+        match self._asked:
+            case _Next.CODE:
+                if reply is None:
+                    raise CannotShow("a screen without a code says nothing that a reader could take for a phone")
+                return self._shown(reply)
+            case _Next.CONNECTION:
+                self._asked = _Next.MESSAGE
+                return self._connection(outcome)
+            case _:
+                self._carries(reply)
+                return super().answer(outcome, reply)
+
+    def _shown(self, text: bytes) -> Wants | Told:
+        self._text = text.decode("latin-1")
+        self._air.engaged = engaged = _over_bluetooth(self._text)
+        if engaged is None:
+            return self._of_a_code(self._task)
+        self._asked = _Next.CONNECTION
+        return Wants(ROLE, engaged.raw, "connect", self._means.answer_s, connect=True)
+
+    def _connection(self, outcome: Outcome) -> Wants | Told:
+        """The reader connects, and its first message; or nobody is there, or has gone as soon as it was met."""
+        limit_s = self._means.answer_s
+        self._read_bytes = self._written()
+        if outcome not in (Outcome.REPLIED, Outcome.GONE, Outcome.TIMED_OUT):
+            raise CannotShow(f"the bench's own end of this medium makes no connection {outcome.value.replace('_', ' ')}")
+        if outcome is Outcome.TIMED_OUT:
+            limit_s += LONGEST_S
+            self._put()
+            self._person(self._task, lambda: self._written() > self._read_bytes)
+            return self._next(limit_s)
+        card = self._card = Brought(lambda: b"")
+        self._air.show = self._put
+        self._air.bring(card)
+        self._read(self._task, lambda: card.met.is_set() or self._written() > self._read_bytes)
+        if outcome is Outcome.GONE:
+            self._air.away()
+        return self._next(limit_s)
+
+    def _carries(self, message: bytes | None) -> None:
+        """Raises CannotShow for what is no message over Bluetooth."""
+        if message == b"" and self._heard != session.TERMINATION:
+            raise CannotShow("over Bluetooth no message is empty")
+        if message is not None and len(message) > session.MAX_MESSAGE_BYTES:
+            raise CannotShow("the bench's own end of a Bluetooth link sends no message above 64 KiB")
+
+    def scan(self, text: str, scope: frozenset[Scope], purpose: Purpose) -> Told:
+        """A card's own code, which the reader looks at for the sake of a visit."""
+        self.away()
+        if scope != {Scope.BASIC} or purpose is not Purpose.CARE:
+            raise CannotShow("nobody tells the reader for what it is to look at a code")
+        if not text:
+            raise CannotShow("there is no code to be shown")
+        self._text = text
+        return self._of_a_code(Task.REGISTER)
+
+    def _of_a_code(self, task: Task) -> Told:
+        """What it says of a code behind which no phone is. Raises CannotShow when it says nothing."""
+        self._read_bytes = self._written()
+        self._put()
+        self._person(task, lambda: self._written() > self._read_bytes)
+        try:
+            told = self._next(self._means.answer_s)
+        except TimeoutError:
+            raise CannotShow(NOTHING_SAID, open=True) from None
+        assert isinstance(told, Told)
+        return told
+
+    def _put(self) -> None:
+        try:
+            picture = png(self._text)
+        except segno.DataOverflowError:
+            raise CannotShow("no picture holds so long a text") from None
+        write(self._code, picture)
+
+    def away(self) -> None:
+        super().away()
+        self._code.unlink(missing_ok=True)
+
+
+def _over_bluetooth(text: str) -> Engagement | None:
+    """The engagement in a code, where it offers a way over Bluetooth; None: nobody could be met by it."""
+    try:
+        found = engagement.read_qr(text)
+        method = found.method(engagement.BLE)
+        return found if method is not None and ble_options.parse(list(method)).modes else None
+    except (MalformedMdoc, MalformedBleOptions):
+        return None
+
+
+__all__ = ["OnAir", "ReaderByCode"]
