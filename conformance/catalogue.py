@@ -123,7 +123,7 @@ def _row(row: Mapping[str, Any], where: str) -> Requirement:
         id=_text(row, "id", _ID, "three letters, a hyphen, two digits", where),
         says=_text(row, "says", re.compile(r"\S.*\S"), "one line of text", where),
         source=_text(row, "source", _SOURCE, "m1, m2 or m3 and a topic, parted by semicolons", where),
-        duty=_word(Duty, row["duty"], "duty", where),
+        duty=word(Duty, row["duty"], "duty", where),
         on=_words(Party, row["on"], "on", where),
         shown_by=_words(ShownBy, row["shown_by"], "shown_by", where),
     )
@@ -136,7 +136,8 @@ def _text(row: Mapping[str, Any], name: str, form: re.Pattern[str], means: str, 
     return value
 
 
-def _word(kind: type[E], value: object, name: str, where: str) -> E:
+def word(kind: type[E], value: object, name: str, where: str) -> E:
+    """A word of a closed vocabulary. Raises CatalogueError."""
     try:
         return kind(value)
     except ValueError:
@@ -147,10 +148,10 @@ def _word(kind: type[E], value: object, name: str, where: str) -> E:
 def _words(kind: type[E], values: object, name: str, where: str) -> tuple[E, ...]:
     if not isinstance(values, list) or not values:
         raise CatalogueError(f"{where}: {name} is {values!r}; it must be a list of one or more")
-    words = tuple(_word(kind, value, name, where) for value in values)
+    words = tuple(word(kind, value, name, where) for value in values)
     if len(set(words)) != len(words):
         raise CatalogueError(f"{where}: {name} names something twice: {values!r}")
     return words
 
 
-__all__ = ["CatalogueError", "Duty", "Party", "Requirement", "ShownBy", "find", "parse", "requirements"]
+__all__ = ["CatalogueError", "Duty", "Party", "Requirement", "ShownBy", "find", "parse", "requirements", "word"]

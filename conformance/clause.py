@@ -16,13 +16,11 @@ from difflib import get_close_matches
 from enum import Enum
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any
 
 from conformance.case import Kind
-from conformance.catalogue import CatalogueError, Duty
+from conformance.catalogue import CatalogueError, Duty, word
 from conformance.catalogue import requirements as catalogue
-
-E = TypeVar("E", bound=Enum)
 
 ID = re.compile(r"P-[A-Z]{3}-\d\d")
 TEXTS, REASONS = "texts.toml", "requirements.toml"
@@ -134,7 +132,7 @@ def elsewhere() -> Mapping[str, Elsewhere]:
     found = {}
     for id, row in _table(text, REASONS).items():
         _closed(row, {"reason"}, f"{REASONS}: {id}")
-        found[id] = _word(Elsewhere, row.get("reason"), "reason", f"{REASONS}: {id}")
+        found[id] = word(Elsewhere, row.get("reason"), "reason", f"{REASONS}: {id}")
     return found
 
 
@@ -173,18 +171,18 @@ def _clause(id: str, text: Mapping[str, str], row: Mapping[str, Any], where: str
     _closed(row, {"level", "refines", "reason", "covered_by", *(p.value for p in Proof)}, where)
     binds: dict[Kind, Proof] = {}
     for proof in Proof:
-        for kind in (_word(Kind, value, proof.value, where) for value in _list(row, proof.value, where)):
+        for kind in (word(Kind, value, proof.value, where) for value in _list(row, proof.value, where)):
             if kind in binds:
                 raise CatalogueError(f"{where}: {kind.value} is there twice")
             binds[kind] = proof
-    reason = _word(Reason, row["reason"], "reason", where) if "reason" in row else None
+    reason = word(Reason, row["reason"], "reason", where) if "reason" in row else None
     covered_by = tuple(_list(row, "covered_by", where))
     if (reason is None) != (bool(binds) and set(binds.values()) == {Proof.TEST}):
         raise CatalogueError(f"{where}: a clause has a reason when, and only when, it is not shown by cases alone")
     if (reason is Reason.COVERED) != bool(covered_by):
         raise CatalogueError(f"{where}: covered_by goes with the reason covered")
     return Clause(
-        id, text["text"], text["mark"], text["source"], text["page"], _word(Duty, row.get("level"), "level", where),
+        id, text["text"], text["mark"], text["source"], text["page"], word(Duty, row.get("level"), "level", where),
         tuple(_list(row, "refines", where)), binds, reason, covered_by,
     )
 
@@ -207,14 +205,6 @@ def _list(row: Mapping[str, Any], name: str, where: str) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values) or len(set(values)) != len(values):
         raise CatalogueError(f"{where}: {name} is {values!r}; it must be a list of texts, each there once")
     return values
-
-
-def _word(kind: type[E], value: object, name: str, where: str) -> E:
-    try:
-        return kind(value)
-    except ValueError:
-        allowed = ", ".join(str(one.value) for one in kind)
-        raise CatalogueError(f"{where}: {name} is {value!r}; it must be one of {allowed}") from None
 
 
 __all__ = ["Clause", "Elsewhere", "ID", "Proof", "Reason", "clauses", "elsewhere", "find", "read"]

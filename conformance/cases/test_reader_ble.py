@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from conformance.air import Breach, Peer, each_breach, expect_full_chunks, expect_right_beginning, lacking
+from conformance.air import Peer, expect_full_chunks, expect_right_beginning
+from conformance.breaches import Breach, each_breach, each_mode, each_mtu, lacking
 from conformance.case import Each, Nature, case
 from conformance.kinds.reader import ReaderTester, Script, ScriptedCard
-from virtual_devices.mdoc.ble_gatt import STATE_END, STATE_START, GattRole, Mode, Name
+from virtual_devices.mdoc.ble_gatt import STATE_END, STATE_START, GattRole, Mode, Name, Side
 
 AIR = ("ble",)
 CLIENT, SERVER = Mode.PERIPHERAL_SERVER, Mode.CENTRAL_CLIENT
 """The modes in which a reader is the one and the other."""
-_MODES = {"peripheral": Each(CLIENT), "central": Each(SERVER)}
-_DATA = {CLIENT: Name.CLIENT_TO_SERVER, SERVER: Name.SERVER_TO_CLIENT}
-"""Where a reader's messages go."""
 ONE, OTHER = bytes(range(16)), bytes(range(16, 32))
 
 
@@ -31,7 +29,7 @@ def _converse(reader: ReaderTester, peer: Peer, card: ScriptedCard, size: int = 
 
 @case("P-BLE-01", "P-BLE-02", "P-BLE-04", "P-BLE-06",
       nature=Nature.VALID, zh="兩種模式：搜尋或廣播、特徵、訂閱、State 01", channels=AIR,
-      each=lambda: _MODES)
+      each=each_mode)
 def test_connection_is_made_ready(reader: ReaderTester, mode: Mode) -> None:
     """In either mode the reader does what its role does, with the service that the engagement names, and takes the card."""
     peer, card, service = reader.radio(mode)
@@ -78,21 +76,18 @@ def test_card_without_a_characteristic_is_left(reader: ReaderTester, found: obje
     reader.equal("what the reader wrote", peer.values, [])
 
 
-@case("P-BLE-07", nature=Nature.LIMIT, zh="片段長度：min(512, MTU - 3)", channels=AIR, each=lambda: {
-    f"{'peripheral' if mode is CLIENT else 'central'}-{mtu}": Each((mode, mtu)) for mode in (CLIENT, SERVER)
-    for mtu in (23, 185, 515, 517)
-})
+@case("P-BLE-07", nature=Nature.LIMIT, zh="片段長度：min(512, MTU - 3)", channels=AIR, each=each_mtu)
 def test_chunks_are_full(reader: ReaderTester, tried: tuple[Mode, int]) -> None:
     """The reader's chunks are as long as the link allows, 01 before each but the last, 00 before that."""
     mode, mtu = tried
     peer, card, _ = reader.radio(mode, mtu=mtu)
     peer.begin()
-    expect_full_chunks(peer, _DATA[mode])
+    expect_full_chunks(peer)
     _converse(reader, peer, card)
     reader.done(reader.told_on_air())
 
 
-@case("P-BLE-08", nature=Nature.VALID, zh="未滿之片段：照收", channels=AIR, each=lambda: _MODES)
+@case("P-BLE-08", nature=Nature.VALID, zh="未滿之片段：照收", channels=AIR, each=each_mode)
 def test_chunks_that_are_not_full_are_taken(reader: ReaderTester, mode: Mode) -> None:
     """A card that answers in chunks of fifty bytes is taken."""
     peer, card, _ = reader.radio(mode)
@@ -101,7 +96,7 @@ def test_chunks_that_are_not_full_are_taken(reader: ReaderTester, mode: Mode) ->
     reader.done(reader.told_on_air())
 
 
-@case("P-BLE-09", nature=Nature.VALID, zh="讀取者結束會話：用戶端斷線", channels=AIR, each=lambda: _MODES)
+@case("P-BLE-09", nature=Nature.VALID, zh="讀取者結束會話：用戶端斷線", channels=AIR, each=each_mode)
 def test_reader_ends_the_session(reader: ReaderTester, mode: Mode) -> None:
     """When it is done the reader ends the session, by status 20 or State 02; as the client it disconnects after it."""
     peer, card, _ = reader.radio(mode)
@@ -113,15 +108,8 @@ def test_reader_ends_the_session(reader: ReaderTester, mode: Mode) -> None:
         reader.expect("the client disconnects", peer.left, "disconnected", "connected")
 
 
-def _in(mode: Mode) -> dict[str, Each]:
-    role = GattRole.SERVER if mode is SERVER else GattRole.CLIENT
-    name = "peripheral" if mode is CLIENT else "central"
-    return {f"{name}-{found}": Each((mode, each.value), each.says, each.zh, nature=each.nature)
-            for found, each in each_breach(role).items()}
-
-
 @case("P-BLE-10", "P-GEN-08", nature=Nature.INVALID, zh="卡片端違反規則：State 02 並斷線", channels=AIR,
-      each=lambda: {**_in(CLIENT), **_in(SERVER)})
+      each=lambda: each_breach(Side.READER))
 def test_card_that_breaks_a_rule_is_let_go(reader: ReaderTester, tried: tuple[Mode, Breach]) -> None:
     """A card that breaks a rule hears State 02 where it can, and is disconnected; the next one is taken."""
     mode, breach = tried

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from conformance.air import Breach, Peer, each_breach, expect_full_chunks, expect_right_beginning, lacking
+from conformance.air import Peer, expect_full_chunks, expect_right_beginning
+from conformance.breaches import Breach, each_breach, each_mode, each_mtu, lacking
 from conformance.case import Each, Nature, case
 from conformance.kinds.wallet import REGISTRATION, WalletTester
 from virtual_devices.mdoc import session
 from virtual_devices.mdoc.ble_chunks import MAX_MESSAGE_BYTES
-from virtual_devices.mdoc.ble_gatt import STATE_END, STATE_START, GattRole, Mode, Name
+from virtual_devices.mdoc.ble_gatt import STATE_END, STATE_START, GattRole, Mode, Name, Side
 from virtual_devices.mdoc.ble_options import parse
 from virtual_devices.mdoc.engagement import BLE
 from virtual_devices.mdoc.session import SessionData, SessionStatus
@@ -16,9 +17,6 @@ from virtual_devices.reader.proximity import Engaged, ReaderSession
 AIR = ("ble",)
 SERVER, CLIENT = Mode.PERIPHERAL_SERVER, Mode.CENTRAL_CLIENT
 """The modes in which a wallet is the one and the other."""
-_MODES = {"peripheral": Each(SERVER), "central": Each(CLIENT)}
-_DATA = {SERVER: Name.SERVER_TO_CLIENT, CLIENT: Name.CLIENT_TO_SERVER}
-"""Where a wallet's messages go."""
 
 
 def _registers(wallet: WalletTester, peer: Peer, engaged: Engaged, size: int = 0) -> ReaderSession:
@@ -30,7 +28,7 @@ def _registers(wallet: WalletTester, peer: Peer, engaged: Engaged, size: int = 0
 
 
 @case("P-BLE-02", "P-BLE-04", "P-BLE-06", nature=Nature.VALID, zh="兩種模式：廣播或搜尋、特徵、訂閱、State 01", channels=AIR,
-      each=lambda: _MODES)
+      each=each_mode)
 def test_connection_is_made_ready(wallet: WalletTester, mode: Mode) -> None:
     """In either mode the wallet does what its role does, with the engagement's service and the characteristics of the rule."""
     peer, engaged = wallet.radio(mode)
@@ -67,20 +65,17 @@ def test_reader_without_a_characteristic_is_left(wallet: WalletTester, found: ob
     wallet.equal("what the wallet wrote", peer.values, [])
 
 
-@case("P-BLE-07", nature=Nature.LIMIT, zh="片段長度：min(512, MTU - 3)", channels=AIR, each=lambda: {
-    f"{'peripheral' if mode is SERVER else 'central'}-{mtu}": Each((mode, mtu)) for mode in (SERVER, CLIENT)
-    for mtu in (23, 185, 515, 517)
-})
+@case("P-BLE-07", nature=Nature.LIMIT, zh="片段長度：min(512, MTU - 3)", channels=AIR, each=each_mtu)
 def test_chunks_are_full(wallet: WalletTester, tried: tuple[Mode, int]) -> None:
     """The wallet's chunks are as long as the link allows, 01 before each but the last, 00 before that."""
     mode, mtu = tried
     peer, engaged = wallet.radio(mode, mtu=mtu)
     peer.begin()
     _registers(wallet, peer, engaged)
-    expect_full_chunks(peer, _DATA[mode])
+    expect_full_chunks(peer)
 
 
-@case("P-BLE-08", nature=Nature.VALID, zh="未滿之片段：照收", channels=AIR, each=lambda: _MODES)
+@case("P-BLE-08", nature=Nature.VALID, zh="未滿之片段：照收", channels=AIR, each=each_mode)
 def test_chunks_that_are_not_full_are_taken(wallet: WalletTester, mode: Mode) -> None:
     """A message in chunks of fifty bytes is answered."""
     peer, engaged = wallet.radio(mode)
@@ -88,7 +83,7 @@ def test_chunks_that_are_not_full_are_taken(wallet: WalletTester, mode: Mode) ->
     _registers(wallet, peer, engaged, 50)
 
 
-@case("P-BLE-10", nature=Nature.LIMIT, zh="訊息 65536 位元組可收", channels=AIR, each=lambda: _MODES)
+@case("P-BLE-10", nature=Nature.LIMIT, zh="訊息 65536 位元組可收", channels=AIR, each=each_mode)
 def test_longest_message_comes_to_the_session(wallet: WalletTester, mode: Mode) -> None:
     """A message of 65536 bytes is answered by the session, with a status as it is noise."""
     peer, engaged = wallet.radio(mode)
@@ -117,7 +112,7 @@ def test_session_ends_as_the_reader_says(wallet: WalletTester, tried: tuple[Mode
         wallet.expect("the client disconnects", peer.left, "disconnected", "connected")
 
 
-@case("P-BLE-09", "P-SES-06", nature=Nature.VALID, zh="錢包結束會話：狀態之後即止", channels=AIR, each=lambda: _MODES)
+@case("P-BLE-09", "P-SES-06", nature=Nature.VALID, zh="錢包結束會話：狀態之後即止", channels=AIR, each=each_mode)
 def test_status_of_the_wallets_is_its_last_message(wallet: WalletTester, mode: Mode) -> None:
     """A session that the wallet ends by a status is over: what comes after it is not answered."""
     peer, engaged = wallet.radio(mode)
@@ -128,15 +123,8 @@ def test_status_of_the_wallets_is_its_last_message(wallet: WalletTester, mode: M
         wallet.equal("answer after the end", peer.say(session.TERMINATION, quiet=True), None)
 
 
-def _in(mode: Mode) -> dict[str, Each]:
-    role = GattRole.SERVER if mode is SERVER else GattRole.CLIENT
-    name = "peripheral" if mode is SERVER else "central"
-    return {f"{name}-{found}": Each((mode, each.value), each.says, each.zh, nature=each.nature)
-            for found, each in each_breach(role).items()}
-
-
 @case("P-BLE-10", "P-GEN-08", nature=Nature.INVALID, zh="讀取者違反規則：State 02 並斷線", channels=AIR,
-      each=lambda: {**_in(SERVER), **_in(CLIENT)})
+      each=lambda: each_breach(Side.MDOC))
 def test_reader_that_breaks_a_rule_is_let_go(wallet: WalletTester, tried: tuple[Mode, Breach]) -> None:
     """A reader that breaks a rule hears State 02 where it can, and is disconnected; its message is not answered."""
     mode, breach = tried
