@@ -99,9 +99,9 @@ class Counter:
         self.people({})
 
     def run(self, flow: Flow[T]) -> T:
-        """A flow of this desk, to its end. Where the port is closed then, chips in real readers have no power."""
+        """A flow of this desk, to its end. Where every face is closed then, chips in real readers have no power."""
         found = run_flow(flow, self._session)
-        if self.software.port is None:
+        if self.software.port is None and not self.kit.is_open:
             for link in self._readers:
                 link.disconnect()
         return found

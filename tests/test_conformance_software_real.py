@@ -24,7 +24,7 @@ from .software_desk import SoftwareDesk, software_desk
 
 pytestmark = pytest.mark.needs("pcsc")
 PASSED = (
-    "local.kit-serves-a-visit", "local.signature-is-made-by-the-cards-there[three-cards]",
+    "local.kit-serves-a-visit", "local.kit-says-what-is-wanting", "local.signature-is-made-by-the-cards-there[three-cards]",
     "calls.request-to-the-data-centre", "calls.request-without-an-answer-comes-again-with-its-id[reply-lost]",
     "calls.answer-that-is-not-the-data-centres-is-not-believed[forged]",
     "calls.card-that-is-missing-is-named[wrong-card]", "calls.card-that-is-taken-away-ends-the-call[4]",

@@ -64,9 +64,13 @@ class SoftwareOutside(RealWay):
         software = self._software = RealSoftware(around, DeskChips(world, clinic(world), name))
         tester = self.tested(software, world, name)
         assert isinstance(tester, ControlSoftwareTester)
-        tester.device, tester.provenance = JOINED.join(map(str, self.found)), Provenance.MEASURED
+        tester.device, tester.provenance = self.place, Provenance.MEASURED
         tester.took = lambda: software.took_ns
         return tester
+
+    @property
+    def place(self) -> str:
+        return JOINED.join(map(str, self.found))
 
     def said(self, role: str) -> str:
         del role  # there is one
