@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("127.0.0.1", "::1")
 VIRTUAL, PCSC = "virtual", "pcsc:"
-POWER_S = 1.0
+POWER_S = 0.5
 """Longest wait for a card in a real reader when it is given power: an empty slot is told of soon, for somebody waits."""
 PORT = click.IntRange(0, 65535)
 

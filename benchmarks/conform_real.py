@@ -1,24 +1,26 @@
-"""The conformance suite on our own devices behind real stacks, all in one go: pcscd, nfcpy, bleak.
+"""The conformance suite on our own devices behind real stacks, all in one go: pcscd, nfcpy, bleak, HTTP.
 
 Cards of T=1 and T=0, SAM, professional's card and a phone in five readers of one PC/SC service, a phone before nfcpy, two phones
-behind their codes and Bluetooth, met by bleak and by bumble: each presented by a process of its own, and tried by ``vhc-bench
-conform`` as a vendor would, side by side.
+behind their codes and Bluetooth, met by bleak and by bumble; control software with its three cards in three more readers, by its
+faces: each presented by a process of its own, and tried by ``vhc-bench conform`` as a vendor would, side by side.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from bench.presenters.control import discover
+from bench.reach.served_centre import write_credentials
 from bench.stacks.bluez import PrivateBluetooth
 from bench.stacks.pcscd import PrivatePcscd
 from benchmarks._table import Figure, options, show
@@ -26,10 +28,13 @@ from virtual_devices.errors import LinkError
 
 IN_READERS = (("card", "t1", ""), ("card", "t0", ";T=0"), ("sam", "t1", ""), ("hpc", "t1", ""), ("wallet", "t1", ""))
 """What is presented, of which profile if it is a card, and how the moniker asks for its protocol."""
+OF_A_DESK = ("card", "sam", "hpc")
 FIELD = "udp:127.0.0.1:54399"
+PIXIT = "software.pixit.toml"
 READY_S, LIMIT_S = 60.0, 3600.0
 AIM_S = 600.0
-SAMPLE = ("card.public.public-data", "sam.module.right", "hpc.card.certificate", "wallet.session.first-message-opens")
+SAMPLE = ("card.public.public-data", "sam.module.right", "hpc.card.certificate", "wallet.session.first-message-opens",
+          "control-software.local.kit-serves")
 BENCH = (sys.executable, "-m", "bench.cli")
 
 
@@ -42,23 +47,66 @@ def present(stack: ExitStack, *what: str) -> None:
 
 def places(stack: ExitStack, folder: Path) -> list[str]:
     """What ``--dut`` is given, once all of them can be met. Raises LinkError."""
-    service, bluetooth = stack.enter_context(PrivatePcscd(len(IN_READERS))), stack.enter_context(PrivateBluetooth())
+    service = stack.enter_context(PrivatePcscd(len(IN_READERS) + len(OF_A_DESK)))
+    bluetooth = stack.enter_context(PrivateBluetooth())
     os.environ.update({**service.env, **bluetooth.env})
     given = []
     for (what, profile, use), reader, port in zip(IN_READERS, service.readers, service.ports, strict=False):
         present(stack, "vpcd", "--what", what, "--profile", profile, "--port", str(port), "--reader", reader)
         given.append(f"{what}=pcsc:{reader}{use}")
+    behind = slice(len(IN_READERS), None)
+    slots = zip(service.readers[behind], service.ports[behind], strict=False)
+    software = desk(stack, folder, dict(zip(OF_A_DESK, slots, strict=False)))
     codes = [folder / f"{name}.png" for name in ("bleak", "bumble")]
     present(stack, "nfc", "--path", FIELD, "--name", "nfc")
     for code in codes:
         present(stack, "ble", "--transport", bluetooth.transport, "--engagement", "png", "--out", str(code), "--name", code.stem)
     deadline_s = time.monotonic() + READY_S
-    while len(discover()) < len(IN_READERS) + 1 + len(codes) or not all(code.exists() for code in codes):
+    while len(discover()) < len(IN_READERS) + len(OF_A_DESK) + 2 + len(codes) or not all(code.exists() for code in codes):
         if time.monotonic() > deadline_s:
             raise LinkError(f"after {READY_S:g} s there are only {', '.join(one.path.stem for one in discover())}")
         time.sleep(0.1)
-    return [*given, f"wallet=nfc:{FIELD}", f"wallet=qr:{codes[0]} + ble:",
+    return [*given, software, f"wallet=nfc:{FIELD}", f"wallet=qr:{codes[0]} + ble:",
             f"wallet=qr:{codes[1]} + ble:bumble:{bluetooth.transport}"]
+
+
+def desk(stack: ExitStack, folder: Path, slots: Mapping[str, tuple[str, int]]) -> str:
+    """Control software and its cards, by the readers' names and ports; its PIXIT is written. What ``--dut`` is given."""
+    for role, (reader, port) in slots.items():
+        present(stack, "vpcd", "--what", role, "--port", str(port), "--reader", reader, "--name", f"desk-{role}")
+    limit_s = time.monotonic() + READY_S
+    while sum(one.path.stem.startswith("desk-") for one in discover()) < len(slots) and time.monotonic() < limit_s:
+        time.sleep(0.1)
+    kit, local, centre = (free_port() for _ in range(3))
+    credentials = folder / "credentials"
+    write_credentials(credentials, 1)
+    at = [text for role, (reader, _) in slots.items() for text in (f"--{role}", f"pcsc:{reader}")]
+    present(stack, "control-software", *at, "--kit-port", str(kit), "--local-port", str(local), "--data-centre",
+            f"https://localhost:{centre}", "--credentials", str(credentials), "--uploads", str(folder))
+    readers = "".join(f"{role}_reader = {json.dumps(reader)}\n" for role, (reader, _) in slots.items())
+    (folder / PIXIT).write_text(f"""form = "pixit"
+kind = "control-software"
+[answers]
+moniker = "http://127.0.0.1:{kit}"
+channels = []
+{readers}data_centre = "https://localhost:{centre}"
+credentials = "{credentials}"
+certificate = "none"
+uploads = "{folder}"
+answer_s = 60
+person_s = 60
+wait_s = 30
+spare = true
+""", encoding="utf-8")
+    adapter = f"program:{sys.executable} -m bench.calls_program https://127.0.0.1:{local}"
+    return f"control-software=http://127.0.0.1:{kit} + https://127.0.0.1:{local} + {adapter}"
+
+
+def free_port() -> int:
+    with socket.socket() as there:
+        there.bind(("127.0.0.1", 0))
+        port: int = there.getsockname()[1]
+        return port
 
 
 def way(device: str) -> str:
@@ -72,7 +120,8 @@ def measure(only: Sequence[str] = ()) -> list[Figure]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         os.environ["XDG_RUNTIME_DIR"] = str(folder)
         given = places(stack, folder)
-        command = [*BENCH, "conform", "--destructive", "--no-hands", "-n", str(len(given)), "--out", str(folder / "out")]
+        command = [*BENCH, "conform", "--destructive", "--no-hands", "-n", str(len(given)), "--out", str(folder / "out"),
+                   "--pixit", str(folder / PIXIT)]
         command += [*(f"--dut={one}" for one in given), *(f"--only={one}" for one in only)]
         began_s = time.monotonic()
         subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=LIMIT_S, check=False)

@@ -121,8 +121,12 @@ class ControlSoftwareTester(Tester):
         return found
 
     def local(self, path: str, body: object = None, method: str = "POST") -> dict[str, Any]:
+        """A request to the face of 6.0; that it is answered, by texts and the states of the cards, is a check."""
         asked = {} if body is None else body
-        return self._answered(path, lambda: self.software.local(method, path, asked))
+        found = self._answered(path, lambda: self.software.local(method, path, asked))
+        odd = [name for name, value in found.items() if not (_states(value) if name == "status" else isinstance(value, str))]
+        self.expect(f"{path}: texts, and the states of the cards", not odd, "texts, and states", ", ".join(odd))
+        return found
 
     def _answered(self, path: str, ask: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         def missing(name: str) -> NoReturn:
@@ -173,6 +177,14 @@ class ControlSoftwareTester(Tester):
     @property
     def today(self) -> str:
         return roc_date7(self.software.now_ns())
+
+
+def _states(value: object) -> bool:
+    """``initialized``, and of each card its ``status``."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("initialized"), bool):
+        return False
+    cards = [card for name, card in value.items() if name != "initialized"]
+    return all(isinstance(card, Mapping) and isinstance(card.get("status"), str) for card in cards)
 
 
 def usual(function: Function) -> dict[str, Any]:
