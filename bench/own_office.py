@@ -1,8 +1,7 @@
 """Our own clinic's or pharmacy's software as a program that is tried from outside: ``python -m bench.own_office clinic``.
 
 It answers the lines of docs/reference/programs.md on standard output. Its data centre is met over HTTPS, its chips in the slots
-that the bench lends or in PC/SC readers. Whom it trusts, its own reader certificates and the numbers of its records follow from
-the suite's seed.
+that the bench lends or in PC/SC readers. Whom it trusts and the numbers of its records follow from the suite's seed.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import Any
 
 import httpx2
 
+from bench.clock import WallClock
 from bench.drivers import pcsc
 from bench.reach.office_program import world_of_now
 from bench.reader_link import ReaderLink
@@ -24,7 +24,7 @@ from conformance.references.clinic import Done, ReferenceClinic, Shelves
 from conformance.references.desks import Around
 from conformance.references.pharmacy import Found, ReferencePharmacy
 from conformance.vectors.world import World
-from virtual_devices.clock import VirtualClock
+from virtual_devices.clock import Clock, VirtualClock
 from virtual_devices.link import Attempt, DirectLink, Link, Outcome, Provenance
 
 Said = Mapping[str, Any]
@@ -78,7 +78,7 @@ class Office:
         self._client = httpx2.Client(trust_env=False)
         self._line: Line | None = None
         self._software: Any = None
-        self._clock = VirtualClock()
+        self._clock: Clock = VirtualClock()
         self._readers: dict[str, pcsc.PcscLink] = {}
 
     def answer(self, asked: Said) -> Said:
@@ -87,7 +87,8 @@ class Office:
         if asked["do"] == "new":
             self._new(asked, now_ns)
             return {}
-        self._clock.advance_to(now_ns)
+        if isinstance(self._clock, VirtualClock):
+            self._clock.advance_to(now_ns)
         act = _ACTS.get(asked["do"])
         if act is None or not hasattr(self._software, act[0]):
             return {"error": f"this software knows no {asked['do']!r}"}
@@ -98,11 +99,14 @@ class Office:
         if self._line is not None:
             self._line.close()
         self._count += 1
-        self._line, self._clock = Line(asked["centre"]), VirtualClock(now_ns)
+        self._line = Line(asked["centre"])
+        self._clock = VirtualClock(now_ns) if asked["clock"] == "bench" else WallClock()
         slots: dict[str, Link] = {role: Slot(url, self._client) for role, url in asked["slots"].items()}
         slots |= {role: self._reader(name) for role, name in asked["readers"].items()}
         world = World(self._seed, now_ns, now_ns) if asked["clock"] == "bench" else world_of_now(self._seed, now_ns)
         self._software = self._make(world, "desk", f"office {self._count}", Around(self._clock, slots, self._line))
+        desk, told = self._software.desk, asked["certificates"]
+        desk.reader_chain, desk.hpc_reader_chain = (tuple(map(bytes.fromhex, told[role])) for role in ("sam", "hpc"))
         if hasattr(self._software, "take_lists"):
             self._software.take_lists([bytes.fromhex(raw) for raw in asked["lists"]])
 

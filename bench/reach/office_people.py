@@ -64,6 +64,7 @@ class ProgramOffice:
         files, who, place, world = self._centre.credentials, self.credentials, self._place, self.world
         return {
             "clock": "bench" if isinstance(self._centre.clock, VirtualClock) else MACHINE,
+            "certificates": {"sam": _hex(place.sam.chain), "hpc": _hex(place.professional.chain)},
             "trust": world.authority.root_der.hex(), "lists": [raw.hex() for raw in status_lists(world)],
             "institution": {"code": place.institution, "sam_id": place.sam_id, "professional_id": place.professional_id,
                             "pin": PIN},
@@ -245,6 +246,10 @@ class ProgramPharmacy(ProgramOffice):
 
     def correct(self) -> Done:
         return self.done("correct", patient=PATIENT)
+
+
+def _hex(chain: Sequence[bytes]) -> list[str]:
+    return [der.hex() for der in chain]
 
 
 def _text(value: object) -> str:

@@ -17,9 +17,9 @@ from conformance.kinds.pharmacy import PharmacyTester
 from conformance.vectors import prescriptions
 from conformance.vectors.model import Input, Kind, Value, Vector
 from conformance.vectors.suite import Suite
-from conformance.vectors.world import World
+from conformance.vectors.world import NOW_NS, World
 from virtual_devices import base45
-from virtual_devices.clock import NS, from_datetime
+from virtual_devices.clock import NS, from_datetime, to_datetime
 from virtual_devices.qr.parts import MAX_PARTS, SET_BYTES, Part, read_part, split
 from virtual_devices.qr.prescription import SigningParty, sign, to_text
 from virtual_devices.qr.text import PRESCRIPTION, pack, unpack
@@ -30,6 +30,13 @@ def _suite(world: World) -> Suite:
     suite = Suite()
     prescriptions.add(suite, world)
     return suite
+
+
+def _vectors(pharmacy: PharmacyTester) -> Suite:
+    """Those of the world's parties; they are of one moment."""
+    if pharmacy.world.now_ns != NOW_NS:
+        pharmacy.not_applicable(f"its codes are of {to_datetime(NOW_NS):%Y-%m-%d}, and the software goes by the machine's clock")
+    return _suite(pharmacy.world)
 
 
 _CLAUSES = {
@@ -60,7 +67,7 @@ def _codes() -> Mapping[str, Each]:
 @case(nature=Nature.VALID, zh="處方條碼", when='"code" in sources', each=_codes)
 def test_code_of_a_prescription_is_judged(pharmacy: PharmacyTester, name: str) -> None:
     """A prescription's code is taken or refused as its vector says."""
-    suite = _suite(pharmacy.world)
+    suite = _vectors(pharmacy)
     vector = suite.vectors[f"{Kind.PRESCRIPTION_CODE.value}/{name}"]
     if Value.REVOKED in vector.values:
         pharmacy.revoke([int(vector.values[Value.REVOKED], 16)])
@@ -79,7 +86,7 @@ def test_code_of_a_prescription_is_judged(pharmacy: PharmacyTester, name: str) -
 @case("P-QMP-02", nature=Nature.INOPPORTUNE, zh="多張條碼：任意順序、重複掃描", when='"code" in sources')
 def test_parts_are_scanned_in_any_order_and_repeatedly(pharmacy: PharmacyTester) -> None:
     """Parts of a prescription in another order, some of them twice, become the whole; one missing, and there is none."""
-    suite = _suite(pharmacy.world)
+    suite = _vectors(pharmacy)
     texts = suite.files[suite.vectors["prescription-code/parts"].files[Input.TEXTS]].decode().split("\n")
     device = bytes.fromhex(suite.vectors["prescription-code/parts"].values[Value.DEVICE])
     for order in (texts[::-1], [texts[0], *texts], [*texts[1:], texts[0]]):
@@ -93,7 +100,7 @@ def test_parts_are_scanned_in_any_order_and_repeatedly(pharmacy: PharmacyTester)
 @case("P-QRX-05", nature=Nature.ATTACK, zh="條碼被複製：非持卡人不得使用", when='"code" in sources')
 def test_code_without_the_holders_card_is_refused(pharmacy: PharmacyTester) -> None:
     """A copied code is of no use with another card."""
-    suite = _suite(pharmacy.world)
+    suite = _vectors(pharmacy)
     text = suite.files[suite.vectors["prescription-code/whole"].files[Input.TEXT]].decode()
     pharmacy.equal("code", pharmacy.act("scan", lambda: pharmacy.software.scan([text], bytes(range(32)))).code, "5020")
 
@@ -101,7 +108,7 @@ def test_code_without_the_holders_card_is_refused(pharmacy: PharmacyTester) -> N
 @case("P-QRT-03", nature=Nature.LIMIT, zh="條碼文字：長度、壓縮、拼法", when='"code" in sources')
 def test_text_of_a_code_is_bounded(pharmacy: PharmacyTester) -> None:
     """A text of more than 12293 characters, one cut short, bytes behind the packed ones, and small letters are no code."""
-    suite = _suite(pharmacy.world)
+    suite = _vectors(pharmacy)
     vector = suite.vectors["prescription-code/whole"]
     text, device = suite.files[vector.files[Input.TEXT]].decode(), bytes.fromhex(vector.values[Value.DEVICE])
     raw = unpack(PRESCRIPTION, text)
@@ -132,7 +139,7 @@ def _padded(raw: bytes, size: int) -> bytes:
 @case("P-QRT-03", nature=Nature.LIMIT, zh="條碼文字最長 12293 字元", when='"code" in sources')
 def test_longest_text_of_a_code_is_taken(pharmacy: PharmacyTester) -> None:
     """A code whose text has 12293 characters is taken, the same in 12296 is not."""
-    suite = _suite(pharmacy.world)
+    suite = _vectors(pharmacy)
     vector = suite.vectors["prescription-code/whole"]
     text, device = suite.files[vector.files[Input.TEXT]].decode(), bytes.fromhex(vector.values[Value.DEVICE])
     raw = unpack(PRESCRIPTION, text)
@@ -162,7 +169,7 @@ def _partings() -> Mapping[str, Each]:
 def test_numbers_of_parts_are_judged(pharmacy: PharmacyTester, value: tuple[tuple[int, ...], int, str]) -> None:
     """Two to the most parts, counted from 0, each with something in it; other ones are no parts."""
     numbers, total, code = value
-    suite = _suite(pharmacy.world)
+    suite = _vectors(pharmacy)
     vector = suite.vectors["prescription-code/whole"]
     text, device = suite.files[vector.files[Input.TEXT]].decode(), bytes.fromhex(vector.values[Value.DEVICE])
     whole = PRESCRIPTION.encode() + base45.decode(text[len(PRESCRIPTION) :])
@@ -193,7 +200,7 @@ def test_headers_of_a_prescriptions_code_are_judged(
 ) -> None:
     """A prescription's code has the headers of its rule, no more and no less, though no signature is broken by it."""
     change, code = value
-    suite = _suite(pharmacy.world)
+    suite = _vectors(pharmacy)
     vector = suite.vectors["prescription-code/whole"]
     text, device = suite.files[vector.files[Input.TEXT]].decode(), bytes.fromhex(vector.values[Value.DEVICE])
     tagged = cbor2.loads(unpack(PRESCRIPTION, text))
@@ -207,7 +214,7 @@ def test_headers_of_a_prescriptions_code_are_judged(
 @case("P-QRX-04", nature=Nature.INVALID, zh="處方條碼：編碼非唯一", when='"code" in sources')
 def test_code_that_is_encoded_otherwise_is_none(pharmacy: PharmacyTester) -> None:
     """The same record in other bytes, which no signature protects, is no prescription's code."""
-    suite = _suite(pharmacy.world)
+    suite = _vectors(pharmacy)
     vector = suite.vectors["prescription-code/whole"]
     text, device = suite.files[vector.files[Input.TEXT]].decode(), bytes.fromhex(vector.values[Value.DEVICE])
     raw = unpack(PRESCRIPTION, text)
