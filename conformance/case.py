@@ -94,7 +94,8 @@ class Marked:
 
 @dataclass(frozen=True)
 class Each:
-    """One value with which a case is tried, and what is then another: its own purpose, clauses, nature."""
+    """One value with which a case is tried, and what is then another: its own purpose, clauses, nature. A purpose of its own
+    without ``zh`` has its Chinese in ``chinese/purposes.toml``."""
 
     value: Any
     says: str = ""
@@ -146,10 +147,16 @@ def cases_of(function: Callable[..., None], module: str) -> list[Case]:
     if marked.each is None:
         return [Case(base, kind, marked.clauses, marked.nature, first, marked.zh, function, *rest)]
     return [
-        Case(base, kind, each.clauses or marked.clauses, each.nature or marked.nature, each.says or first, each.zh or marked.zh,
-             function, *rest, value=(value, each.value))
+        Case(base, kind, each.clauses or marked.clauses, each.nature or marked.nature, each.says or first,
+             each.zh or _chinese(each) or marked.zh, function, *rest, value=(value, each.value))
         for value, each in marked.each().items()
     ]
+
+
+def _chinese(each: Each) -> str:
+    from conformance.wording import usual
+
+    return usual().purpose(each.says) if each.says else ""
 
 
 def _check(when: str, kind: Kind, name: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from hashlib import sha256
@@ -74,17 +74,22 @@ class Wording:
         """The sentence in Chinese; as it came where no word of it is English; empty where there is none."""
         return self._value(text, 0)
 
+    def purpose(self, english: str) -> str:
+        """What a case shows, where only the English is written beside it; empty where there is none."""
+        there = sentences(PURPOSES)
+        return there.get(english) or next(self._filled(english, templates(PURPOSES), 0), "")
+
     def _value(self, text: str, depth: int) -> str:
         return self._looked_up(text, depth) or ("" if _english(text) else text)
 
     def _looked_up(self, text: str, depth: int) -> str:
         if text not in self._known:
-            made = self._filled(text, depth) if depth < _DEEP and _english(text) else iter(())
+            made = self._filled(text, templates(), depth) if depth < _DEEP and _english(text) else iter(())
             self._known[text] = next(made, "")
         return self._known[text]
 
-    def _filled(self, text: str, depth: int) -> Iterator[str]:
-        for one in templates():
+    def _filled(self, text: str, there: Iterable[Template], depth: int) -> Iterator[str]:
+        for one in there:
             for found in one.found(text):
                 values = [self._value(value, depth + 1) for value in found.groups()]
                 for number in one.quoted:
@@ -98,10 +103,11 @@ def _english(text: str) -> bool:
 
 
 @cache
-def sentences() -> Mapping[str, str]:
-    """English -> Chinese, of all files. Raises CatalogueError for one that is there twice, or fills in something else."""
+def sentences(*names: str) -> Mapping[str, str]:
+    """English -> Chinese, of these files; of all without any. Raises CatalogueError for one that is there twice, or fills in
+    something else."""
     found: dict[str, str] = {}
-    for name in SENTENCES:
+    for name in names or SENTENCES:
         for english, chinese in _read(name).items():
             if english in found:
                 raise CatalogueError(f"chinese/{name}: {english!r} is there twice")
@@ -112,10 +118,16 @@ def sentences() -> Mapping[str, str]:
 
 
 @cache
-def templates() -> tuple[Template, ...]:
+def templates(*names: str) -> tuple[Template, ...]:
     """Sentences with something filled in, those with most of their own first."""
-    made = (Template.of(english, chinese) for english, chinese in sentences().items() if _HOLE in english)
+    made = (Template.of(english, chinese) for english, chinese in sentences(*names).items() if _HOLE in english)
     return tuple(sorted(made, key=lambda one: (-one.literal, one.english)))
+
+
+@cache
+def usual() -> Wording:
+    """Without anybody else's names."""
+    return Wording()
 
 
 @cache
@@ -151,4 +163,6 @@ def _read(name: str) -> Mapping[str, str]:
     return table
 
 
-__all__ = ["CLAUSES", "PURPOSES", "SENTENCES", "Template", "Wording", "clauses", "digest", "first", "sentences", "templates"]
+__all__ = [
+    "CLAUSES", "PURPOSES", "SENTENCES", "Template", "Wording", "clauses", "digest", "first", "sentences", "templates", "usual",
+]

@@ -6,7 +6,7 @@ A sentence with something filled in has ``{}`` there, as ``conformance/chinese/`
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .places import ROOT
 
@@ -28,24 +28,36 @@ def said() -> Iterator[tuple[str, str]]:
     """Where, and the sentence."""
     flows = [ROOT / "virtual_devices/reader" / f"{name}.py" for name in _FLOWS]
     for path in [*(path for pattern in _OWN for path in sorted(ROOT.glob(pattern))), *flows]:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        name = str(path.relative_to(ROOT))
-        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-            place = _SAID.get(_called(call))
-            if place is not None and place < len(call.args):
-                yield from ((f"{name}:{call.lineno}", text) for text in _texts(call.args[place]))
-        yield from _returned(name, tree)
+        tree, name = ast.parse(path.read_text(encoding="utf-8")), str(path.relative_to(ROOT))
+        known = _constants(tree)
+        there: list[tuple[ast.expr | ast.Return, ast.expr]] = [*_arguments(tree), *_returned(name, tree)]
+        for node, value in there:
+            yield from ((f"{name}:{node.lineno}", text) for text in _texts(value, known) if text)
 
 
-def _returned(name: str, tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef) and function.name in _RETURNED.get(name, ()):
-            for node in ast.walk(function):
-                value = node.value if isinstance(node, ast.Return) else None
-                if isinstance(value, ast.Call) and _called(value) == "Nobody":
-                    value = value.args[0]
-                if value is not None:
-                    yield from ((f"{name}:{node.lineno}", text) for text in _texts(value) if " " in text)  # type: ignore[attr-defined]
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """Texts of the module that have a name."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
+                found[name] = text
+    return found
+
+
+def _arguments(tree: ast.Module) -> Iterator[tuple[ast.expr, ast.expr]]:
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        place = _SAID.get(_called(call))
+        if place is not None and place < len(call.args):
+            yield call, call.args[place]
+
+
+def _returned(name: str, tree: ast.Module) -> Iterator[tuple[ast.Return, ast.expr]]:
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name in _RETURNED.get(name, ()))
+    for node in (node for function in functions for node in ast.walk(function)):
+        if isinstance(node, ast.Return) and node.value is not None:
+            nobody = isinstance(node.value, ast.Call) and _called(node.value) == "Nobody"
+            yield node, node.value.args[0] if isinstance(node.value, ast.Call) and nobody else node.value
 
 
 def _called(call: ast.Call) -> str:
@@ -55,20 +67,31 @@ def _called(call: ast.Call) -> str:
     return ""
 
 
-def _texts(node: ast.expr) -> Iterator[str]:
+def _texts(node: ast.expr, known: Mapping[str, str]) -> Iterator[str]:
     match node:
         case ast.Constant(value=str(text)):
             yield text
+        case ast.Name(id=name) if name in known:
+            yield known[name]
         case ast.JoinedStr(values=parts):
-            text = "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in parts)
+            text = "".join(_part(part, known) for part in parts)
             if text.replace("{}", "").strip(" :;()[]"):
                 yield text
         case ast.IfExp(body=one, orelse=other):
-            yield from _texts(one)
-            yield from _texts(other)
+            yield from _texts(one, known)
+            yield from _texts(other, known)
         case ast.BoolOp(values=several):
             for each in several:
-                yield from _texts(each)
+                yield from _texts(each, known)
+
+
+def _part(part: ast.expr, known: Mapping[str, str]) -> str:
+    match part:
+        case ast.Constant(value=text):
+            return str(text)
+        case ast.FormattedValue(value=ast.Name(id=name)) if name in known:
+            return known[name]
+    return "{}"
 
 
 __all__ = ["said"]

@@ -30,6 +30,13 @@ from reports.conformance import page
 from . import sentences as sources
 
 MAINLAND = ("信息", "數據", "網絡", "默認", "軟件", "硬件", "程序員", "字節", "服務器", "調用", "接口", "存儲", "響應", "激活")
+NAMES = frozenset({  # of fields and operations, as messages and standards have them
+    "Connection", "Handover", "Security", "State", "access", "activate", "apply", "attestation", "aud", "authorization",
+    "batch", "card", "chain", "chains", "challenge", "claim", "content", "crit", "cti", "digest", "eligibility", "entries",
+    "exp", "given", "hold", "hpc", "identifier", "idx", "index", "iss", "map", "nonce", "null", "part", "prescriptions",
+    "proof", "purpose", "reason", "rebind", "receipts", "records", "said", "sequence", "sub", "suspend", "total", "true", "typ",
+    "upload", "version", "wiped", "zlib",
+})
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 MADE = Made(at="2026-03-02T00:00:00Z", laboratory="", python="3.11.2", machine="Linux x86_64")
 
@@ -81,6 +88,13 @@ def test_reason_of_a_clause_and_of_a_self_check_has_its_chinese(chinese: Wording
 def test_chinese_is_taiwans() -> None:
     texts = [*sentences().values(), *clauses().values()]
     assert [text for text in texts if any(word in text for word in MAINLAND)] == []
+
+
+def test_purpose_of_a_case_names_fields_and_operations_alone_in_latin_letters() -> None:
+    """Words of English that stand in the Chinese of purposes: names of fields, arguments, operations, standards."""
+    word = re.compile(r"(?<![\w.\-:/({\[])[A-Z]?[a-z]{2,}(?![\w.\-(=/:])")
+    assert all(CHINESE.search(case.zh) for case in cases())
+    assert {found for case in cases() for found in word.findall(case.zh)} <= NAMES
 
 
 # -- put together

@@ -87,7 +87,7 @@ def _packages() -> dict[str, Each]:
                            nature=Nature.LIMIT),
         "at-its-beginning": Each(("", {"from_ns": 0, "until_ns": 3600}, "0"), "Its time begins now.", "正好開始",
                                  nature=Nature.LIMIT),
-        **{name: Each((name, {}, "9002"), says, f"格式不符：{name}") for name, says in (
+        **{name: Each((name, {}, "9002"), says) for name, says in (
             ("version-2", "Of another version."), ("no-person", "Without a person."),
             ("short-person", "A person without a sex."), ("number-for-a-name", "A number for a name."),
             ("too-long", "For more than a day."), ("purpose", "For another purpose."), ("a-list", "A list."))},

@@ -70,7 +70,7 @@ def test_visit_without_a_line_is_served_and_told_later(clinic: ClinicTester) -> 
 
 
 def _troubles() -> dict[str, Each]:
-    return {name: Each((role, code), f"Without {name.replace('-', ' ')}.", f"無法使用：{name}")
+    return {name: Each((role, code), f"Without {name.replace('-', ' ')}.")
             for name, role, code in (("a-card", "card", "B000"), ("a-security-module", "sam", "A030"))}
 
 
@@ -101,7 +101,7 @@ def test_guardian_who_presents_a_wards_card_is_named(clinic: ClinicTester) -> No
 
 
 @case("P-CRT-08", "P-VIS-03", nature=Nature.INVALID, zh="讀卡憑證逾期：重新取得", when="virtual_cards and guardians",
-      each=lambda: {fate.replace(" ", "-") or "fetched": Each((fate, code), f"The answer is {fate or 'right'}.", f"回覆：{fate}")
+      each=lambda: {fate.replace(" ", "-") or "fetched": Each((fate, code), f"The answer is {fate or 'right'}.")
                     for fate, code in (("", "0"), ("lost", "0"), ("refuses 9130", "9130"), ("odd sam", "9015"),
                                        ("odd hpc", "9015"))})
 def test_certificates_for_virtual_cards_are_fetched(clinic: ClinicTester, value: tuple[str, str]) -> None:

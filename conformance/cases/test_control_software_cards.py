@@ -21,7 +21,7 @@ ILLNESS = {"critical_illness": (RECORDS["critical_illness_icd10"].pack({
 # -- the professional's card
 
 @case("P-CSW-02", "P-CSW-04", nature=Nature.INVALID, zh="醫事人員卡不符：指明原因", when="professional", each=lambda: {
-    how.replace(" ", "-").replace("'", ""): Each((how, code), f"The professional's card is {how}.", f"醫事人員卡：{how}")
+    how.replace(" ", "-").replace("'", ""): Each((how, code), f"The professional's card is {how}.")
     for how, code in (
         ("over", "9140"), ("revoked", "9130"), ("another's", "4034"), ("a sam's", "4034"), ("a patient card", "4034"),
         ("without an id", "5056"))
@@ -281,7 +281,7 @@ def test_card_with_anothers_certificate_is_refused(control_software: ControlSoft
 
 
 @case("P-CSW-04", nature=Nature.INOPPORTUNE, zh="重置後須重新認證", when="professional", each=lambda: {
-    name: Each(kind, f"Reset of {says}.", f"重置：{name}") for name, kind, says in (
+    name: Each(kind, f"Reset of {says}.") for name, kind, says in (
         ("reader", 0, "the reader"), ("sam", 1, "the SAM"), ("professional", 2, "the professional's card"),
         ("port", -1, "the port, closed and opened"))
 })
@@ -303,7 +303,7 @@ def test_what_was_proved_ends_with_a_reset(control_software: ControlSoftwareTest
 
 
 @case("P-CSW-04", "P-CSW-02", nature=Nature.INVALID, zh="讀取時安全模組認證不成立：4050", when="data_centre", each=lambda: {
-    fate.replace(" ", "-"): Each(fate, f"The answer to the SAM is {fate}.", f"回覆：{fate}")
+    fate.replace(" ", "-"): Each(fate, f"The answer to the SAM is {fate}.")
     for fate in ("refuses 9060", "without proof", "odd chain")
 })
 def test_read_with_a_sam_that_is_refused_is_none(control_software: ControlSoftwareTester, fate: str) -> None:

@@ -159,7 +159,7 @@ def test_initial_names_a_device_that_is_there(control_software: ControlSoftwareT
 
 
 @case("P-CSW-07", "P-CSW-04", nature=Nature.INVALID, zh="6.0 簽章：服務類別、缺卡、未驗", when='"6.0" in faces', each=lambda: {
-    name: Each((path, role, code), f"Signature of {name}.", f"簽章：{name}") for name, path, role, code in (
+    name: Each((path, role, code), f"Signature of {name}.") for name, path, role, code in (
         ("sam", "/api/sam/v1/Signature", "sam", "1300"), ("patient-card", "/api/hc/v1/Signature/Hc", "card", "4013"),
         ("professional", "/api/hpc/v1/Signature", "hpc", "1102"), ("three-cards", "/api/hc/v1/Signature/HpcHc", "hpc", "1102"))})
 def test_signature_is_made_by_the_cards_there(control_software: ControlSoftwareTester, value: tuple[str, str, str]) -> None:

@@ -57,7 +57,7 @@ def test_number_is_not_drawn_for_a_buffer_that_is_too_short(control_software: Co
 
 
 @case("P-CSW-02", nature=Nature.INVALID, zh="不得取號：代碼如卡片", when='"3.3" in faces', each=lambda: {
-    name: Each((personal, change, code), says, f"不得取號：{name}") for name, personal, change, code, says in (
+    name: Each((personal, change, code), says) for name, personal, change, code, says in (
         ("no-visits-left", {"available_visits": 0}, {}, "5001", "No visits are left on the card."),
         ("cancelled", {"cancelled": True}, {}, "5002", "The card bears the cancel mark."),
         ("over", {"expiry_date": "1100101"}, {}, "5003", "The card is past its date."),
@@ -87,7 +87,7 @@ def test_second_visit_of_a_day_is_told(control_software: ControlSoftwareTester) 
 
 
 @case("P-CSW-02", nature=Nature.MEDIUM, zh="安全模組或卡片不能取號：指明原因", when='"3.3" in faces', each=lambda: {
-    name: Each((role, command, answer, code), says, f"取號：{name}") for name, role, command, answer, code, says in (
+    name: Each((role, command, answer, code), says) for name, role, command, answer, code, says in (
         ("sam-has-no-right", "sam", b"\x2a\x9e\x9a", b"\x69\x82", "5008", "The SAM may not sign."),
         ("sam-fails", "sam", b"\x2a\x9e\x9a", b"\x6f\x00", "5008", "The SAM does not sign."),
         ("sam-answers-nothing", "sam", b"\x2a\x9e\x9a", b"\x00", "5008", "The SAM's answer is damaged."),

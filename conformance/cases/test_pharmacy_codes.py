@@ -161,7 +161,7 @@ def _partings() -> Mapping[str, Each]:
         ("number-above-the-total-among-others", (0, 2, 1), 2, "1520", "Parts 0, 2 and 1 of 2, which together are the whole."),
         ("nothing-in-one", (0, -1), 2, "1520", "A part with nothing in it."),
     )
-    return {name: Each((numbers, total, code), says, f"分張：{name}", nature=Nature.LIMIT)
+    return {name: Each((numbers, total, code), says, nature=Nature.LIMIT)
             for name, numbers, total, code, says in rows}
 
 
@@ -183,7 +183,7 @@ def test_numbers_of_parts_are_judged(pharmacy: PharmacyTester, value: tuple[tupl
 
 
 @case("P-QRX-01", "P-QRX-04", nature=Nature.INVALID, zh="處方條碼之標頭", when='"code" in sources', each=lambda: {
-    name: Each((change, code), says, f"標頭：{name}") for name, change, code, says in (
+    name: Each((change, code), says) for name, change, code, says in (
         ("unprotected", lambda item: item.__setitem__(1, {33: b"x"}), "1520", "A header that nothing protects."),
         ("unprotected-of-no-meaning", lambda item: item.__setitem__(1, {99: 1}), "1520", "A header of no meaning."),
         ("protected", lambda item: item.__setitem__(0, cbor2.dumps({99: 1})), "1520", "A header that is protected."),

@@ -41,7 +41,7 @@ def test_prescription_is_taken_from_a_card_of_today(pharmacy: PharmacyTester) ->
 
 
 @case("P-PRX-02", nature=Nature.INVALID, zh="實體卡：處方內容不合或非本人之卡", when='"ic-card" in sources', each=lambda: {
-    name: Each((change, personal, code), says, f"實體卡：{name}") for name, change, personal, code, says in (
+    name: Each((change, personal, code), says) for name, change, personal, code, says in (
         ("days-of-letters", b"07", {}, "5025", "An entry whose days are no number."),
         ("total-of-letters", b"00007.0", {}, "5025", "An entry whose quantity is no number."),
         ("another-number", b"", {"card_no": "000099999999"}, "4033", "A card with another's certificate."),
@@ -87,7 +87,7 @@ def test_prescription_is_taken_from_the_holders_phone(pharmacy: PharmacyTester) 
 
 
 @case("P-PRX-02", "P-PRX-03", nature=Nature.INVALID, zh="資料中心之處方：簽署不成立者不採", each=lambda: {
-    name: Each(name, says, f"處方：{name}") for name, says in (
+    name: Each(name, says) for name, says in (
         ("altered", "Its signature is altered."), ("words", "It is a text."), ("stranger", "Nobody vouches for its physician."),
         ("no-prescription", "It is signed as it should be, and has no entries."))})
 def test_prescription_that_nobody_signed_is_none(pharmacy: PharmacyTester, how: str) -> None:

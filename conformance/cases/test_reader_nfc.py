@@ -35,7 +35,7 @@ def _cc(at: int, value: bytes) -> bytes:
 
 
 @case("P-TAG-01", nature=Nature.INVALID, zh="標籤之能力容器", channels=("nfc",), each=lambda: {
-    name: Each((raw, code), says, f"能力容器：{name}", nature=nature)
+    name: Each((raw, code), says, nature=nature)
     for name, raw, code, says, nature in (
         ("usual", CC, "0", "The container of any tag.", Nature.VALID),
         ("mapping-3", _cc(2, b"\x30"), "0", "Mapping version 3.", Nature.VALID),
@@ -59,7 +59,7 @@ def test_container_of_a_tag_is_judged(reader: ReaderTester, value: tuple[bytes, 
 
 
 @case("P-TAG-01", nature=Nature.LIMIT, zh="標籤訊息之長度", channels=("nfc",), each=lambda: {
-    name: Each((more, code), says, f"訊息長度：{name}")
+    name: Each((more, code), says)
     for name, more, code, says in (
         ("fits", 2, "0", "The file is as long as its message."),
         ("too-long", 1, NOT_READ, "The message is longer than the file by a byte."))})
@@ -75,7 +75,7 @@ def test_message_of_a_tag_fits_its_file(reader: ReaderTester, value: tuple[int, 
 
 
 @case("P-TAG-01", "P-GEN-08", nature=Nature.INVALID, zh="標籤之讀取結果", channels=("nfc",), each=lambda: {
-    name: Each((command, data), says, f"讀取：{name}")
+    name: Each((command, data), says)
     for name, command, data, says in (
         ("length-of-a-byte", READ_LENGTH, None, "The length comes in one byte."),
         ("length-none", READ_LENGTH, b"", "The length does not come."),
@@ -143,7 +143,7 @@ class _Odd(handover.NegotiatedHandover):
 
 
 @case("P-HND-04", "P-TAG-02", nature=Nature.INVALID, zh="協商交遞之異常", channels=("nfc",), each=lambda: {
-    name: Each(make, says, f"協商交遞：{name}")
+    name: Each(make, says)
     for name, make, says in (
         ("select-refused", lambda raw: _Odd(raw, select=tnep.status_message(tnep.PROTOCOL_ERROR)),
          "The tag does not open its service."),
@@ -203,7 +203,7 @@ def test_tag_that_cannot_be_written_is_not_written(reader: ReaderTester) -> None
 
 
 @case("P-HND-02", "P-ENG-05", "P-GEN-08", nature=Nature.INVALID, zh="標籤內之交遞資料無法解讀", channels=("nfc",), each=lambda: {
-    name: Each(raw, says, f"交遞資料：{name}")
+    name: Each(raw, says)
     for name, raw, says in (
         ("noise", b"\xff\xff", "What is no CBOR."),
         ("no-map", b"\x80", "An array in the place of the map."),
@@ -236,7 +236,7 @@ def test_data_fields_are_the_smaller_of_both(reader: ReaderTester, fields: tuple
 
 
 @case("P-NFC-03", "P-NFC-06", nature=Nature.INVALID, zh="NFC 取資料：異常之回應", channels=("nfc",), each=lambda: {
-    name: Each((first, then), says, f"取資料：{name}", nature=nature)
+    name: Each((first, then), says, nature=nature)
     for name, first, then, says, nature in (
         ("for-ever", b"\x61\x00", b"\x61\x00", "More is announced for ever, and nothing comes.", Nature.LIMIT),
         ("without-end", b"\x61\x00", bytes(20_000) + b"\x61\x00", "More and more comes, beyond the longest message.",

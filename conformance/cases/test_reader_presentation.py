@@ -353,7 +353,7 @@ def _structures() -> Mapping[str, Each]:
         "type-number": (lambda b: first(b).update(docType=7), NOT_READ, ("P-GEN-08",)),
         "unknown-keys": (lambda b: (b.update(more=1), first(b).update(more=1)), "0", ("P-CBR-03",)),
     }
-    return {name: Each((change(do), code), f"A response with {name.replace('-', ' ')}.", f"回覆：{name}", clauses,
+    return {name: Each((change(do), code), f"A response with {name.replace('-', ' ')}.", "", clauses,
                        Nature.VALID if code == "0" else Nature.INVALID)
             for name, (do, code, clauses) in rows.items()}
 
@@ -440,7 +440,6 @@ def _fates() -> Mapping[str, Each]:
         for outcome in (Outcome.GONE, Outcome.TIMED_OUT, Outcome.GARBLED):
             cases[f"{outcome.value.replace('_', '-')}-{number}"] = Each(
                 at(number, outcome), f"The card is {outcome.value.replace('_', ' ')} {where}.",
-                f"第 {number} 則：{outcome.value}",
                 nature=Nature.TIMER if outcome is Outcome.TIMED_OUT else Nature.MEDIUM)
     return cases
 

@@ -106,7 +106,7 @@ def _codes() -> Mapping[str, Each]:
                          ("P-QRC-02", "P-GEN-08")),
         "date-long": (data(lambda found: found.update({4: 100_000_101})), "The birth date has nine digits.", ("P-QRC-02",)),
     }
-    return {name: Each(make, says, f"條碼結構：{name}", clauses) for name, (make, says, clauses) in rows.items()}
+    return {name: Each(make, says, "", clauses) for name, (make, says, clauses) in rows.items()}
 
 
 @case(nature=Nature.INVALID, zh="卡片條碼：簽章正確而結構有誤", channels=("ble",), when='"qr" in media', each=_codes)
@@ -153,7 +153,7 @@ def _lists() -> Mapping[str, Each]:
         "longest": (body(lst=zlib.compress(bytes(MAX_PACKED_BYTES), 9)), "The longest list that there may be.", True),
     }
     usual, at_bound = ("P-STA-03", "P-STA-01"), ("P-STA-06", "P-STA-01")
-    return {name: Each((change, taken), says, f"狀態清單結構：{name}", at_bound if taken else usual,
+    return {name: Each((change, taken), says, "", at_bound if taken else usual,
                        Nature.LIMIT if taken else Nature.INVALID)
             for name, (change, says, taken) in rows.items()}
 
@@ -258,7 +258,7 @@ _AT_ITS_END = _dates(validUntil=lambda w: w.now_ns - SKEW_NS)
 
 
 @case(nature=Nature.INVALID, zh="憑證：簽章正確而內容有誤", each=lambda: {
-    name: Each((make, code), says, f"憑證內容：{name}", clauses, nature)
+    name: Each((make, code), says, "", clauses, nature)
     for name, make, code, says, clauses, nature in (
         ("random-15", lambda w: _item(w, lambda i: i.update(random=bytes(15))), NOT_READ, "An item's random has 15 bytes.",
          ("P-MSO-03",), Nature.LIMIT),
@@ -345,7 +345,7 @@ def test_card_that_the_data_centre_does_not_know_is_not_registered(reader: Reade
 
 
 @case("P-WBK-02", nature=Nature.INVALID, zh="世代不是自然數：不寫入", each=lambda: {
-    name: Each(value, f"The generation is {name}.", f"世代：{name}")
+    name: Each(value, f"The generation is {name}.")
     for name, value in (("text", "0"), ("true", True), ("negative", -1), ("missing", None))})
 def test_card_that_does_not_say_its_generation_is_not_written(reader: ReaderTester, value: object) -> None:
     """Without the generation of what the card holds no batch is made for it."""
@@ -404,7 +404,7 @@ def _records() -> Mapping[str, Each]:
             chains(stranger, w.sam)), "1420", "A physician of another root.", ("P-WRT-01",)),
         "signature-bit": (forged, "1420", "The last bit of a signature is turned over.", ("P-WRT-01",)),
     }
-    return {name: Each((make, code), says, f"手機所示紀錄：{name}", clauses, Nature.VALID if code == "0" else Nature.ATTACK)
+    return {name: Each((make, code), says, "", clauses, Nature.VALID if code == "0" else Nature.ATTACK)
             for name, (make, code, says, clauses) in rows.items()}
 
 
@@ -425,7 +425,7 @@ def test_records_on_the_card_are_judged(reader: ReaderTester, value: tuple[Calla
 
 @case("P-GEN-08", "P-NFC-03", nature=Nature.MEDIUM, zh="卡片離開、無回應、受損：各有其代碼", each=lambda: {
     f"{outcome.value.replace('_', '-')}-{where}": Each(
-        (outcome, where, code), f"{outcome.value}, at the {where}.", f"媒介故障：{outcome.value}，{where}",
+        (outcome, where, code), f"{outcome.value}, at the {where}.",
         nature=Nature.TIMER if outcome is Outcome.TIMED_OUT else Nature.MEDIUM)
     for outcome, code in ((Outcome.GONE, NO_CARD), (Outcome.TIMED_OUT, SILENT), (Outcome.GARBLED, NOT_READ))
     for where in ("engagement", "request")})

@@ -69,7 +69,7 @@ def _of_payload() -> Mapping[str, Each]:
         if path[:1] == (5,) and len(path) > 1:  # what a field holds is between institutions
             continue
         where = named(path)
-        found[f"{where}-other"] = Each((path, False), f"{where} is of another type", f"{where} 的型別不對")
+        found[f"{where}-other"] = Each((path, False), f"{where} is of another type", f"{where if path else '整體'} 的型別不對")
         if path:
             found[f"{where}-missing"] = Each((path, True), f"{where} is not there", f"缺少 {where}")
     return found

@@ -49,7 +49,7 @@ def _spoilt(tree: Any, free: tuple[Any, ...], optional: tuple[Any, ...]) -> Mapp
         if any(step in free for step in path):
             continue
         where = named(path)
-        found[f"{where} other"] = Each((path, False), f"{where} is of another type", f"{where} 的型別不對")
+        found[f"{where} other"] = Each((path, False), f"{where} is of another type", f"{where if path else '整體'} 的型別不對")
         if path and isinstance(part(tree, path[:-1]), dict) and path[-1] not in optional and _needed(path):
             found[f"{where} missing"] = Each((path, True), f"{where} is not there", f"缺少 {where}")
     return found
