@@ -281,7 +281,8 @@ def test_port_that_is_taken_is_said_and_the_others_are_given_back() -> None:
 
 @pytest.mark.parametrize(("args", "says"), [
     (["--host", "0.0.0.0"], "is not loopback"), (["--card", "auto"], "give 'virtual' or 'pcsc:NAME'"),
-    (["--card", "pcsc:X", "--empty"], "--empty is for a virtual slot"),
+    (["--card", "pcsc:X", "--empty"], "--empty is for a virtual slot"), (["--sam", "nfc:usb"], "--sam 'nfc:usb': give"),
+    (["--credentials", "here"], "give --data-centre"),
 ])
 def test_command_refuses_what_cannot_be(args: list[str], says: str) -> None:
     done = CliRunner().invoke(main, ["present", "control-software", *args])

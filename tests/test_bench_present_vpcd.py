@@ -136,7 +136,8 @@ def test_foreign_reader_with_the_files_of_the_command_is_shown_the_card(tmp_path
 @pytest.mark.parametrize(("options", "says"), [
     (("--private", "--port", "36000"), "--private finds free ports"),
     (("--cards", "2", "--reader", "X"), "--reader names the reader of one slot"),
-    (("--port", "65535", "--cards", "2"), "no 2 ports"),
+    (("--port", "65535", "--cards", "2"), "no 2 ports"), (("--what", "desk", "--port", "65534"), "no 3 ports"),
+    (("--what", "desk", "--cards", "2"), "--what desk has three slots"),
     (("--readers", "r"), "--readers goes with a wallet"),
     (("--what", "second-card", "--profile", "y2025"), "answers no SELECT"),
     (("--profile", "t7"), "there is no card profile 't7'"),

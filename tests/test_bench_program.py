@@ -12,7 +12,7 @@ import pytest
 
 from bench.duts import duts
 from bench.reach import Means
-from bench.reach.program import MOST_BYTES, Program
+from bench.reach.program import MOST_BYTES, Program, read_object
 from conformance.case import Kind, cases
 from conformance.tester import perform
 from conformance.verdict import Verdict
@@ -79,6 +79,14 @@ def test_program_that_says_more_than_it_is_asked_is_out_of_step(program: Program
     program.ask("twice", LIMIT_S)
     assert program.ask("this", LIMIT_S).outcome is Outcome.GARBLED
     assert program.ask("this", LIMIT_S).done
+
+
+@pytest.mark.parametrize(("raw", "found"), [
+    (b'{"a": "\xe5\x8d\xa1"}', {"a": "卡"}), (b'{"a": "\\ud800"}', None), (b"[1]", None), (b"{", None), (b"[" * 100_000, None),
+    (b"\xff", None),
+])
+def test_answer_is_an_object_that_can_be_written_down(raw: bytes, found: object) -> None:
+    assert read_object(raw) == found
 
 
 def test_program_that_hangs_is_ended_with_what_it_started(program: Program) -> None:

@@ -88,9 +88,10 @@ class SoftwareOutside(RealWay):
         command = by_face.pop("3.3", None)
         faces = {face: JsonFace(one.where, Path(certificate) if certificate else None) for face, one in by_face.items()}
         program = None if command is None else Program(command.where, self.means.env)
+        people = self._people(program)
         slots, _ = SlotsOutside.find(ROLES, {role: text(self.means, f"{role}_reader") for role in ROLES})
         centre = _served(world, name, text(self.means, "data_centre") or DATA_CENTRE, text(self.means, "credentials"))
-        return Round(faces, program, slots, centre, self._people(program), self.means)
+        return Round(faces, program, slots, centre, people, self.means)
 
     def _people(self, program: Program | None) -> People:
         ours = led({str(one).rstrip("/") for one in self.found})
@@ -119,7 +120,10 @@ def _served(world: World, name: str, url: str, credentials: str) -> ServedCentre
         raise LinkError("with what it speaks to our data centre is not said: credentials = \"DIRECTORY\" in the PIXIT, as "
                         "'vhc-bench present vpcd --what desk --credentials DIRECTORY' writes it")
     host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
-    return ServedCentre(world, name, WallClock(), host=host, port=parts.port, directory=Path(where))
+    try:
+        return ServedCentre(world, name, WallClock(), host=host, port=parts.port, directory=Path(where))
+    except (LinkError, OSError) as e:
+        raise LinkError(f"our data centre cannot be at {url}, where the PIXIT has it: {e}") from None
 
 
 __all__ = ["DATA_CENTRE", "SoftwareOutside"]

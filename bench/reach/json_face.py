@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx2
 
+from bench.reach.program import read_object
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome
 
@@ -68,7 +69,7 @@ class JsonFace:
         duration_ns = time.perf_counter_ns() - began_ns
         if outcome is not Outcome.REPLIED:
             return Answered(outcome, duration_ns, {}, f"{self.base}{path}: {why}")
-        found = _object(raw)
+        found = read_object(raw)
         if found is None:
             why = f"{self.base}{path}: its answer is no JSON object: {raw[:80]!r}"
             return Answered(Outcome.GARBLED, duration_ns, {}, why)
@@ -94,14 +95,6 @@ async def _within(limit_s: float, asked: Any) -> bytes:
     async with asyncio.timeout(limit_s):
         found: bytes = await asked
         return found
-
-
-def _object(raw: bytes) -> Mapping[str, Any] | None:
-    try:
-        found = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 __all__ = ["Answered", "JsonFace"]

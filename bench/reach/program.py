@@ -78,7 +78,7 @@ class Program:
         began_ns = time.perf_counter_ns()
         outcome, why, line = self._exchange(child, json.dumps({"do": do, **more}).encode() + b"\n", time.monotonic() + limit_s)
         duration_ns = time.perf_counter_ns() - began_ns
-        answer = _read(line) if outcome is Outcome.REPLIED else {}
+        answer = read_object(line) if outcome is Outcome.REPLIED else {}
         if answer is None:
             outcome, why = Outcome.GARBLED, f"its answer is no JSON object on a line: {line[:80]!r}"
         if outcome is not Outcome.REPLIED or answer is None:
@@ -159,10 +159,11 @@ class Program:
         os.close(self._words)
 
 
-def _read(line: bytes) -> Mapping[str, Any] | None:
-    """The object on a line; None when there is none."""
+def read_object(raw: bytes) -> Mapping[str, Any] | None:
+    """The JSON object that these bytes are; None when they are none, or one whose texts nobody can write down."""
     try:
-        found = json.loads(line)
+        found = json.loads(raw)
+        json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -199,4 +200,4 @@ class ProgramWay(RealWay):
         self.program.close()
 
 
-__all__ = ["CHANNEL", "Program", "ProgramWay", "Said", "bytes_of"]
+__all__ = ["CHANNEL", "Program", "ProgramWay", "Said", "bytes_of", "read_object"]

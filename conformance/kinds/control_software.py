@@ -3,6 +3,7 @@ the line, and is its data centre."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Protocol
 
@@ -97,7 +98,8 @@ class ControlSoftwareTester(Tester):
         that is 0, with all that it gives."""
         function = FUNCTIONS[call_]
         arguments = {**usual(function), **given}
-        reply: Reply = self._asked(call_, str(arguments), lambda: self.software.call(call_, arguments), lambda found: found.code)
+        request = _text({"call": call_, "arguments": arguments})
+        reply: Reply = self._asked(call_, request, lambda: self.software.call(call_, arguments), _told)
         self.expect(f"{call_}: a code", isinstance(reply.code, str), "a code", repr(reply.code))
         missing = {a.name for a in function.arguments if a.goes_out} - reply.out.keys() if reply.code == "0" else set()
         self.expect(f"{call_}: all that it gives", not missing, "nothing missing", ", ".join(sorted(missing)))
@@ -115,7 +117,7 @@ class ControlSoftwareTester(Tester):
 
     def kit(self, path: str, body: object) -> dict[str, str]:
         """A request to the virtual card's kit; that it is answered, by texts, is a check."""
-        found = self._answered(path, lambda: self.software.kit(path, body))
+        found = self._answered(path, f"POST /{path} {_text(body)}", lambda: self.software.kit(path, body))
         odd = [name for name, value in found.items() if not isinstance(value, str)]
         self.expect(f"{path}: texts only", not odd, "texts", ", ".join(odd))
         return found
@@ -123,17 +125,17 @@ class ControlSoftwareTester(Tester):
     def local(self, path: str, body: object = None, method: str = "POST") -> dict[str, Any]:
         """A request to the face of 6.0; that it is answered, by texts and the states of the cards, is a check."""
         asked = {} if body is None else body
-        found = self._answered(path, lambda: self.software.local(method, path, asked))
+        found = self._answered(path, f"{method} {path} {_text(asked)}", lambda: self.software.local(method, path, asked))
         odd = [name for name, value in found.items() if not (_states(value) if name == "status" else isinstance(value, str))]
         self.expect(f"{path}: texts, and the states of the cards", not odd, "texts, and states", ", ".join(odd))
         return found
 
-    def _answered(self, path: str, ask: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    def _answered(self, path: str, request: str, ask: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         def missing(name: str) -> NoReturn:
             self.expect(f"{path}: {name} is there", False, name, ", ".join(sorted(found)))
             raise AssertionError("unreachable")
 
-        found = self._asked(path, path, ask, str)
+        found = self._asked(path, request, ask, _text)
         return Fields(found, missing)
 
     def _asked(self, step: str, request: str, ask: Callable[[], Any], told: Callable[[Any], str]) -> Any:
@@ -177,6 +179,15 @@ class ControlSoftwareTester(Tester):
     @property
     def today(self) -> str:
         return roc_date7(self.software.now_ns())
+
+
+def _text(value: object) -> str:
+    """As a row has it: JSON, byte strings in hex."""
+    return json.dumps(value, default=lambda one: one.hex() if isinstance(one, bytes) else repr(one))
+
+
+def _told(reply: Reply) -> str:
+    return _text({"code": reply.code, "out": dict(reply.out)})
 
 
 def _states(value: object) -> bool:
