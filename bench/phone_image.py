@@ -10,17 +10,20 @@ What a switched-off phone forgets is not in it: consents, and the session with a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cbor2
 
+from bench.phone_acts import PhoneActs
 from bench.willing import Willing, WillingHolder
 from virtual_devices import cbor
 from virtual_devices.clock import Clock
 from virtual_devices.errors import UsageError
 from virtual_devices.link import Device
 from virtual_devices.pki import ChainVerifier
+from virtual_devices.wallet.attestation import PhoneMaker
 from virtual_devices.wallet.phone import Phone
 
 IMAGE_VERSION = 1
@@ -30,7 +33,8 @@ NO_IMAGE = "this is no image of a phone: take one out of a presenter of this ver
 @dataclass(frozen=True, slots=True)
 class PhoneImage:
     """``seed``, ``name``: from which its keys follow; ``root``: the authority that it trusts (DER); ``card_no``: of the holder's
-    card, by which the phone is known; ``flash``, ``keystore``: cells, empty for a phone never switched on."""
+    card, by which the phone is known; ``flash``, ``keystore``: cells, empty for a phone never switched on. ``maker``: seed and
+    epoch of who attests its keys; None: nobody does. ``negotiated``: its tag asks a reader for its carriers."""
 
     seed: int
     name: str
@@ -39,6 +43,8 @@ class PhoneImage:
     pin: str
     flash: Mapping[str, bytes] = field(default_factory=dict)
     keystore: Mapping[str, bytes] = field(default_factory=dict)
+    maker: tuple[str, int] | None = None
+    negotiated: bool = False
 
     def to_bytes(self) -> bytes:
         """CBOR, canonical."""
@@ -46,6 +52,10 @@ class PhoneImage:
             "version": IMAGE_VERSION, "phone": self.name, "seed": self.seed, "root": self.root, "card_no": self.card_no,
             "pin": self.pin, "flash": dict(self.flash), "keystore": dict(self.keystore),
         }
+        if self.maker is not None:
+            body["maker"] = list(self.maker)
+        if self.negotiated:
+            body["negotiated"] = True
         encoded: bytes = cbor2.dumps(body, canonical=True)
         return encoded
 
@@ -60,7 +70,10 @@ class PhoneImage:
                 raise UsageError(NO_IMAGE)
             ChainVerifier(body["root"])
             flash, keystore = _cells(body["flash"]), _cells(body["keystore"])
-            return PhoneImage(body["seed"], body["phone"], body["root"], body["card_no"], body["pin"], flash, keystore)
+            seed, epoch_ns = body.get("maker", ("", 0))
+            maker = (str(seed), int(epoch_ns)) if "maker" in body else None
+            return PhoneImage(body["seed"], body["phone"], body["root"], body["card_no"], body["pin"], flash, keystore, maker,
+                              body.get("negotiated") is True)
         except UsageError:
             raise
         except Exception as e:  # the bytes came from outside
@@ -78,16 +91,29 @@ class KeptPhone(Willing):
     """A phone whose holder agrees to everything, and whose image can be taken out (:class:`bench.presenters.serve.Persistent`).
     ``face``: how it is met."""
 
-    def __init__(self, image: PhoneImage, phone: Phone, face: Callable[[Phone], Device], clock: Clock) -> None:
-        super().__init__(face(phone), WillingHolder(phone, image.pin, clock), image.card_no)
+    def __init__(self, image: PhoneImage, phone: Phone, face: Callable[..., Device], clock: Clock) -> None:
+        met = face(phone, negotiated=True) if image.negotiated else face(phone)
+        super().__init__(met, WillingHolder(phone, image.pin, clock), image.card_no)
         self.phone = phone
+        self.app = PhoneActs(phone, clock, self._turn)
         self._image = image
 
+    def act(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        do = self.app.acts.get(str(request.get("act")))
+        if do is None:
+            return super().act(request)
+        with self._turn if request["act"] != "online" else nullcontext():  # it may last, and is asked how far it is
+            try:
+                return {"met": self._powered, **do(request)}
+            except Exception as error:  # the request came from outside
+                return {"error": f"the holder cannot do that: {type(error).__name__}: {error}"}
+
     @classmethod
-    def load(cls, raw: bytes, face: Callable[[Phone], Device], clock: Clock) -> KeptPhone:
+    def load(cls, raw: bytes, face: Callable[..., Device], clock: Clock) -> KeptPhone:
         """The phone of an image, switched on. Raises UsageError."""
         image = PhoneImage.from_bytes(raw)
-        phone = Phone(image.seed, image.name, image.root, flash=image.flash, keystore=image.keystore)
+        maker = None if image.maker is None else PhoneMaker(*image.maker).batch(1)
+        phone = Phone(image.seed, image.name, image.root, maker=maker, flash=image.flash, keystore=image.keystore)
         try:
             phone.start(clock.now_ns())
         except Exception as e:  # the cells came from outside

@@ -90,6 +90,7 @@ def show(
 
     def engage(phone: Device) -> Engagement:
         assert isinstance(phone, KeptPhone)
+        phone.app.show = put
         options = BleOptions(
             None if modes == CENTRAL else service_uuid(fresh), None if modes == PERIPHERAL else service_uuid(fresh),
         )

@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from bench.presenters.control import WALLET, ControlServer
+from bench.presenters.control import WALLET, ControlServer, Message, Respond
 from bench.presenters.serve import Persistent, Rows, Signal
 from bench.presenters.slotted import Slotted
 from bench.stacks.ble_end import End
@@ -93,6 +93,13 @@ class BleTransport:
         """A phone can be met. ``seen`` is told False once its code is shown: no reader looks before it has seen that."""
         self._inside, self._seen = True, seen
         self._told.set()
+
+    def anew(self, shown: Callable[[bool], None]) -> bool:
+        """The next engagement in place of the one that is shown. False while a reader has the phone: then it comes by itself."""
+        if self._end is not None or not self._inside:
+            return False
+        self.insert(shown)
+        return True
 
     def remove(self, left: Callable[[], None]) -> None:
         """The phone ends its session and goes, whatever is under way; ``left`` is called when nobody can meet it any more."""
@@ -320,6 +327,17 @@ class BlePresenter(Slotted):
 
     def prepare(self, device: Device) -> None:
         self._transport.engage = partial(self._engage, device)
+
+    def _asked(self, request: Message, respond: Respond) -> None:
+        """``holder`` with ``engage``: the phone shows a new engagement, whatever was on its screen."""
+        if request.get("op") == "holder" and request.get("act") == "engage":
+            def shown(by_reader: bool) -> None:
+                respond({"met": by_reader})
+
+            if not self._transport.anew(shown):
+                respond({"met": self._transport.connected})
+            return
+        super()._asked(request, respond)
 
     def run(self) -> None:
         """Raises LinkError when the controller cannot be used."""

@@ -30,6 +30,10 @@ class Hand:
         if not self._do(lambda lease: lease.insert(image, NAME, quietly=quietly)):
             raise LinkError("the reader does not see the chip that was put in: is its PC/SC service running?")
 
+    def replace(self, image: bytes) -> None:
+        """Put another device in the place of the one that is in: who meets it next meets this one. Raises LinkError."""
+        self._do(lambda lease: lease.insert(image, NAME, quietly=True))
+
     def renew(self) -> bool:
         """Put in a copy of what was there at first, as it was; False where it has no image. Raises LinkError."""
         return self._do(_renewed)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 from bench.ble_values import ValuesLink
 from bench.clock import WallClock
@@ -26,11 +27,13 @@ from bench.probe import open_device
 from bench.reach import Bounded, Means, RealWay
 from bench.reach.hand import Hand
 from bench.reach.holder import Asked, Led
+from bench.reach.phone_app import App, AskedApp, Eyes, LedApp
 from bench.reach.radio import PhoneOnAir
 from bench.reader_link import DeviceLink
 from bench.sample_phone import phone_epoch_ns
 from conformance.kinds import Suite
 from conformance.kinds.wallet import WalletTester
+from conformance.references.wallet import Contents
 from conformance.tester import CannotShow, Tester
 from conformance.vectors.world import World
 from virtual_devices.link import RESET, Attempt, Link, Outcome
@@ -42,6 +45,8 @@ from virtual_devices.pki import Authority
 from virtual_devices.reader.presentation import Counter
 from virtual_devices.reader.presentation import Medium as Presented
 from virtual_devices.reader.proximity import ROLE, SCREEN
+from virtual_devices.trace import Record
+from virtual_devices.write_back import WriteOutcome
 
 LEFT_S = 5.0
 """Longest wait for a phone to notice that the reader has let it go."""
@@ -71,13 +76,16 @@ class WalletMet(RealWay):
 
     def tester(self, name: str, *, anew: bool = False) -> Tester:
         phone, new = self._open(), False
-        if anew and self._hand is not None:
+        if self._hand is not None and (anew or phone.app.changed):
             phone.part()
             new = self._hand.renew()
-        phone.begin()
+            phone.signers = [] if phone.app.changed else phone.signers
+            phone.app.changed = False
         now_ns = phone.clock.now_ns()
-        tester = self.tested(phone, replace(self._world, now_ns=now_ns, once=f"{now_ns} {name}"), name)
+        world = replace(self._world, now_ns=now_ns, once=f"{now_ns} {name}")
+        tester = self.tested(phone, world, name)
         assert isinstance(tester, WalletTester)
+        phone.begin(world, name, tester.rows.append)
         tester.used, tester.wait_s = not new, self.means.wait_s
         if self.found[0].kind is Medium.PCSC:
             tester.counter = Counter(phone.medium, max_command_bytes=PCSC_BYTES)
@@ -106,11 +114,15 @@ class WalletMet(RealWay):
             self._stack.callback(link.close)
         behind = _behind(links)
         self.ours = behind is not None
+        medium, means = Presented(self.channel), self.means
+        eyes = Eyes(links.get(SCREEN), clock)
         if behind is None:
-            return RealWallet(Presented(self.channel), links, Asked(self.means.hands, self.means.person_s), self.means.answer_s)
+            app = AskedApp(means.hands, means.person_s, eyes, str(means.answers.get("challenge", "")))
+            return RealWallet(medium, links, Asked(means.hands, means.person_s), app, means.answer_s)
         self._hand = Hand(behind.path)
         self._stack.callback(self._hand.put_back)
-        return RealWallet(Presented(self.channel), links, Led(self._hand), self.means.answer_s)
+        led = LedApp(self._hand, eyes, in_field=medium is not Presented.QR_BLE)
+        return RealWallet(medium, links, Led(self._hand), led, means.answer_s)
 
     def close(self) -> None:
         self._phone = self._hand = None
@@ -118,19 +130,25 @@ class WalletMet(RealWay):
 
 
 class RealWallet:
-    """One phone (:class:`conformance.kinds.wallet.WalletUnderTest`). ``links``: to the wallet, and to its screen."""
+    """One phone (:class:`conformance.kinds.wallet.WalletUnderTest`). ``links``: to the wallet, and to its screen; ``app``: what
+    its holder does besides."""
 
-    def __init__(self, medium: Presented, links: Mapping[str, RealLink], holder: Led | Asked, answer_s: float) -> None:
-        self.medium, self.holder = medium, holder
+    def __init__(
+        self, medium: Presented, links: Mapping[str, RealLink], holder: Led | Asked, app: App, answer_s: float,
+    ) -> None:
+        self.medium, self.holder, self.app = medium, holder, app
+        self.signers: list[bytes] = []
+        """By whose certificate its card is signed, once that is known."""
         self.clock = WallClock()
         self._links, self._answer_s = links, answer_s
         self._code = Code()
         self._ways: dict[str, Link] = {}
         self._on_air: PhoneOnAir | None = None
 
-    def begin(self) -> None:
+    def begin(self, world: World, name: str, record: Record) -> None:
         """A case begins."""
         self._on_air = None
+        self.app.begin(world, name, record)
         self.holder.begin()
         self._ways = {role: Bounded(self._code.watching(role, link), self._answer_s) for role, link in self._links.items()}
 
@@ -140,7 +158,39 @@ class RealWallet:
         return on_air or self._links[role].last_error
 
     def meet(self) -> Mapping[str, Link]:
+        self.app.ready()
         return self._ways
+
+    # -- what its holder does with it
+
+    def lacks(self, act: str) -> str:
+        """Why this cannot be done with it; empty where it can be."""
+        return self.app.lacks(act)
+
+    def fill(self, contents: Contents) -> None:
+        self.part()
+        self.app.fill(contents)
+
+    def bring(self, entry: bytes) -> WriteOutcome:
+        return self.app.bring(entry)
+
+    def online(self, line: Link, act: str, **given: Any) -> tuple[str, str]:
+        return self.app.online(line, act, **given)
+
+    def choose(self, card: str) -> None:
+        self.app.choose(card)
+
+    def restart(self) -> None:
+        self.app.restart()
+
+    def code(self, challenge: str = "") -> str:
+        return self.app.code(challenge)
+
+    def prescriptions(self) -> list[list[str]]:
+        self.part()  # the session in which they came is over before the screen shows something else
+        return self.app.prescriptions()
+
+    # -- value by value
 
     def on_air(self, shown: Engagement, mode: Mode) -> PhoneOnAir:
         """The end of the phone that this code is of, over Bluetooth value by value. Raises CannotShow."""

@@ -19,7 +19,7 @@ from conformance.cases.test_wallet_online import (
 from conformance.home_line import Payload, changed
 from conformance.kinds.wallet import WalletTester
 from conformance.town import CHILD, GUARDIAN, HOLDER
-from conformance.vectors.world import NOW_NS, PLACE
+from conformance.vectors.world import PLACE
 from virtual_devices import cose, vhc
 from virtual_devices.mdoc.mso import Validity, issue, read_issuer_signed, read_mso
 from virtual_devices.pki import DAY_NS
@@ -43,10 +43,11 @@ def _anothers(wallet: WalletTester, answer: bytes) -> bytes:
     """A credential for the wallet's key, of another person."""
     payload: Payload = dict(cose.decode(answer).payload_map() or {})
     key = read_mso(read_issuer_signed(payload[9]["issued"]).auth.payload or b"").device_key
-    from_ns = NOW_NS - DAY_NS
+    now_ns = wallet.world.now_ns
+    day = Validity(now_ns - DAY_NS, now_ns - DAY_NS, now_ns + DAY_NS)
     other = replace(wallet.world.holder, card_no=CHILD.card_no)
     credential = issue(
-        vhc.DOCTYPE, other.elements(b"", ()), key, wallet.world.signer, Validity(from_ns, from_ns, NOW_NS + DAY_NS),
+        vhc.DOCTYPE, other.elements(b"", ()), key, wallet.world.signer, day,
         wallet.world.fresh("another", wallet.name), status=PLACE, authorised=vhc.AUTHORISED,
     )
     return _body(lambda body: {**body, "issued": credential.item()})(wallet, answer)

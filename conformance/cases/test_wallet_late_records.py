@@ -9,7 +9,7 @@ from typing import Any
 from conformance.case import Each, Nature, case
 from conformance.kinds.wallet import REGISTRATION, Contents, WalletTester
 from conformance.vectors import late
-from conformance.vectors.late import DAYS_AGO_NS
+from conformance.vectors.late import AGO_NS
 from conformance.vectors.model import Input, Vector
 from conformance.vectors.suite import Suite
 from conformance.vectors.world import DOCTOR_ID, INSTITUTION, NOW_NS, SAM_ID, Reader, World
@@ -21,8 +21,11 @@ from virtual_devices.vhc import MAX_FORMER
 from virtual_devices.wallet.consent import Use
 from virtual_devices.write_back import MAX_RECORDS, Kind, WriteOutcome, holder_of
 
+_TO_THE_SECOND = ("received-later-than-now", "received-in-31-s]")
+"""Of now, and a second beyond the limit."""
 _FIRST, _SECOND = bytes(15) + b"\x07", bytes(15) + b"\x08"
-_RECEIVED_NS = DAYS_AGO_NS + 3600 * NS
+_RECEIVED_NS = NOW_NS - AGO_NS + 3600 * NS
+"""When the data centre received them, at the vectors' moment."""
 
 
 @cache
@@ -44,6 +47,8 @@ def _each() -> Mapping[str, Each]:
 @case("P-LAT-01", "P-LAT-02", "P-LAT-03", nature=Nature.INVALID, zh="資料中心轉來的逾時紀錄", destructive=True, each=_each)
 def test_late_records_are_settled(wallet: WalletTester, name: str) -> None:
     """Late records are settled as their vector says; those refused leave nothing."""
+    if name in _TO_THE_SECOND:
+        _need_its_moment(wallet)
     suite = Suite()
     late.add(suite, _world(wallet))
     vector = suite.vectors[f"late-records/{name}"]
@@ -57,8 +62,9 @@ class _Entry:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.writer = Writer(world, at_ns=DAYS_AGO_NS)
-        began_ns = DAYS_AGO_NS - 3600 * NS
+        ago_ns = world.now_ns - AGO_NS
+        self.writer = Writer(world, at_ns=ago_ns)
+        began_ns = ago_ns - 3600 * NS
         self.sam = world.reader(Role.SAM, SAM_ID, organisation=INSTITUTION, from_ns=began_ns)
         self.doctor = world.reader(Role.PHYSICIAN, DOCTOR_ID, from_ns=began_ns)
 
@@ -70,11 +76,17 @@ class _Entry:
         self, *records: bytes, id: Any = _FIRST, by: tuple[Reader, ...] = (), at: Any = _RECEIVED_NS, more: tuple[Any, ...] = (),
     ) -> bytes:
         chains = [list(reader.chain) for reader in by or (self.doctor, self.sam)]
-        return dumps([id, list(records), chains, at, *more])
+        moments = [m + self.world.now_ns - NOW_NS if type(m) is int else m for m in (at, *more)]
+        return dumps([id, list(records), chains, *moments])
+
+
+def _need_its_moment(wallet: WalletTester) -> None:
+    if wallet.world.once:
+        wallet.not_applicable("it is right to the second, and the wallet's clock runs while it is asked")
 
 
 def _world(wallet: WalletTester) -> World:
-    wallet.made_up()  # late() needs one: no session is wasted on a wallet that is none
+    wallet.made_up("bring")  # late() needs one: no session is wasted on a wallet that is none
     return wallet.holding(wallet.shown_card(wallet.meet(Use.REGISTRATION), REGISTRATION))
 
 
@@ -102,7 +114,7 @@ def _limits() -> Mapping[str, Each]:
         "id-is-text": Each((1, {"id": "0123456789abcdef"}, stranger), "An id that is a text", "識別碼是文字"),
         "received-in-30-s": Each((1, {"at": NOW_NS + 30 * NS, "fresh": True}, stored), "Received in 30 s", "30 秒後收件"),
         "received-in-31-s": Each((1, {"at": NOW_NS + 31 * NS, "fresh": True}, bad), "Received in 31 s", "31 秒後收件"),
-        "received-30-s-before": Each((1, {"at": DAYS_AGO_NS - 30 * NS}, stored), "Received 30 s before", "早 30 秒收件"),
+        "received-30-s-before": Each((1, {"at": NOW_NS - AGO_NS - 30 * NS}, stored), "Received 30 s before", "早 30 秒收件"),
         "received-at-text": Each((1, {"at": "today"}, bad), "A moment that is a text", "收件時間是文字"),
         "received-at-true": Each((1, {"at": True}, bad), "A moment that is no number", "收件時間不是數字"),
         "two-moments": Each((1, {"more": (_RECEIVED_NS,)}, bad), "Two moments", "兩個收件時間"),
@@ -113,6 +125,8 @@ def _limits() -> Mapping[str, Each]:
 def test_late_records_have_limits(wallet: WalletTester, tried: tuple[int, dict[str, Any], WriteOutcome]) -> None:
     """Number of records, form of the id, moment of receipt: the last that is right, the first that is not."""
     number, changed, outcome = tried
+    if wallet.name.endswith(_TO_THE_SECOND):
+        _need_its_moment(wallet)
     made = _Entry(_world(wallet))
     if changed.get("fresh"):
         world = made.world
@@ -162,7 +176,7 @@ def test_late_signer_is_good_at_every_moment(wallet: WalletTester) -> None:
     """Without a moment of receipt the signers must be good at the first and at the last record's moment."""
     made = _Entry(_world(wallet))
     first = made.record(1)
-    made.writer = Writer(made.world, at_ns=DAYS_AGO_NS + 73 * 3600 * NS)
+    made.writer = Writer(made.world, at_ns=made.world.now_ns - AGO_NS + 73 * 3600 * NS)
     last = made.record(2)
     chains = [list(made.doctor.chain), list(made.sam.chain)]
     raw = dumps([_FIRST, [first, last], chains])

@@ -29,7 +29,7 @@ NO_CARD, NO_ANSWER, NOT_BELIEVED = -4, "4061", "9015"
 
 def started(wallet: WalletTester) -> HomeLine:
     """An empty wallet, and its line."""
-    wallet.made_up().fill(Contents(empty=True))
+    wallet.made_up("fill", "online").fill(Contents(empty=True))
     return HomeLine(wallet)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from conformance.air import AirChannel, End, Peer
 from conformance.case import Kind
@@ -166,10 +166,15 @@ class WalletTester(Tester):
             self.holder.agree(use, names, write=write)
         self._links = self.wallet.meet()
 
-    def made_up(self) -> WalletMadeUp:
-        """The wallet, when it is one that holds what the bench wants; else the case is not applicable."""
+    def made_up(self, *acts: str) -> WalletMadeUp:
+        """The wallet, when it is one that holds what the bench wants, or one of a holder who does ``acts``; else the case is not
+        applicable."""
         if not hasattr(self.wallet, "fill"):
             self.not_applicable("a wallet in somebody's hands holds what its issuer has put there")
+        lacks: Callable[[str], str] = getattr(self.wallet, "lacks", lambda _: "")
+        for act in acts:
+            if why := lacks(act):
+                self.not_applicable(why)
         acting: Any = _MadeUp(self)
         made_up: WalletMadeUp = acting
         return made_up
@@ -319,6 +324,21 @@ class WalletTester(Tester):
             raise AssertionError("unreachable")
         return verdict
 
+    def signer(self) -> bytes:
+        """The certificate (DER) by which its card is signed: the bench's where the bench has filled it; else it is asked for the
+        card, once, by a desk that registers a visit."""
+        if not hasattr(self.wallet, "signers"):
+            return self.world.signer.chain[0]
+        signers: list[bytes] = self.wallet.signers
+        if not signers:
+            opened = self.meet(Use.REGISTRATION)
+            answer = self.request(opened, self.asked(opened, REGISTRATION), "whose card it is")
+            self.need("the wallet shows its card first", len(answer.documents) == 1, answer.errors)
+            self.believed(opened, answer.documents[0])
+            signers.append(answer.documents[0].issued.auth.chain[0])
+            self.part()
+        return signers[0]
+
     # -- saying it as a right reader does
 
     def asked(self, opened: ReaderSession, items: ItemsRequest = CONSULTATION, hpc: Reader | None = None) -> bytes:
@@ -423,6 +443,12 @@ class _MadeUp:
 
     def __init__(self, tester: WalletTester) -> None:
         self._tester = tester
+
+    def fill(self, contents: Contents) -> None:
+        self._tester.asked_of("fill", lambda: cast(WalletMadeUp, self._tester.wallet).fill(contents))
+        self._tester.used = False
+        if hasattr(self._tester.wallet, "signers"):
+            self._tester.wallet.signers = [self._tester.world.signer.chain[0]]
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         do = getattr(self._tester.wallet, name)

@@ -14,7 +14,7 @@ from conformance.town import maker
 from conformance.vectors.world import GUARDIAN_NO, NOW_NS, PLACE, UNTIL_NS, World
 from virtual_devices import authorization, vhc
 from virtual_devices.authorization import Authorization, Purpose, Relation, Scope
-from virtual_devices.clock import VirtualClock
+from virtual_devices.clock import NS, VirtualClock
 from virtual_devices.cloud.issuer import CardHolder
 from virtual_devices.errors import UsageError
 from virtual_devices.flow import Flow, Session, run
@@ -59,6 +59,10 @@ class Contents:
     former: tuple[bytes, ...] = ()
     negotiated: bool = False
 
+    def moved(self, by_ns: int) -> Contents:
+        """The same as much later; what is named in it is of the vectors' moment."""
+        return replace(self, until_ns=self.until_ns + by_ns, ends_ns=self.ends_ns + by_ns)
+
 
 class ReferenceWallet:
     """A phone with its holder's card, issued in ``world``; all of it follows from ``name``. ``timed``: behind modelled media,
@@ -68,7 +72,7 @@ class ReferenceWallet:
         self.medium = medium
         self.clock = VirtualClock(NOW_NS)
         self.world = world
-        self.phone = _phone(world, name, Contents())
+        self.phone = phone_of(world, name, Contents())
         self.screen = Screen()
         self.holder = _Holder(self)
         self._name = name
@@ -119,7 +123,7 @@ class ReferenceWallet:
     def fill(self, contents: Contents) -> None:
         """Another wallet in this one's place, which holds just this."""
         self._filled += 1
-        self.phone = _phone(self.world, self._name if self._filled == 1 else f"{self._name} {self._filled}", contents)
+        self.phone = phone_of(self.world, self._name if self._filled == 1 else f"{self._name} {self._filled}", contents)
         self._negotiated = contents.negotiated
 
     def bring(self, entry: bytes) -> WriteOutcome:
@@ -192,12 +196,15 @@ class _Holder:
         self._wallet.phone.consent.decline()
 
 
-def _phone(world: World, name: str, contents: Contents) -> Phone:
+def phone_of(world: World, name: str, contents: Contents, seed: object = "conformance") -> Phone:
+    """A phone that holds just this, from the world's moment on, in whole seconds."""
+    world = replace(world, now_ns=world.now_ns // NS * NS)
+    contents = contents.moved(world.now_ns - NOW_NS)
     attested = maker(world).batch(1) if contents.empty else None  # who has a card need not apply for one
-    phone = Phone("conformance", name, world.authority.root_der, maker=attested)
-    phone.start(NOW_NS)
+    phone = Phone(seed, name, world.authority.root_der, maker=attested)
+    phone.start(world.now_ns)
     phone.format()
-    phone.holder.set_pin(PIN, NOW_NS)
+    phone.holder.set_pin(PIN, world.now_ns)
     if contents.empty:
         return phone
     key = phone.new_key()
@@ -219,7 +226,7 @@ def ward_name(number: int) -> str:
 
 def _put(world: World, phone: Phone, key: str, name: str, holder: CardHolder, contents: Contents) -> None:
     """A card on the phone, with what its codes need; under an authorization where the contents have a scope."""
-    from_ns, until_ns = NOW_NS - 30 * DAY_NS, contents.until_ns
+    from_ns, until_ns = world.now_ns - 30 * DAY_NS, contents.until_ns
     device, code = phone.keystore.public_key(key), phone.keystore.public_key(phone.codes.key_for(key))
     grant, guardian = None, None
     if contents.scope:
@@ -242,9 +249,9 @@ def _put(world: World, phone: Phone, key: str, name: str, holder: CardHolder, co
 def _authorization(world: World, name: str, phone: Phone, key: str, ward: str, contents: Contents) -> Authorization:
     return Authorization(
         world.fresh("authorization", name)(16), ward, GUARDIAN_NO, "陳美玲", phone.keystore.public_key(key),
-        Relation.FAMILY, contents.scope, contents.purpose, NOW_NS, NOW_NS, contents.ends_ns,
+        Relation.FAMILY, contents.scope, contents.purpose, world.now_ns, world.now_ns, contents.ends_ns,
         StatusReference("https://status.bench.example/authorizations/01", 7),
     )
 
 
-__all__ = ["PIN", "Contents", "ReferenceWallet", "ward_name"]
+__all__ = ["PIN", "Contents", "ReferenceWallet", "phone_of", "ward_name"]

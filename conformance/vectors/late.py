@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.vectors.model import Code, Input, Kind, Reason, Space
 from conformance.vectors.suite import Suite, number, signature_spoilt
-from conformance.vectors.world import DOCTOR_ID, INSTITUTION, NOW_NS, SAM_ID, World
+from conformance.vectors.world import DOCTOR_ID, INSTITUTION, SAM_ID, World
 from conformance.vectors.writing import Writer
 from virtual_devices.clock import NS
 from virtual_devices.mdoc.tagged import dumps
@@ -19,8 +19,8 @@ from virtual_devices.write_back import MAX_RECORDS, WriteOutcome, holder_of
 from virtual_devices.write_back import Kind as RecordKind
 
 MODEL = "late-records/visit"
-DAYS_AGO_NS = NOW_NS - 5 * DAY_NS
-"""When the records were written: the readers' certificates have ended since."""
+AGO_NS = 5 * DAY_NS
+"""How long ago the records were written: the readers' certificates have ended since."""
 
 
 def _outcome(outcome: WriteOutcome) -> Code:
@@ -29,15 +29,16 @@ def _outcome(outcome: WriteOutcome) -> Code:
 
 def add(suite: Suite, world: World) -> None:
     """Records of five days ago, received by the data centre an hour after; then each way to be refused."""
-    writer = Writer(world, at_ns=DAYS_AGO_NS)
-    began_ns = DAYS_AGO_NS - 3600 * NS
+    ago_ns = world.now_ns - AGO_NS
+    writer = Writer(world, at_ns=ago_ns)
+    began_ns = ago_ns - 3600 * NS
     sam = world.reader(Role.SAM, SAM_ID, organisation=INSTITUTION, from_ns=began_ns)
     doctor = world.reader(Role.PHYSICIAN, DOCTOR_ID, from_ns=began_ns)
     ward = world.reader(Role.PHYSICIAN, DOCTOR_ID, from_ns=began_ns, authority=world.stranger)
     long = world.reader(Role.SAM, SAM_ID, organisation=INSTITUTION, from_ns=began_ns, hours=200)
     records = [writer.sign(writer.record(RecordKind.VISIT, 1), doctor, sam), writer.sign(writer.record(RecordKind.FEE, 2), sam)]
     chains = [list(doctor.chain), list(sam.chain)]
-    received_ns = DAYS_AGO_NS + 3600 * NS
+    received_ns = ago_ns + 3600 * NS
 
     def entry(
         number_: bytes = bytes(15) + b"\x07", what: Any = records, by: Any = chains, at: tuple[Any, ...] = (received_ns,),
@@ -60,11 +61,11 @@ def add(suite: Suite, world: World) -> None:
     suite.bad("late-records/former", "former-ninth", {Input.CREDENTIAL: ninth}, Reason.WRONG_HOLDER,
               _outcome(WriteOutcome.WRONG_HOLDER), "前卡排在第九，只有八張算數", "the ninth of those named: eight count")
     for name, raw, outcome, reason, zh, en in (
-        ("received-later-than-now", entry(at=(NOW_NS + 31 * NS,)), WriteOutcome.BAD_SIGNATURE, Reason.BAD_SIGNATURE,
+        ("received-later-than-now", entry(at=(world.now_ns + 31 * NS,)), WriteOutcome.BAD_SIGNATURE, Reason.BAD_SIGNATURE,
          "收件時間在 31 秒後", "received in 31 s from now"),
-        ("received-before-made", entry(at=(DAYS_AGO_NS - 31 * NS,)), WriteOutcome.BAD_SIGNATURE, Reason.BAD_SIGNATURE,
+        ("received-before-made", entry(at=(ago_ns - 31 * NS,)), WriteOutcome.BAD_SIGNATURE, Reason.BAD_SIGNATURE,
          "收件時間早於紀錄 31 秒", "received 31 s before they were made"),
-        ("received-when-ended", entry(at=(NOW_NS,)), WriteOutcome.BAD_SIGNATURE, Reason.BAD_SIGNATURE,
+        ("received-when-ended", entry(at=(world.now_ns,)), WriteOutcome.BAD_SIGNATURE, Reason.BAD_SIGNATURE,
          "收件時讀取者憑證已到期", "received when the certificates had ended"),
         ("no-chains", entry(by=[]), WriteOutcome.BAD_SIGNATURE, Reason.BAD_SIGNATURE, "沒有簽章者的憑證",
          "without the signers' chains"),
