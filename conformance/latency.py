@@ -17,7 +17,7 @@ from conformance.case import Kind
 from conformance.closed import Closed, Text
 from conformance.limits import Limit, Limits, Percentage, Risk, Timed, name_of, segment_of
 from conformance.sequential import Plan, more
-from conformance.tester import Decided, Tester
+from conformance.tester import CannotShow, Decided, Tester
 from conformance.verdict import Verdict
 from virtual_devices.errors import BenchError, LinkError
 from virtual_devices.link import Outcome
@@ -36,12 +36,13 @@ class Timing:
     """How devices of a kind are timed. ``reference(world, channel, name)``: a virtual one behind modelled media;
     ``present(tester, number, write)``: one whole presentation, that writes where it may; ``channels``: over which. ``steps``:
     which steps of its presentations stand for a segment, every other one being the response; empty: those of a virtual card
-    (:mod:`virtual_devices.segments`)."""
+    (:mod:`virtual_devices.segments`). ``times(tester, broke)``: of a device that is not asked but asks, what is sampled."""
 
     channels: tuple[str, ...]
     reference: Callable[[Any, str, str], Any]
     present: Callable[[Any, int, bool], None]
     steps: Mapping[str, Segment] = field(default_factory=dict)
+    times: Callable[[Any, bool], dict[Segment, int]] | None = None
 
 
 class Latency(Closed):
@@ -162,12 +163,18 @@ def _shown(make: Callable[[str], Tester], timing: Timing, name: str, number: int
         timing.present(tester, number, write)
     except (Ended, Decided) as e:
         broke = str(e)
+    except CannotShow as e:
+        if not e.open:
+            return Shown(trouble=str(e))
+        broke = str(e)
     except BenchError as e:
         return Shown(trouble=f"{type(e).__name__}: {e}")
     finally:
         tester.close()
     if real and (trouble := _stand_in(tester.rows)):
         return Shown(trouble=trouble)
+    if timing.times is not None:
+        return Shown(timing.times(tester, bool(broke)), broke)
     return Shown(times_of(tester.rows, timing.steps, broke=bool(broke)), broke)
 
 

@@ -19,7 +19,7 @@ from conformance.case import Kind
 from conformance.kinds import suites
 from conformance.latency import LOST_IN_A_ROW, SILENT_NS, Latency, Timing, measure
 from conformance.report import Made, build, canonical, schema
-from conformance.tester import Tester
+from conformance.tester import CannotShow, Tester
 from conformance.vectors.world import World
 from conformance.verdict import Verdict
 from virtual_devices.errors import LinkError, UsageError
@@ -175,6 +175,31 @@ def test_reference_card_keeps_the_limits_of_the_example_and_twice_the_same(world
     assert set(shares) == {"found", "engaged", "response", "written"}
     assert all(0 < ns < 1_000_000_000 for samples in shares.values() for ns in samples)
     assert min(shares["engaged"]) > 2 * max(shares["response"]), "a SAM's certificates and proof take longer than public data"
+
+
+@pytest.mark.parametrize("channel", ["nfc", "ble", "contact"])
+def test_reference_reader_keeps_the_limits_of_the_example_and_twice_the_same(channel: str) -> None:
+    dut = Dut(suites()[Kind.READER], "virtual", channel)
+    short = files.Limits.model_validate({**limits_of("example").model_dump(), "most": 3})
+    found = timed(dut, short)
+    assert [each.samples_ns for each in timed(dut, short)] == [each.samples_ns for each in found]
+    shares = {each.segment: each.samples_ns for each in found}
+    assert all(0 < ns < each.limit_ms * 1e6 and not each.slower for each in found for ns in each.samples_ns)
+    assert min(shares["request"]) > max(shares["verified"]), "the SAM signs, which takes longer than to say good-bye"
+    assert min(shares["written"]) > 2 * max(shares["request"]), "SAM and professional's card sign each record"
+
+
+def test_presentation_that_came_to_nothing_is_lost_and_one_that_nobody_can_have_is_trouble() -> None:
+    def present(tester: Tester, number: int) -> None:
+        raise CannotShow("the reader did not look at the card within 60 s", open=True)
+
+    def never(tester: Tester, number: int) -> None:
+        raise CannotShow("nobody gives it a card")
+
+    found = tried(present)
+    assert (found.verdict, found.lost, found.samples_ns) == (Verdict.INCONCLUSIVE, LOST_IN_A_ROW, ())
+    assert "did not look at the card" in found.why
+    assert tried(never).verdict is Verdict.ERROR
 
 
 @pytest.mark.parametrize(("silent", "segment"), [("reset", "found"), ("challenge", "engaged"), ("another", "response")])

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 import pytest
 
 from bench.duts import Dut, duts
+from bench.timing import timed
+from conformance import limits
 from conformance.case import Kind, cases
 from conformance.kinds import suites
+from conformance.latency import SILENT_NS
 from conformance.tester import perform
 from conformance.vectors.world import World
 from conformance.verdict import Verdict
 from virtual_devices.errors import UsageError
 
-from .reader_desk import Desk, places, tried
+from .reader_desk import LIMIT_S, Desk, places, tried
 from .vendor_reader import Fault
 
 SLOT = pytest.mark.needs("pcsc")
@@ -93,6 +96,45 @@ def test_reader_that_breaks_in_one_case_is_judged_there_and_spoils_no_other(desk
     assert result.verdict is verdict and why in result.why, (result.verdict, result.why)
     after = tried(desk.dut(), begin)
     assert (after.verdict, after.why) == (Verdict.PASS, "")
+
+
+LIMITS = limits.read("""format = "vhc-bench latency limits 1"
+most = 3
+""" + "".join(f"""
+[[limit]]
+kind = "reader"
+channels = ["nfc", "contact", "ble"]
+segment = "{segment}"
+percentile = 95
+limit_ms = {limit_ms}
+zone = [90, 98]
+certainty = "profile"
+why = "for the test"
+""" for segment, limit_ms in (("found", 60_000), ("request", 0.001), ("verified", 60_000), ("written", 60_000))), "", {
+    "reader": ("nfc", "contact", "ble")})
+
+
+def test_turnaround_of_a_reader_is_measured_and_judged(desk: Desk) -> None:
+    dut = desk.dut()
+    found = {one.segment: one for one in timed(dut, LIMITS)}
+    dut.way.close()
+    assert found["request"].verdict is Verdict.FAIL and len(found["request"].samples_ns) == 2, found["request"].why
+    for segment in ("found", "verified"):
+        one = found[segment]
+        assert one.verdict is Verdict.INCONCLUSIVE and f"about {one.more} more are needed" in one.why
+        assert len(one.samples_ns) == 3 and all(0 < ns < LIMIT_S * 1e9 for ns in one.samples_ns), one.samples_ns
+    assert found["written"].verdict is Verdict.NOT_APPLICABLE, "nobody has it write"
+
+
+def test_reader_that_falls_silent_is_slower_than_any_limit(desk: Desk) -> None:
+    if desk.channel != "ble":
+        return  # there the segment is known
+    desk.fault(Fault.LEAVES)
+    dut = desk.dut(answer_s=2)
+    found = {one.segment: one for one in timed(dut, LIMITS)}
+    dut.way.close()
+    desk.fault(None)
+    assert SILENT_NS in found["verified"].samples_ns and found["verified"].verdict is Verdict.FAIL
 
 
 def test_reader_whose_verdict_nobody_sees_is_told_with_the_remedy() -> None:

@@ -29,19 +29,21 @@ HANG_S = 90.0
 
 
 class Brought:
-    """A card that lies there (:class:`virtual_devices.link.Device`). ``power``: what it answers to a reset."""
+    """A card that lies there (:class:`virtual_devices.link.Device`). ``power``: what it answers to a reset; ``connects``: it is
+    met by a connection, else by a command."""
 
-    def __init__(self, power: Callable[[], bytes]) -> None:
+    def __init__(self, power: Callable[[], bytes], *, connects: bool = False) -> None:
         self.commands: queue.Queue[tuple[bytes, int]] = queue.Queue()
         """What a reader has sent, and how long after the answer before it or the reset, in nanoseconds."""
         self.answers: queue.Queue[bytes | None] = queue.Queue()
         self.met = threading.Event()
         """A reader has given it power, or has connected."""
-        self.met_ns = 0
+        self.first_ns = 0
+        """When the reader first did something with it, by the same clock as ``brought_ns``."""
         self.brought_ns = time.perf_counter_ns()
         self.answered_ns = 0
         self.trouble: BaseException | None = None
-        self._power = power
+        self._power, self._connects = power, connects
         self.atr = power()
 
     @property
@@ -51,15 +53,17 @@ class Brought:
     def power_on(self) -> bytes:
         self.atr = self._power()
         self.answered_ns = time.perf_counter_ns()
-        if not self.met.is_set():
-            self.met_ns = self.answered_ns
+        if self._connects and not self.first_ns:
+            self.first_ns = self.answered_ns
         self.met.set()
         return self.atr
 
     def handle(self, request: bytes, now_ns: int) -> bytes:
         """Silence where the case has none."""
         del now_ns
-        self.commands.put((request, time.perf_counter_ns() - self.answered_ns))
+        asked_ns = time.perf_counter_ns()
+        self.first_ns = self.first_ns or asked_ns
+        self.commands.put((request, asked_ns - self.answered_ns))
         with suppress(queue.Empty):
             return self.answers.get(timeout=HANG_S) or b""
         return b""

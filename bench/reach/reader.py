@@ -115,6 +115,7 @@ class RealReader:
         self._place, self._means, self._log = place, means, log
         self._clock = WallClock()
         self._card: Brought | None = None
+        self._shown_last: Brought | None = None  # also after it was taken away
         self._read_bytes = 0
         self._heard = b""  # the command or message that waits for an answer
 
@@ -125,6 +126,14 @@ class RealReader:
 
     def at(self, now_ns: int) -> NoReturn:
         raise CannotShow("nobody moves this reader's clock")
+
+    @property
+    def found_ns(self) -> int | None:
+        """From the card's coming to the reader's first command; None where a person has it read, and before."""
+        card = self._shown_last
+        if card is None or not card.first_ns or not self._means.hands.why_none:
+            return None
+        return card.first_ns - card.brought_ns
 
     @property
     def has_lists(self) -> bool:
@@ -153,7 +162,7 @@ class RealReader:
         self._can(task)
         if power is None:
             return self._nothing_there(task)
-        card = self._card = Brought(power)
+        card = self._card = self._shown_last = Brought(power)
         self._place.bring(card)
         self._read(task, lambda: card.asked)
         self._read_bytes = self._written()

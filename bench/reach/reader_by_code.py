@@ -7,6 +7,7 @@ A card's own code (P-QRC) is shown in the same way.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -52,6 +53,8 @@ class OnAir(Place):
     def _met(self) -> Engagement:
         assert self.engaged is not None
         self.show()
+        if self._card is not None and not self._card.first_ns:  # it is shown again when a session has ended
+            self._card.brought_ns = time.perf_counter_ns()
         return self.engaged
 
 
@@ -112,7 +115,7 @@ class ReaderByCode(RealReader):
             self._put()
             self._person(self._task, lambda: self._written() > self._read_bytes)
             return self._next(limit_s)
-        card = self._card = Brought(lambda: b"")
+        card = self._card = self._shown_last = Brought(lambda: b"", connects=True)
         self._air.show = self._put
         self._air.bring(card)
         self._read(self._task, lambda: card.met.is_set() or self._written() > self._read_bytes)

@@ -14,9 +14,11 @@ from uuid import UUID
 from conformance.air import Peer
 from conformance.case import Kind
 from conformance.kinds import Suite
+from conformance.latency import SILENT_NS, Timing
 from conformance.references.reader import Power, ReferenceReader, Task, Told, Wants
-from conformance.scripted import InSession, Script, ScriptedCard
+from conformance.scripted import InSession, Script, ScriptedCard, storing
 from conformance.tester import CannotShow, Tester
+from conformance.turnaround import Turnaround
 from conformance.vectors.lists import CARDS, GRANTS
 from conformance.vectors.lists import add as add_lists
 from conformance.vectors.suite import Suite as Vectors
@@ -30,6 +32,7 @@ from virtual_devices.mdoc.ble_gatt import Mode, Side, gatt_role
 from virtual_devices.mdoc.ble_options import parse
 from virtual_devices.mdoc.engagement import BLE
 from virtual_devices.mdoc.session import Transcript
+from virtual_devices.segments import Segment
 from virtual_devices.trace import ExchangeRow
 from virtual_devices.wallet.faces import SCAN
 
@@ -70,6 +73,7 @@ class ReaderTester(Tester):
     """Whoever presents cards. ``world``: the authority that the reader trusts, the holder's card."""
 
     role = "reader"
+    silent = False  # it did not come with anything in time
 
     def __init__(self, reader: ReaderUnderTest, world: World, name: str, channel: str) -> None:
         super().__init__()
@@ -78,6 +82,8 @@ class ReaderTester(Tester):
         self.name = name
         self.channel = channel
         self._presented = 0
+        self.turnarounds: list[Turnaround] = []
+        """Of each scripted card that was presented."""
 
     def give_lists(self, *more: bytes) -> None:
         """The lists of the vectors, or these."""
@@ -186,20 +192,25 @@ class ReaderTester(Tester):
         try:
             return do()
         except TimeoutError as e:
+            self.silent = True
             self.expect(f"the reader takes {what}", False, "an answer", str(e) or "silence")
             raise AssertionError("unreachable") from None
 
     def present(self, task: Task = Task.REGISTER, script: Script | None = None) -> tuple[Told, ScriptedCard]:
         """One presentation to its end. That it comes to one is a check."""
-        card = self.scripted(script)
+        card, turnaround = self.scripted(script), Turnaround(self.channel)
+        self.turnarounds.append(turnaround)
         said = self._asked("a card", lambda: self.reader.begin(task, lambda: card.atr))
         for _ in range(MOST_STEPS):
             if isinstance(said, Told):
+                turnaround.told(said)
                 if not hasattr(self.reader, "radio"):  # of one in this process it is known which command comes next
                     self.need("the medium did what the case wants", not card.script.fate or bool(card.cut), said.code)
                 return said, card
             self.expect("it waits no longer than it may", said.timeout_s <= LONGEST_S, LONGEST_S, said.timeout_s)
+            before = len(card.requests)
             outcome, reply = card.answer(said)
+            turnaround.took(said, card.requests[before:], reply)
             self._note(said, outcome, reply)
             said = self._asked("an answer", partial(self.reader.answer, outcome, reply))
         self.expect("the presentation comes to an end", False, f"{MOST_STEPS} steps at most", "another")
@@ -208,7 +219,7 @@ class ReaderTester(Tester):
     def _note(self, wants: Wants, outcome: Outcome, reply: bytes | None) -> None:
         self.rows.append(ExchangeRow(
             replication=0, visit="", session=self.name, flow="conform", step=wants.step, role=self.role, channel=self.channel,
-            device="scripted card", provenance="presented", at_ns=self.reader.now_ns(), duration_ns=0,
+            device="scripted card", provenance="presented", at_ns=self.reader.now_ns(), duration_ns=wants.after_ns,
             outcome=outcome.value, request=wants.message, reply=reply or b"", request_bytes=len(wants.message),
             reply_bytes=-1 if reply is None else len(reply), status="", fault="", sent_ns=-1,
         ))
@@ -257,6 +268,44 @@ def _tester(reader: ReaderUnderTest, world: World, name: str) -> ReaderTester:
     return ReaderTester(reader, world, name, reader.channel)  # type: ignore[attr-defined]
 
 
+def present(reader: ReaderTester, number: int, write: bool) -> None:
+    """A registration; and where the reader may be told to write, a record written."""
+    del number
+    reader.give_lists()
+    told, _ = reader.present()
+    reader.done(told)
+    if not write:
+        return
+    try:
+        told, _ = reader.present(Task.WRITE, storing())
+    except CannotShow as e:
+        if e.open:
+            raise
+    else:
+        reader.done(told)
+
+
+def times(reader: ReaderTester, broke: bool) -> dict[Segment, int]:
+    """The samples of :func:`present`. Of one that broke off only the silence of the reader is one, if that was why."""
+    if not reader.turnarounds:
+        return {}
+    if broke:
+        return {reader.turnarounds[-1].awaited: SILENT_NS} if reader.silent else {}
+    registered, *written = reader.turnarounds
+    found: dict[Segment, int] = {segment: ns for segment, ns in registered.ns.items() if segment is not Segment.FOUND}
+    seen_ns = getattr(reader.reader, "found_ns", registered.ns.get(Segment.FOUND))
+    if seen_ns is not None:
+        found[Segment.FOUND] = seen_ns
+    for one in written:
+        found.update({segment: ns for segment, ns in one.ns.items() if segment is Segment.WRITTEN})
+    return found
+
+
+TIMING = Timing(
+    ("ble", "nfc", "contact"), lambda world, channel, name: ReferenceReader(world, channel, name, timed=True), present,
+    times=times,
+)
+
 SUITE = Suite(
     Kind.READER, ("ble", "nfc", "contact"), ReferenceReader, _tester,
     (
@@ -269,7 +318,7 @@ SUITE = Suite(
         "virtual_devices.reader.nfc", "virtual_devices.reader.shown_records", "virtual_devices.mdoc.response",
         "virtual_devices.mdoc.mso", "virtual_devices.authorization_check", "virtual_devices.qr.check", "virtual_devices.qr.card",
         "virtual_devices.status_list",
-    ), apart=frozenset({"contact"}),
+    ), TIMING, frozenset({"contact"}),
 )
 
 __all__ = [

@@ -7,7 +7,7 @@ what its own chips and its data centre are for happens inside.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -15,6 +15,7 @@ from conformance.chips import USUAL
 from conformance.references.hpc import PIN
 from conformance.references.hpc import reference_hpc as hpc_of
 from conformance.references.radio import RadioEnd
+from conformance.references.reader_time import ReaderTime
 from conformance.references.sam import reference_sam as sam_of_world
 from conformance.town import HOLDER
 from conformance.vectors.codes import READER
@@ -95,10 +96,12 @@ class Told:
 
 
 class ReferenceReader:
-    """All of it follows from ``name``."""
+    """All of it follows from ``name``. ``timed``: its own chips and its line are behind modelled media, and so is the card; else
+    it takes no time."""
 
-    def __init__(self, world: World, channel: str, name: str) -> None:
+    def __init__(self, world: World, channel: str, name: str, *, timed: bool = False) -> None:
         self.channel = channel
+        self._timing = ReaderTime(world, channel, name) if timed else None
         self._clock = VirtualClock(world.now_ns)
         self._world, self._name = world, name
         self._flow: Generator[Any, Any, Told] | None = None
@@ -144,6 +147,9 @@ class ReferenceReader:
             for role, chip in chips.items():
                 self._links[role] = _EmptySlot() if role in self._out else chip.insert(USUAL)[role]
             self._links["cloud"] = DirectLink(cloud, self._clock, channel="network")
+            if self._timing is not None:
+                own = {role: chip.device(USUAL) for role, chip in chips.items()}
+                self._links.update(self._timing.links(own, cloud, self._clock))
             desk = Desk("reader", Institution(INSTITUTION), world.root, self._clock, world.fresh("reader", name))
             self._own(self._open(desk))
             self._desk = desk
@@ -182,16 +188,19 @@ class ReferenceReader:
         """Everything of its own, up to the next effect on the card."""
         assert self._flow is not None
         session = Session(self._links, self._clock, PromptPeople())
+        begun_ns = self._clock.now_ns()
         try:
             while True:
                 effect = self._flow.send(answer)
                 match effect:
                     case Exchange() if effect.role in PRESENTED:
-                        return Wants(effect.role, effect.message, effect.step, effect.timeout_s)
+                        after_ns = self._after_ns(begun_ns, effect.message)
+                        return Wants(effect.role, effect.message, effect.step, effect.timeout_s, after_ns=after_ns)
                     case Connect():
-                        return Wants(effect.role, effect.address, effect.step, effect.timeout_s, True)
+                        return Wants(effect.role, effect.address, effect.step, effect.timeout_s, True, self._after_ns(begun_ns))
                     case Exchange():
                         answer = do_exchange(effect, session)
+                        self._clock.advance_to(self._clock.now_ns() + answer.duration_ns)
                     case Sleep():
                         self._clock.advance_to(self._clock.now_ns() + round(effect.duration_s * 1e9))
                         answer = None
@@ -201,7 +210,12 @@ class ReferenceReader:
                         raise AssertionError(effect)
         except StopIteration as end:
             found: Told = end.value
-            return found
+            return replace(found, after_ns=self._clock.now_ns() - begun_ns)
+
+    def _after_ns(self, begun_ns: int, message: bytes = b"") -> int:
+        """What it took to want this. An empty message finds the card, before which the reader has done what it must."""
+        own_ns = self._clock.now_ns() - begun_ns if message else 0
+        return own_ns + (0 if self._timing is None else self._timing.way_ns(message))
 
     def _run(self, desk: Desk, counter: Counter, task: Task) -> Flow[Told]:
         doctor = Handle("hpc", True, False, b"")
