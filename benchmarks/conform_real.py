@@ -2,7 +2,8 @@
 
 Cards of T=1 and T=0, SAM, professional's card and a phone in five readers of one PC/SC service, a phone before nfcpy, two phones
 behind their codes and Bluetooth, met by bleak and by bumble; control software with its three cards in three more readers, by its
-faces: each presented by a process of its own, and tried by ``vhc-bench conform`` as a vendor would, side by side.
+faces; a clinic's and a pharmacy's software before our data centre: each a process of its own, and tried by ``vhc-bench conform``
+as a vendor would, side by side.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ PIXIT = "software.pixit.toml"
 READY_S, LIMIT_S = 60.0, 3600.0
 AIM_S = 600.0
 SAMPLE = ("card.public.public-data", "sam.module.right", "hpc.card.certificate", "wallet.session.first-message-opens",
-          "control-software.local.kit-serves")
+          "control-software.local.kit-serves", "clinic.visits.visit-is-checked", "pharmacy.dispensing.prescription-is-asked")
+OFFICES = ("clinic", "pharmacy")
 BENCH = (sys.executable, "-m", "bench.cli")
 
 
@@ -67,7 +69,8 @@ def places(stack: ExitStack, folder: Path) -> list[str]:
             raise LinkError(f"after {READY_S:g} s there are only {', '.join(one.path.stem for one in discover())}")
         time.sleep(0.1)
     return [*given, software, f"wallet=nfc:{FIELD}", f"wallet=qr:{codes[0]} + ble:",
-            f"wallet=qr:{codes[1]} + ble:bumble:{bluetooth.transport}"]
+            f"wallet=qr:{codes[1]} + ble:bumble:{bluetooth.transport}",
+            *(f"{kind}=program:{sys.executable} -m bench.own_office {kind}" for kind in OFFICES)]
 
 
 def desk(stack: ExitStack, folder: Path, slots: Mapping[str, tuple[str, int]]) -> str:

@@ -4,6 +4,7 @@
     chip      a chip in a PC/SC reader                         pcsc:NAME
     wallet    a phone over NFC, or by its code and Bluetooth   nfc:PATH, pcsc:NAME, "qr:PATH + ble:NAME"
     wallet_program, reader_program      a library or an app's core, asked line by line      program:COMMAND
+    office_program      a clinic's or pharmacy's software, by an adapter that does what its people do      program:COMMAND
 
 Each is a :class:`Way`; :mod:`bench.duts` has the table that says which kind of device is reached by which. The drivers are those
 of ``run`` (:mod:`bench.drivers`): a worker process each, every connection bounded in time.
