@@ -3,8 +3,13 @@ data centre over HTTPS. A sample of the cases; and software that breaks."""
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +17,7 @@ import pytest
 
 from bench.duts import Dut, duts
 from bench.hands import Step, unseen
+from bench.presenters.certificate import self_signed
 from bench.presenters.control import Control
 from bench.reach import GIVE_UP, NOBODY, Means
 from conformance.case import Kind, cases
@@ -22,8 +28,9 @@ from virtual_devices.errors import UsageError
 from virtual_devices.trace import ExchangeRow
 
 from .broken_face import Fault, broken_face
+from .places import ROOT
 from .processes import wait_until
-from .software_desk import SoftwareDesk, software_desk
+from .software_desk import SoftwareDesk, free_port, software_desk
 
 pytestmark = pytest.mark.needs("pcsc")
 PASSED = (
@@ -190,3 +197,36 @@ def test_software_that_does_not_come_back_is_given_up(desk: SoftwareDesk) -> Non
 def test_adapter_that_does_not_do_what_it_is_asked(desk: SoftwareDesk, command: str, verdict: Verdict, told: str) -> None:
     [result] = tried(f"program:{command}", desk.answers, "calls.public-data").values()
     assert (result.verdict, told in result.why) == (verdict, True), result.why
+
+
+@contextmanager
+def foreign(desk: SoftwareDesk, folder: Path) -> Iterator[str]:
+    """A component that shares nothing with ours, at the same readers: its address."""
+    self_signed(folder, ["127.0.0.1"])
+    port, readers = free_port(), [desk.slots.readers[role] for role in ("sam", "card", "hpc")]
+    command = [sys.executable, "-m", "tests.foreign_component", f"{port}", str(folder / "certificate.pem"),
+               str(folder / "key.pem"), *readers]
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **desk.slots.env}) as process:
+        try:
+            assert wait_until(lambda: _served(port))
+            yield f"https://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+def _served(port: int) -> bool:
+    with socket.socket() as there:
+        return there.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_software_that_somebody_else_wrote_passes_what_it_does_and_fails_what_it_does_not(
+    desk: SoftwareDesk, tmp_path: Path,
+) -> None:
+    with foreign(desk, tmp_path) as url:
+        answers = {**desk.answers, "certificate": str(tmp_path / "certificate.pem")}
+        found = tried(url, answers, "local.local-component", "local.initial-names", "local.sam-of-6-0", "local.kit-refuses")
+    told = {name.split("-")[0]: (result.verdict, result.why) for name, result in found.items()}
+    assert told.pop("local.local") == (Verdict.PASS, "")
+    assert told.pop("local.initial") == (FAIL, "verification: expected 0, received 1301")
+    assert told.pop("local.sam") == (FAIL, "refuses 9060: expected 1303, received 1301")
+    assert [verdict for verdict, _ in told.values()] == [Verdict.NOT_APPLICABLE]
