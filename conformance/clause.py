@@ -113,8 +113,7 @@ class Clause:
     @property
     def plain(self) -> str:
         """All of it but its tables, in one line, without the page's links and stress."""
-        text = " ".join(" ".join(line for line in self.text.splitlines() if not line.startswith("|")).split())
-        return re.sub(r"(?<![\w*])\*+([^*\s][^*]*?)\*+(?![\w*])", r"\1", re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text))
+        return unmarked(" ".join(" ".join(line for line in self.text.splitlines() if not line.startswith("|")).split()))
 
 
 @cache
@@ -165,6 +164,11 @@ def read(texts: Mapping[str, str]) -> Mapping[str, Clause]:
     return found
 
 
+def unmarked(text: str) -> str:
+    """A text without a page's links and stress."""
+    return re.sub(r"(?<![\w*])\*+([^*\s][^*]*?)\*+(?![\w*])", r"\1", re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text))
+
+
 def _clause(id: str, text: Mapping[str, str], row: Mapping[str, Any], where: str) -> Clause:
     if not ID.fullmatch(id):
         raise CatalogueError(f"{where}: an id is P, three letters and two digits, with hyphens")
@@ -207,4 +211,4 @@ def _list(row: Mapping[str, Any], name: str, where: str) -> list[str]:
     return values
 
 
-__all__ = ["Clause", "Elsewhere", "ID", "Proof", "Reason", "clauses", "elsewhere", "find", "read"]
+__all__ = ["Clause", "Elsewhere", "ID", "Proof", "Reason", "clauses", "elsewhere", "find", "read", "unmarked"]

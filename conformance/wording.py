@@ -21,7 +21,7 @@ from typing import Any
 from conformance.catalogue import CatalogueError
 from conformance.clause import clauses as english_clauses
 
-CLAUSES, PURPOSES = "clauses.toml", "purposes.toml"
+CLAUSES, PURPOSES, SUBJECTS = "clauses.toml", "purposes.toml", "subjects.toml"
 SENTENCES = ("checks.toml", "steps.toml", "values.toml", "reasons.toml", "faults.toml")
 _HOLE = "{}"
 _DEEP = 5
@@ -164,5 +164,6 @@ def _read(name: str) -> Mapping[str, str]:
 
 
 __all__ = [
-    "CLAUSES", "PURPOSES", "SENTENCES", "Template", "Wording", "clauses", "digest", "first", "sentences", "templates", "usual",
+    "CLAUSES", "PURPOSES", "SENTENCES", "SUBJECTS", "Template", "Wording", "clauses", "digest", "first", "sentences", "templates",
+    "usual",
 ]

@@ -167,7 +167,7 @@ def _subjects(report: Mapping[str, Any], wording: Wording) -> list[Section]:
         passed = sum(v["verdict"] == "pass" for v in judged)
         finding = words.say("{passed} of {n} passed.", passed=f"{passed:,}", n=f"{len(judged):,}")
         table = Table(words.say("Cases of {subject}", subject=subject), columns, rows)
-        sections.append(Section(subject.replace(".", "-"), subject, finding, [table]))
+        sections.append(Section(subject.replace(".", "-"), wording.subject(subject), finding, [table]))
     return sections
 
 

@@ -22,12 +22,13 @@ def _untold(text: str) -> str:
 @dataclass(frozen=True)
 class Wording:
     """``clauses``: id -> its first sentence; ``whole``: id -> all of it; ``told``: a sentence of a verdict, a step, a value in
-    the language of the page, empty where there is none."""
+    the language of the page, empty where there is none. ``subjects``: of cases -> their name."""
 
     words: Catalogue
     clauses: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     whole: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     told: Callable[[str], str] = _untold
+    subjects: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def said(self, text: str, style: str = "") -> Cell:
         """A cell with a sentence of the suite's."""
@@ -45,6 +46,10 @@ class Wording:
         found = (self.whole if whole else self.clauses).get(id, "")
         text = (found or english or "–").replace("`", "")
         return Cell(text, data=True, style="prose", lang=self.words.language if found else "en")
+
+    def subject(self, id: str) -> str:
+        """The name of a subject, with what its cases' ids begin with."""
+        return self.words.say("{name} ({id})", name=self.subjects[id], id=id) if id in self.subjects else id
 
     def note(self, cells: list[list[Cell]]) -> str:
         """What to know of a table in which something is not in the page's language; empty without any."""

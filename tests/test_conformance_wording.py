@@ -24,7 +24,7 @@ from conformance.report import Made, Report, build
 from conformance.tester import Check, Result, perform
 from conformance.vectors.world import World
 from conformance.verdict import Status, Verdict
-from conformance.wording import Wording, clauses, digest, first, sentences
+from conformance.wording import SUBJECTS, Wording, clauses, digest, first, sentences
 from reports.conformance import page
 
 from . import sentences as sources
@@ -95,6 +95,10 @@ def test_purpose_of_a_case_names_fields_and_operations_alone_in_latin_letters() 
     word = re.compile(r"(?<![\w.\-:/({\[])[A-Z]?[a-z]{2,}(?![\w.\-(=/:])")
     assert all(CHINESE.search(case.zh) for case in cases())
     assert {found for case in cases() for found in word.findall(case.zh)} <= NAMES
+
+
+def test_subject_of_cases_has_its_name() -> None:
+    assert set(sentences(SUBJECTS)) == {".".join(case.id.split(".")[:2]) for case in cases()}
 
 
 # -- put together
