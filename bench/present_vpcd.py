@@ -84,9 +84,12 @@ def command(
     if readers is not None:
         samples.write_readers(readers)
     if credentials is not None:
-        from bench.reach.served_centre import write_credentials
+        from bench.reach.connections import write_for_software
 
-        write_credentials(credentials, seed)
+        try:
+            write_for_software(credentials, seed)
+        except OSError as e:
+            raise UsageError(f"{credentials} cannot be written: {e.strerror or e}") from e
     sys.exit(show(shown, host, port, empty=empty, private=private, reader=reader, name=name))
 
 

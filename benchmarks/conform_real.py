@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.presenters.control import discover
-from bench.reach.served_centre import write_credentials
+from bench.reach.connections import write_for_software
 from bench.stacks.bluez import PrivateBluetooth
 from bench.stacks.pcscd import PrivatePcscd
 from benchmarks._table import Figure, options, show
@@ -82,7 +82,7 @@ def desk(stack: ExitStack, folder: Path, slots: Mapping[str, tuple[str, int]]) -
         time.sleep(0.1)
     kit, local, centre = (free_port() for _ in range(3))
     credentials = folder / "credentials"
-    write_credentials(credentials, 1)
+    write_for_software(credentials, 1)
     at = [text for role, (reader, _) in slots.items() for text in (f"--{role}", f"pcsc:{reader}")]
     present(stack, "control-software", *at, "--kit-port", str(kit), "--local-port", str(local), "--data-centre",
             f"https://localhost:{centre}", "--credentials", str(credentials), "--uploads", str(folder))

@@ -17,7 +17,7 @@ from bench.presenters.control import ControlServer
 from bench.presenters.control_software import ControlSoftwareServer
 from bench.presenters.hand import Hand
 from bench.presenters.turns import Turns
-from bench.reach.served_centre import write_credentials
+from bench.reach.connections import write_for_software
 
 from .desk_slots import DeskSlots, desk_slots
 
@@ -45,7 +45,7 @@ class SoftwareDesk:
 def software_desk(folder: Path, limit_s: float = 60.0) -> Iterator[SoftwareDesk]:
     uploads, credentials = folder / "uploads", folder / "credentials"
     uploads.mkdir()
-    write_credentials(credentials, 1)
+    write_for_software(credentials, 1)
     centre = f"https://localhost:{free_port()}"
     with desk_slots(folder) as slots:
         monikers = {role: f"pcsc:{reader}" for role, reader in slots.readers.items()}

@@ -20,7 +20,6 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from bench.clock import WallClock
-from bench.datacentre import credentials
 from bench.datacentre.centre import Centre
 from bench.datacentre.web import problems
 from bench.datacentre.web.app import create_app
@@ -30,19 +29,18 @@ from bench.datacentre.web.problems import Problem
 from bench.datacentre.web.routes import messages
 from bench.datacentre.web.service import Service
 from bench.presenters.http import Server
+from bench.reach import connections
 from bench.reach.heard import DESK, told
 from conformance.references.data_centre import Face, ReferenceOfficer, populate
 from conformance.references.desks import Line
-from conformance.town import PHARMACY, maker
-from conformance.vectors.world import INSTITUTION, World
+from conformance.town import maker
+from conformance.vectors.world import World
 from virtual_devices.clock import Clock, VirtualClock
 from virtual_devices.cloud.books import MemoryBooks
 from virtual_devices.errors import LinkError
 from virtual_devices.link import DirectLink
-from virtual_devices.pki import Authority
 
 START_S, STOP_S = 20.0, 10.0
-HOSTS = ("localhost", "127.0.0.1")
 LIMITS = Limits(burst=1_000_000, per_s=10_000.0)
 """The clock of a case may stand still: nothing is counted by it."""
 ON_THE_LINE = ("/v1/", "/upload/", "/api/")
@@ -50,13 +48,6 @@ ON_THE_LINE = ("/v1/", "/upload/", "/api/")
 MOST_BYTES = (4 << 20) + 1
 _RESOURCES = {"report": "results"}
 """What a signed answer calls something -> what a resource's answer calls it."""
-
-
-def write_credentials(directory: Path, seed: int) -> tuple[dict[str, Path], Authority]:
-    """With what software speaks to a served data centre of that seed, now or later: files of today, by the same keys each time.
-    Where each is, and who has issued them."""
-    connections = Authority(f"connections {seed}", WallClock().now_ns())
-    return credentials.write(directory, connections, HOSTS, institutions=(INSTITUTION, PHARMACY)), connections
 
 
 class ServedCentre:
@@ -73,8 +64,10 @@ class ServedCentre:
     ) -> None:
         self._folder = TemporaryDirectory(prefix="vhc-bench-centre-")
         self.credentials = directory or Path(self._folder.name)
-        files, connections = write_credentials(self.credentials, world.seed)
-        self._gate = Gate(connections, (), WallClock().now_ns)
+        files, issuer = connections.write(Path(self._folder.name), world.seed, sorted({*connections.HOSTS, host}))
+        if directory is not None:
+            connections.write_for_software(directory, world.seed)
+        self._gate = Gate(issuer, (), WallClock().now_ns)
         self._app = self.anew(world, name, clock)
 
         async def answered(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -292,4 +285,4 @@ async def _hung_up(scope: dict[str, Any], receive: Any) -> None:
         pass
 
 
-__all__ = ["ServedCentre", "write_credentials"]
+__all__ = ["ServedCentre"]
