@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench.duts import Dut, duts
+from bench.reach import GIVE_UP
 from bench.timing import timed
 from conformance import limits
 from conformance.case import Kind, cases
@@ -96,6 +97,16 @@ def test_reader_that_breaks_in_one_case_is_judged_there_and_spoils_no_other(desk
     assert result.verdict is verdict and why in result.why, (result.verdict, result.why)
     after = tried(desk.dut(), begin)
     assert (after.verdict, after.why) == (Verdict.PASS, "")
+
+
+def test_reader_that_never_looks_at_a_card_is_given_up(desk: Desk) -> None:
+    desk.fault(Fault.SILENT)
+    dut = desk.dut(person_s=1)
+    for _ in range(GIVE_UP):
+        assert not dut.way.given_up
+        assert tried(dut, "reader.presentation.registration-asks-what-it-may").verdict is Verdict.INCONCLUSIVE
+    desk.fault(None)
+    assert "did not look at the card within 1 s" in dut.way.given_up
 
 
 LIMITS = limits.read("""format = "vhc-bench latency limits 1"

@@ -33,7 +33,7 @@ from bench.sample_phone import phone_epoch_ns
 from conformance.kinds import Suite
 from conformance.kinds.reader import LONGEST_S, OWN_LISTS, reader_lists
 from conformance.references.reader import Task, Told, Wants
-from conformance.tester import CannotShow, Tester
+from conformance.tester import CannotShow, Result, Tester
 from conformance.vectors.world import World
 from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.clock import NS
@@ -99,6 +99,14 @@ class ReaderBefore(RealWay):
     def said(self, role: str) -> str:
         return ""
 
+    def done(self, result: Result) -> Result:
+        """A reader that does not look at our card is silent, too, whatever code has been shown to it."""
+        silent = self._silent
+        result = super().done(result)
+        if self._reader is not None and self._reader.overlooks:
+            self._silent, self._why = silent + 1, result.why
+        return result
+
     def close(self) -> None:
         if self._reader is not None:
             self._reader.away()
@@ -108,6 +116,7 @@ class RealReader:
     """The reader (:class:`conformance.kinds.reader.ReaderUnderTest`). ``log``: what it says."""
 
     from_outside = True
+    overlooks = False  # it has not looked at the card that was brought last
 
     def __init__(self, place: Place, channel: str, means: Means, log: Path) -> None:
         self.channel = channel
@@ -210,9 +219,11 @@ class RealReader:
         self._person(task, seen, more)
         limit_s = self._means.person_s
         until_s = time.monotonic() + limit_s
+        self.overlooks = False
         while not seen():
             self._check()
             if time.monotonic() > until_s:
+                self.overlooks = True
                 raise CannotShow(f"the reader did not look at the card within {limit_s:g} s", open=True)
             time.sleep(LOOK_S)
 

@@ -34,7 +34,7 @@ def _cc(at: int, value: bytes) -> bytes:
     return CC[:at] + value + CC[at + len(value) :]
 
 
-@case("P-TAG-01", nature=Nature.INVALID, zh="標籤之能力容器", channels=("nfc",), each=lambda: {
+@case("P-TAG-01", nature=Nature.INVALID, zh="標籤之能力容器", channels=("nfc", "contact"), each=lambda: {
     name: Each((raw, code), says, nature=nature)
     for name, raw, code, says, nature in (
         ("usual", CC, "0", "The container of any tag.", Nature.VALID),
@@ -58,7 +58,7 @@ def test_container_of_a_tag_is_judged(reader: ReaderTester, value: tuple[bytes, 
     reader.right()
 
 
-@case("P-TAG-01", nature=Nature.LIMIT, zh="標籤訊息之長度", channels=("nfc",), each=lambda: {
+@case("P-TAG-01", nature=Nature.LIMIT, zh="標籤訊息之長度", channels=("nfc", "contact"), each=lambda: {
     name: Each((more, code), says)
     for name, more, code, says in (
         ("fits", 2, "0", "The file is as long as its message."),
@@ -74,7 +74,7 @@ def test_message_of_a_tag_fits_its_file(reader: ReaderTester, value: tuple[int, 
     reader.told(told, code)
 
 
-@case("P-TAG-01", "P-GEN-08", nature=Nature.INVALID, zh="標籤之讀取結果", channels=("nfc",), each=lambda: {
+@case("P-TAG-01", "P-GEN-08", nature=Nature.INVALID, zh="標籤之讀取結果", channels=("nfc", "contact"), each=lambda: {
     name: Each((command, data), says)
     for name, command, data, says in (
         ("length-of-a-byte", READ_LENGTH, None, "The length comes in one byte."),
@@ -202,7 +202,8 @@ def test_tag_that_cannot_be_written_is_not_written(reader: ReaderTester) -> None
     reader.equal("writes", len(written), 0)
 
 
-@case("P-HND-02", "P-ENG-05", "P-GEN-08", nature=Nature.INVALID, zh="標籤內之交遞資料無法解讀", channels=("nfc",), each=lambda: {
+@case("P-HND-02", "P-ENG-05", "P-GEN-08", nature=Nature.INVALID, zh="標籤內之交遞資料無法解讀", channels=("nfc", "contact"),
+      each=lambda: {
     name: Each(raw, says)
     for name, raw, says in (
         ("noise", b"\xff\xff", "What is no CBOR."),
@@ -221,7 +222,7 @@ def test_engagement_of_a_tag_that_is_none_ends_it(reader: ReaderTester, raw: byt
 
 # -- retrieval over NFC
 
-@case("P-NFC-04", nature=Nature.LIMIT, zh="讀取者取雙方欄位之較小者", channels=("nfc",), each=lambda: {
+@case("P-NFC-04", nature=Nature.LIMIT, zh="讀取者取雙方欄位之較小者", channels=("nfc", "contact"), each=lambda: {
     "shortest": Each((255, 256)), "odd": Each((300, 400)), "long": Each((4000, 5000)),
 })
 def test_data_fields_are_the_smaller_of_both(reader: ReaderTester, fields: tuple[int, int]) -> None:
@@ -235,7 +236,7 @@ def test_data_fields_are_the_smaller_of_both(reader: ReaderTester, fields: tuple
 
 
 
-@case("P-NFC-03", "P-NFC-06", nature=Nature.INVALID, zh="NFC 取資料：異常之回應", channels=("nfc",), each=lambda: {
+@case("P-NFC-03", "P-NFC-06", nature=Nature.INVALID, zh="NFC 取資料：異常之回應", channels=("nfc", "contact"), each=lambda: {
     name: Each((first, then), says, nature=nature)
     for name, first, then, says, nature in (
         ("for-ever", b"\x61\x00", b"\x61\x00", "More is announced for ever, and nothing comes.", Nature.LIMIT),

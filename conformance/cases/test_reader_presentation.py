@@ -106,7 +106,7 @@ def _handovers() -> Mapping[str, Each]:
             for name, vector in _vectors(Kind.HANDOVER).items() if not vector.expected.accepted}
 
 
-@case(nature=Nature.INVALID, zh="NFC 交遞不合格式", channels=("nfc",), each=_handovers)
+@case(nature=Nature.INVALID, zh="NFC 交遞不合格式", channels=("nfc", "contact"), each=_handovers)
 def test_handover_that_is_none_ends_it(reader: ReaderTester, name: str) -> None:
     """A handover that is not as its rule has it ends the presentation as a fault in reading."""
     suite = Suite()
@@ -459,7 +459,7 @@ def test_medium_that_fails_ends_it_and_the_next_is_right(
     reader.right()
 
 
-@case("P-NFC-03", "P-NFC-06", "P-GEN-08", nature=Nature.INVALID, zh="NFC：異常之回應", channels=("nfc",), each=lambda: {
+@case("P-NFC-03", "P-NFC-06", "P-GEN-08", nature=Nature.INVALID, zh="NFC：異常之回應", channels=("nfc", "contact"), each=lambda: {
     name: Each((reply, code)) for name, reply, code in (
         ("one-byte", b"\x90", NOT_READ), ("no-file", b"\x6a\x82", NOT_A_CARD), ("security", b"\x69\x82", "4029"),
         ("nothing", b"", NOT_READ), ("more-than-asked", bytes(600) + b"\x90\x00", NOT_READ), ("for-ever", b"\x61\x00", NOT_READ))
