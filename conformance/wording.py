@@ -22,7 +22,8 @@ from conformance.catalogue import CatalogueError
 from conformance.clause import clauses as english_clauses
 
 CLAUSES, PURPOSES, SUBJECTS = "clauses.toml", "purposes.toml", "subjects.toml"
-SENTENCES = ("checks.toml", "steps.toml", "values.toml", "reasons.toml", "faults.toml")
+OUTER = "verdicts.toml"
+SENTENCES = (OUTER, "checks.toml", "steps.toml", "values.toml", "reasons.toml", "faults.toml")
 _HOLE = "{}"
 _DEEP = 5
 _WORD = re.compile(r"(?<![\w./:'\"({\[+-])(?:[A-Z]?[a-z]{2,}|a)(?![\w/'\"(=}\]+-]|[.:]\S)")
@@ -119,9 +120,10 @@ def sentences(*names: str) -> Mapping[str, str]:
 
 @cache
 def templates(*names: str) -> tuple[Template, ...]:
-    """Sentences with something filled in, those with most of their own first."""
+    """Sentences with something filled in: what is round all else, then those with most of their own."""
     made = (Template.of(english, chinese) for english, chinese in sentences(*names).items() if _HOLE in english)
-    return tuple(sorted(made, key=lambda one: (-one.literal, one.english)))
+    outer = sentences(OUTER)
+    return tuple(sorted(made, key=lambda one: (one.english not in outer, -one.literal, one.english)))
 
 
 @cache

@@ -106,9 +106,17 @@ def test_subject_of_cases_has_its_name() -> None:
 @pytest.mark.parametrize(("english", "said"), [
     ("not over nfc: contact, contact-t0 only", "不適用於 NFC：僅接觸式、接觸式 T=0"),
     ("status word of wrong PIN, torn at 3: expected 63C2, received 9000",
-     "錯誤之密碼，於 3 抽卡之狀態碼：應為「63C2」，實得「9000」"),
+     "「錯誤之密碼，於 3 抽卡」之狀態碼：應為「63C2」，實得「9000」"),
     ("before its point: the wallet does not answer [4000]", "尚未到達測試重點即中斷：錢包無回應 [4000]"),
     ("documents in it: expected 1, received {'a': 0} [usb is gone]", "其中之文件：應為「1」，實得「{'a': 0}」[usb is gone]"),
+    ("no data with a refusal of select: expected , received 6100", "「選取應用」遭拒時無資料：應無內容，實得「6100」"),
+    ("no data with a refusal of select: expected data, received ", "「選取應用」遭拒時無資料：應為「資料」，實無內容"),
+    ("code: expected 0, received 9130; it may be an earlier case's doing, for this data centre remembers: begin it anew, and run"
+     " this case alone",
+     "代碼：應為「0」，實得「9130」；可能受先前案例影響（此資料中心保留先前內容）：請重新啟動，並單獨執行本案例"),
+    ("36 of 100 slower than 500 ms: fewer than 90 in a hundred within it, at a risk of 0.05",
+     "100 次中有 36 次超過 500 毫秒：每百次符合者不足 90 次（風險 0.05）"),
+    ("no presentation had the segment written", "沒有任何出示包含「寫入」段"),
     ("it answered nothing in 3 cases one after the other, and is not tried further: the card does not answer [4000]",
      "連續 3 個案例皆無回應，不再續測：「卡片無回應 [4000]」"),
     ("3 presentations came to nothing (the phone has gone [4013]); 1 of 20 slower than 500 ms, which decides nothing; about 40"
@@ -169,7 +177,7 @@ def test_page_is_of_one_language_and_the_data_are_the_same(tmp_path: Path) -> No
     for name in (REPORT, VERDICTS):
         assert (tmp_path / "en" / name).read_bytes() == (tmp_path / "zh-TW" / name).read_bytes()
     assert "status word of wrong PIN: expected 63C2, received 9000" in english
-    assert "錯誤之密碼之狀態碼：應為「63C2」，實得「9000」" in chinese
+    assert "「錯誤之密碼」之狀態碼：應為「63C2」，實得「9000」" in chinese
     assert all(text in chinese for text in ("逾時", "驗證 PIN", "共 400 個字元", "安全模組卡"))
     assert 'lang="en"' not in chinese and "維持英文者" not in chinese
     id = report.clauses[0].id
