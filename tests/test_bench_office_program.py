@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from bench.reach import GIVE_UP, Means
 from conformance.case import Kind, cases
 from conformance.tester import Result, perform
 from conformance.verdict import Verdict
+from virtual_devices.trace import ExchangeRow
 
 KINDS = (Kind.CLINIC, Kind.PHARMACY)
 OURS = {
@@ -74,7 +76,9 @@ def tried(dut: Dut, case: str) -> Result:
 def test_our_own_software_passes_from_outside(ours: dict[Kind, Dut], kind: Kind, case: str) -> None:
     result = tried(ours[kind], case)
     assert (result.verdict, result.why) == (Verdict.PASS, "")
-    assert {getattr(row, "provenance", "") for row in result.rows} == {"measured"}
+    rows = [row for row in result.rows if isinstance(row, ExchangeRow)]
+    assert {row.provenance for row in rows} == {"measured"} and rows
+    assert [json.loads(row.request)["do"] for row in rows if row.request_bytes < 4096]  # its words are the evidence
 
 
 def other(tmp_path: Path, mode: str, kind: Kind = Kind.CLINIC, answer_s: int = 10) -> Dut:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class ProgramOffice:
 
     def __init__(self, program: Program, device: str, around: Around, means: Means) -> None:
         self.device, self.took_ns, self.ended, self.said = device, 0, Outcome.REPLIED.value, ""
+        self.asked = self.answered = b""
         self.world, self._place, self._centre, self._means = around.world, around.place, around.centre, means
         self._lent, self._slots = around.desk, around.slots
         self._program, self._left_ns = program, round(CASE_S * NS)
@@ -80,6 +82,7 @@ class ProgramOffice:
             raise CannotShow(f"its answers took more than {CASE_S:g} s, and the case was not over", open=True)
         found = self._program.ask(do, self._means.answer_s, now_ms=self.now_ns() // MS_NS, **more)
         self.took_ns, self.ended, self.said = found.duration_ns, found.outcome.value, found.why
+        self.asked, self.answered = _line({"do": do, **more}), _line(found.answer) if found.answer else b""
         self._left_ns -= found.duration_ns
         return found
 
@@ -246,6 +249,10 @@ class ProgramPharmacy(ProgramOffice):
 
     def correct(self) -> Done:
         return self.done("correct", patient=PATIENT)
+
+
+def _line(said: Mapping[str, Any]) -> bytes:
+    return json.dumps(said, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _hex(chain: Sequence[bytes]) -> list[str]:

@@ -167,6 +167,7 @@ class DeskWithChips:
     round it is its own, or is given."""
 
     device, channel, provenance, took_ns, ended = "virtual", "desk", DirectLink.provenance.value, 0, Outcome.REPLIED.value
+    asked = answered = b""
 
     def __init__(
         self, world: World, place: Place, name: str, policy: Policy = Policy(cloud_tries=2, hold_off_s=0),
