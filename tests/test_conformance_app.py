@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.drivers import qr
+from bench.drivers import http, qr
 from bench.duts import Dut
 from bench.hands import Step, unseen
 from bench.presenters.control import discover
 from bench.reach import Means
 from bench.reach.phone_app import ISSUERS, AskedApp, Eyes
+from bench.reach.phone_line import AS, PhoneLine
 from bench.stacks.bluez import PrivateBluetooth
 from conformance.case import Kind
 from conformance.kinds import suites
@@ -25,6 +27,7 @@ from conformance.vectors.pictures import png
 from conformance.vectors.world import World
 from conformance.verdict import Verdict
 from virtual_devices.clock import VirtualClock
+from virtual_devices.link import Attempt, Outcome, Provenance
 from virtual_devices.qr.parts import split
 from virtual_devices.qr.text import CARD, PRESCRIPTION
 from virtual_devices.randomness import ByteStream
@@ -61,11 +64,43 @@ def test_our_presented_phone_is_filled_and_shows_its_codes(phone: Dut) -> None:
         f"{CODES}prescription-is-shown-as-it-was-written[sixty-orders]", f"{CODES}start-ends-every-consent",
         f"{CODES}wards-code-names-the-guardian", f"{CODES}chosen-card-is-the-one-that-is-shown",
         f"{LATE}late-records-are-settled[visit]", f"{WARD}empty-wallet-says-so", f"{CODES}code-is-as-its-rule",
+        "wallet.online.enrolment-brings-the-card", "wallet.answers.answer-with-wrong-parts-is-not-believed[no-map]",
     ]
     found = tried(replace(phone), names, {})
     assert [one.verdict for one in found] == [Verdict.PASS] * len(names), judged(found)
     rows = [row for row in found[0].rows if isinstance(row, ExchangeRow) and row.role == "screen"]
     assert rows and {row.provenance for row in rows} == {"measured"}
+
+
+@dataclass
+class Line:
+    """Answers one message, and then no more."""
+
+    answers: list[bytes | None]
+    waits_s: list[float] = field(default_factory=list)
+    channel, device, provenance = "network", "", Provenance.MODELLED
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        self.waits_s.append(timeout_s)
+        answer = self.answers.pop(0)
+        return Attempt(Outcome.TIMED_OUT, 0) if answer is None else Attempt(Outcome.REPLIED, 0, message + answer)
+
+
+def test_line_answers_as_the_case_does_and_sees_how_long_a_phone_waits() -> None:
+    home, line = PhoneLine(1), Line([b" answered", None])
+    told = {"VHC_BENCH_CREDENTIALS": str(home.credentials), "VHC_BENCH_CREDENTIALS_AS": AS}
+    try:
+        with http.open(home.url, env=told) as link:
+            found: list[Attempt] = []
+            for limit_s in (30.0, 0.6):
+                asking = threading.Thread(target=lambda limit_s=limit_s: found.append(link.attempt(b"asked", limit_s)))
+                asking.start()
+                assert home.serve(line, lambda asking=asking: not asking.is_alive(), LIMIT_S)
+            assert [one.reply for one in found] == [b"asked answered", None] and found[1].outcome is Outcome.TIMED_OUT
+            assert line.waits_s[-1] in (0.0, 1.0)
+            assert not home.serve(line, lambda: False, 0.1)
+    finally:
+        home.close()
 
 
 # -- somebody else's

@@ -13,8 +13,10 @@ from typing import Any
 
 from bench.drivers import RealLink
 from bench.hands import Hands, Step
+from bench.phone_acts import BROKE
 from bench.phone_image import PhoneImage
 from bench.reach.hand import Hand
+from bench.reach.phone_line import AS, PhoneLine
 from bench.reader_link import ScreenLink
 from conformance.references.wallet import PIN, WARD, Contents, phone_of
 from conformance.tester import CannotShow
@@ -26,8 +28,9 @@ from virtual_devices.flow import Exchange, Flow, Session, run
 from virtual_devices.link import Attempt, Link, Outcome
 from virtual_devices.qr.parts import read_part
 from virtual_devices.qr.text import CARD, PART, PRESCRIPTION, MalformedCode
+from virtual_devices.reader.proximity import ROLE as WALLET
 from virtual_devices.reader.proximity import SCREEN
-from virtual_devices.trace import Record, discard
+from virtual_devices.trace import ExchangeRow, Record, discard
 from virtual_devices.wallet.faces import SCAN
 from virtual_devices.write_back import WriteOutcome
 
@@ -36,6 +39,8 @@ NO_SCREEN = "the way to it has no camera before its screen: it is met in a field
 NO_LINE = "its line to the data centre does not lead to the bench"
 THERE_S, NONE_S = 10.0, 0.6
 """Longest wait for a code that is shown; and so long one is looked for that should not be there."""
+ONLINE_S = 60.0
+"""Longest time for something online: three requests, each of which may wait for its answer."""
 GLANCE_S = 0.5
 """One look while a person is at it."""
 LOOK_S = 0.02
@@ -67,6 +72,16 @@ class Eyes:
         return text
 
 
+    def told(self, act: str, answer: str) -> None:
+        """What the app says of something that its holder did."""
+        self.record(ExchangeRow(
+            replication=0, visit="", session=self.name, flow="conform", step=act, role=WALLET, channel="app", device="",
+            provenance="presented", at_ns=self._clock.now_ns(), duration_ns=0, outcome=Outcome.REPLIED.value,
+            request=act.encode(), reply=answer.encode(), request_bytes=len(act), reply_bytes=len(answer), status="", fault="",
+            sent_ns=-1,
+        ))
+
+
 class _Showing(ScreenLink):
     """The screen, until it shows something that fits."""
 
@@ -87,9 +102,10 @@ class _Showing(ScreenLink):
 class LedApp:
     """Of the phone that our presenter shows. ``changed``: it is another phone than at first, or shows another card."""
 
-    def __init__(self, hand: Hand, eyes: Eyes, *, in_field: bool) -> None:
+    def __init__(self, hand: Hand, eyes: Eyes, home: Callable[[], PhoneLine], *, in_field: bool) -> None:
+        """``home``: the phone's data centre, served when it is needed."""
         self.changed = self._away = False
-        self._hand, self._eyes, self._in_field = hand, eyes, in_field
+        self._hand, self._eyes, self._home, self._in_field = hand, eyes, home, in_field
         self._world, self._name, self._filled = World(0), "", 0
 
     def begin(self, world: World, name: str, record: Record) -> None:
@@ -103,8 +119,6 @@ class LedApp:
         self._away = False
 
     def lacks(self, act: str) -> str:
-        if act == "online":
-            return NO_LINE
         return NO_SCREEN if self._in_field and act in ("code", "prescriptions") else ""
 
     def fill(self, contents: Contents) -> None:
@@ -123,11 +137,27 @@ class LedApp:
             self.choose(WARD)
 
     def bring(self, entry: bytes) -> WriteOutcome:
-        return WriteOutcome(self._hand.holder("bring", entry=entry)["outcome"])
+        outcome = WriteOutcome(self._hand.holder("bring", entry=entry)["outcome"])
+        self._eyes.told("bring", outcome.name)
+        return outcome
 
     def online(self, line: Link, act: str, **given: Any) -> tuple[str, str]:
-        del line, act, given
-        raise CannotShow(NO_LINE)
+        """As :meth:`conformance.kinds.wallet.WalletMadeUp.online`, over HTTPS. Raises TimeoutError when it comes to no end."""
+        self._away = True
+        home = self._home()
+        self._hand.holder("online", what=act, given=given, url=home.url, credentials=str(home.credentials), **{"as": AS})
+        became: dict[str, Any] = {}
+
+        def over() -> bool:
+            became.update(self._hand.holder("online"))
+            return bool(became["over"])
+
+        if not home.serve(line, over, ONLINE_S):
+            raise TimeoutError(f"{act} is not over after {ONLINE_S:g} s")
+        if became["code"] == BROKE:
+            raise TimeoutError(became["name"])
+        self._eyes.told(act, became["code"])
+        return str(became["code"]), str(became["name"])
 
     def choose(self, card: str) -> None:
         self.changed = self._away = True
@@ -172,6 +202,8 @@ class AskedApp:
     def lacks(self, act: str) -> str:
         if act in ("fill", "bring", "choose"):
             return ISSUERS
+        if act == "online":
+            return NO_LINE
         return self._hands.why_none
 
     def code(self, challenge: str = "") -> str:

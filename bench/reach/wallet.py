@@ -28,6 +28,7 @@ from bench.reach import Bounded, Means, RealWay
 from bench.reach.hand import Hand
 from bench.reach.holder import Asked, Led
 from bench.reach.phone_app import App, AskedApp, Eyes, LedApp
+from bench.reach.phone_line import PhoneLine
 from bench.reach.radio import PhoneOnAir
 from bench.reader_link import DeviceLink
 from bench.sample_phone import phone_epoch_ns
@@ -65,6 +66,7 @@ class WalletMet(RealWay):
         self._stack = ExitStack()
         self._phone: RealWallet | None = None
         self._hand: Hand | None = None
+        self._line: PhoneLine | None = None
         self._world = World(means.seed)
 
     @classmethod
@@ -121,11 +123,18 @@ class WalletMet(RealWay):
             return RealWallet(medium, links, Asked(means.hands, means.person_s), app, means.answer_s)
         self._hand = Hand(behind.path)
         self._stack.callback(self._hand.put_back)
-        led = LedApp(self._hand, eyes, in_field=medium is not Presented.QR_BLE)
+        led = LedApp(self._hand, eyes, self._home, in_field=medium is not Presented.QR_BLE)
         return RealWallet(medium, links, Led(self._hand), led, means.answer_s)
 
+    def _home(self) -> PhoneLine:
+        """The phone's data centre: one address until the phone is let go."""
+        if self._line is None:
+            self._line = PhoneLine(self.means.seed)
+            self._stack.callback(self._line.close)
+        return self._line
+
     def close(self) -> None:
-        self._phone = self._hand = None
+        self._phone = self._hand = self._line = None
         self._stack.close()
 
 
