@@ -4,12 +4,12 @@
         there.break_by(Fault.HANG)      from its next telling command on
         there.mend()                    it is sound again, or another one stands in its place
 
-The fault stands in a file, which the device looks at with each request: nothing of the bench is between test and device.
+The fault stands in a file, which the device looks at with each request: nothing of the bench is between test and device. Many
+tests wait until such a process is there, so that it imports what its own medium needs, and no more.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
@@ -23,31 +23,18 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from bench.clock import WallClock
-from bench.datacentre import credentials
-from bench.datacentre.web.conformance import ForConformance
 from bench.drivers import pcsc
-from bench.phone_image import KeptPhone
-from bench.present_qr import shown_as
-from bench.presenters.ble import BlePresenter
 from bench.presenters.control import ControlServer, discover
-from bench.presenters.http import Server
-from bench.presenters.nfc import NfcPresenter
-from bench.presenters.nfc_radio import UdpRadio
 from bench.presenters.slotted import Slotted
-from bench.presenters.vpcd import VpcdPresenter
 from bench.sample_devices import Samples
 from bench.stacks.bluez import PrivateBluetooth
 from bench.stacks.pcscd import PrivatePcscd
 from virtual_devices.link import Device
-from virtual_devices.mdoc import ble_chunks
 from virtual_devices.mdoc.ble_gatt import Mode
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.randomness import ByteStream
-from virtual_devices.wallet.faces import MessageFace
 
 from . import nfc_desk
-from .ble_desk import method
 from .places import ROOT
 from .processes import wait_until
 
@@ -243,13 +230,31 @@ def _presenter(medium: str, where: str, folder: Path) -> Slotted:
         return Broken(device, folder / FAULT, _TELLING[medium], _ENDLESS[medium])
 
     if medium == "contact":
+        from bench.presenters.vpcd import VpcdPresenter
+
         card = broken(Samples("card", 1, time.time_ns()).exhibit(0).device)
         return VpcdPresenter(lambda: card, port=int(where))
     phones = Samples("wallet", 1, time.time_ns())
     if medium == "nfc":
+        from bench.presenters.nfc import NfcPresenter
+        from bench.presenters.nfc_radio import UdpRadio
+
         phone = broken(phones.exhibit(0).device)
         return NfcPresenter(lambda: phone, UdpRadio(nfc_desk.HOST, int(where)), ByteStream("UIDs", time.time_ns()),
                             ControlServer("broken"), load=lambda image: broken(phones.load(image)))
+    return _over_the_air(where, folder, phones, broken)
+
+
+def _over_the_air(where: str, folder: Path, phones: Samples, broken: Callable[[Any], Broken]) -> Slotted:
+    from bench.clock import WallClock
+    from bench.phone_image import KeptPhone
+    from bench.present_qr import shown_as
+    from bench.presenters.ble import BlePresenter
+    from virtual_devices.mdoc import ble_chunks
+    from virtual_devices.wallet.faces import MessageFace
+
+    from .ble_desk import method
+
     show, fresh = shown_as("png", folder / "code.png"), ByteStream("services", time.time_ns())
 
     def engage(device: Device) -> Engagement:
@@ -268,46 +273,11 @@ def _presenter(medium: str, where: str, folder: Path) -> Slotted:
     return presenter
 
 
-class BrokenService:
-    """The data centre (ASGI) that breaks where messages come in."""
-
-    def __init__(self, sound: Any, file: Path) -> None:
-        self._sound, self._file = sound, file
-
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        fault = read_fault(self._file)[0] if "/messages/" in scope.get("path", "") else None
-        while read_fault(self._file)[0] is Fault.HANG is fault:
-            await asyncio.sleep(0.02)
-        match fault:
-            case None | Fault.HANG:
-                await self._sound(scope, receive, send)
-            case Fault.DEATH:
-                os.kill(os.getpid(), signal.SIGKILL)
-            case Fault.SILENCE:  # a service says so in the words of HTTP
-                await self._say(send, 503, b"")
-            case Fault.NOISE:
-                await self._say(send, 200, NOISE)
-            case Fault.ENDLESS:
-                await self._say(send, 200, bytes(LONG), more=True)
-                while read_fault(self._file)[0] is Fault.ENDLESS:
-                    await send({"type": "http.response.body", "body": bytes(LONG), "more_body": True})
-
-    async def _say(self, send: Any, status: int, body: bytes, *, more: bool = False) -> None:
-        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/cose")]})
-        await send({"type": "http.response.body", "body": body, "more_body": more})
-
-
-def _serve(port: int, folder: Path) -> None:
-    clock = WallClock()
-    authority = credentials.own_authority(folder, clock.now_ns())
-    files = credentials.write(folder / "credentials", authority, ["127.0.0.1"])
-    app = BrokenService(ForConformance(authority, 1, clock), folder / FAULT)
-    Server(app, "127.0.0.1", port, ca=files["ca"], certificate=files["service"], key=files["service-key"]).run()
-
-
 if __name__ == "__main__":
     if sys.argv[1] == "network":
-        _serve(int(sys.argv[2]), Path(sys.argv[3]))
+        from .broken_service import serve
+
+        serve(int(sys.argv[2]), Path(sys.argv[3]))
     else:
         _presenter(sys.argv[1], sys.argv[2], Path(sys.argv[3])).run()
 
