@@ -138,7 +138,7 @@ def test_device_that_does_not_come_back_is_given_up_and_fails_once(there: There)
     kind = KINDS[there.channel]
     names = [*CASES[kind], *CASES[kind]]
     there.mend()
-    found = tried(dut(there, kind, there.channel), names, {names[0]: lambda: there.break_by(Fault.HANG)})
+    found = tried(dut(there, kind, there.channel, answer_s=ANSWER_S // 2), names, {names[0]: lambda: there.break_by(Fault.HANG)})
     there.mend()
     assert found[0].verdict is FAIL and "does not answer" in found[0].why
     assert {one.verdict for one in found[1:]} <= {OPEN, Verdict.ERROR}, judged(found)
