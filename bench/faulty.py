@@ -2,7 +2,8 @@
 
 Tester and device are made of the same modules: only so is the fault the device's alone. What hangs or falls over there is a
 device that does not answer. The near end has the methods of the device in the process, its links, and what its methods give out
-that has methods itself (an end of a connection). A link that is handed to the device stays here, and is asked from there.
+that has methods itself (an end of a connection). A link or a function that is handed to the device stays here, and is asked
+from there.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pickle import PicklingError
-from types import FrameType
+from types import FrameType, FunctionType, MethodType
 from typing import Any
 
 from conformance.kinds import Suite
 from conformance.mutants.operators import Mutant
 from conformance.vectors.world import World
 from virtual_devices.clock import VirtualClock, seconds
-from virtual_devices.link import Attempt, Link, Outcome, Provenance
+from virtual_devices.link import Attempt, Outcome, Provenance
 
 HANG_S = 60.0
 """A device that has not answered by then is taken for one that hangs."""
@@ -39,18 +40,19 @@ _BACK = "asked"
 
 @dataclass(frozen=True)
 class _Given:
-    """Stands for an end that a method gave out: its number there."""
+    """Stands for an end that a method gave out: its number there, and the names that it has."""
 
     number: int
+    names: frozenset[str]
 
 
 @dataclass(frozen=True)
 class _Lent:
-    """Stands for a link of the tester's: its number here."""
+    """Stands for a link of the tester's, or a function: its number here. ``channel``, ``device``: of a link."""
 
     number: int
-    channel: str
-    device: str
+    channel: str = ""
+    device: str = ""
 
 
 class Faulty:
@@ -60,7 +62,7 @@ class Faulty:
         self.channel = channel
         self.alive = True
         self._clock: VirtualClock | None = None
-        self._lent: list[Link] = []
+        self._lent: list[Callable[..., Any]] = []
         self._near, far = FORK.Pipe()
         self._child = FORK.Process(target=_live, args=(far, self._near, suite, world, channel, mutant, watched), daemon=True)
         self._child.start()
@@ -75,9 +77,9 @@ class Faulty:
     def new(self, name: str) -> Any:
         """Another device, as its tester sees it. TimeoutError when it cannot even be set up."""
         self._clock, self._lent = None, []
-        values = self.ask("new", name)
+        values, names = self.ask("new", name)
         self._clock = values.get("clock")
-        return _Near(self, values)
+        return _Near(self, values, names=names)
 
     def called(self) -> dict[tuple[str, str], int]:
         """Module and qualified name of each function that was called since the last :meth:`new`, and how often; of a watched
@@ -91,14 +93,14 @@ class Faulty:
         self._send(what, *rest)
         said = self._hear()
         while said[0] == _BACK:
-            _, number, message, timeout_s = said
+            _, number, given = said
             try:
-                attempt = self._lent[number].attempt(message, timeout_s)
+                found = self._lent[number](*given)
             except BaseException:  # the case's own verdict, or its fault: nobody waits for the device's
                 self._send(None)
                 self._hear()
                 raise
-            self._send(attempt)
+            self._send((found,))
             said = self._hear()
         fine, answer = said
         if not fine:
@@ -127,11 +129,14 @@ class Faulty:
         return tuple(said)
 
     def lend(self, value: Any) -> Any:
-        """What goes over in place of an argument: of a link, its number."""
-        if not hasattr(value, "attempt"):
-            return value
-        self._lent.append(value)
-        return _Lent(len(self._lent) - 1, value.channel, value.device)
+        """What goes over in place of an argument: of a link or a function, its number."""
+        if hasattr(value, "attempt"):
+            self._lent.append(value.attempt)
+            return _Lent(len(self._lent) - 1, value.channel, value.device)
+        if isinstance(value, FunctionType | MethodType):
+            self._lent.append(value)
+            return _Lent(len(self._lent) - 1)
+        return value
 
     def close(self) -> None:
         self._near.close()
@@ -141,15 +146,19 @@ class Faulty:
 
 
 class _Near:
-    """The device, or a part of it, by the names of its methods."""
+    """The device, or a part of it, by the names of its methods. ``names``: those that it has, where that is known; a case may
+    look whether it has one."""
 
-    def __init__(self, far: Faulty, values: Mapping[str, Any], path: tuple[str | int, ...] = ()) -> None:
+    def __init__(
+        self, far: Faulty, values: Mapping[str, Any], path: tuple[str | int, ...] = (), names: frozenset[str] | None = None,
+    ) -> None:
         self._far = far
         self._path = path
+        self._names = names
         self.__dict__.update(values)
 
     def __getattr__(self, name: str) -> _Near:
-        if name.startswith("__"):
+        if name.startswith("__") or (self._names is not None and name not in self._names):
             raise AttributeError(name)
         return _Near(self._far, {}, (*self._path, name))
 
@@ -164,7 +173,7 @@ class _Near:
         return self._here(answer)
 
     def _here(self, value: Any) -> Any:
-        return _Near(self._far, {}, (value.number,)) if isinstance(value, _Given) else value
+        return _Near(self._far, {}, (value.number,), value.names) if isinstance(value, _Given) else value
 
 
 class _Way:
@@ -223,11 +232,13 @@ class _Far:
         self._device: Any = None
         self._links: dict[str, Any] = {}
 
-    def new(self, name: str) -> dict[str, Any]:
+    def new(self, name: str) -> tuple[dict[str, Any], frozenset[str]]:
+        """What it has beside methods, and the names of all."""
         self._device, self._links, self._given = self._suite.reference(self._world, self._channel, name), {}, []
         if self._watch is not None:
             self._watch.begin()
-        return {value: getattr(self._device, value) for value in _VALUES if hasattr(self._device, value)}
+        values = {value: getattr(self._device, value) for value in _VALUES if hasattr(self._device, value)}
+        return values, _names(self._device)
 
     @property
     def now_ns(self) -> int:
@@ -256,22 +267,29 @@ class _Far:
         return "value", tuple(map(self._out, answer)) if type(answer) is tuple else self._out(answer)
 
     def _there(self, value: Any) -> Any:
-        return _Back(self, self._near, value) if isinstance(value, _Lent) else value
+        if not isinstance(value, _Lent):
+            return value
+        back = _Back(self, self._near, value)
+        return back if value.channel else back.ask
 
     def _out(self, value: Any) -> Any:
         """An end of a connection stays there, and its number goes out."""
         if not (hasattr(value, "start") and hasattr(value, "handle")):
             return value
         self._given.append(value)
-        return _Given(len(self._given) - 1)
+        return _Given(len(self._given) - 1, _names(value))
 
     def attempt(self, role: str, message: bytes, timeout_s: float) -> tuple[str, bytes | None]:
         attempt = self._links[role].attempt(message, timeout_s)
         return attempt.outcome.value, attempt.reply
 
 
+def _names(thing: object) -> frozenset[str]:
+    return frozenset(name for name in dir(thing) if not name.startswith("_"))
+
+
 class _Back:
-    """A link of the tester's, as the device has it."""
+    """A link of the tester's, or a function, as the device has it."""
 
     provenance = Provenance.MODELLED
 
@@ -280,12 +298,16 @@ class _Back:
         self.channel, self.device = lent.channel, lent.device
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
-        self._near.send((self._far.now_ns, _BACK, self._number, message, timeout_s))
-        now_ns, attempt = self._near.recv()
+        found: Attempt = self.ask(message, timeout_s)
+        return found
+
+    def ask(self, *given: Any) -> Any:
+        self._near.send((self._far.now_ns, _BACK, self._number, given))
+        now_ns, answer = self._near.recv()
         self._far.at(now_ns)
-        if attempt is None:
+        if answer is None:
             raise TimeoutError("nobody is there any more")
-        found: Attempt = attempt
+        (found,) = answer
         return found
 
 
