@@ -105,6 +105,13 @@ def test_program_that_does_not_do_it_has_its_verdict(tmp_path: Path, mode: str, 
         dut.way.close()
 
 
+def test_address_that_cannot_be_served_is_told() -> None:
+    means = Means(answers={"data_centre": "http://localhost:8443"})
+    dut = duts(["clinic=program:true"], means=means)[Kind.CLINIC][0]
+    result = tried(dut, OURS[Kind.CLINIC][0])
+    assert result.verdict is Verdict.ERROR and "https://HOST:PORT" in result.why
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_program_that_never_answers_is_given_up(tmp_path: Path, kind: Kind) -> None:
     dut = other(tmp_path, "dies", kind)
@@ -138,12 +145,14 @@ def test_small_software_of_somebody_elses(small: Dut, case: str, verdict: Verdic
     assert (result.verdict, why in result.why) == (verdict, True), result.why
 
 
-def test_program_that_goes_by_the_machines_clock_is_not_taken_through_a_day() -> None:
-    means = Means(answers={"clock": "machine"})
+def test_program_that_goes_by_the_machines_clock_is_not_taken_through_a_day(tmp_path: Path) -> None:
+    where = tmp_path / "credentials"
+    means = Means(answers={"clock": "machine", "data_centre": "https://localhost:0", "credentials": str(where)})
     dut = duts([f"clinic=program:{sys.executable} -m bench.own_office clinic"], means=means)[Kind.CLINIC][0]
     try:
         assert tried(dut, OURS[Kind.CLINIC][0]).verdict is Verdict.PASS
         later = tried(dut, OURS[Kind.CLINIC][1])
         assert later.verdict is Verdict.NOT_APPLICABLE and "a wait of 90000 s" in later.why
+        assert (where / "clinic.pem").is_file()
     finally:
         dut.way.close()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from bench.clock import WallClock
 from bench.monikers import JOINED, Moniker
@@ -20,7 +19,7 @@ from bench.reach import Means, RealWay
 from bench.reach.desk_people import Asked, People, Typing, led
 from bench.reach.json_face import JsonFace
 from bench.reach.program import Program
-from bench.reach.served_centre import ServedCentre
+from bench.reach.served_centre import ServedCentre, address
 from bench.reach.slots_outside import ROLES, SlotsOutside
 from bench.reach.software_outside import RealSoftware, Round, text
 from bench.sample_phone import phone_epoch_ns
@@ -112,16 +111,13 @@ class SoftwareOutside(RealWay):
 
 def _served(world: World, name: str, url: str, credentials: str) -> ServedCentre:
     """Our data centre at the address to which the software is set. Raises LinkError."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.port is None:
-        raise LinkError(f"data_centre = {url!r}: https://HOST:PORT, an address of this computer")
+    host, port = address(url)
     where = credentials or os.environ.get("VHC_BENCH_CREDENTIALS", "")
     if not where:
         raise LinkError("with what it speaks to our data centre is not said: credentials = \"DIRECTORY\" in the PIXIT, as "
                         "'vhc-bench present vpcd --what desk --credentials DIRECTORY' writes it")
-    host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
     try:
-        return ServedCentre(world, name, WallClock(), host=host, port=parts.port, directory=Path(where))
+        return ServedCentre(world, name, WallClock(), host=host, port=port, directory=Path(where))
     except (LinkError, OSError) as e:
         raise LinkError(f"our data centre cannot be at {url}, where the PIXIT has it: {e}") from None
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.presenters.control_software import MALFORMED, ControlSoftwareServer, Work
+from bench.presenters.control_software import KIT_PORT, LOCAL_PORT, MALFORMED, ControlSoftwareServer, Work
 from bench.presenters.turns import Turns
 from bench.reach.served_centre import ServedCentre
 from conformance.references.desks import Around, DeskWithChips, Line, Slot
@@ -34,13 +34,15 @@ from virtual_devices.reader.sdk import VirtualCardSdk
 ROLES = ("sam", "hpc", "card", "wallet")
 LIMIT_S, START_S, STOP_S, EXCHANGE_S = 10.0, 20.0, 10.0, 10.0
 CERTIFICATE = "control-software.pem"
+FREE: Mapping[str, int] = {"kit": 0, "local": 0}
+FIELD: Mapping[str, int] = {"kit": KIT_PORT, "local": LOCAL_PORT}
 
 
 class LentDesk:
     """One desk at a time, at the same addresses. ``directory``: where the certificate of its HTTPS faces is written. Raises
     LinkError when it cannot be served."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, ports: Mapping[str, int] = FREE) -> None:
         self._desk: _Desk | None = None
         self._centre: ServedCentre | None = None
         self._turns = Turns(LIMIT_S)
@@ -50,7 +52,7 @@ class LentDesk:
             "/bench/v1/phone/token": lambda _: {"statusCode": "0", "token": counter.token()},
             "/bench/v1/phone/consent": self._consent,
         }
-        self._server = ControlSoftwareServer(counter, self._turns, ports={"kit": 0, "local": 0}, more=more)
+        self._server = ControlSoftwareServer(counter, self._turns, ports=ports, more=more)
         self.certificate = directory / CERTIFICATE
         self.certificate.write_bytes(self._server.certificate)
         started = threading.Event()
@@ -160,4 +162,4 @@ class _Counter:
         return self._lent.centre.officer.token(CARD_NO)
 
 
-__all__ = ["ROLES", "LentDesk"]
+__all__ = ["FIELD", "FREE", "ROLES", "LentDesk"]

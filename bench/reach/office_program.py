@@ -8,15 +8,17 @@ the PIXIT says so, by the machine's; then time passes by waiting only.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from bench.clock import WallClock
 from bench.monikers import Moniker
 from bench.reach import Means
-from bench.reach.lent_desk import LentDesk
+from bench.reach.lent_desk import FIELD, FREE, LentDesk
 from bench.reach.office_desk import InReaders, Lent, Slots
 from bench.reach.office_people import MACHINE, MS_NS, Around, ProgramClinic, ProgramOffice, ProgramPharmacy
 from bench.reach.program import ProgramWay
-from bench.reach.served_centre import ServedCentre
+from bench.reach.served_centre import ServedCentre, address
+from bench.reach.software_outside import text
 from bench.reach.virtual import world_of
 from bench.sample_phone import phone_epoch_ns
 from conformance.case import Kind
@@ -25,6 +27,7 @@ from conformance.tester import Tester
 from conformance.town import clinic, pharmacy
 from conformance.vectors.world import World
 from virtual_devices.clock import Clock, VirtualClock
+from virtual_devices.errors import LinkError
 from virtual_devices.pki import Authority
 
 
@@ -48,10 +51,11 @@ class OfficeProgram(ProgramWay):
             world = world_of(self.means.seed)
             clock = VirtualClock(world.now_ns)
         if self._centre is None:
-            self._centre = ServedCentre(world, name, clock)
+            self._centre = self._served(world, name, clock)
         else:
             self._centre.anew(world, name, clock)
-        desk = self._desk = self._desk or LentDesk(self._centre.credentials)
+        ports = FIELD if self.means.answers.get("ports") == "field" else FREE
+        desk = self._desk = self._desk or LentDesk(self._centre.credentials, ports)
         slots = self._slots = self._slots or (InReaders(desk, self.means) if in_readers else Lent(desk))
         of_clinic = self.suite.kind is Kind.CLINIC
         place = clinic(world) if of_clinic else pharmacy(world)
@@ -60,6 +64,15 @@ class OfficeProgram(ProgramWay):
         make = ProgramClinic if of_clinic else ProgramPharmacy
         self._office = make(self.program, str(self.found[0]), Around(world, place, self._centre, desk, slots), self.means)
         return self.tested(self._office, world, name)
+
+    def _served(self, world: World, name: str, clock: Clock) -> ServedCentre:
+        """At the address to which the software is set, with its files there; else anywhere. Raises LinkError."""
+        url, files = text(self.means, "data_centre"), text(self.means, "credentials")
+        host, port = address(url) if url else ("127.0.0.1", 0)
+        try:
+            return ServedCentre(world, name, clock, host=host, port=port, directory=Path(files) if files else None)
+        except (LinkError, OSError) as e:
+            raise LinkError(f"our data centre cannot be at {url or 'any port'}: {e}") from None
 
     def said(self, role: str) -> str:
         del role  # there is one

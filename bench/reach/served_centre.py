@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 
@@ -48,6 +49,14 @@ ON_THE_LINE = ("/v1/", "/upload/", "/api/")
 MOST_BYTES = (4 << 20) + 1
 _RESOURCES = {"report": "results"}
 """What a signed answer calls something -> what a resource's answer calls it."""
+
+
+def address(url: str) -> tuple[str, int]:
+    """Host and port at which it is to be served. Raises LinkError for what is no such address."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or parts.port is None:
+        raise LinkError(f"data_centre = {url!r}: https://HOST:PORT, an address of this computer")
+    return "127.0.0.1" if parts.hostname == "localhost" else parts.hostname, parts.port
 
 
 class ServedCentre:
@@ -285,4 +294,4 @@ async def _hung_up(scope: dict[str, Any], receive: Any) -> None:
         pass
 
 
-__all__ = ["ServedCentre"]
+__all__ = ["ServedCentre", "address"]
