@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.presenters.control import Control, ControlServer, discover, last_image, runtime_dir, save_image
+from bench.presenters.control import Control, ControlServer, discover, runtime_dir
+from bench.presenters.images import last_image, save_image
 from bench.presenters.vpcd import VpcdPresenter
 from virtual_devices.errors import LinkError, PeerError, UsageError
 

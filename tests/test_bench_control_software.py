@@ -22,9 +22,10 @@ from click.testing import CliRunner
 from bench.cli import main
 from bench.counter import PIN, Counter
 from bench.drivers import pcsc
-from bench.presenters.control import Control, ControlServer, save_image
+from bench.presenters.control import Control, ControlServer
 from bench.presenters.control_software import LOG, ControlSoftwareServer, Guard
 from bench.presenters.hand import Hand
+from bench.presenters.images import save_image
 from bench.presenters.turns import Turns
 from bench.presenting import sample_card, sample_data
 from bench.reader_link import ReaderLink

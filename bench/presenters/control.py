@@ -11,15 +11,12 @@ A Unix socket in a private folder. One frame is a length (4 bytes, big endian) a
 
 The answer is a map, with ``error`` when it was refused.
 
-The presenter also keeps the image of the inserted card in its state folder, renewed before every answer that follows a commit: a
-presenter that is killed leaves a card torn before or after its commit, and nothing is lost (a power cut of the machine is not
-covered: nothing is flushed to the disk's surface). It is removed when the card has been taken out and given back.
+Beside it the presenter keeps the image of the inserted card (:mod:`bench.presenters.images`).
 """
 
 from __future__ import annotations
 
 import os
-import re
 import select
 import socket
 import stat
@@ -33,6 +30,7 @@ from typing import Any, Protocol
 
 import cbor2
 
+from bench.presenters.images import FILE_NAME, last_image
 from virtual_devices.errors import LinkError, PeerError, UsageError
 
 FRAME_LIMIT_BYTES = 1 << 24
@@ -48,7 +46,6 @@ NO_LEASE = "it is not lent to you"
 BUSY = "another exchange is under way: try again"
 
 _HEAD = struct.Struct(">I")
-_CARD_NO = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,63}")
 
 Message = dict[str, Any]
 Respond = Callable[[Message], bool]
@@ -76,42 +73,6 @@ def runtime_dir(environ: Mapping[str, str] | None = None) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise LinkError(f"{folder} is not a private folder of this user (0700): remove it, or set XDG_RUNTIME_DIR")
     return folder
-
-
-def image_path(state_folder: Path, card_no: str) -> Path:
-    """Where the image of a card is kept. UsageError when the number could not be a file's name."""
-    if not _CARD_NO.fullmatch(card_no):
-        raise UsageError(f"card number {card_no!r}: 1 to 64 letters, digits, '-', '_', '.' are possible")
-    return state_folder / f"{card_no}.image"
-
-
-def save_image(state_folder: Path, card_no: str, image: bytes) -> None:
-    """Replace the image in one step: a reader sees the old one or the new one, whole. A folder that somebody removed is made
-    again. LinkError when the image cannot be kept."""
-    path = image_path(state_folder, card_no)
-    fresh = path.with_suffix(".new")
-    try:
-        for folder in (state_folder.parent, state_folder):
-            folder.mkdir(mode=0o700, exist_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(image)
-        fresh.replace(path)
-    except OSError as error:
-        raise LinkError(f"cannot keep the card's image in {fresh}: {error.strerror}") from error
-
-
-def forget_image(state_folder: Path, card_no: str) -> None:
-    """Remove the image: the card has left the presenter, and whoever took it has the newest one."""
-    with suppress(OSError):
-        image_path(state_folder, card_no).unlink()
-
-
-def last_image(state_folder: Path, card_no: str) -> bytes | None:
-    """The image as the presenter left it, also after it was killed; None when it never had that card."""
-    try:
-        return image_path(state_folder, card_no).read_bytes()
-    except FileNotFoundError:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +266,7 @@ class ControlServer:
     """
 
     def __init__(self, name: str, folder: Path | None = None) -> None:
-        if not _CARD_NO.fullmatch(name):
+        if not FILE_NAME.fullmatch(name):
             raise UsageError(f"presenter name {name!r}: letters, digits, '-', '_', '.' are possible")
         self._name = name
         self._folder = folder
@@ -460,5 +421,5 @@ def _refuse(request: Message, respond: Respond) -> None:
 
 __all__ = [
     "ANSWERS", "BUSY", "LEASE", "RELEASE", "STRIKE", "Control", "ControlInfo", "ControlServer", "Lease", "Polled", "discover",
-    "forget_image", "image_path", "last_image", "runtime_dir", "save_image",
+    "runtime_dir",
 ]

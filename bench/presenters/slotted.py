@@ -19,10 +19,8 @@ from bench.presenters.control import (
     Message,
     Polled,
     Respond,
-    forget_image,
-    image_path,
-    save_image,
 )
+from bench.presenters.images import forget_image, image_path, save_image
 from bench.presenters.serve import Persistent, Rows, Slot, Transport, serve
 from virtual_devices.clock import Clock
 from virtual_devices.link import Device
