@@ -23,7 +23,7 @@ from conformance.clause import clauses as english_clauses
 
 CLAUSES, PURPOSES, SUBJECTS = "clauses.toml", "purposes.toml", "subjects.toml"
 OUTER = "verdicts.toml"
-SENTENCES = (OUTER, "checks.toml", "steps.toml", "values.toml", "reasons.toml", "faults.toml")
+SENTENCES = (OUTER, "checks.toml", "steps.toml", "values.toml", "reasons.toml", "drivers.toml", "faults.toml")
 _HOLE = "{}"
 _DEEP = 5
 _WORD = re.compile(r"(?<![\w./:'\"({\[+-])(?:[A-Z]?[a-z]{2,}|a)(?![\w/'\"(=}\]+-]|[.:]\S)")

@@ -11,6 +11,7 @@ from markupsafe import escape
 
 from bench.conform_report import REPORT, VERDICTS, write
 from bench.conform_words import words_of
+from bench.drivers import nfc, pcsc
 from conformance import wording
 from conformance.case import Kind, cases
 from conformance.catalogue import CatalogueError
@@ -83,6 +84,12 @@ def test_sentence_of_a_verdict_in_the_sources_has_its_chinese(chinese: Wording) 
 def test_reason_of_a_clause_and_of_a_self_check_has_its_chinese(chinese: Wording) -> None:
     said = {*(reason.says for reason in Reason), *(row.why for row in equivalent.equivalents()), *idle.justified().values()}
     assert [text for text in sorted(said) if not CHINESE.search(chinese.told(text))] == []
+
+
+def test_what_the_drivers_say_of_cards_and_readers_has_its_chinese(chinese: Wording) -> None:
+    said = {text for table in (nfc._MEANING, pcsc._MEANING) for _, text in table.values()}
+    assert [text for text in sorted(said) if not CHINESE.search(chinese.told(text))] == []
+    assert chinese.told(f"{pcsc.NO_PCSCD} [0x8010001D]").endswith(" [0x8010001D]")
 
 
 def test_chinese_is_taiwans() -> None:
