@@ -150,7 +150,7 @@ def perform(case: Case, make: Making, *, real: bool = False) -> Result:
         tester = make(case)
     except CannotShow as e:
         return Result(case.id, e.verdict, Status.NOT_RUN, str(e))
-    except LinkError as e:
+    except BenchError as e:  # no way to the device: it is not there, or what was said of it cannot be
         return Result(case.id, Verdict.ERROR, Status.NOT_RUN, str(e))
     verdict, status, why = _tried(case, tester)
     try:

@@ -28,7 +28,7 @@ _HOLE = "{}"
 _DEEP = 5
 _WORD = re.compile(r"(?<![\w./:'\"({\[+-])(?:[A-Z]?[a-z]{2,}|a)(?![\w/'\"(=}\]+-]|[.:]\S)")
 """A word of a sentence; names of fields, calls, operations and types have a capital, a digit or a sign in or at them."""
-_VALUE = re.compile(r"\{.*\}|\[.*\]|\w*\(.*\)|<.*>|b?'.*'|b?\".*\"", re.DOTALL)
+_VALUE = re.compile(r"\{.*\}|\[.*\]|\w*\(.*\)|<.*>|b?'[^']*'|b?\"[^\"]*\"", re.DOTALL)
 """What Python shows of a set, a list, a structure, a type, a text: no sentence."""
 _APART = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])")
 _QUOTED = re.compile(r"「\{(\d)[^」]*」|\[\{(\d)\}\]")

@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 
-from conformance.case import Each, Kind, Nature, case, cases_of
+from conformance.case import Case, Each, Kind, Nature, case, cases_of
 from conformance.tester import Tester, perform, shown
 from conformance.verdict import Status, Verdict, roll_up
 from virtual_devices.errors import LinkError, UsageError
@@ -81,6 +81,15 @@ def test_what_the_bench_does_wrong_is_no_fail(error: Exception) -> None:
     verdict, status, why = verdict_of(run)
     assert (verdict, status) == (Verdict.ERROR, Status.ABORTED)
     assert str(error) in why
+
+
+@pytest.mark.parametrize("error", [LinkError("no reader"), UsageError("'nfc:/dev/tty' names no reader")])
+def test_device_that_cannot_be_reached_is_the_benchs_error(error: Exception) -> None:
+    def make(case: Case) -> Tester:
+        raise error
+
+    result = perform(made(nothing), make)
+    assert (result.verdict, result.status, result.why) == (Verdict.ERROR, Status.NOT_RUN, str(error))
 
 
 def test_review_is_never_a_pass() -> None:
