@@ -3,11 +3,12 @@ at an address that is not served yet, its faces on loopback, its adapter."""
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def software_desk(folder: Path, limit_s: float = 60.0) -> Iterator[SoftwareDesk]
     uploads, credentials = folder / "uploads", folder / "credentials"
     uploads.mkdir()
     write_for_software(credentials, 1)
-    centre = f"https://localhost:{free_port()}"
+    centre = f"https://localhost:{free_ports(1)[0]}"
     with desk_slots(folder) as slots:
         monikers = {role: f"pcsc:{reader}" for role, reader in slots.readers.items()}
         with outside(monikers, centre, credentials, slots.env) as links:
@@ -67,11 +68,16 @@ def software_desk(folder: Path, limit_s: float = 60.0) -> Iterator[SoftwareDesk]
                 hand.stop()
 
 
-def free_port() -> int:
-    with socket.socket() as there:
-        there.bind(("127.0.0.1", 0))
-        port: int = there.getsockname()[1]
-        return port
+def free_ports(count: int) -> list[int]:
+    """Such as stay free until they are served: below those that the kernel gives out by itself, others for each process."""
+    found: list[int] = []
+    for port in range(12_000 + os.getpid() % 400 * 20, 20_001):
+        with socket.socket() as there, suppress(OSError):
+            there.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
-__all__ = ["SoftwareDesk", "free_port", "software_desk"]
+__all__ = ["SoftwareDesk", "free_ports", "software_desk"]

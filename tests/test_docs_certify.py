@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import signal
 import subprocess
+import sys
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from xml.etree import ElementTree
@@ -22,8 +27,10 @@ from conformance.vectors.world import World
 from conformance.verdict import Verdict
 
 from .places import ROOT
+from .software_desk import free_ports
 
 TUTORIAL = ROOT / "docs" / "tutorial" / "certify-your-reader.md"
+LIMIT_S = 240.0
 PIPELINE = ROOT / "docs" / "how-to" / "conformance-in-ci.md"
 
 
@@ -103,3 +110,27 @@ def test_pipelines_to_be_copied_run_the_suite(tmp_path: Path, monkeypatch: pytes
     assert follow(command) == 0
     found = ElementTree.parse(gitlab["conformance"]["artifacts"]["reports"]["junit"]).getroot()
     assert [suite.get("failures") for suite in found] == ["0", "0"]
+
+
+@pytest.mark.needs("pcsc")
+def test_how_to_for_control_software_leads_to_a_report(tmp_path: Path) -> None:
+    """All of it in one shell, with ports of its own."""
+    text = (ROOT / "docs" / "how-to" / "certify-your-control-software.md").read_text(encoding="utf-8")
+    for usual, port in zip(("3033", "5066", "8443"), free_ports(3), strict=True):
+        text = text.replace(usual, f"{port}")
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    (declared,) = blocks(tmp_path / "page.md", "toml")
+    (tmp_path / "software.pixit.toml").write_text(declared, encoding="utf-8")
+    script = "set -e\ntrap 'kill $(jobs -p); wait' EXIT\n" + "".join(blocks(tmp_path / "page.md", "sh"))
+    environ = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with (tmp_path / "said.txt").open("w") as said, subprocess.Popen(
+        ["bash", "-c", script], cwd=tmp_path, env=environ, stdout=said, stderr=said, start_new_session=True,
+    ) as shell:
+        try:
+            code = shell.wait(LIMIT_S)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+    assert code == 0, (tmp_path / "said.txt").read_text(encoding="utf-8")
+    made = read((tmp_path / "tried" / "report.json").read_bytes(), "report.json")
+    assert Counter(one.verdict for one in made.verdicts) == {Verdict.PASS: 4, Verdict.NOT_APPLICABLE: 1}
