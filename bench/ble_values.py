@@ -34,7 +34,7 @@ from virtual_devices.mdoc.ble_events import (
     Subscribed,
     Written,
 )
-from virtual_devices.mdoc.ble_gatt import Characteristic, Mode, Name, Property
+from virtual_devices.mdoc.ble_gatt import Characteristic, Mode, Name, Property, Side
 
 ACT_S = 10.0
 """Longest wait for the stack to do what it is told, but for a search: that has the caller's limit."""
@@ -65,10 +65,10 @@ class Happened:
 
 
 class ValuesLink:
-    """One connection at a time, over the radio of that link; its own connection is given up meanwhile."""
+    """One connection at a time, over the radio of that link; its own connection is given up meanwhile. ``side``: the bench's."""
 
-    def __init__(self, link: BleLink) -> None:
-        self._link = link
+    def __init__(self, link: BleLink, side: Side = Side.READER) -> None:
+        self._link, self.side = link, side
 
     @property
     def device(self) -> str:
@@ -82,7 +82,7 @@ class ValuesLink:
     def begin(self, mode: Mode, limit_s: float) -> Happened:
         """A new connection, which is still to be made."""
         self._link.disconnect()
-        return self._ask(Op.VALUES_BEGIN, limit_s, mode=mode.name)
+        return self._ask(Op.VALUES_BEGIN, limit_s, mode=mode.name, side=self.side.name)
 
     def do(self, act: Act, limit_s: float = ACT_S, **given: Any) -> Happened:
         return self._ask(Op.VALUES_DO, limit_s, act=act.value, **{name: _plain(value) for name, value in given.items()})

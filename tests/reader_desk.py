@@ -94,17 +94,19 @@ class Place:
 
 @contextmanager
 def places(medium: str) -> Iterator[Place]:
-    """``field``: NFC at a UDP address; ``slot``: a real pcscd; ``air``: bleak upon the emulated BlueZ, a code in a picture."""
+    """``field``: NFC at a UDP address; ``slot``: a real pcscd; ``air``: bleak upon the emulated BlueZ, a code in a picture, and
+    ``own-air``: with a controller of the reader's own."""
     if medium == "field":
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
             free.bind(("127.0.0.1", 0))
             path = f"nfc:udp:127.0.0.1:{free.getsockname()[1]}"
         yield Place(path, path)
         return
-    if medium == "air":
+    if medium in ("air", "own-air"):
         with TemporaryDirectory() as folder, PrivateBluetooth() as bluetooth:
             code = f"qr:{folder}/code.png"
-            yield Place(f"{code} + ble:{bluetooth.transport}", f"{code} + ble:", bluetooth.env)
+            own = f"bumble:{bluetooth.transport}" if medium == "own-air" else ""
+            yield Place(f"{code} + ble:{bluetooth.transport}", f"{code} + ble:{own}", bluetooth.env)
         return
     with PrivatePcscd(2) as service:
         yield Place(f"vpcd:127.0.0.1:{service.ports[0]}", f"pcsc:{service.readers[0]}", service.env)

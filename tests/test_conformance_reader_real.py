@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,25 @@ def test_silent_card_is_let_go_by_the_reader(desk: Desk) -> None:
     begin = "reader.structures.failure-of-the-medium-has-its-code[timed-out-request"
     result = tried(desk.dut(), begin)
     assert (result.verdict, result.why) == (Verdict.PASS, "")
+
+
+VALUES = {
+    "air": ("connection-is-made-ready[peripheral", "chunks-are-full[peripheral-185", "reader-ends-the-session[peripheral",
+            "card-that-breaks-a-rule-is-let-go[peripheral-no-first-byte", "card-without-a-characteristic-is-left[state-notify",
+            "mode-that-is-offered-has-its-uuid[not-offered", "mode-that-is-offered-has-its-uuid[without"),
+    "own-air": ("connection-is-made-ready[central", "chunks-that-are-not-full-are-taken[central",
+                "card-that-breaks-a-rule-is-let-go[central-first-byte", "card-that-goes-on-after-its-end-is-let-go[central-data"),
+}
+
+
+@pytest.mark.needs("dbus")
+@pytest.mark.parametrize("medium", VALUES)
+def test_reader_is_met_value_by_value(medium: str, tmp_path: Path) -> None:
+    with places(medium) as place, place.reading("ble", tmp_path) as desk:
+        dut = desk.dut()
+        for begin in VALUES[medium]:
+            result = tried(dut, f"reader.ble.{begin}")
+            assert (result.verdict, result.why) == (Verdict.PASS, ""), begin
 
 
 BROKEN = {

@@ -27,7 +27,7 @@ from virtual_devices.mdoc.ble_events import (
     Write,
 )
 from virtual_devices.mdoc.ble_events import Discover as DiscoverAction
-from virtual_devices.mdoc.ble_gatt import Characteristic, Direction, Mode, Name, Property, by_uuid, characteristic
+from virtual_devices.mdoc.ble_gatt import Characteristic, Direction, Mode, Name, Property, Side, by_uuid, characteristic
 
 CLOSE_S = 3.0
 
@@ -39,13 +39,13 @@ class Wild(Stack, Protocol):
 
 
 class Values:
-    """The one connection. ``make(moniker, mode)``: its stack, once the radio is there;
+    """The one connection. ``make(moniker, mode, side)``: its stack, once the radio is there;
     raises StackTrouble. ``leave``: what the messages' connection is let go by."""
 
-    def __init__(self, make: Callable[[str, Mode], Awaitable[Wild]], leave: Callable[[], Awaitable[Any]]) -> None:
+    def __init__(self, make: Callable[[str, Mode, Side], Awaitable[Wild]], leave: Callable[[], Awaitable[Any]]) -> None:
         self._make, self._leave = make, leave
         self._stack: Wild | None = None
-        self._spec, self._mode = "", Mode.PERIPHERAL_SERVER
+        self._spec, self._mode, self._side = "", Mode.PERIPHERAL_SERVER, Side.READER
         self._events: deque[Event] = deque()
         self._news = asyncio.Event()
 
@@ -54,7 +54,7 @@ class Values:
         await self._leave()
         await self.close()
         self._events.clear()
-        self._spec, self._mode = asked["spec"], Mode[asked["mode"]]
+        self._spec, self._mode, self._side = asked["spec"], Mode[asked["mode"]], Side[asked["side"]]
         return await self._done(asked, self._began())
 
     async def do(self, payload: bytes) -> bytes:
@@ -95,7 +95,7 @@ class Values:
         self._news.set()
 
     async def _began(self) -> None:
-        self._stack = await self._make(self._spec, self._mode)
+        self._stack = await self._make(self._spec, self._mode, self._side)
         self._stack.begin(self._tell)
 
     async def _act(self, asked: dict[str, Any]) -> None:

@@ -185,8 +185,8 @@ class Phone:
 
         return BleakStack(_fitting(spec), adapter_of(spec))
 
-    async def _wild(self, spec: str, mode: Mode) -> Wild:
-        """A stack for values one by one, in the role that a reader has in that mode."""
+    async def _wild(self, spec: str, mode: Mode, side: Side) -> Wild:
+        """A stack for values one by one, in the role that this side has in that mode."""
         from bench.stacks.ble_wild import bleak_client, bumble_client, bumble_server
 
         try:
@@ -195,7 +195,7 @@ class Phone:
             raise StackTrouble(str(e)) from e
         if not spec.startswith(BUMBLE):
             return cast(Wild, bleak_client(_fitting(spec), adapter_of(spec)))
-        server = gatt_role(mode, Side.READER) is GattRole.SERVER
+        server = gatt_role(mode, side) is GattRole.SERVER
         return cast(Wild, bumble_server(self._radio) if server else bumble_client(self._radio))
 
     async def _wait_for_radio(self, spec: str) -> tuple[bytes, int]:

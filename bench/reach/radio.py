@@ -46,7 +46,6 @@ from virtual_devices.mdoc.ble_gatt import (
     GattRole,
     Mode,
     Name,
-    Side,
     by_uuid,
     characteristic,
     characteristics,
@@ -66,19 +65,26 @@ NO_SERVER = ("the Bluetooth service of this computer makes no GATT server of the
 class Code(Protocol):
     """The code on the screen: whether a session has used it."""
 
+    def begun(self) -> None:
+        """The bench's radio is ready."""
+        ...
+
     def connected(self) -> None: ...
 
     def spoken(self) -> None: ...
 
 
 class PhoneOnAir:
-    """The phone's end (:class:`conformance.air.EndOnAir`). ``answer_s``: longest wait for an answer; ``code``: what is
-    told of the code on its screen."""
+    """The phone's end (:class:`conformance.air.EndOnAir`), or that of a reader (``role``). ``answer_s``: longest wait for an
+    answer; ``code``: what is told of the code on its screen."""
 
-    def __init__(self, values: ValuesLink, mode: Mode, service: uuid.UUID, answer_s: float, code: Code) -> None:
-        """Raises CannotShow where the bench cannot be the phone's peer in this mode."""
-        if gatt_role(mode, Side.READER) is GattRole.SERVER and not values.serves:
+    def __init__(
+        self, values: ValuesLink, mode: Mode, service: uuid.UUID, answer_s: float, code: Code, role: str = "wallet",
+    ) -> None:
+        """Raises CannotShow where the bench cannot be its peer in this mode."""
+        if gatt_role(mode, values.side) is GattRole.SERVER and not values.serves:
             raise CannotShow(NO_SERVER)
+        self._role = role
         self.said = ""
         self._values, self._mode, self._service = values, mode, service
         self._answer_s, self._code = answer_s, code
@@ -101,6 +107,8 @@ class PhoneOnAir:
         """It is met, as client or as server."""
         peer, limit_s = self._met, self._answer_s
         self._must("begin", self._values.begin(self._mode, limit_s))
+        if self._met.role is GattRole.SERVER:
+            self._code.begun()
         return self._sought(peer, limit_s) if peer.role is GattRole.SERVER else self._awaited(peer, limit_s)
 
     def handle(self, event: Event) -> Iterable[Output]:
@@ -152,6 +160,7 @@ class PhoneOnAir:
         value = ident(peer.device_key_bytes) if peer.ident is None else peer.ident
         found = [*self._must("advertise", self._values.do(
             Act.ADVERTISE, service=self._service, rows=rows_out(rows), ident=value, mtu=peer.mtu))]
+        self._code.begun()
         until_s = time.monotonic() + limit_s
         while not any(isinstance(e, Connected) for e in found):
             left_s = until_s - time.monotonic()
@@ -202,7 +211,7 @@ class PhoneOnAir:
     def _fail(self, what: str, outcome: Outcome) -> None:
         self.said = what
         self._note(outcome)
-        raise Ended(what, READ_WRITE_FAULT, "wallet", outcome=outcome)
+        raise Ended(what, READ_WRITE_FAULT, self._role, outcome=outcome)
 
     # -- what it does
 
@@ -264,7 +273,7 @@ class PhoneOnAir:
         self._written, self._heard = [], []
         now_ns = time.perf_counter_ns()
         self._met.tester.rows.append(ExchangeRow(
-            replication=0, visit="", session="", flow="conform", step="values", role="wallet", channel="ble",
+            replication=0, visit="", session="", flow="conform", step="values", role=self._role, channel="ble",
             device=self._values.device, provenance="measured", at_ns=self._since_ns, duration_ns=now_ns - self._began_ns,
             outcome=outcome.value, request=said, reply=heard, request_bytes=len(said),
             reply_bytes=len(heard) if outcome is Outcome.REPLIED else -1, status="", fault="", sent_ns=-1,

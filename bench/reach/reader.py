@@ -69,7 +69,8 @@ class ReaderBefore(RealWay):
 
     def tester(self, name: str, *, anew: bool = False) -> Tester:
         del anew
-        self.close()
+        if self._reader is not None:
+            self._reader.away()
         self.ours = True  # the card is an invented person's
         now_ns = WallClock().now_ns()
         epoch_ns = phone_epoch_ns(now_ns)
@@ -110,6 +111,7 @@ class ReaderBefore(RealWay):
     def close(self) -> None:
         if self._reader is not None:
             self._reader.away()
+            self._reader.close()
 
 
 class RealReader:
@@ -183,6 +185,7 @@ class RealReader:
         limit_s = self._means.answer_s
         match outcome:
             case Outcome.REPLIED:
+                self._carries(reply or b"")
                 self._card.answers.put(reply)
             case Outcome.GONE:
                 self._place.away()
@@ -193,6 +196,11 @@ class RealReader:
             case _:
                 raise CannotShow(f"the bench's own end of this medium makes no exchange {outcome.value.replace('_', ' ')}")
         return self._next(limit_s)
+
+    def _carries(self, answer: bytes) -> None:
+        """Raises CannotShow for what is no answer on this medium."""
+        if not answer:
+            raise CannotShow("this medium carries no empty answer: it is silence")
 
     def _can(self, task: Task) -> None:
         hands = self._means.hands
@@ -277,6 +285,9 @@ class RealReader:
         """The card is taken away."""
         self._place.away()
         self._card = None
+
+    def close(self) -> None:
+        """Nobody tries it any more."""
 
 
 def write_lists(folder: Path, lists: Sequence[bytes]) -> None:

@@ -19,7 +19,9 @@ from bench.presenters.qr import write
 from bench.presenters.serve import Rows
 from bench.reach import Means
 from bench.reach.card_places import Brought, Place, Presenter
+from bench.reach.radio import PhoneOnAir
 from bench.reach.reader import RealReader
+from bench.reach.reader_on_air import OwnRadio
 from conformance.kinds.reader import LONGEST_S
 from conformance.references.reader import Power, Task, Told, Wants
 from conformance.tester import CannotShow
@@ -27,6 +29,7 @@ from conformance.vectors.pictures import png
 from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.link import Outcome
 from virtual_devices.mdoc import ble_options, engagement, session
+from virtual_devices.mdoc.ble_gatt import Mode
 from virtual_devices.mdoc.ble_options import MalformedBleOptions
 from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.tagged import MalformedMdoc
@@ -43,12 +46,12 @@ class OnAir(Place):
 
     def __init__(self, transport: str, gap_s: float) -> None:
         super().__init__(gap_s)
-        self._transport = transport
+        self.transport = transport
         self.engaged: Engagement | None = None
         self.show: Callable[[], None] = lambda: None
 
     def _made(self, card: Brought) -> Presenter:
-        return BlePresenter(lambda: card, self._transport, lambda _: self._met(), rows=Rows(card.carried))
+        return BlePresenter(lambda: card, self.transport, lambda _: self._met(), rows=Rows(card.carried))
 
     def _met(self) -> Engagement:
         assert self.engaged is not None
@@ -75,6 +78,9 @@ class ReaderByCode(RealReader):
         self._task = Task.REGISTER
         self._text = ""
         self._asked = _Next.CODE
+        self._radio = OwnRadio(place.transport, means.env)
+        self._over_air: PhoneOnAir | None = None
+        self._air_told: Told | None = None
 
     def begin(self, task: Task, power: Power | None) -> Wants | Told:
         """It wants the code: the picture is shown when the phone behind it can be met."""
@@ -93,7 +99,6 @@ class ReaderByCode(RealReader):
                 self._asked = _Next.MESSAGE
                 return self._connection(outcome)
             case _:
-                self._carries(reply)
                 return super().answer(outcome, reply)
 
     def _shown(self, text: bytes) -> Wants | Told:
@@ -115,6 +120,7 @@ class ReaderByCode(RealReader):
             self._put()
             self._person(self._task, lambda: self._written() > self._read_bytes)
             return self._next(limit_s)
+        self._radio.close()
         card = self._card = self._shown_last = Brought(lambda: b"", connects=True)
         self._air.show = self._put
         self._air.bring(card)
@@ -123,11 +129,11 @@ class ReaderByCode(RealReader):
             self._air.away()
         return self._next(limit_s)
 
-    def _carries(self, message: bytes | None) -> None:
-        """Raises CannotShow for what is no message over Bluetooth."""
-        if message == b"" and self._heard != session.TERMINATION:
-            raise CannotShow("over Bluetooth no message is empty")
-        if message is not None and len(message) > session.MAX_MESSAGE_BYTES:
+    def _carries(self, answer: bytes) -> None:
+        """The end of a session is answered by nothing."""
+        if self._heard != session.TERMINATION:
+            super()._carries(answer)
+        if len(answer) > session.MAX_MESSAGE_BYTES:
             raise CannotShow("the bench's own end of a Bluetooth link sends no message above 64 KiB")
 
     def scan(self, text: str, scope: frozenset[Scope], purpose: Purpose) -> Told:
@@ -159,9 +165,51 @@ class ReaderByCode(RealReader):
             raise CannotShow("no picture holds so long a text") from None
         write(self._code, picture)
 
+    # -- value by value
+
+    def radio(self, text: str, mode: Mode, task: Task = Task.REGISTER) -> PhoneOnAir | Told:
+        """The code is shown when the phone can be met: the reader's end, or what it says where nobody can be met behind it."""
+        self.away()
+        self._can(task)
+        self._text, self._air_told = text, None
+        engaged = _over_bluetooth(text)
+        method = None if engaged is None else engaged.method(engagement.BLE)
+        service = None if method is None else ble_options.parse(list(method)).service(mode)
+        if service is None:
+            self._air_told = self._of_a_code(task)
+            return self._air_told
+        self._read_bytes = self._written()
+
+        def show() -> None:
+            self._put()
+            self._person(task, lambda: self._written() > self._read_bytes)
+
+        self._over_air = self._radio.reader(mode, service, self._means.answer_s, show)
+        return self._over_air
+
+    def told_on_air(self) -> Told | None:
+        """What it said of the card that it met value by value; None: nothing in time."""
+        if self._over_air is not None:
+            self._over_air.over()
+            self._over_air = None
+            try:
+                told = self._next(self._means.answer_s)
+            except TimeoutError:
+                return None
+            assert isinstance(told, Told)
+            self._air_told = told
+        return self._air_told
+
     def away(self) -> None:
+        """What it says late of a card is of that card."""
+        self._radio.leave()
+        if self._over_air is not None:
+            self.told_on_air()
         super().away()
         self._code.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        self._radio.close()
 
 
 def _over_bluetooth(text: str) -> Engagement | None:

@@ -237,6 +237,9 @@ class Code:
         self._seen = text
         return text != self._used or (not self._spoken and waited_s > SAME_CODE_S)
 
+    def begun(self) -> None:
+        """It has been read already."""
+
     def connected(self) -> None:
         self._used, self._spoken = self._seen, False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from conformance.air import Peer, expect_full_chunks, expect_right_beginning
@@ -19,12 +20,21 @@ ONE, OTHER = bytes(range(16)), bytes(range(16, 32))
 def _converse(reader: ReaderTester, peer: Peer, card: ScriptedCard, size: int = 0) -> None:
     """The card answers every message, in full chunks or in such that bring ``size`` bytes, until the reader says no more."""
     for number in range(20):
+        if not card.ended:
+            peer.settle(partial(_more, peer, number))
         if len(peer.messages) <= number:
             return
         answer = card.hear(peer.messages[number])
         if answer and not peer.left:
             peer.say(answer, size=size)
+        elif card.ended:
+            peer.settle(lambda: peer.left, quiet=True)
     reader.expect("the presentation comes to an end", False, "20 messages at most", "another")
+
+
+def _more(peer: Peer, number: int) -> bool:
+    """A message more than so many has come, or none will."""
+    return len(peer.messages) > number or STATE_END in peer.state
 
 
 @case("P-BLE-01", "P-BLE-02", "P-BLE-04", "P-BLE-06",
@@ -82,6 +92,7 @@ def test_chunks_are_full(reader: ReaderTester, tried: tuple[Mode, int]) -> None:
     mode, mtu = tried
     peer, card, _ = reader.radio(mode, mtu=mtu)
     peer.begin()
+    peer.settle(lambda: bool(peer.messages))
     expect_full_chunks(peer)
     _converse(reader, peer, card)
     reader.done(reader.told_on_air())
@@ -134,4 +145,5 @@ def test_card_that_goes_on_after_its_end_is_let_go(reader: ReaderTester, tried: 
         peer.data(b"\0x")
     else:
         peer.value(Name.STATE, STATE_START)
+    peer.settle(lambda: peer.left)
     reader.expect("the reader disconnects", peer.left, "disconnected", "connected")

@@ -29,7 +29,7 @@ from virtual_devices.link import Attempt, Device, DirectLink, Outcome
 from virtual_devices.mdoc import engagement, session
 from virtual_devices.mdoc.ble_chunks import WANTED_MTU
 from virtual_devices.mdoc.ble_gatt import Mode, Side, gatt_role
-from virtual_devices.mdoc.ble_options import parse
+from virtual_devices.mdoc.ble_options import BleOptions, parse
 from virtual_devices.mdoc.engagement import BLE
 from virtual_devices.mdoc.session import Transcript
 from virtual_devices.segments import Segment
@@ -165,12 +165,18 @@ class ReaderTester(Tester):
         self.give_lists()
         found = self._asked("a code over the air", lambda: made_up.radio(card.shown.qr_text(), mode))
         if isinstance(found, Told):
+            self._note(Wants("screen", SCAN, "scan QR code", 0.0), Outcome.REPLIED, card.shown.qr_text().encode())
             return found
-        return Peer(self, found, mode, gatt_role(mode, Side.READER), card.shown.key_bytes, mtu)
+        role = gatt_role(mode, Side.READER)
+        return Peer(self, found, mode, role, card.shown.key_bytes, mtu, mtu_matters=mtu != WANTED_MTU)
 
     def radio(self, mode: Mode, *, mtu: int = WANTED_MTU) -> tuple[Peer, ScriptedCard, UUID]:
         """A right card before it, met in this mode: the other end, the card, and the service that its engagement names."""
         card = self.scripted()
+        if self._from_outside:  # it would choose between two
+            service = parse(card.shown.method(BLE)).service(mode)
+            only = BleOptions(service, None) if mode is Mode.PERIPHERAL_SERVER else BleOptions(None, service)
+            card = self.scripted(Script(methods=[only.method()]))
         peer = self.held_before(card, mode, mtu)
         if isinstance(peer, Told):
             self.expect("the reader looks for the card", False, "a connection", peer.code)
@@ -204,7 +210,7 @@ class ReaderTester(Tester):
         for _ in range(MOST_STEPS):
             if isinstance(said, Told):
                 turnaround.told(said)
-                if not hasattr(self.reader, "radio"):  # of one in this process it is known which command comes next
+                if self._from_outside or not hasattr(self.reader, "radio"):  # of a virtual one it is known what comes next
                     self.need("the medium did what the case wants", not card.script.fate or bool(card.cut), said.code)
                 return said, card
             self.expect("it waits no longer than it may", said.timeout_s <= LONGEST_S, LONGEST_S, said.timeout_s)

@@ -86,7 +86,7 @@ def _signatures(suite: Suite, world: World) -> None:
 
 def _chains(suite: Suite, world: World) -> None:
     """The document signer's chain, step by step."""
-    today = (world.now_ns - world.epoch_ns) // DAY_NS
+    today = world.now_ns // DAY_NS - world.epoch_ns // DAY_NS
 
     def by(days: tuple[int, int]) -> IssuerSigned:
         """``days``: of the signer's certificate, counted from today."""
