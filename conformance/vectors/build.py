@@ -42,6 +42,7 @@ SAYS = both(
 def build(seed: int) -> dict[str, bytes]:
     """Path -> bytes: the manifest, its schema, and every file that the manifest names."""
     suite = make(seed)
+    suite.files |= {path: png(text) for path, text in suite.pictures.items()}
     manifest = Manifest(
         format=FORMAT, seed=seed, at=moment(NOW_NS), says=SAYS, keys=tuple(suite.keys.values()),
         sessions=tuple(suite.sessions.values()), vectors=tuple(suite.vectors.values()), files=suite.listed(),
@@ -53,7 +54,7 @@ def build(seed: int) -> dict[str, bytes]:
 
 
 def make(seed: int) -> Suite:
-    """The suite itself, its pictures drawn."""
+    """The suite itself, its pictures not drawn."""
     suite, world = Suite(), World(seed)
     _trust(suite, world)
     lists.add(suite, world)
@@ -68,7 +69,6 @@ def make(seed: int) -> Suite:
     codes.add(suite, world)
     prescriptions.add(suite, world)
     authorizations.add(suite, world, opened["nfc"], opened["other"])
-    suite.files |= {path: png(text) for path, text in suite.pictures.items()}
     return suite
 
 

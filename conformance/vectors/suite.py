@@ -70,7 +70,7 @@ class Suite:
         return path
 
     def picture(self, path: str, text: str, zh: str, en: str) -> None:
-        """Have the code of ``text`` drawn, once somebody wants the files (:func:`conformance.vectors.build.make`)."""
+        """Have the code of ``text`` drawn, once somebody wants the files (:func:`conformance.vectors.build.build`)."""
         self.pictures[path] = text
         self.about[path] = both(zh, en)
 
