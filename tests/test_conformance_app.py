@@ -19,6 +19,7 @@ from bench.presenters.control import discover
 from bench.reach import Means
 from bench.reach.phone_app import ISSUERS, AskedApp, Eyes
 from bench.reach.phone_line import AS, PhoneLine
+from bench.reach.wallet import SAME_CODE_S, Code
 from bench.stacks.bluez import PrivateBluetooth
 from conformance.case import Kind
 from conformance.kinds import suites
@@ -55,6 +56,19 @@ def phone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dut]:
         assert wait_until(lambda: code.exists() and bool(discover()), LIMIT_S)
         means = Means(env=bluetooth.env, answers={"answer_s": 60})
         yield Dut(suites()[Kind.WALLET], f"qr:{code} + ble:", "ble", destructive=True, means=means)
+
+
+def test_code_of_a_session_is_used_up_but_somebody_elses_phone_may_show_it_on() -> None:
+    ours, others = Code(ours=True), Code()
+    for code, shown_on in ((ours, False), (others, True)):
+        assert code.seen(b"first", 0.0)
+        code.opened()
+        assert not code.seen(b"first", 0.0) and code.seen(b"first", 2 * SAME_CODE_S) is shown_on
+        assert code.seen(b"second", 0.0)
+        code.connected()  # and no session opened
+        assert not code.seen(b"second", 0.0) and code.seen(b"second", 2 * SAME_CODE_S)
+        code.spoken()
+        assert not code.seen(b"second", 2 * SAME_CODE_S)
 
 
 @pytest.mark.needs("dbus")

@@ -150,7 +150,7 @@ class RealWallet:
         """By whose certificate its card is signed, once that is known."""
         self.clock = WallClock()
         self._links, self._answer_s = links, answer_s
-        self._code = Code()
+        self._code = Code(ours=isinstance(holder, Led))
         self._ways: dict[str, Link] = {}
         self._on_air: PhoneOnAir | None = None
 
@@ -223,9 +223,11 @@ class RealWallet:
 
 class Code:
     """The code on the screen: one of a session is not looked at again. Where nothing was said after the connection, the phone may
-    show it on; then it is taken once no other one has come for a while."""
+    show it on; then it is taken once no other one has come for a while. ``ours``: our own phone never shows it on once a session
+    has opened, and its next code may come late on a busy machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ours: bool = False) -> None:
+        self._ours = ours
         self._seen = self._used = b""
         self._spoken = False
 
@@ -242,6 +244,10 @@ class Code:
 
     def connected(self) -> None:
         self._used, self._spoken = self._seen, False
+
+    def opened(self) -> None:
+        """A session is open, and nothing is said yet."""
+        self._used, self._spoken = self._seen, self._ours
 
     def spoken(self) -> None:
         self._spoken = True
@@ -282,7 +288,7 @@ class _Phone(DeviceLink):
     def connect_to(self, address: bytes, timeout_s: float) -> Attempt:
         attempt = super().connect_to(address, timeout_s)
         if attempt.reply is not None:
-            self._code.connected()
+            self._code.opened()
         return attempt
 
 
