@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 import cbor2
@@ -31,7 +32,7 @@ from virtual_devices.write_back import read_record
 class OfficeUnderTest(Protocol):
     """Software of an institution, and what stands round it. ``device``, ``channel``, ``provenance``: of its rows; ``took_ns``,
     ``ended``: how long the act asked for last took, and how it ended (:class:`virtual_devices.link.Outcome`); ``asked``,
-    ``answered``: its words, where it has any."""
+    ``answered``: its words, where it has any; ``evidence``: what its data centre heard from outside since it was asked last."""
 
     device: str
     channel: str
@@ -40,6 +41,8 @@ class OfficeUnderTest(Protocol):
     ended: str
     asked: bytes
     answered: bytes
+
+    def evidence(self) -> list[ExchangeRow]: ...
 
     def now_ns(self) -> int: ...
     def later(self, seconds: float) -> None: ...
@@ -89,6 +92,7 @@ class OfficeTester(Tester):
 
     def _note(self, what: str, found: str) -> None:
         office = self.office
+        self.rows += [replace(row, session=self.name) for row in office.evidence()]
         request, reply = office.asked or what.encode(), office.answered if office.asked else found.encode()
         self.rows.append(ExchangeRow(
             replication=0, visit="", session=self.name, flow="conform", step=what, role=self.role, channel=office.channel,

@@ -57,6 +57,7 @@ class ProgramOffice:
         centre = around.centre
         self.take_out, self.put_back = around.slots.take_out, around.slots.put_back
         self.line_is, self.heard, self.tell_centre = centre.line_is, centre.heard, centre.tell_centre
+        self.evidence = centre.evidence
         self.also_hands_out = centre.also_hands_out
         made = self._ask("new", **self._told())
         if not made.done:
