@@ -122,7 +122,8 @@ def test_how_to_for_control_software_leads_to_a_report(tmp_path: Path) -> None:
     (declared,) = blocks(tmp_path / "page.md", "toml")
     (tmp_path / "software.pixit.toml").write_text(declared, encoding="utf-8")
     script = "set -e\ntrap 'kill $(jobs -p); wait' EXIT\n" + "".join(blocks(tmp_path / "page.md", "sh"))
-    environ = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
+    environ = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
     with (tmp_path / "said.txt").open("w") as said, subprocess.Popen(
         ["bash", "-c", script], cwd=tmp_path, env=environ, stdout=said, stderr=said, start_new_session=True,
     ) as shell:
