@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
 
 from .places import ROOT
 
@@ -14,6 +16,8 @@ _SAID = {"expect": 0, "equal": 0, "need": 0, "not_applicable": 0, "review": 0, "
 """A call, and which of its arguments is a sentence of a verdict."""
 _OWN = ("conformance/*.py", "conformance/kinds/*.py", "conformance/cases/*.py", "conformance/references/radio.py",
         "bench/reach/*.py", "bench/duts.py", "bench/timing.py", "bench/probe.py")
+_CASES = ("conformance/*.py", "conformance/kinds/*.py", "conformance/cases/*.py")
+_NO_CASES = {"case.py", "catalogue.py", "clause.py", "condition.py", "form.py", "limits.py", "report.py", "wording.py"}
 _FLOWS = ("authenticate", "calls", "card_session", "nfc", "presentation", "proximity", "second_card", "transmit", "visit",
           "wallet_visit", "write_back")
 """The flows that testers run: how one of them ended is told, when it was before the point of a case."""
@@ -28,11 +32,32 @@ def said() -> Iterator[tuple[str, str]]:
     """Where, and the sentence."""
     flows = [ROOT / "virtual_devices/reader" / f"{name}.py" for name in _FLOWS]
     for path in [*(path for pattern in _OWN for path in sorted(ROOT.glob(pattern))), *flows]:
-        tree, name = ast.parse(path.read_text(encoding="utf-8")), str(path.relative_to(ROOT))
+        tree, name = _tree(path), str(path.relative_to(ROOT))
         known = _constants(tree)
         there: list[tuple[ast.expr | ast.Return, ast.expr]] = [*_arguments(tree), *_returned(name, tree)]
         for node, value in there:
             yield from ((f"{name}:{node.lineno}", text) for text in _texts(value, known) if text)
+
+
+def named() -> Iterator[tuple[str, str]]:
+    """Where, and what a case calls a step, or what it is about: arguments of functions that take a ``step`` or a ``what``."""
+    trees = {path: _tree(path) for pattern in _CASES for path in sorted(ROOT.glob(pattern)) if path.name not in _NO_CASES}
+    takes: dict[str, set[int]] = {}
+    for function in (node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        names = [one.arg for one in function.args.posonlyargs + function.args.args if one.arg not in ("self", "cls")]
+        takes.setdefault(function.name, set()).update(names.index(name) for name in ("step", "what") if name in names)
+    for path, tree in trees.items():
+        known = _constants(tree)
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            given = [call.args[place] for place in takes.get(_called(call), ()) if place < len(call.args)]
+            given += [one.value for one in call.keywords if one.arg in ("step", "what")]
+            for value in given:
+                yield from ((f"{path.name}:{call.lineno}", text) for text in _texts(value, known) if text)
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _constants(tree: ast.Module) -> dict[str, str]:
@@ -94,4 +119,4 @@ def _part(part: ast.expr, known: Mapping[str, str]) -> str:
     return "{}"
 
 
-__all__ = ["said"]
+__all__ = ["named", "said"]

@@ -81,6 +81,12 @@ def test_sentence_of_a_verdict_in_the_sources_has_its_chinese(chinese: Wording) 
     assert missing == []  # write them into conformance/chinese/: README.md there has the rules
 
 
+def test_what_the_sources_call_a_step_has_its_chinese() -> None:
+    told = words_of("zh-TW")[1].told
+    missing = [(where, text) for where, text in sources.named() if not told(text.replace("{}", "X1"))]
+    assert missing == []  # write them into conformance/chinese/steps.toml
+
+
 def test_reason_of_a_clause_and_of_a_self_check_has_its_chinese(chinese: Wording) -> None:
     said = {*(reason.says for reason in Reason), *(row.why for row in equivalent.equivalents()), *idle.justified().values()}
     assert [text for text in sorted(said) if not CHINESE.search(chinese.told(text))] == []
