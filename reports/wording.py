@@ -48,8 +48,8 @@ class Wording:
         return Cell(text, data=True, style="prose", lang=self.words.language if found else "en")
 
     def subject(self, id: str) -> str:
-        """The name of a subject, with what its cases' ids begin with."""
-        return self.words.say("{name} ({id})", name=self.subjects[id], id=id) if id in self.subjects else id
+        """The name of a subject: what its cases' ids begin with, where it has no other."""
+        return self.subjects.get(id, id)
 
     def note(self, cells: list[list[Cell]]) -> str:
         """What to know of a table in which something is not in the page's language; empty without any."""

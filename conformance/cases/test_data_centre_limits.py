@@ -112,7 +112,8 @@ def _inside() -> Mapping[str, Each]:
         ("late-records", {"card_no": CARD_NO, "records": [b"r"], "chains": [b"c"]}, "9002"),
         ("late-records", {"card_no": CARD_NO, "records": [bytes(65_536)], "chains": [[b"c"]]}, "9020"),
     ]
-    return {f"{operation}-{number}": Each((operation, arguments, code), f"{operation} at a bound: {code}.", f"{operation} 邊界")
+    return {f"{operation}-{number}": Each((operation, arguments, code), f"{operation} at a bound: {code}.",
+                                          f"{operation} 邊界：{code}")
             for number, (operation, arguments, code) in enumerate(rows, 1)}
 
 
