@@ -1,9 +1,9 @@
 """The conformance suite on our own devices behind real stacks, all in one go: pcscd, nfcpy, bleak, HTTP.
 
-Cards of T=1 and T=0, SAM, professional's card and a phone in five readers of one PC/SC service, a phone before nfcpy, two phones
-behind their codes and Bluetooth, met by bleak and by bumble; control software with its three cards in three more readers, by its
-faces; a clinic's and a pharmacy's software before our data centre: each a process of its own, and tried by ``vhc-bench conform``
-as a vendor would, side by side.
+Cards of both generations over T=1 and T=0, SAM, professional's card and a phone in readers of one PC/SC service, a phone before
+nfcpy, two phones behind their codes and Bluetooth, met by bleak and by bumble; control software with its three cards in more
+readers, by its faces; a clinic's and a pharmacy's software before our data centre: each a process of its own, and tried by
+``vhc-bench conform`` as a vendor would, side by side.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from bench.stacks.pcscd import PrivatePcscd
 from benchmarks._table import Figure, options, show
 from virtual_devices.errors import LinkError
 
-IN_READERS = (("card", "t1", ""), ("card", "t0", ";T=0"), ("sam", "t1", ""), ("hpc", "t1", ""), ("wallet", "t1", ""))
+IN_READERS = (("card", "t1", ""), ("card", "t0", ";T=0"), ("sam", "t1", ""), ("hpc", "t1", ""), ("wallet", "t1", ""),
+              ("second-card", "t1", ";T=1"), ("second-card", "t0", ";T=0"))
 """What is presented, of which profile if it is a card, and how the moniker asks for its protocol."""
+WALLETS = ("wallet", "second-card")
 OF_A_DESK = ("card", "sam", "hpc")
 FIELD = "udp:127.0.0.1:54399"
 PIXIT = "software.pixit.toml"
@@ -55,7 +57,7 @@ def places(stack: ExitStack, folder: Path) -> list[str]:
     given = []
     for (what, profile, use), reader, port in zip(IN_READERS, service.readers, service.ports, strict=False):
         present(stack, "vpcd", "--what", what, "--profile", profile, "--port", str(port), "--reader", reader)
-        given.append(f"{what}=pcsc:{reader}{use}")
+        given.append(f"{'wallet' if what in WALLETS else what}=pcsc:{reader}{use}")
     behind = slice(len(IN_READERS), None)
     slots = zip(service.readers[behind], service.ports[behind], strict=False)
     software = desk(stack, folder, dict(zip(OF_A_DESK, slots, strict=False)))

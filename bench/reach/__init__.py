@@ -3,6 +3,7 @@
     virtual   the reference device in this process, a new one for each case
     chip      a chip in a PC/SC reader                         pcsc:NAME
     wallet    a phone over NFC, or by its code and Bluetooth   nfc:PATH, pcsc:NAME, "qr:PATH + ble:NAME"
+    second    a second-generation card in a slot               pcsc:NAME;T=1, pcsc:NAME;T=0
     wallet_program, reader_program      a library or an app's core, asked line by line      program:COMMAND
     office_program      a clinic's or pharmacy's software, by an adapter that does what its people do      program:COMMAND
 

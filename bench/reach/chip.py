@@ -84,7 +84,7 @@ class ChipInReader(RealWay):
             link.close()
 
 
-class _Reader(Bounded):
+class ChipReader(Bounded):
     """What PC/SC readers carry: commands."""
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
@@ -98,7 +98,7 @@ class RealChip:
 
     def __init__(self, role: str, link: PcscLink, answer_s: float, hand: Hand | None, made: VirtualChip) -> None:
         self._role, self._link, self._hand, self._made = role, link, hand, made
-        self._way = _Reader(ReaderLink(link), answer_s)
+        self._way = ChipReader(ReaderLink(link), answer_s)
         # a chip has no clock: it knows what the tester's certificates and acts say
         self.clock = WallClock((made.clock.now_ns() - time.time_ns()) / NS)
 
@@ -116,4 +116,4 @@ class RealChip:
             raise CannotShow("it needs a slot that can take the power away at a point of writing")
 
 
-__all__ = ["ChipInReader", "RealChip"]
+__all__ = ["ChipInReader", "ChipReader", "RealChip"]

@@ -156,6 +156,10 @@ class WalletTester(Tester):
     def meet(self, use: Use | None = Use.TREATMENT, names: Names = EVERYTHING, *, write: bool = True) -> ReaderSession:
         """Engagement, and the channel open; nothing is said yet. ``use``: what the holder has agreed to, None: nothing."""
         self.reach(use, names, write=write)
+        if self.wallet.medium is Medium.CONTACT:  # a desk has a patient's card in its slot; here it is the wallet itself
+            from conformance.commands import Commands  # which speak with this tester
+
+            return Commands(self).by_contact()[1]
         opened: ReaderSession = self.run(open_at(self.desk, self.counter))
         return opened
 

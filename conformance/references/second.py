@@ -29,6 +29,23 @@ OTHER = "other interface"
 """The role of the interface by which it is not met."""
 
 
+_CONSENT = "there is no screen to ask on: handing the card over is consent"
+_CLOCK = "it has no clock: a certificate is judged by the latest one that it has seen begin"
+_ROOM = "a chip has less room than a phone: messages of 32 KiB, few records and short ones"
+OF_A_PHONE: Mapping[str, str] = {
+    "wallet.consent.": _CONSENT, "wallet.writing.nothing-is-written-without-consent": _CONSENT,
+    "wallet.readers.reader-certificate-has-limits[begins-in-31-s]": _CLOCK,
+    "wallet.readers.reader-certificate-has-limits[ended-": _CLOCK,
+    "wallet.request.request-is-answered[hpc-expired]": _CLOCK, "wallet.request.request-is-answered[hpc-too-early]": _CLOCK,
+    "wallet.request.request-is-answered[sam-ended-31-s]": _CLOCK, "wallet.request.request-is-answered[sam-expired": _CLOCK,
+    "wallet.request.request-is-answered[sam-too-early]": _CLOCK,
+    "wallet.records.batch-has-a-limit[": _ROOM, "wallet.records.full-wallet-says-so": _ROOM,
+    "wallet.records.record-has-a-limit[longest]": _ROOM, "wallet.session.message-at-the-limit-": _ROOM,
+    "wallet.writing.batch-is-settled[too-long]": _ROOM,
+}
+"""How ids of cases begin that are a phone's, and why this card is otherwise (:mod:`virtual_devices.card.second_differences`)."""
+
+
 class ReferenceSecond:
     """A card of the world's holder; all of it follows from ``name``."""
 
@@ -88,4 +105,4 @@ class _Nobody:
         return
 
 
-__all__ = ["CHANNELS", "LAST_SEEN_NS", "OTHER", "ReferenceSecond"]
+__all__ = ["CHANNELS", "LAST_SEEN_NS", "OF_A_PHONE", "OTHER", "ReferenceSecond"]

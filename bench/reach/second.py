@@ -1,0 +1,126 @@
+"""A second-generation card as wallet under test, in the slot of a PC/SC reader.
+
+As any chip it has no clock, and lives at the moment of the test vectors. Where our own presenter stands behind the reader
+(``vhc-bench present vpcd --what second-card``), each case has the card that it wants put in over the control channel; somebody
+else's is tried as it is. A reader has one interface: what lies in its field while the card is in a slot nobody sees.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.clock import WallClock
+from bench.drivers import pcsc
+from bench.drivers.pcsc import PcscLink
+from bench.monikers import Kind as Medium
+from bench.monikers import Moniker
+from bench.reach import Means, RealWay
+from bench.reach.chip import ChipReader
+from bench.reach.hand import Hand
+from bench.reach.virtual import world_of
+from bench.reader_link import ReaderLink
+from bench.seat import find
+from conformance.kinds import Suite
+from conformance.kinds.wallet import WalletTester
+from conformance.references.second import OF_A_PHONE, OTHER, ReferenceSecond
+from conformance.tester import CannotShow, Tester
+from conformance.vectors.world import NOW_NS
+from virtual_devices.clock import NS
+from virtual_devices.link import Attempt, Link, Provenance
+from virtual_devices.reader.presentation import Medium as Presented
+from virtual_devices.reader.proximity import ROLE
+
+BY_PROTOCOL = {1: "contact-t0", 2: "contact"}
+"""Channel by the protocol that the moniker asks for (a bit each)."""
+ONE_INTERFACE = "the reader has one interface, and nobody is before the other one meanwhile"
+MADE_UP = "it needs a card made up for the case, and nobody puts another one into the reader"
+
+
+class SecondInReader(RealWay):
+    """``pcsc:NAME;T=1``, ``pcsc:NAME;T=0``: who says which protocol has a card in a slot, and no phone in a field."""
+
+    def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
+        super().__init__(suite, found, channel, means)
+        self._link: PcscLink | None = None
+        self._hand: Hand | None = None
+
+    @classmethod
+    def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
+        if [one.kind for one in found] != [Medium.PCSC]:
+            return ()
+        channel = BY_PROTOCOL.get(pcsc.read_spec(found[0].where)[1].protocols)
+        return tuple(c for c in suite.channels if c == channel)
+
+    def tester(self, name: str, *, anew: bool = False) -> Tester:
+        del anew  # a case puts in what it wants
+        if why := next((why for begin, why in OF_A_PHONE.items() if name.startswith(begin)), ""):
+            raise CannotShow(why)
+        link, world = self._open(), world_of(self.means.seed)
+        card = RealSecond(link, self.means.answer_s, self._hand, ReferenceSecond(world, self.channel, name))
+        card.personalise()
+        tester = self.tested(card, world, name)
+        assert isinstance(tester, WalletTester)
+        tester.used = self._hand is None
+        return tester
+
+    def said(self, role: str) -> str:
+        del role
+        return "" if self._link is None else self._link.last_error
+
+    def _open(self) -> PcscLink:
+        if self._link is None:
+            real = find(self.found[0].where, self.means.env)
+            self._link, self.ours = real.link, real.behind is not None
+            self._hand = None if real.behind is None else Hand(real.behind.path)
+        return self._link
+
+    def close(self) -> None:
+        link, hand, self._link, self._hand = self._link, self._hand, None, None
+        if link is not None:
+            link.disconnect()
+            if hand is not None:
+                hand.put_back()
+            link.close()
+
+
+class RealSecond:
+    """What the reader holds (:class:`conformance.kinds.wallet.WalletUnderTest`). ``made``: the reference card of the case."""
+
+    medium = Presented.CONTACT
+
+    def __init__(self, link: PcscLink, answer_s: float, hand: Hand | None, made: ReferenceSecond) -> None:
+        self._link, self._hand, self._made = link, hand, made
+        self._way = ChipReader(ReaderLink(link), answer_s)
+        self.holder = made.holder
+        self.clock = WallClock((NOW_NS - time.time_ns()) / NS)
+
+    def personalise(self, **personal: Any) -> None:
+        """Another card in this one's place, made up so. Raises CannotShow where nobody puts one in, LinkError."""
+        if self._hand is None:
+            if personal:
+                raise CannotShow(MADE_UP)
+            return
+        well = bool(self._link.protocol)
+        self._link.disconnect()
+        self._made.personalise(**personal)
+        self._hand.put(self._made.card.to_image(), quietly=well)
+
+    def meet(self) -> Mapping[str, Link]:
+        return {ROLE: self._way, OTHER: _Elsewhere()}
+
+    def part(self) -> None:
+        self._link.disconnect()
+
+
+class _Elsewhere:
+    """The interface by which the card is not met."""
+
+    channel, device, provenance = "nfc", "", Provenance.MEASURED
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        raise CannotShow(ONE_INTERFACE)
+
+
+__all__ = ["RealSecond", "SecondInReader"]
