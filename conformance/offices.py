@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 import cbor2
@@ -19,6 +19,7 @@ from conformance.vectors.world import CARD_NO, World
 from virtual_devices import cose
 from virtual_devices.clock import roc_datetime13
 from virtual_devices.cose import MalformedCose, Sign
+from virtual_devices.link import Outcome, Provenance
 from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.pki import sign
 from virtual_devices.prescription.document import MalformedPrescription, Prescription, read_prescription
@@ -29,20 +30,23 @@ from virtual_devices.write_back import Record as SignedRecord
 from virtual_devices.write_back import read_record
 
 
-class OfficeUnderTest(Protocol):
-    """Software of an institution, and what stands round it. ``device``, ``channel``, ``provenance``: of its rows; ``took_ns``,
-    ``ended``: how long the act asked for last took, and how it ended (:class:`virtual_devices.link.Outcome`); ``asked``,
-    ``answered``: its words, where it has any; ``evidence``: what its data centre heard from outside since it was asked last."""
+@dataclass(frozen=True)
+class Met:
+    """How software outside this process is met, and what became of the act that was asked for last: ``asked`` and ``answered``
+    word for word, ``took_ns``, how it ``ended``; ``evidence``: what came to the data centre since this was looked at last."""
 
     device: str
     channel: str
-    provenance: str
-    took_ns: int
-    ended: str
     asked: bytes
     answered: bytes
+    took_ns: int
+    ended: Outcome
+    evidence: Sequence[ExchangeRow] = ()
 
-    def evidence(self) -> list[ExchangeRow]: ...
+
+class OfficeUnderTest(Protocol):
+    """Software of an institution, and what stands round it."""
+
 
     def now_ns(self) -> int: ...
     def later(self, seconds: float) -> None: ...
@@ -62,7 +66,10 @@ class OfficeUnderTest(Protocol):
 
 
 class OfficeTester(Tester):
-    """The people at the desk, the other institutions, and the data centre. ``clinic``, ``pharmacy``: who they are."""
+    """The people at the desk, the other institutions, and the data centre. ``clinic``, ``pharmacy``: who they are; ``met``: how
+    the software was met just now, where it is none of this process."""
+
+    met: Callable[[], Met] | None = None
 
     def __init__(self, software: OfficeUnderTest, world: World, name: str) -> None:
         super().__init__()
@@ -91,14 +98,14 @@ class OfficeTester(Tester):
         return found
 
     def _note(self, what: str, found: str) -> None:
-        office = self.office
-        self.rows += [replace(row, session=self.name) for row in office.evidence()]
-        request, reply = office.asked or what.encode(), office.answered if office.asked else found.encode()
+        provenance = Provenance.MODELLED if self.met is None else Provenance.MEASURED
+        met = Met("virtual", "desk", what.encode(), found.encode(), 0, Outcome.REPLIED) if self.met is None else self.met()
+        self.rows += [replace(row, session=self.name) for row in met.evidence]
         self.rows.append(ExchangeRow(
-            replication=0, visit="", session=self.name, flow="conform", step=what, role=self.role, channel=office.channel,
-            device=office.device, provenance=office.provenance, at_ns=self.now_ns, duration_ns=office.took_ns,
-            outcome=office.ended, request=request[:4096], reply=reply[:4096], request_bytes=len(request),
-            reply_bytes=len(reply), status="", fault="", sent_ns=-1,
+            replication=0, visit="", session=self.name, flow="conform", step=what, role=self.role, channel=met.channel,
+            device=met.device, provenance=provenance.value, at_ns=self.now_ns, duration_ns=met.took_ns, outcome=met.ended.value,
+            request=met.asked[:4096], reply=met.answered[:4096], request_bytes=len(met.asked), reply_bytes=len(met.answered),
+            status="", fault="", sent_ns=-1,
         ))
 
     def done(self, what: str, do: Callable[[], Done]) -> Done:
@@ -238,4 +245,4 @@ class OfficeTester(Tester):
 
 _OF_A_PART = {"batch": bytes, "digest": bytes, "index": int, "total": int, "part": bytes}
 
-__all__ = ["OfficeTester", "OfficeUnderTest"]
+__all__ = ["Met", "OfficeTester", "OfficeUnderTest"]

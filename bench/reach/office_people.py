@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.reach import CASE_S, Means
@@ -13,6 +13,7 @@ from bench.reach.lent_desk import LentDesk
 from bench.reach.office_desk import Slots
 from bench.reach.program import CHANNEL, Program, Said, bytes_of
 from bench.reach.served_centre import ServedCentre
+from conformance.offices import Met
 from conformance.references.clinic import Done, Shelves
 from conformance.references.hpc import PIN
 from conformance.references.pharmacy import Found
@@ -22,7 +23,7 @@ from conformance.town import HOLDER, Place
 from conformance.vectors.world import CARD_NO, World
 from virtual_devices.clock import NS, VirtualClock
 from virtual_devices.errors import LinkError
-from virtual_devices.link import Outcome, Provenance
+from virtual_devices.link import Outcome
 from virtual_devices.write_back import holder_of
 
 MS_NS, MACHINE = 10**6, "machine"
@@ -45,19 +46,16 @@ class Around:
 class ProgramOffice:
     """One desk of the software (:class:`conformance.offices.OfficeUnderTest`). Raises LinkError when it does not begin."""
 
-    channel, provenance = CHANNEL, Provenance.MEASURED.value
     credentials = ""
 
     def __init__(self, program: Program, device: str, around: Around, means: Means) -> None:
-        self.device, self.took_ns, self.ended, self.said = device, 0, Outcome.REPLIED.value, ""
-        self.asked = self.answered = b""
+        self.said, self._device, self._last = "", device, Met(device, CHANNEL, b"", b"", 0, Outcome.REPLIED)
         self.world, self._place, self._centre, self._means = around.world, around.place, around.centre, means
         self._lent, self._slots = around.desk, around.slots
         self._program, self._left_ns = program, round(CASE_S * NS)
         centre = around.centre
         self.take_out, self.put_back = around.slots.take_out, around.slots.put_back
         self.line_is, self.heard, self.tell_centre = centre.line_is, centre.heard, centre.tell_centre
-        self.evidence = centre.evidence
         self.also_hands_out = centre.also_hands_out
         made = self._ask("new", **self._told())
         if not made.done:
@@ -76,14 +74,18 @@ class ProgramOffice:
             **self._slots.told(),
         }
 
+    def met(self) -> Met:
+        """How it was met just now."""
+        return replace(self._last, evidence=self._centre.evidence())
+
     # -- asked
 
     def _ask(self, do: str, **more: Any) -> Said:
         if self._left_ns <= 0:
             raise CannotShow(f"its answers took more than {CASE_S:g} s, and the case was not over", open=True)
         found = self._program.ask(do, self._means.answer_s, now_ms=self.now_ns() // MS_NS, **more)
-        self.took_ns, self.ended, self.said = found.duration_ns, found.outcome.value, found.why
-        self.asked, self.answered = _line({"do": do, **more}), _line(found.answer) if found.answer else b""
+        self.said, answered = found.why, _line(found.answer) if found.answer else b""
+        self._last = Met(self._device, CHANNEL, _line({"do": do, **more}), answered, found.duration_ns, found.outcome)
         self._left_ns -= found.duration_ns
         return found
 
@@ -113,7 +115,7 @@ class ProgramOffice:
             raise self._not_as_described(do, "code, and states as pairs of id and state", answer) from None
 
     def _not_as_described(self, do: str, wanted: str, answer: Mapping[str, Any]) -> TimeoutError:
-        self.ended = Outcome.GARBLED.value
+        self._last = replace(self._last, ended=Outcome.GARBLED)
         return TimeoutError(f"{do}: no {wanted}: {dict(answer)!r:.200}")
 
     # -- what stands round it

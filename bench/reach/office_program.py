@@ -23,6 +23,7 @@ from bench.reach.virtual import world_of
 from bench.sample_phone import phone_epoch_ns
 from conformance.case import Kind
 from conformance.kinds import Suite
+from conformance.offices import OfficeTester
 from conformance.tester import Tester
 from conformance.town import clinic, pharmacy
 from conformance.vectors.world import World
@@ -63,7 +64,10 @@ class OfficeProgram(ProgramWay):
         slots.begin(world, place, name, self._centre)
         make = ProgramClinic if of_clinic else ProgramPharmacy
         self._office = make(self.program, str(self.found[0]), Around(world, place, self._centre, desk, slots), self.means)
-        return self.tested(self._office, world, name)
+        tester = self.tested(self._office, world, name)
+        assert isinstance(tester, OfficeTester)
+        tester.met = self._office.met
+        return tester
 
     def _served(self, world: World, name: str, clock: Clock) -> ServedCentre:
         """At the address to which the software is set, with its files there; else anywhere. Raises LinkError."""

@@ -25,7 +25,6 @@ from virtual_devices.link import Attempt, Device, DirectLink, Link, Outcome
 from virtual_devices.pki import Identity, Role
 from virtual_devices.reader.desk import Desk, Institution, Policy
 from virtual_devices.reader.transmit import chip_status
-from virtual_devices.trace import ExchangeRow
 
 
 class Slot:
@@ -167,9 +166,6 @@ class DeskWithChips:
     """One desk of a place: its security module, its professional's card, the line. All of it follows from ``name``; what stands
     round it is its own, or is given."""
 
-    device, channel, provenance, took_ns, ended = "virtual", "desk", DirectLink.provenance.value, 0, Outcome.REPLIED.value
-    asked = answered = b""
-
     def __init__(
         self, world: World, place: Place, name: str, policy: Policy = Policy(cloud_tries=2, hold_off_s=0),
         around: Around | None = None,
@@ -204,10 +200,6 @@ class DeskWithChips:
         return run(flow, Session({**self.slots, "cloud": line}, self._clock, people, status=chip_status))
 
     # -- what a case does at the desk
-
-    def evidence(self) -> list[ExchangeRow]:
-        """Its data centre is in it."""
-        return []
 
     def now_ns(self) -> int:
         return self._clock.now_ns()
