@@ -78,6 +78,7 @@ def test_our_presented_phone_is_filled_and_shows_its_codes(phone: Dut) -> None:
         f"{CODES}prescription-is-shown-as-it-was-written[sixty-orders]", f"{CODES}start-ends-every-consent",
         f"{CODES}wards-code-names-the-guardian", f"{CODES}chosen-card-is-the-one-that-is-shown",
         f"{LATE}late-records-are-settled[visit]", f"{WARD}empty-wallet-says-so", f"{CODES}code-is-as-its-rule",
+        "wallet.request.request-is-answered[write-back]",
         "wallet.online.enrolment-brings-the-card", "wallet.answers.answer-with-wrong-parts-is-not-believed[no-map]",
     ]
     found = tried(replace(phone), names, {})

@@ -74,8 +74,7 @@ def test_element_that_is_not_there_has_its_code(wallet: WalletTester) -> None:
 @case("P-ELE-06", nature=Nature.VALID, zh="尚未寫入：資料版次 0，紀錄皆為錯誤 0")
 def test_wallet_without_records_says_so(wallet: WalletTester) -> None:
     """Before anything is written generation is 0, and visits, prescriptions and certificates are not there: 0."""
-    if wallet.used:
-        wallet.not_applicable("it counts from an empty wallet, and nobody has emptied this one")
+    wallet.empty()
     opened = wallet.meet()
     names = ("visits", "prescriptions", "certificates")
     items = items_request(vhc.DOCTYPE, {vhc.RECORDS: dict.fromkeys((*names, "generation"), False)})

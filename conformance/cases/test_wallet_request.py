@@ -67,6 +67,8 @@ def test_request_is_answered(wallet: WalletTester, name: str) -> None:
     model = _models()[name]
     if name in _TO_THE_SECOND and wallet.world.once:
         wallet.not_applicable("it is right to the second, and the wallet's clock runs while it is asked")
+    if name.startswith("write-back"):
+        wallet.empty()
     before = wallet.meet(Use.REGISTRATION)
     issued = None
     if name.startswith("write-back"):  # a batch names the credential that was shown

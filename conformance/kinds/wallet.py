@@ -52,6 +52,7 @@ EVERYTHING: Names = {
 }
 WAIT_S = 30
 """Longest wait for a limit of time of a real device, where its PIXIT does not say otherwise."""
+NOT_EMPTY = "it counts from an empty wallet, and nobody has emptied this one"
 CONSULTATION, REGISTRATION = items_request(vhc.DOCTYPE, vhc.CONSULTATION), items_request(vhc.DOCTYPE, vhc.REGISTRATION)
 
 
@@ -182,6 +183,13 @@ class WalletTester(Tester):
         acting: Any = _MadeUp(self)
         made_up: WalletMadeUp = acting
         return made_up
+
+    def empty(self) -> None:
+        """The case counts from an empty wallet: one is there, put in where somebody can; else the case is not applicable."""
+        if self.used:
+            if not hasattr(self.wallet, "lacks") or self.wallet.lacks("fill"):
+                self.not_applicable(NOT_EMPTY)
+            self.made_up().fill(Contents())
 
     def radio(self, mode: Mode, use: Use | None = Use.REGISTRATION, *, mtu: int = 0) -> tuple[Peer, Engaged]:
         """Over Bluetooth value by value: the other end, which has not begun, and what the code on the screen says. ``mtu``: where
@@ -415,7 +423,7 @@ class WalletTester(Tester):
         """The world in which this credential is the one that was shown, and so many batches were stored before; None: the case
         counts from an empty wallet."""
         if stored is None and self.used:
-            self.not_applicable("it counts from an empty wallet, and nobody has emptied this one")
+            self.not_applicable(NOT_EMPTY)
         return self.world.showing(issued, stored or 0)
 
 
