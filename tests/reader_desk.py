@@ -112,13 +112,14 @@ def places(medium: str) -> Iterator[Place]:
         yield Place(f"vpcd:127.0.0.1:{service.ports[0]}", f"pcsc:{service.readers[0]}", service.env)
 
 
-def tried(dut: Dut, begin: str) -> Result:
-    """The one case whose id begins so, as the suite does it."""
+def tried(dut: Dut, begin: str, *, close: bool = True) -> Result:
+    """The one case whose id begins so, as the suite does it. ``close``: none follows on this device."""
     (case,) = (case for case in cases() if case.kind is Kind.READER and case.id.startswith(begin))
     try:
         return dut.done(perform(case, dut.tester, real=True))
     finally:
-        dut.way.close()
+        if close:
+            dut.way.close()
 
 
 __all__ = ["BY_ITSELF", "LIMIT_S", "Desk", "Place", "Teller", "places", "tried"]

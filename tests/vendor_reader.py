@@ -20,17 +20,18 @@ from pathlib import Path
 from bench.drivers import RealLink
 from bench.drivers.ble import BleLink
 from bench.drivers.pcsc import PcscLink
-from bench.monikers import JOINED, Kind, parse
+from bench.monikers import JOINED, Kind, Moniker, parse
 from bench.probe import open_device
 from bench.sample_phone import phone_epoch_ns
 from conformance.references.reader import ReferenceReader, Task, Told, Wants
 from conformance.vectors.world import World
 from virtual_devices.authorization import Purpose, Scope
+from virtual_devices.errors import LinkError
 from virtual_devices.link import Attempt, Outcome
 from virtual_devices.pki import Authority
 from virtual_devices.wallet.faces import NFC_ATR, SCAN
 
-LOOK_S, SCAN_S, PAUSE_S, ANSWER_S = 0.1, 1.0, 0.02, 4.0
+LOOK_S, SCAN_S, PAUSE_S, ANSWER_S = 0.1, 1.0, 0.02, 6.0
 
 
 class Fault(Enum):
@@ -140,14 +141,24 @@ class Vendor:
         return self._card.attempt(wants.message, min(wants.timeout_s, ANSWER_S))
 
 
+def _opened(moniker: Moniker) -> RealLink:
+    """A picture of a code may come and go at any moment."""
+    while True:
+        try:
+            return open_device(moniker, None)
+        except LinkError:
+            if moniker.kind is not Kind.QR:
+                raise
+            time.sleep(LOOK_S)
+
+
 def main(channel: str, moniker: str, log: Path) -> None:
     found = [parse(one) for one in moniker.split(JOINED)]
-    while found[0].kind is Kind.QR and not Path(found[0].where).exists():
-        time.sleep(LOOK_S)
     with ExitStack() as stack:
-        links = [open_device(one, None) for one in found]
-        for link in links:
-            stack.callback(link.close)
+        links = []
+        for one in found:
+            links.append(_opened(one))
+            stack.callback(links[-1].close)
         Vendor(channel, links[-1], links[0] if len(links) > 1 else None, log).run()
 
 

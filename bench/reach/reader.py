@@ -71,6 +71,7 @@ class ReaderBefore(RealWay):
         del anew
         if self._reader is not None:
             self._reader.away()
+            self._reader.spoke = False
         self.ours = True  # the card is an invented person's
         now_ns = WallClock().now_ns()
         epoch_ns = phone_epoch_ns(now_ns)
@@ -104,8 +105,12 @@ class ReaderBefore(RealWay):
         """A reader that does not look at our card is silent, too, whatever code has been shown to it."""
         silent = self._silent
         result = super().done(result)
-        if self._reader is not None and self._reader.overlooks:
-            self._silent, self._why = silent + 1, result.why
+        if self._reader is not None:
+            self._reader.away()  # what it says late is of this case
+            if self._reader.spoke:
+                self._silent = 0
+            elif self._reader.overlooks:
+                self._silent, self._why = silent + 1, result.why
         return result
 
     def close(self) -> None:
@@ -118,6 +123,7 @@ class RealReader:
     """The reader (:class:`conformance.kinds.reader.ReaderUnderTest`). ``log``: what it says."""
 
     from_outside = True
+    spoke = False  # it has said something of a card in this case
     overlooks = False  # it has not looked at the card that was brought last
 
     def __init__(self, place: Place, channel: str, means: Means, log: Path) -> None:
@@ -271,6 +277,7 @@ class RealReader:
         if not newline:
             return None
         self._read_bytes += len(line) + 1
+        self.spoke = True
         try:
             said = json.loads(line)
             return Told(
