@@ -26,8 +26,8 @@ from virtual_devices.link import Work
 from virtual_devices.pki import PROFESSIONALS, ChainVerifier, Refused, Verified
 
 SYNTAX_REJECTED, HPC_REFUSED, NO_SUCH, CONTRADICTED = "9002", "9130", "5150", "5020"
-OPEN_S, ACCOUNT_S = 86_400, 3 * 86_400
-"""So long an access tells, and so long there is to account for it."""
+ACCOUNT_S = 3 * 86_400
+"""So long there is to account for an access."""
 MOST_WORDS = 400
 PROOF = b"VHC emergency access 1\0"
 Arguments = Mapping[str, Any]

@@ -18,7 +18,6 @@ from virtual_devices.lifecycle import OK, FieldCode, Party
 from virtual_devices.status_list import Status
 
 ANOTHER_REQUEST = FieldCode("9002")
-REQUEST_ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from virtual_devices.reader.transmit import Ended, Handle, need_ok, power_on, re
 from virtual_devices.records import RECORDS
 from virtual_devices.sam.sam import VISIT_STATEMENT
 
-NO_VISITS_LEFT, EXPIRED, SECOND_DEPARTMENT, WRONG_PERSON = "5001", "5003", "5010", "5020"
+EXPIRED, SECOND_DEPARTMENT, WRONG_PERSON = "5003", "5010", "5020"
 
 
 @dataclass(frozen=True, slots=True)

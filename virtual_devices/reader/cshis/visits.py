@@ -18,7 +18,7 @@ from virtual_devices.reader.visit import write
 
 CODES_NOT_WRITTEN, FEES_NOT_WRITTEN, RX_NOT_WRITTEN = "5023", "5028", "5033"
 RX_BYTES, RX_MAX, SIGNATURE_CHARACTERS = 61, 60, 40
-SHORT_CODES, LONG_CODES, FEE_BYTES = 31, 55, 38
+LONG_CODES, FEE_BYTES = 55, 38
 Arguments = Mapping[str, Any]
 
 
