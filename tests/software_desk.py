@@ -23,6 +23,7 @@ from bench.reach.connections import write_for_software
 from .desk_slots import DeskSlots, desk_slots
 
 PORTS = {"kit": 0, "local": 0}
+_GIVEN: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,18 @@ def software_desk(folder: Path, limit_s: float = 60.0) -> Iterator[SoftwareDesk]
 
 
 def free_ports(count: int) -> list[int]:
-    """Such as stay free until they are served: below those that the kernel gives out by itself, others for each process."""
+    """Such as stay free until they are served: below those that the kernel gives out by itself, others for each process, none
+    twice."""
     found: list[int] = []
     for port in range(12_000 + os.getpid() % 400 * 20, 20_001):
+        if port in _GIVEN:
+            continue
         with socket.socket() as there, suppress(OSError):
             there.bind(("127.0.0.1", port))
             found.append(port)
         if len(found) == count:
             break
+    _GIVEN.update(found)
     return found
 
 
