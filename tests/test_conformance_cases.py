@@ -85,9 +85,29 @@ def test_cases_come_in_the_same_order_in_every_process() -> None:
     assert told("1") == told("2")
 
 
-def conform(*args: str) -> subprocess.CompletedProcess[str]:
+def conform(*args: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bench.cli", "conform", *args]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("what", "unwanted"), [
+    ("import bench.cli, bench.conform", ("bench.conforming", "conformance", "cryptography", "pydantic")),
+    ("from bench.conforming import Asked; Asked().check(); Asked().modules()",
+     ("pytest", "numpy", "bench.duts", "conformance.kinds", "virtual_devices.cloud")),
+], ids=["help", "start"])
+def test_command_loads_no_device_before_one_is_tried(what: str, unwanted: tuple[str, ...]) -> None:
+    """Those who only begin the processes that try it start sooner."""
+    script = f"import sys\n{what}\nprint([name for name in {unwanted} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_command_takes_nothing_from_the_project_in_whose_folder_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    for name in ("conftest.py", "tests/conftest.py", "pytest.ini"):
+        (tmp_path / name).write_text(f"raise SystemExit({name!r})\n")
+    done = conform("--only", "hpc.pin.right-pin-gives-tries-back", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_command_tries_the_reference_device() -> None:
