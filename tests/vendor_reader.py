@@ -53,6 +53,7 @@ class Vendor:
         self._world = World(1, now_ns, epoch_ns, trusted=Authority(1, epoch_ns))
         self._number = 0
         self._last = b""  # code
+        self._codes: ReferenceReader | None = None  # remembers those that it has taken
         self._lost = False  # the card of the last reading, before its end
 
     def run(self) -> None:
@@ -79,7 +80,9 @@ class Vendor:
             self._says(self._read(lambda wants: self._over_the_air(wants, text)))
             self._card.disconnect()
         else:
-            self._says(self._reader().scan(text.decode(), frozenset({Scope.BASIC}), Purpose.CARE))
+            self._codes = self._codes or self._reader()
+            self._codes.at(time.time_ns())
+            self._says(self._codes.scan(text.decode(), frozenset({Scope.BASIC}), Purpose.CARE))
 
     def _says(self, told: Told | None) -> None:
         said = json.dumps(asdict(told), ensure_ascii=False) if told is not None else "what?"

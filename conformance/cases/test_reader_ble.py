@@ -10,6 +10,7 @@ from conformance.breaches import Breach, each_breach, each_mode, each_mtu, lacki
 from conformance.case import Each, Nature, case
 from conformance.kinds.reader import ReaderTester, Script, ScriptedCard
 from virtual_devices.mdoc.ble_gatt import STATE_END, STATE_START, GattRole, Mode, Name, Side
+from virtual_devices.reader.transmit import Ended
 
 AIR = ("ble",)
 CLIENT, SERVER = Mode.PERIPHERAL_SERVER, Mode.CENTRAL_CLIENT
@@ -43,7 +44,10 @@ def _more(peer: Peer, number: int) -> bool:
 def test_connection_is_made_ready(reader: ReaderTester, mode: Mode) -> None:
     """In either mode the reader does what its role does, with the service that the engagement names, and takes the card."""
     peer, card, service = reader.radio(mode)
-    peer.begin()
+    try:
+        peer.begin()
+    except Ended as e:
+        reader.expect("the reader looks for the card", False, "a connection", str(e))
     expect_right_beginning(peer, service)
     _converse(reader, peer, card)
     reader.done(reader.told_on_air())

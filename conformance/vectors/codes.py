@@ -165,7 +165,7 @@ def _signers(suite: Suite, world: World, phone: Phone) -> None:
          "the last bit of the issuer's signature is turned over"),
         ("card-prolonged", phone.show(altered), Reason.FORGED_CARD, "1523", "卡片期限被延長一天",
          "the card's end was moved by a day"),
-        ("issued-before-signer", phone.show(phone.inner(claims={cwt.IAT: cwt.seconds(world.now_ns - 366 * DAY_NS)})),
+        ("issued-before-signer", phone.show(phone.inner(claims={cwt.IAT: cwt.seconds(world.epoch_ns - 366 * DAY_NS)})),
          Reason.FORGED_CARD,
          "1523", "簽發時間早於發卡憑證的效期", "issued before the signer's certificate began"),
         ("stranger", phone.show(phone.inner(signer=stranger)), Reason.UNKNOWN_ISSUER, "1423", "發卡者的憑證不在讀取者手上",
