@@ -38,7 +38,8 @@ import click
               help="Failures that are known (TOML). One that passes is an error: exit 7.")
 @click.option("--lang", type=click.Choice(["en", "zh-TW"]), default="en", show_default=True,
               help="Language of report.html, and of the headline of what a person is to do.")
-@click.option("--processes", "-n", default=2, show_default=True, type=click.IntRange(1, 64), help="Virtual devices at a time.")
+@click.option("--processes", "-n", default=2, show_default=True, type=click.IntRange(1, 64),
+              help="Virtual devices at a time; single cases, by their whole ids, are tried in one process.")
 @click.option("--list", "listing", is_flag=True, help="Only list the cases.")
 @click.option("--self-check", is_flag=True, help="Try the suite: one fault after the other in the reference devices.")
 @click.option("--remember", is_flag=True,
