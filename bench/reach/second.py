@@ -102,7 +102,7 @@ class RealSecond:
             if personal:
                 raise CannotShow(MADE_UP)
             return
-        well = bool(self._link.protocol)
+        well = not self._link.last_error  # else a command hangs in the reader, maybe: only taking the card out ends that
         self._link.disconnect()
         self._made.personalise(**personal)
         self._hand.put(self._made.card.to_image(), quietly=well)
