@@ -55,6 +55,16 @@ def named() -> Iterator[tuple[str, str]]:
                 yield from ((f"{path.name}:{call.lineno}", text) for text in _texts(value, known) if text)
 
 
+def expected() -> Iterator[tuple[str, str]]:
+    """Where, and what is expected or received, where it is words."""
+    for path in (path for pattern in _CASES for path in sorted(ROOT.glob(pattern))):
+        tree = _tree(path)
+        known = _constants(tree)
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node) in ("expect", "equal")):
+            for value in call.args[2 if _called(call) == "expect" else 1 :]:
+                yield from ((f"{path.name}:{call.lineno}", text) for text in _texts(value, known) if text)
+
+
 @cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
@@ -119,4 +129,4 @@ def _part(part: ast.expr, known: Mapping[str, str]) -> str:
     return "{}"
 
 
-__all__ = ["named", "said"]
+__all__ = ["expected", "named", "said"]

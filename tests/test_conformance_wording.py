@@ -81,10 +81,11 @@ def test_sentence_of_a_verdict_in_the_sources_has_its_chinese(chinese: Wording) 
     assert missing == []  # write them into conformance/chinese/: README.md there has the rules
 
 
-def test_what_the_sources_call_a_step_has_its_chinese() -> None:
+def test_step_and_what_is_expected_in_the_sources_has_its_chinese() -> None:
     told = words_of("zh-TW")[1].told
-    missing = [(where, text) for where, text in sources.named() if not told(text.replace("{}", "X1"))]
-    assert missing == []  # write them into conformance/chinese/steps.toml
+    there = [*sources.named(), *sources.expected()]
+    missing = [(where, text) for where, text in there if not told(text.replace("{}", "X1"))]
+    assert missing == []  # write them into conformance/chinese/, steps.toml or values.toml
 
 
 def test_reason_of_a_clause_and_of_a_self_check_has_its_chinese(chinese: Wording) -> None:
