@@ -88,6 +88,8 @@ class Place:
     itself notices. ``hangs``: a card that falls silent keeps the medium busy; else it says nothing."""
 
     hangs = True
+    most_bytes = 1 << 20
+    """Of an answer: more than the suite ever gives, but in a slot."""
 
     def __init__(self, gap_s: float) -> None:
         self._gap_s = gap_s
@@ -138,7 +140,9 @@ class InField(Place):
 
 class InSlot(Place):
     """The slot of a virtual PC/SC reader: its driver listens at that address. An empty ``where`` is its usual one.
-    The driver has to see the slot empty between two cards, whatever the gap."""
+    The driver has to see the slot empty between two cards, whatever the gap; the length of an answer has two bytes there."""
+
+    most_bytes = 65_535
 
     def __init__(self, where: str, gap_s: float) -> None:
         super().__init__(max(0.0, gap_s - REMOVAL_S))

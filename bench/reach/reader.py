@@ -207,6 +207,8 @@ class RealReader:
         """Raises CannotShow for what is no answer on this medium."""
         if not answer:
             raise CannotShow("this medium carries no empty answer: it is silence")
+        if len(answer) > self._place.most_bytes:
+            raise CannotShow("the driver of a virtual PC/SC reader carries no answer above 65,535 bytes")
 
     def _can(self, task: Task) -> None:
         hands = self._means.hands
