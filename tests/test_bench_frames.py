@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cbor2
 import pytest
 from click.testing import CliRunner
 
@@ -158,7 +159,7 @@ def test_tape_keeps_so_many_frames_and_no_more(monkeypatch: pytest.MonkeyPatch) 
     tape.begin()
     for _ in range(MOST + 5):
         tape.note(MET, b"x", 9)
-    assert tape.told().count(b"\x41x") == MOST
+    assert len(cbor2.loads(tape.told())[1]) == MOST
 
 
 def test_frames_of_a_run_without_real_media_are_refused(tmp_path: Path) -> None:
