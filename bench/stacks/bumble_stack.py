@@ -175,7 +175,6 @@ class _Stack:
         self._radio = radio
         self._device = radio.device
         self._connection: Connection | None = None
-        self._gone = asyncio.Event()
         self._tell: Callable[[Event], None] = lambda _: None
 
     def begin(self, tell: Callable[[Event], None]) -> None:
@@ -183,14 +182,12 @@ class _Stack:
 
     def _take(self, connection: Connection) -> None:
         self._connection = connection
-        self._gone.clear()
         connection.on(connection.EVENT_DISCONNECTION, self._disconnected)
         self._radio.lost.add_done_callback(self._disconnected)  # bumble does not always tell
 
     def _disconnected(self, *_: Any) -> None:
         if self._connection is not None:
             self._connection = None
-            self._gone.set()
             # A write that came before is told by a task of bumble's that has not begun, the disconnection at once.
             asyncio.get_running_loop().call_soon(self._tell, Disconnected())
 
@@ -201,17 +198,8 @@ class _Stack:
         if connection is None:
             return
         await quietly(connection.drain())
-        await quietly(self._first(connection.disconnect()))
-
-    async def _first(self, leaving: Coroutine[Any, Any, None]) -> None:
-        """Bumble waits for the news of the end, also where that came before: the peer may have left in this very moment."""
-        ways = [asyncio.ensure_future(leaving), asyncio.ensure_future(self._gone.wait())]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for way in ways:
-                way.add_done_callback(lambda done: done.cancelled() or done.exception())
-                way.cancel()
+        if self._connection is not None:  # the peer may have left meanwhile, and bumble would wait for news that have come
+            await quietly(connection.disconnect())
 
     def _there(self) -> Connection:
         if self._connection is None:
