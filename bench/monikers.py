@@ -57,6 +57,8 @@ _WORDS = {
 _ADDRESSES = {"https": Kind.HTTP, "http": Kind.CLEAR}
 _USUAL = tuple(kind for kind in Kind if kind is not Kind.CLEAR)
 """What stands for a device where nothing else is said: an address in clear is one of few."""
+OWN = "own"
+"""Behind ``nfc:``: each patient's own phone."""
 JOINED = " + "
 """Between the two of a phone whose code is scanned before it is reached over Bluetooth."""
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from bench.drivers import nfc
+from bench.monikers import OWN
 from bench.presenters.nfc import NfcPresenter
 from bench.presenters.nfc_radio import UdpRadio
 from bench.reader_link import DeviceLink
@@ -22,7 +23,7 @@ from virtual_devices.randomness import ByteStream
 from virtual_devices.trace import SwitchRow
 from virtual_devices.wallet.faces import NFC_ATR
 
-HOST, OWN = "127.0.0.1", "own"
+HOST = "127.0.0.1"
 LEFT_S = 1.0
 """Longest wait for the presenter to notice that the field of the last tap has gone."""
 
@@ -108,4 +109,4 @@ class _OwnPhoneLink(DeviceLink):
         self.device = f"nfc:{OWN}"
 
 
-__all__ = ["OWN", "OwnPhones", "Reader"]
+__all__ = ["OwnPhones", "Reader"]

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.drivers.replay import Recording
 from bench.laboratory import Laboratory, resolved
-from bench.monikers import JOINED, ROLES, Kind, Moniker
-from bench.own_phones import OWN, OwnPhones
+from bench.monikers import JOINED, OWN, ROLES, Kind, Moniker
 from bench.probe import Probe, Probes, open_device
 from bench.replayed import Replay
 from bench.seat import Met, PcscSeat, somebody
@@ -27,6 +27,9 @@ from virtual_devices.clock import TAIWAN, from_datetime
 from virtual_devices.errors import UsageError
 from virtual_devices.link import Link
 from virtual_devices.network import Contact
+
+if TYPE_CHECKING:
+    from bench.own_phones import OwnPhones
 
 
 @dataclass
@@ -116,7 +119,11 @@ class Rig:
         if self.recordings:
             return Replay(self.recordings, world)
         probes = Probes({role: Probe(role, found, self.env, world) for role, found in self._probed().items()})
-        return _Both(OwnPhones(world, self.env), probes) if self._own_phones else probes
+        if not self._own_phones:
+            return probes
+        from bench.own_phones import OwnPhones  # it needs nfcpy, which a run of virtual devices does without
+
+        return _Both(OwnPhones(world, self.env), probes)
 
     @property
     def _own_phones(self) -> bool:
