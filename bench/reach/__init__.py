@@ -1,14 +1,20 @@
 """How a device under test is reached, one file a way: from a moniker to what the suite's tester is made with.
 
-    virtual   the reference device in this process, a new one for each case
-    chip      a chip in a PC/SC reader                         pcsc:NAME
-    wallet    a phone over NFC, or by its code and Bluetooth   nfc:PATH, pcsc:NAME, "qr:PATH + ble:NAME"
-    second    a second-generation card in a slot               pcsc:NAME;T=1, pcsc:NAME;T=0
-    wallet_program, reader_program      a library or an app's core, asked line by line      program:COMMAND
-    office_program      a clinic's or pharmacy's software, by an adapter that does what its people do      program:COMMAND
+    virtual            the reference device in this process, a new one for each case
+    chip               a patient card, SAM or professional's card in a PC/SC reader    pcsc:NAME, pcsc:NAME;T=0
+    second             a second-generation card in a slot, as wallet                   pcsc:NAME;T=1, pcsc:NAME;T=0
+    wallet             a phone in a field, or by its code and Bluetooth                nfc:PATH, pcsc:NAME, qr:PATH + ble:NAME
+    wallet_program     a library, or an app's core, asked line by line                 program:COMMAND
+    reader             a reader before which our card comes                            nfc:PATH, vpcd:HOST:PORT
+    reader_by_code     one that scans a code and meets our phone over Bluetooth        qr:PATH + ble:TRANSPORT
+    reader_program     a library, or an app's core, asked line by line                 program:COMMAND
+    data_centre        a service                                                       https://HOST:PORT
+    control_software   on a desk, by each face that is given                           http://... + https://... + program:COMMAND
+    office_program     a clinic's or pharmacy's software: an adapter is its people     program:COMMAND
 
-Each is a :class:`Way`; :mod:`bench.duts` has the table that says which kind of device is reached by which. The drivers are those
-of ``run`` (:mod:`bench.drivers`): a worker process each, every connection bounded in time.
+Each is a :class:`Way`; :mod:`bench.duts` has the table that says which kind of device is reached by which. What a way needs
+besides (people, slots, radios, a line, a data centre of ours) has files of its own beside it. The drivers are those of ``run``
+(:mod:`bench.drivers`): a worker process each, every connection bounded in time.
 """
 
 from __future__ import annotations

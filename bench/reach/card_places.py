@@ -12,6 +12,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -83,7 +84,7 @@ class Presenter(Protocol):
     def stop(self) -> None: ...
 
 
-class Place:
+class Place(ABC):
     """One place, for one card at a time. ``gap_s``: so long nothing lies there between two cards, so that a reader that reads by
     itself notices. ``hangs``: a card that falls silent keeps the medium busy; else it says nothing."""
 
@@ -98,8 +99,9 @@ class Place:
         self._presenter: Presenter | None = None
         self._thread: threading.Thread | None = None
 
+    @abstractmethod
     def _made(self, card: Brought) -> Presenter:
-        raise NotImplementedError
+        """What shows the card there. Raises LinkError when the medium is not there."""
 
     def bring(self, card: Brought) -> None:
         """Raises LinkError when the medium is not there."""

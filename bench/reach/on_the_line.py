@@ -17,6 +17,7 @@ from bench.datacentre.web.limits import Limits
 from bench.datacentre.web.problems import Problem
 from bench.datacentre.web.routes import messages
 from bench.datacentre.web.service import Service
+from bench.reach import asgi
 from bench.reach.heard import DESK, told
 from conformance.references.data_centre import Face, ReferenceOfficer, populate
 from conformance.references.desks import Line, payload_of
@@ -62,7 +63,7 @@ class OnTheLine:
         if not path.startswith(ON_THE_LINE) or not self._known(scope):
             await app(scope, receive, send)
             return
-        body = await _body(receive)
+        body = await asgi.body(receive, MOST_BYTES)
         if body is None:  # its sender has gone, or does not come to an end
             await _hung_up(scope, receive)
             return
@@ -197,17 +198,6 @@ def _refusal(path: str, code: str) -> Response:
     return Problem(422, code).response()
 
 
-async def _body(receive: Any) -> bytes | None:
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect" or len(body) > MOST_BYTES:
-            return None
-        body += bytes(message.get("body", b""))
-        if not message.get("more_body", False):
-            return body
-
-
 def _once(body: bytes, receive: Any) -> Any:
     """What was read already, to be read again."""
     left = [{"type": "http.request", "body": body, "more_body": False}]
@@ -221,8 +211,7 @@ def _once(body: bytes, receive: Any) -> Any:
 async def _hung_up(scope: dict[str, Any], receive: Any) -> None:
     """The connection is broken off without an answer."""
     scope["extensions"][CUT]()
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await asgi.gone(receive)
 
 
 __all__ = ["OnTheLine"]

@@ -19,6 +19,7 @@ from typing import Any
 from bench.clock import WallClock
 from bench.datacentre import credentials
 from bench.presenters.http import Server
+from bench.reach import asgi
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Link
 from virtual_devices.pki import Authority
@@ -99,7 +100,7 @@ class PhoneLine:
     async def _hears(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        body = await _body(receive)
+        body = await asgi.body(receive, MOST_BYTES)
         if scope["method"] != "POST" or scope["path"] != PATH or body is None:
             await _say(send, 404, b"")
             return
@@ -107,7 +108,7 @@ class PhoneLine:
         asked = Asked(body, loop.create_future(), loop)
         began_s = time.monotonic()
         self._asked.put(asked)
-        gone = asyncio.ensure_future(_gone(receive))
+        gone = asyncio.ensure_future(asgi.gone(receive))
         try:
             await asyncio.wait((asked.answer, gone), return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_S)
             answer = asked.answer.result() if asked.answer.done() else None
@@ -124,22 +125,6 @@ class PhoneLine:
         self._server.stop()
         self._thread.join(STOP_S)
         self._folder.cleanup()
-
-
-async def _body(receive: Any) -> bytes | None:
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect" or len(body) > MOST_BYTES:
-            return None
-        body += bytes(message.get("body", b""))
-        if not message.get("more_body", False):
-            return body
-
-
-async def _gone(receive: Any) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _say(send: Any, status: int, body: bytes) -> None:
