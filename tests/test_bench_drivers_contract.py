@@ -75,8 +75,9 @@ def connected(stand: Stand) -> RealLink:
 def awake(stand: Stand, link: RealLink) -> None:
     """Connect until the card has answered: a medium may need a moment to notice that another one has left."""
     for _ in range(3):
-        assert link.connect(LIMIT_S).outcome is Outcome.REPLIED, link.last_error
-        if link.attempt(stand.question, LIMIT_S).outcome is Outcome.REPLIED:
+        ready = link.connect(LIMIT_S)
+        assert ready.outcome in (Outcome.REPLIED, Outcome.GONE), link.last_error
+        if ready.outcome is Outcome.REPLIED and link.attempt(stand.question, LIMIT_S).outcome is Outcome.REPLIED:
             return
     raise AssertionError(link.last_error)
 
@@ -241,6 +242,8 @@ def test_peer_killed_within_a_command_ends_it_and_another_is_found(stand: Stand,
 @over()
 def test_closed_link_leaves_nothing_and_may_be_closed_and_used_again(stand: Stand, tmp_path: Path) -> None:
     files = set(stand.hand.path.parent.iterdir())
+    with connected(stand):  # the test before may have left a medium that still looks about
+        pass
     before = (open_files(), children(), threading.active_count())
     for _ in range(2):
         link = stand.open()

@@ -26,7 +26,7 @@ from dbus_fast.aio import MessageBus
 
 from bench.stacks.air import Air, Weather
 from bench.stacks.ble_end import StackTrouble
-from bench.stacks.bumble_stack import TROUBLE, connect, quietly, tried
+from bench.stacks.bumble_stack import TROUBLE, connect, quietly, stands, tried
 
 BLUEZ = "org.bluez"
 ADAPTER, DEVICE, SERVICE = f"{BLUEZ}.Adapter1", f"{BLUEZ}.Device1", f"{BLUEZ}.GattService1"
@@ -252,6 +252,9 @@ class Bluez:
         known.connection = connection
         connection.on(connection.EVENT_DISCONNECTION, lambda *_: self._lost(path, known))
         self._change(path, DEVICE, {"Connected": Variant("b", True)})
+        if not stands(self._device, connection):
+            self._lost(path, known)
+            raise Refused("Failed", "le-connection-abort-by-local")
         self._task(self._resolve(path, known, connection))
 
     async def _resolve(self, path: str, known: Known, connection: Connection) -> None:

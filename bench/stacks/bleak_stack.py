@@ -124,7 +124,10 @@ class BleakStack:
             raise StackTrouble("scanning ended")
         client = BleakClient(device, disconnected_callback=self._gone, timeout=CONNECT_LIMIT_S, bluez=self._bluez)
         await client.connect()
-        self._client = self._open = client
+        self._open = client
+        if not client.is_connected:  # bleak says nothing else of a phone that goes while its services are asked for
+            raise StackTrouble("the phone went as it was connected to")
+        self._client = client
         self._rows = {}
         longest = max((c.max_write_without_response_size for s in client.services for c in s.characteristics), default=0)
         self._mtu = max(MIN_MTU, longest + ATT_HEADER_BYTES)
@@ -147,10 +150,11 @@ class BleakStack:
         return next((c.handle for service in found for c in service.characteristics if c.uuid in uuids), 0)
 
     async def _drop(self) -> None:
-        client, self._open = self._open, None
+        client = self._open
         if client is not None:
             with suppress(*TROUBLE):
                 await asyncio.wait_for(client.disconnect(), DISCONNECT_LIMIT_S)
+            self._open = None  # who is cancelled above leaves it to the next
 
     async def close(self) -> None:
         await self._drop()

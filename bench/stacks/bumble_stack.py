@@ -184,6 +184,8 @@ class _Stack:
         self._connection = connection
         connection.on(connection.EVENT_DISCONNECTION, self._disconnected)
         self._radio.lost.add_done_callback(self._disconnected)  # bumble does not always tell
+        if not stands(self._device, connection):  # it went before anybody listened
+            self._disconnected()
 
     def _disconnected(self, *_: Any) -> None:
         if self._connection is not None:
@@ -277,6 +279,8 @@ class ServerStack(_Stack):
         if self._served:
             await self._stop()
         await self._drop()
+        for left in [each for each in self._device.connections.values() if each.role is hci.Role.PERIPHERAL]:
+            await quietly(left.disconnect())  # it came as the phone left, and would meet a server without a service
         self._radio.clear()
 
 
@@ -364,6 +368,11 @@ def _handle(rows: Mapping[uuid.UUID, Any], name: Name) -> int:
     return next((int(row.handle) for key, row in rows.items() if key in uuids), 0)
 
 
+def stands(device: Device, connection: Connection) -> bool:
+    """Whether the connection is there still: the task that made it may hear of it after it has gone."""
+    return device.connections.get(connection.handle) is connection
+
+
 async def connect(device: Device, address: hci.Address) -> Connection:
     """To who advertised from there. Whether he has gone or we have changed our minds, the controller is told to let be: one that
     still tries connects to nobody else."""
@@ -409,4 +418,4 @@ def _plain(number: UUID) -> uuid.UUID:
     return uuid.UUID(bytes=bytes(number)[::-1]) if len(bytes(number)) == 16 else uuid.UUID(int=0)
 
 
-__all__ = ["TROUBLE", "ClientStack", "Radio", "ServerStack", "connect", "quietly", "remedy", "tried"]
+__all__ = ["TROUBLE", "ClientStack", "Radio", "ServerStack", "connect", "quietly", "remedy", "stands", "tried"]
