@@ -16,6 +16,7 @@ from rich.console import Console
 
 from bench.exits import CONFIGURATION, ENVIRONMENT, INTERRUPTED, USAGE
 from bench.interrupt import CtrlC
+from bench.libraries import PACKAGES, not_installed
 from bench.tables import print_table
 from reports.catalogue import languages
 from scenarios.listing import ScenarioFaults
@@ -90,6 +91,11 @@ class Commands(click.Group):
             _fail(str(e), USAGE)
         except BenchError as e:
             _fail(str(e), ENVIRONMENT)
+        except ModuleNotFoundError as e:
+            module = (e.name or "").partition(".")[0]
+            if module not in PACKAGES:
+                raise
+            _fail(not_installed(module), ENVIRONMENT)
 
 
 def _fail(text: str, code: int) -> NoReturn:

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from importlib.util import find_spec
 from typing import Protocol, TypeVar
 
 import cbor2
 
 from bench.drivers import MEDIA, driver
-from bench.drivers.pcsc import NO_PYSCARD, WORKER, Op
+from bench.drivers.pcsc import WORKER, Op
+from bench.libraries import need
 from bench.worker import Ended, Worker
 from virtual_devices.errors import LinkError
 
@@ -135,8 +135,7 @@ class PcscSource(WorkerSource):
         super().__init__("pcsc", Worker(WORKER, env=env), Op.WATCH, _pcsc_event)
 
     def start(self) -> None:
-        if find_spec("smartcard") is None:
-            raise LinkError(NO_PYSCARD)
+        need("smartcard")
         super().start()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import libraries
 from bench.drivers import MEDIA, driver, pcsc
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome, Provenance
@@ -44,7 +45,7 @@ def test_open_and_discover_without_a_service_say_how_to_start_it(tmp_path: Path)
 
 
 def test_missing_library_is_told_with_its_extra_and_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pcsc, "find_spec", lambda _: None)
+    monkeypatch.setattr(libraries, "find_spec", lambda _: None)
     with pytest.raises(LinkError, match=r"bench\.sh setup test.*libpcsclite-dev"):
         pcsc.discover()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import libraries
 from bench import watch as watch_module
 from bench.drivers import pcsc
 from bench.stacks.pcscd import PrivatePcscd
@@ -94,7 +95,7 @@ def test_watch_yields_for_ever_and_closes_its_sources_when_left() -> None:
 
 
 def test_watcher_closes_what_it_started_when_one_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch_module, "find_spec", lambda _: None)
+    monkeypatch.setattr(libraries, "find_spec", lambda _: None)
     first = Pipe()
     with pytest.raises(LinkError, match=r"bench\.sh setup test"), Watcher([first, PcscSource()]):
         pass

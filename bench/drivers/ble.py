@@ -19,13 +19,13 @@ import struct
 import time
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import cbor2
 
 from bench import frames
 from bench.drivers import Found
+from bench.libraries import need
 from bench.worker import Ended, Reply, Worker
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt, Outcome, Provenance
@@ -66,7 +66,6 @@ ANSWER = struct.Struct("<BHqq")
 """How it ended (:data:`OUTCOMES`), ATT_MTU, duration and time until the request had left (ns); then the message, or a text."""
 OUTCOMES = (Outcome.REPLIED, Outcome.TIMED_OUT, Outcome.GONE, Outcome.GARBLED)
 SWITCHED_OFF = "switched off: bluetoothctl power on, or rfkill unblock bluetooth"
-NOT_INSTALLED = "bleak or bumble is not installed: ./bench.sh setup test, or pip install bleak bumble"
 NOT_ENGAGED = "no connection: connect to what an engagement names first (a QR code, or a tap)"
 _ADAPTER = re.compile(r"hci\d+").fullmatch
 _ADDRESS = re.compile(r"([0-9A-F]{2}:){5}[0-9A-F]{2}", re.IGNORECASE).fullmatch
@@ -129,8 +128,7 @@ def adapter_of(spec: str) -> str:
 
 
 def _worker(env: Mapping[str, str] | None) -> Worker:
-    if find_spec("bleak") is None or find_spec("bumble") is None:
-        raise LinkError(NOT_INSTALLED)
+    need("bleak", "bumble")
     return Worker(WORKER, env=env)
 
 

@@ -12,7 +12,6 @@ import struct
 import time
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ import cbor2
 
 from bench import frames
 from bench.drivers import Found
+from bench.libraries import need
 from bench.worker import START_S, Ended, Reply, Worker
 from virtual_devices import atr
 from virtual_devices.errors import LinkError, UsageError
@@ -68,7 +68,7 @@ DEADLINE = struct.Struct("<d")
 RESULT = struct.Struct("<Bq")
 """A :class:`What`, and the duration in nanoseconds."""
 
-NO_NFCPY = "nfcpy is not installed: ./bench.sh setup run, or pip install 'nfcpy>=1.0.4'"
+WHOLE = "is nfcpy whole? pip install --force-reinstall nfcpy"
 _MEANING: Mapping[What, tuple[Outcome, str]] = {
     What.NO_READER: (
         Outcome.GONE, "the reader cannot be used: plug it in, close other programs that use it (pcscd too), look at the rights "
@@ -129,12 +129,11 @@ def _check(spec: str, worker: Worker) -> None:
     if reply.ended is Ended.TIMED_OUT:
         raise LinkError(f"the NFC worker has not started within {START_S:g} s: the machine is too busy; try again")
     if reply.ended is not Ended.ANSWERED:
-        raise LinkError(f"the NFC worker does not start: {reply.text}; is nfcpy whole? pip install 'nfcpy>=1.0.4'")
+        raise LinkError(f"the NFC worker does not start: {reply.text}; {WHOLE}")
 
 
 def _worker(env: Mapping[str, str] | None) -> Worker:
-    if find_spec("nfc") is None:
-        raise LinkError(NO_NFCPY)
+    need("nfc")
     return Worker(WORKER, env=env)
 
 
@@ -143,7 +142,7 @@ def _list(worker: Worker) -> list[Found]:
     if reply.ended is Ended.TIMED_OUT:
         raise LinkError("the USB readers could not be listed in time: one of them hangs? unplug it, plug it in again, try again")
     if reply.ended is not Ended.ANSWERED:
-        raise LinkError(f"the NFC worker does not list the readers: {reply.text}; is nfcpy whole? pip install 'nfcpy>=1.0.4'")
+        raise LinkError(f"the NFC worker does not list the readers: {reply.text}; {WHOLE}")
     return [Found(f"nfc:{spec}", detail, False) for spec, detail in cbor2.loads(reply.payload)]
 
 

@@ -16,12 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import cbor2
 
 from bench.drivers import Found
+from bench.libraries import need
 from bench.worker import Ended, Reply, Worker
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt, Outcome, Provenance
@@ -62,7 +62,6 @@ EXCLUSIVE = "exclusive"
 _PRESENT, _MUTE = 0x20, 0x200
 _CONTACTLESS = re.compile(r"contactless|picc|nfc|acr122|(?<![a-z])cl(?![a-z])", re.IGNORECASE)
 
-NO_PYSCARD = "pyscard is not installed: ./bench.sh setup test, or pip install pyscard with Debian's libpcsclite-dev"
 NO_PCSCD = "no PC/SC service answers: start it with 'systemctl start pcscd.socket', or as root with 'pcscd --foreground'"
 
 _MEANING: Mapping[int, tuple[Outcome, str]] = {
@@ -124,8 +123,7 @@ def open(spec: str, *, env: Mapping[str, str] | None = None) -> PcscLink:
 
 
 def _worker(env: Mapping[str, str] | None) -> Worker:
-    if find_spec("smartcard") is None:
-        raise LinkError(NO_PYSCARD)
+    need("smartcard")
     return Worker(WORKER, env=env)
 
 

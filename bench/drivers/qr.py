@@ -11,13 +11,13 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import cbor2
 
 from bench.drivers import Found
+from bench.libraries import need
 from bench.worker import Ended, Reply, Worker
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt, Outcome, Provenance
@@ -39,7 +39,6 @@ SLACK_S = 0.5
 
 OURS = (CARD, CHALLENGE, PRESCRIPTION, PART, QR_SCHEME)
 _TOKEN = re.compile(re.escape(TEXT_PREFIX) + "[0-9A-Za-z_-]+").fullmatch
-NO_ZXING = "zxing-cpp or Pillow is not installed: pip install 'vhc-bench[qr]'"
 
 
 class Op(IntEnum):
@@ -92,8 +91,7 @@ def open(spec: str, *, env: Mapping[str, str] | None = None) -> QrLink:
 
 def need_libraries() -> None:
     """Raises LinkError when this installation cannot read pictures."""
-    if find_spec("zxingcpp") is None or find_spec("PIL") is None:
-        raise LinkError(NO_ZXING)
+    need("zxingcpp", "PIL")
 
 
 def ours(text: str) -> bool:

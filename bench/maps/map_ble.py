@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from bench.exits import PASS
-from virtual_devices.errors import LinkError, UsageError
+from bench.libraries import need
+from virtual_devices.errors import UsageError
 
 WEAKNESSES = ("lost", "cut", "unheard", "interval")
 MODES = ("peripheral", "central")
@@ -40,10 +41,8 @@ def command(directory: Path, trials: int, seed: int, weaknesses: tuple[str, ...]
 def make(directory: Path, trials: int, seed: int, weaknesses: tuple[str, ...], modes: tuple[str, ...]) -> int:
     """Make the map. Returns the exit code. Raises UsageError, LinkError."""
     from importlib.metadata import version
-    from importlib.util import find_spec
 
-    if find_spec("bumble") is None:
-        raise LinkError("bumble is not installed: pip install 'vhc-bench[ble]'")
+    need("bumble")
     from bench.maps.ble import figures, table
     from bench.maps.ble.trials import BY_NAME, conditions, tried
     from bench.presenters.qr import write

@@ -17,9 +17,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
+from bench.libraries import need
 from bench.monikers import slot
-from bench.presenters.nfc import NfcPresenter
-from bench.presenters.nfc_radio import open_radio
 from bench.presenters.serve import Rows
 from bench.presenters.vpcd import REMOVAL_S, VpcdPresenter
 from virtual_devices.randomness import ByteStream
@@ -129,13 +128,17 @@ def _run(presenter: Presenter, card: Brought) -> None:
 
 
 class InField(Place):
-    """``path``: of an NFC device, or a UDP address, as nfcpy has it."""
+    """``path``: of an NFC device, or a UDP address, as nfcpy has it. Raises LinkError without nfcpy."""
 
     def __init__(self, path: str, gap_s: float) -> None:
         super().__init__(gap_s)
+        need("nfc")
         self._path = path
 
     def _made(self, card: Brought) -> Presenter:
+        from bench.presenters.nfc import NfcPresenter  # nfcpy: a slot needs none
+        from bench.presenters.nfc_radio import open_radio
+
         radio = open_radio(self._path)
         return NfcPresenter(lambda: card, radio, ByteStream("UIDs", time.time_ns()), rows=Rows(card.carried))
 

@@ -17,10 +17,10 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.libraries import need
 from bench.stacks.private_bus import PrivateBus
 from virtual_devices.errors import LinkError
 
@@ -31,7 +31,6 @@ READY_LIMIT_S = 60.0
 """Longest wait for the service (2 s of one processor, most of it imports; more where others use it too)."""
 ORDER_LIMIT_S = 20.0
 STOP_LIMIT_S = 2.0
-MISSING = "bumble, bleak or dbus-fast is not installed: ./bench.sh setup test, or pip install bleak bumble"
 
 
 class PrivateBluetooth:
@@ -72,8 +71,7 @@ class PrivateBluetooth:
 
     def start(self) -> None:
         """Start the service, again after it was killed; on a new bus when that is gone."""
-        if any(find_spec(name) is None for name in ("bumble", "bleak", "dbus_fast")):
-            raise LinkError(MISSING)
+        need("bumble", "bleak", "dbus_fast")
         self.kill()
         if self.bus.pid is None:
             self.bus.start()

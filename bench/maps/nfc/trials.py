@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from random import Random
 
 from bench.drivers import nfc
-from bench.presenters.nfc import NfcPresenter
-from bench.presenters.nfc_radio import UdpRadio
 from virtual_devices.iso_dep_reader import air_time_ns
 from virtual_devices.link import Outcome
 from virtual_devices.randomness import ByteStream, stream
@@ -51,6 +49,9 @@ def measured(
     holdings: Sequence[Holding], presentations: int, seed: int, strengths: Sequence[float] = STRENGTHS,
 ) -> Iterator[Cell]:
     """Through the real stack: our presenter, nfcpy's UDP driver, the reader's worker process."""
+    from bench.presenters.nfc import NfcPresenter  # nfcpy: what is modelled needs none
+    from bench.presenters.nfc_radio import UdpRadio
+
     air = _Spoilt()
     radio = UdpRadio("127.0.0.1", 0)
     radio.spoil(air.passes)
