@@ -17,7 +17,7 @@ from typing import Any
 
 from conformance.case import Kind
 from conformance.condition import Answers, Sort
-from conformance.form import Form, Paper, Question, form
+from conformance.form import Form, Paper, Question, form, shown
 from scenarios.positions import START, Span
 from scenarios.syntax import Parsed, parse, text_of
 
@@ -118,7 +118,7 @@ def template(asked: Form) -> str:
 
 def schema(asked: Form) -> dict[str, Any]:
     """JSON schema (draft 2020-12) of such a file, for editors. Closed; what depends on other answers is left to the review."""
-    always = [id for id, question in asked.questions.items() if not question.when.text]
+    always = [id for id, question in asked.questions.items() if not question.when.text and question.usual is None]
     answers = {
         "type": "object", "additionalProperties": False, "required": always,
         "properties": {id: _schema(question) for id, question in asked.questions.items()},
@@ -153,10 +153,14 @@ def _asked(question: Question) -> list[str]:
         lines.append(f"#   only when {question.when.text}")
     if question.mandatory:
         lines.append("#   must be true")
+    if question.usual is not None:
+        lines.append(f"#   left out, it is {shown(question.usual)}")
     return [*lines, f"# {question.id} = {_example(question)}"]
 
 
 def _example(question: Question) -> str:
+    if question.usual is not None:
+        return shown(question.usual)
     match question.known.sort:
         case Sort.YES_NO:
             return "true"

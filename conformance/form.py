@@ -26,7 +26,7 @@ _WORDS = {
     Sort.YES_NO: "true or false", Sort.WHOLE: "a whole number", Sort.TEXT: "a text in quotes", Sort.CHOICE: "one of",
     Sort.LIST: "a list of",
 }
-_QUESTION = {"id", "en", "zh", "type", "choices", "low", "high", "when", "mandatory", "clauses", "only"}
+_QUESTION = {"id", "en", "zh", "type", "choices", "low", "high", "when", "mandatory", "clauses", "only", "usual"}
 
 
 LEFT = "left_to_others"
@@ -45,7 +45,8 @@ class Paper(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question. ``when``: asked only then; ``mandatory``: no is no answer; ``clauses``: whose business it is."""
+    """One question. ``when``: asked only then; ``mandatory``: no is no answer; ``clauses``: whose business it is; ``usual``: the
+    answer of who leaves it out, None: nobody may."""
 
     id: str
     en: str
@@ -56,6 +57,7 @@ class Question:
     high: int = 2**31
     mandatory: bool = False
     clauses: tuple[str, ...] = ()
+    usual: Value | None = None
 
     def form(self) -> str:
         """How an answer looks, for a person."""
@@ -147,9 +149,10 @@ class Form:
         return found
 
     def answers(self, given: Mapping[str, Any]) -> Answers:
-        """What was answered as it may be."""
+        """What was answered as it may be, and what is usual where that was left out."""
         fit = {id: given[id] for id, question in self.questions.items() if id in given and not question.wrong(given[id])}
-        return {id: tuple(value) if isinstance(value, list) else value for id, value in fit.items()}
+        usual = {id: question.usual for id, question in self.questions.items() if id not in given and question.usual is not None}
+        return {**usual, **{id: tuple(value) if isinstance(value, list) else value for id, value in fit.items()}}
 
     def rules_out(self, case: Case, channel: str, answers: Answers) -> str:
         """Why the case is nothing for a device of these answers; empty when it is."""
@@ -199,7 +202,7 @@ class Form:
                 said = self._said(question.when, answers)
                 yield Finding(question.id, f"contradicts {said}: it is asked only when {question.when.text}",
                               "take one of the two back")
-        elif question.id not in given:
+        elif question.id not in given and question.usual is None:
             said = f"is missing: {question.en} ({question.zh})"
             yield Finding(question.id, said, f"answer with {question.form()}", missing=True)
         elif question.mandatory and answers.get(question.id) is False:
@@ -286,12 +289,15 @@ def _question(row: Mapping[str, Any], where: str) -> Question:
     if row.get("mandatory") and sort is not Sort.YES_NO:
         raise CatalogueError(f"{where}: mandatory goes with the type yes-no; else write a rule")
     try:
-        return Question(
+        made = Question(
             row["id"], row["en"], row["zh"], Known(sort, choices), _condition(row.get("when", ""), where),
-            row.get("low", 0), row.get("high", 2**31), row.get("mandatory", False), _clauses(row, where),
+            row.get("low", 0), row.get("high", 2**31), row.get("mandatory", False), _clauses(row, where), row.get("usual"),
         )
     except KeyError as e:
         raise CatalogueError(f"{where}: {e.args[0]} is missing") from None
+    if made.usual is not None and (why := made.wrong(made.usual)):
+        raise CatalogueError(f"{where}: usual {why}")
+    return made
 
 
 def _check(made: Form, where: str) -> None:

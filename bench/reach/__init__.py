@@ -68,9 +68,10 @@ class Means:
     def wait_s(self) -> float:
         return self._whole("wait_s", WAIT_S)
 
-    def gap_s(self, usual_ms: int) -> float:
-        """Between two cards before a reader."""
-        return self._whole("gap_ms", usual_ms) / 1000
+    @property
+    def gap_s(self) -> float:
+        """Between two cards before a reader, which has a PIXIT always."""
+        return self._whole("gap_ms", 0) / 1000
 
     def _whole(self, name: str, usual: int) -> float:
         value = self.answers.get(name, usual)
