@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from bumble import hci
+from bumble.controller import Controller
 from bumble.core import BaseBumbleError
 from bumble.device import AdvertisingType
 
@@ -45,5 +46,35 @@ def test_controller_connects_again_after_a_connection_that_came_to_nothing(end: 
         connection = await connect(reader.device, phone.device.random_address)
         assert connection.peer_address == phone.device.random_address
         await connection.disconnect()
+
+    asyncio.run(asyncio.wait_for(both(), LIMIT_S))
+
+
+def test_command_whose_caller_is_cancelled_has_its_answer_and_the_next_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer comes before the caller has gone, or after: bumble would find it done, or take it for the next one's."""
+    async def asked(radio: Radio, controller: Controller, late: bool) -> None:
+        carry, held = controller.on_packet, list[bytes]()
+        monkeypatch.setattr(controller, "on_packet", held.append)
+        asking = asyncio.create_task(radio.device.send_sync_command(hci.HCI_Read_BD_ADDR_Command()))
+        while not held:
+            await asyncio.sleep(0)
+        asking.cancel()
+        if late:
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        monkeypatch.setattr(controller, "on_packet", carry)
+        carry(held[0])
+        found = await radio.device.send_sync_command(hci.HCI_LE_Read_Local_Supported_Features_Command())
+        assert hasattr(found, "le_features")
+        assert asking.done()
+
+    async def both() -> None:
+        troubles: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context))
+        controller = Air().controller("reader")
+        radio = await Radio.upon(controller)
+        for late in (False, True):
+            await asked(radio, controller, late)
+        assert troubles == []
 
     asyncio.run(asyncio.wait_for(both(), LIMIT_S))

@@ -26,7 +26,7 @@ from dbus_fast.aio import MessageBus
 
 from bench.stacks.air import Air, Weather
 from bench.stacks.ble_end import StackTrouble
-from bench.stacks.bumble_stack import TROUBLE, connect, quietly, stands, tried
+from bench.stacks.bumble_stack import TROUBLE, connect, device_upon, quietly, stands, tried
 
 BLUEZ = "org.bluez"
 ADAPTER, DEVICE, SERVICE = f"{BLUEZ}.Adapter1", f"{BLUEZ}.Device1", f"{BLUEZ}.GattService1"
@@ -356,7 +356,7 @@ async def main(socket: str, seed: str, weather: str) -> None:
     server = await air.serve(socket)
     controller = air.controller("hci0")
     config = DeviceConfiguration(name="air", address=hci.Address.generate_static_address())
-    device = Device.from_config_with_hci(config, controller, controller)
+    device = device_upon(config, controller, controller)
     controller.host = device.host
     await device.power_on()
     bus = await MessageBus(bus_type=BusType.SYSTEM).connect()

@@ -19,6 +19,7 @@ from bumble.core import UUID, AdvertisingData, BaseBumbleError
 from bumble.device import AdvertisingType, Connection, Device, DeviceConfiguration, Peer
 from bumble.gatt_client import CharacteristicProxy
 from bumble.gatt_server import Server
+from bumble.host import Host
 from bumble.transport import open_transport
 from bumble.transport.common import BaseSource, Transport
 
@@ -51,7 +52,7 @@ from virtual_devices.mdoc.ble_gatt import TABLE, Characteristic, Name, Property
 OPEN_LIMIT_S = 10.0
 """A controller that has not answered to its reset within this is none, or another program holds it."""
 OPERATION_LIMIT_S = 10.0
-"""One operation of GATT; bumble's own limit is 30 s."""
+"""One operation of GATT, for which bumble's own limit is 30 s, or the answer to one command, for which it has none."""
 CONNECT_LIMIT_S = 5.0
 """A peer that has just advertised answers at once, or has gone."""
 QUIET_LIMIT_S = 2.0
@@ -62,6 +63,21 @@ MAX_ADVERTISEMENT_BYTES = 31
 _ALL = tuple(Property)
 T = TypeVar("T")
 TROUBLE = (BaseBumbleError, TimeoutError, OSError, ValueError)
+
+
+class _Host(Host):
+    """Each command has its answer, whoever still waits for it: one that comes for a caller who was cancelled would be the next
+    command's, or find a future that is done (InvalidStateError)."""
+
+    async def _send_command(self, command: Any, response_timeout: float | None = None) -> Any:
+        sending = asyncio.ensure_future(super()._send_command(command, response_timeout or OPERATION_LIMIT_S))
+        sending.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(sending)
+
+
+def device_upon(config: DeviceConfiguration, source: Any, sink: Any) -> Device:
+    """A host upon a controller."""
+    return Device(config=config, host=_Host(source, sink))
 
 
 class Radio:
@@ -79,7 +95,7 @@ class Radio:
         try:
             async with asyncio.timeout(OPEN_LIMIT_S):
                 transport = await open_transport(name)
-                device = Device.from_config_with_hci(_config(local_name or "mdoc"), transport.source, transport.sink)
+                device = device_upon(_config(local_name or "mdoc"), transport.source, transport.sink)
                 await device.power_on()
         except Exception as error:  # what transports raise is as various as they are
             if transport is not None:
@@ -93,7 +109,7 @@ class Radio:
     @classmethod
     async def upon(cls, controller: Any) -> Radio:
         """A host upon a controller in this very process (``bench.stacks.air``)."""
-        device = Device.from_config_with_hci(_config("mdoc"), controller, controller)
+        device = device_upon(_config("mdoc"), controller, controller)
         controller.host = device.host
         await device.power_on()
         radio = cls(Transport(BaseSource(), controller), device)
@@ -112,8 +128,7 @@ class Radio:
         return gone
 
     async def orderly(self, operation: Coroutine[Any, Any, T]) -> T:
-        """What the controller has been asked for is done to its end, whoever still waits for it, and before the next: a host
-        that was cancelled between a command and its answer takes that for the next command's."""
+        """What takes several commands is done to its end, whoever still waits for it, and before the next of its kind."""
         task = self._begun = asyncio.ensure_future(_after(self._begun, operation, self.lost))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(task)
@@ -418,4 +433,5 @@ def _plain(number: UUID) -> uuid.UUID:
     return uuid.UUID(bytes=bytes(number)[::-1]) if len(bytes(number)) == 16 else uuid.UUID(int=0)
 
 
-__all__ = ["TROUBLE", "ClientStack", "Radio", "ServerStack", "connect", "quietly", "remedy", "stands", "tried"]
+__all__ = ["TROUBLE", "ClientStack", "Radio", "ServerStack", "connect", "device_upon", "quietly", "remedy", "stands",
+           "tried"]
