@@ -127,6 +127,8 @@ class ScriptedCard:
             return fate
         if wants.role == "screen":
             return Outcome.REPLIED, self.script.text or self.shown.qr_text().encode()
+        if wants.connect and self.shown.method(engagement.BLE) is None:
+            return Outcome.GONE, None  # nobody can be met behind it
         if wants.connect or not wants.message:
             return Outcome.REPLIED, self.atr
         self.commands.append(wants.message)

@@ -86,10 +86,7 @@ def test_screen_without_a_code_is_told(reader: ReaderTester) -> None:
 @case("P-ENG-04", nature=Nature.INVALID, zh="條碼未列出任何取得方式", channels=("ble",))
 def test_engagement_without_a_way_to_the_phone_ends_it(reader: ReaderTester) -> None:
     """An engagement whose methods nobody knows ends the presentation before a word is said."""
-    def fate(wants: Wants) -> Answer | None:
-        return (Outcome.GONE, None) if wants.connect else None
-
-    told, card = reader.present(Task.REGISTER, Script(fate=fate))
+    told, card = reader.present(Task.REGISTER, Script(methods=[[99, 1, {}]]))
     reader.expect("it is refused", told.code != "0", "a refusal", told.code)
     reader.equal("messages to it", len(card.heard), 0)
 

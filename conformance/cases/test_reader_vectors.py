@@ -138,9 +138,9 @@ def test_credential_is_judged(reader: ReaderTester, name: str) -> None:
     """An issuer's word is believed or refused as its vector says."""
     vector = _models(Kind.CREDENTIAL)[name]
     _set_up(reader, vector)
+    suite = _suite(reader.world)  # not while the reader waits
 
     def say(card: ScriptedCard, asked: DeviceRequest, _: int) -> bytes:
-        suite = _suite(card.world)
         raw = suite.files[suite.vectors[f"credential/{name}"].files[Input.CREDENTIAL]]
         whole = read_map(card.right(asked), "the response")
         empty = dumps({**whole["documents"][0], "issuerSigned": {}})
