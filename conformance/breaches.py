@@ -79,7 +79,11 @@ def breaches() -> Mapping[str, tuple[Breach, str, str]]:
 
 
 MODES: Mapping[str, Mode] = {"peripheral": Mode.PERIPHERAL_SERVER, "central": Mode.CENTRAL_CLIENT}
-"""As cases name them."""
+"""As cases and declarations name them."""
+
+
+def named(mode: Mode) -> str:
+    return next(name for name, one in MODES.items() if one is mode)
 
 
 def each_mode() -> Mapping[str, Each]:
@@ -112,4 +116,4 @@ def lacking(mode: Mode) -> Mapping[str, Values]:
     return found
 
 
-__all__ = ["MODES", "Breach", "breaches", "each_breach", "each_mode", "each_mtu", "lacking"]
+__all__ = ["MODES", "Breach", "breaches", "each_breach", "each_mode", "each_mtu", "lacking", "named"]

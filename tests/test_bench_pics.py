@@ -164,6 +164,15 @@ def test_pixit_names_the_device_and_its_channels(tmp_path: Path) -> None:
     assert [dut.channel for dut in duts([], ["nfc"], pixit=[str(path)])[Kind.WALLET]] == ["nfc"]
 
 
+def test_pixit_of_a_reader_written_before_its_newer_questions_has_what_is_usual(tmp_path: Path) -> None:
+    path = written(tmp_path, "reader", Paper.PIXIT, moniker="nfc:udp:127.0.0.1:1", channels=[], gap_ms=None, takes_lists=None)
+    assert "gap_ms" not in path.read_text(encoding="utf-8") and "nothing wrong" in call("pics", "check", str(path)).output
+    (dut,) = duts([], pixit=[str(path)])[Kind.READER]
+    assert dut.means.gap_s == 2.0 and dut.means.answers["takes_lists"] is False
+    path.write_text(path.read_text(encoding="utf-8") + 'lists = "there"\n', encoding="utf-8")
+    assert "lists: contradicts takes_lists = false" in call("pics", "check", str(path)).output
+
+
 def test_declaration_of_another_kind_or_form_is_refused(tmp_path: Path) -> None:
     card, wallet = written(tmp_path, "card"), written(tmp_path, "wallet")
     pixit = written(tmp_path, "wallet", Paper.PIXIT)
@@ -183,3 +192,14 @@ def test_conform_goes_by_the_declaration_and_says_why_a_case_did_not_run(tmp_pat
     assert told == {("nfc", "pass"): "", ("ble", "not-applicable"): "declared: not over ble"}
     path.write_text(path.read_text(encoding="utf-8").replace("pin =", "pim ="), encoding="utf-8")
     assert call("conform", "--pics", str(path), *only).exit_code == 4
+
+
+def test_reader_of_one_bluetooth_mode_is_tried_in_it_and_fails_for_the_other(tmp_path: Path) -> None:
+    path = written(tmp_path, "reader", ble_modes=["peripheral"])
+    ended = call("conform", "--pics", str(path), "--channel", "ble", "--only", "reader.ble", "--json", "-n", "1")
+    told = {row["case"]: (row["verdict"], row["why"]) for row in json.loads(ended.output)["verdicts"]}
+    central = {id: found for id, found in told.items() if "[central" in id}
+    why = "it has this mode, for the phone chooses: expected mdoc central client mode, received not declared"
+    assert central.pop("reader.ble.connection-is-made-ready[central]") == ("fail", why)
+    assert set(central.values()) == {("not-applicable", "declared: ble_modes without central, and the case is of it")}
+    assert {told[id][0] for id in told.keys() - central.keys() if "central" not in id} == {"pass"}

@@ -43,6 +43,7 @@ def _more(peer: Peer, number: int) -> bool:
       each=each_mode)
 def test_connection_is_made_ready(reader: ReaderTester, mode: Mode) -> None:
     """In either mode the reader does what its role does, with the service that the engagement names, and takes the card."""
+    reader.expect("it has this mode, for the phone chooses", reader.takes(mode), mode.value, "not declared")
     peer, card, service = reader.radio(mode)
     try:
         peer.begin()

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from conformance.air import Peer
+from conformance.breaches import MODES, named
 from conformance.case import Kind
 from conformance.kinds import Suite
 from conformance.latency import SILENT_NS, Timing
@@ -156,9 +157,15 @@ class ReaderTester(Tester):
         self._presented += 1
         return ScriptedCard(self.world, self.channel, f"{self.name} {self._presented}", script or Script())
 
+    def takes(self, mode: Mode) -> bool:
+        """Whether its maker declares that mode; who declares nothing is held to both."""
+        return named(mode) in self.declared.get("ble_modes", MODES)  # type: ignore[operator]
+
     def held_before(self, card: ScriptedCard, mode: Mode, mtu: int = WANTED_MTU) -> Peer | Told:
         """The card's code is held before the reader: the other end, which has not begun, or what the reader says. The case is
-        not applicable where the bench has no part in the values."""
+        not applicable in a mode that is not declared, and where the bench has no part in the values."""
+        if not self.takes(mode):
+            self.not_applicable(f"declared: ble_modes without {named(mode)}, and the case is of it")
         if not hasattr(self.reader, "radio"):
             self.not_applicable("the way to it carries whole messages: what is said value by value is its Bluetooth stack's")
         made_up: Any = self.reader
