@@ -9,6 +9,7 @@ broken (``fault``).
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -17,21 +18,25 @@ from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
 
+import zxingcpp
+
 from bench.drivers import RealLink
+from bench.drivers._qr_worker import Unreadable, unpacked
 from bench.drivers.ble import BleLink
 from bench.drivers.pcsc import PcscLink
-from bench.monikers import JOINED, Kind, Moniker, parse
+from bench.monikers import JOINED, parse
 from bench.probe import open_device
 from bench.sample_phone import phone_epoch_ns
 from conformance.references.reader import ReferenceReader, Task, Told, Wants
 from conformance.vectors.world import World
 from virtual_devices.authorization import Purpose, Scope
-from virtual_devices.errors import LinkError
 from virtual_devices.link import Attempt, Outcome
 from virtual_devices.pki import Authority
-from virtual_devices.wallet.faces import NFC_ATR, SCAN
+from virtual_devices.wallet.faces import NFC_ATR
 
-LOOK_S, SCAN_S, PAUSE_S, ANSWER_S = 0.1, 1.0, 0.02, 6.0
+LOOK_S, PAUSE_S, ANSWER_S = 0.1, 0.02, 6.0
+CODE = re.compile("[A-Z0-9]{2,4}:").match
+"""How the codes of cards begin, and those of others that look like them; an engagement does in small letters."""
 
 
 class Fault(Enum):
@@ -43,16 +48,35 @@ class Fault(Enum):
     NOISE = "noise"  # its verdict is none
 
 
-class Vendor:
-    """``links``: to what is before it, and over Bluetooth to the picture of the code (``screen``)."""
+class Screen:
+    """Whatever code there is in a picture that comes and goes: the bench's own driver overlooks those of others."""
 
-    def __init__(self, channel: str, card: RealLink, screen: RealLink | None, log: Path) -> None:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, str | None] = 0, None
+
+    def text(self) -> str | None:
+        """None while no code is shown."""
+        try:
+            at_ns = self._path.stat().st_mtime_ns
+            if at_ns != self._seen[0]:
+                found = zxingcpp.read_barcodes(unpacked(self._path.read_bytes()))
+                self._seen = at_ns, found[0].text if found else None
+        except (OSError, Unreadable):
+            self._seen = 0, None
+        return self._seen[1]
+
+
+class Vendor:
+    """``card``: to what is before it; ``screen``: over Bluetooth, the code of that."""
+
+    def __init__(self, channel: str, card: RealLink, screen: Screen | None, log: Path) -> None:
         self._channel, self._card, self._screen, self._log = channel, card, screen, log
         now_ns = time.time_ns()
         epoch_ns = phone_epoch_ns(now_ns)
         self._world = World(1, now_ns, epoch_ns, trusted=Authority(1, epoch_ns))
         self._number = 0
-        self._last = b""  # code
+        self._last: str | None = None  # code
         self._codes: ReferenceReader | None = None  # remembers those that it has taken
         self._lost = False  # the card of the last reading, before its end
 
@@ -68,21 +92,20 @@ class Vendor:
                     self._card.disconnect()
                     time.sleep(PAUSE_S)
 
-    def _by_code(self, screen: RealLink) -> None:
-        if screen.connect(LOOK_S).reply is None:
-            self._last = b""  # nothing is shown: the next code is another one
-            return
-        text = screen.attempt(SCAN, SCAN_S).reply
+    def _by_code(self, screen: Screen) -> None:
+        text = screen.text()
         if text is None or text == self._last:
+            self._last = text  # nothing is shown: the next code is another one
+            time.sleep(LOOK_S)
             return
         self._last = text
-        if text.startswith(b"mdoc:"):
-            self._says(self._read(lambda wants: self._over_the_air(wants, text)))
-            self._card.disconnect()
-        else:
+        if CODE(text):
             self._codes = self._codes or self._reader()
             self._codes.at(time.time_ns())
-            self._says(self._codes.scan(text.decode(), frozenset({Scope.BASIC}), Purpose.CARE))
+            self._says(self._codes.scan(text, frozenset({Scope.BASIC}), Purpose.CARE))
+        else:
+            self._says(self._read(lambda wants: self._over_the_air(wants, text.encode())))
+            self._card.disconnect()
 
     def _says(self, told: Told | None) -> None:
         said = json.dumps(asdict(told), ensure_ascii=False) if told is not None else "what?"
@@ -144,25 +167,12 @@ class Vendor:
         return self._card.attempt(wants.message, min(wants.timeout_s, ANSWER_S))
 
 
-def _opened(moniker: Moniker) -> RealLink:
-    """A picture of a code may come and go at any moment."""
-    while True:
-        try:
-            return open_device(moniker, None)
-        except LinkError:
-            if moniker.kind is not Kind.QR:
-                raise
-            time.sleep(LOOK_S)
-
-
 def main(channel: str, moniker: str, log: Path) -> None:
-    found = [parse(one) for one in moniker.split(JOINED)]
+    *screens, where = (parse(one) for one in moniker.split(JOINED))
     with ExitStack() as stack:
-        links = []
-        for one in found:
-            links.append(_opened(one))
-            stack.callback(links[-1].close)
-        Vendor(channel, links[-1], links[0] if len(links) > 1 else None, log).run()
+        card = open_device(where, None)
+        stack.callback(card.close)
+        Vendor(channel, card, Screen(Path(screens[0].where)) if screens else None, log).run()
 
 
 if __name__ == "__main__":

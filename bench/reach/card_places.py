@@ -38,6 +38,8 @@ class Brought:
         self.answers: queue.Queue[bytes | None] = queue.Queue()
         self.met = threading.Event()
         """A reader has given it power, or has connected."""
+        self.left = threading.Event()
+        """The reader has taken the power away, or has gone: nothing comes of it any more."""
         self.first_ns = 0
         """When the reader first did something with it, by the same clock as ``brought_ns``."""
         self.brought_ns = time.perf_counter_ns()
@@ -52,6 +54,7 @@ class Brought:
 
     def power_on(self) -> bytes:
         self.atr = self._power()
+        self.left.clear()
         self.answered_ns = time.perf_counter_ns()
         if self._connects and not self.first_ns:
             self.first_ns = self.answered_ns
@@ -74,7 +77,7 @@ class Brought:
         self.answered_ns = time.perf_counter_ns()
 
     def power_off(self) -> None:
-        return
+        self.left.set()
 
 
 class Presenter(Protocol):

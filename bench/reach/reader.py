@@ -43,8 +43,6 @@ from virtual_devices.link import Outcome
 from virtual_devices.pki import Authority
 
 LOOK_S = 0.005
-GAP_MS = 2000
-"""So long nothing lies before the reader between two cards, where the PIXIT does not say (``gap_ms``)."""
 ASKED = {
     Task.REGISTER: "register a visit (掛號)", Task.CONSULT: "read medical data, with a professional's card (看診)",
     Task.COLLECT: "read prescriptions, at a pharmacy (領藥)", Task.WRITE: "write the record of a visit (寫入就醫紀錄)",
@@ -84,7 +82,7 @@ class ReaderBefore(RealWay):
         return self.tested(self._reader, world, name)
 
     def _met(self, log: Path) -> RealReader:
-        where, gap_s = {one.kind: one.where for one in self.found}, self.means.gap_s(GAP_MS)
+        where, gap_s = {one.kind: one.where for one in self.found}, self.means.gap_s
         if Medium.BLE in where:
             need("bumble")
             from bench.reach.reader_by_code import OnAir, ReaderByCode  # bumble is large
@@ -137,6 +135,7 @@ class RealReader:
         self._shown_last: Brought | None = None  # also after it was taken away
         self._read_bytes = 0
         self._heard = b""  # the command or message that waits for an answer
+        self._said: Told | None = None  # its line has come, and what it sent before may not have
 
     def now_ns(self) -> int:
         return self._clock.now_ns()
@@ -252,7 +251,7 @@ class RealReader:
 
     def _next(self, limit_s: float) -> Wants | Told:
         until_s = time.monotonic() + limit_s
-        while time.monotonic() < until_s:
+        while time.monotonic() < until_s or self._said is not None:
             self._check()
             if self._card is not None:
                 with suppress(queue.Empty):
@@ -261,10 +260,16 @@ class RealReader:
                     return Wants("wallet", command, "command", self._means.answer_s, after_ns=after_ns)
             else:
                 time.sleep(LOOK_S)
-            if (told := self._verdict()) is not None:
+            self._said = self._said or self._verdict()
+            if self._said is not None and self._all_heard():
+                told = self._said
                 self.away()
                 return told
         raise TimeoutError(f"neither a command nor a line in {self._log} within {limit_s:g} s")
+
+    def _all_heard(self) -> bool:
+        """All that it sent before its line has come. Here it had an answer to each."""
+        return True
 
     def _written(self) -> int:
         """Bytes of its log."""
@@ -295,7 +300,7 @@ class RealReader:
     def away(self) -> None:
         """The card is taken away."""
         self._place.away()
-        self._card = None
+        self._card = self._said = None
 
     def close(self) -> None:
         """Nobody tries it any more."""
