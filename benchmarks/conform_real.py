@@ -2,8 +2,8 @@
 
 Cards of both generations over T=1 and T=0, SAM, professional's card and a phone in readers of one PC/SC service, a phone before
 nfcpy, two phones behind their codes and Bluetooth, met by bleak and by bumble; control software with its three cards in more
-readers, by its faces; a clinic's and a pharmacy's software before our data centre: each a process of its own, and tried by
-``vhc-bench conform`` as a vendor would, side by side.
+readers, by its faces; a clinic's and a pharmacy's software before our data centre; readers before our card, by nfcpy, PC/SC,
+bleak and bumble: each a process of its own, and tried by ``vhc-bench conform`` as a vendor would, side by side.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from bench.presenters.control import discover
 from bench.reach.connections import write_for_software
 from bench.stacks.bluez import PrivateBluetooth
 from bench.stacks.pcscd import PrivatePcscd
+from benchmarks._readers import readers
 from benchmarks._table import Figure, options, show
 from virtual_devices.errors import LinkError
 
@@ -37,7 +38,8 @@ PIXIT = "software.pixit.toml"
 READY_S, LIMIT_S = 60.0, 3600.0
 AIM_S = 600.0
 SAMPLE = ("card.public.public-data", "sam.module.right", "hpc.card.certificate", "wallet.session.first-message-opens",
-          "control-software.local.kit-serves", "clinic.visits.visit-is-checked", "pharmacy.dispensing.prescription-is-asked")
+          "control-software.local.kit-serves", "clinic.visits.visit-is-checked", "pharmacy.dispensing.prescription-is-asked",
+          "reader.presentation.registration-asks")
 OFFICES = ("clinic", "pharmacy")
 BENCH = (sys.executable, "-m", "bench.cli")
 
@@ -119,30 +121,58 @@ def way(device: str) -> str:
     return "qr and bumble" if ":bumble:" in device else device.partition(":")[0]
 
 
-def measure(only: Sequence[str] = ()) -> list[Figure]:
-    """How long it takes, and what the devices got. Raises LinkError."""
+def tries(stack: ExitStack, folder: Path, begin: str) -> Iterator[tuple[str, list[str]]]:
+    """What ``conform`` is told, a process for each: of each reader, and of everything else at once; a reader has a name, of the
+    others it follows from their monikers. ``begin``: of the names of what is tried. Raises LinkError."""
+    if not begin.startswith("reader"):
+        given = [one for one in places(stack, folder) if name_of(*one.split("=", 1)).startswith(begin)]
+        words = ["-n", str(len(given)), "--pixit", str(folder / PIXIT)]
+        if not any(one.startswith("control-software") for one in given):
+            words = words[:2]
+        yield "", [*words, *(f"--dut={one}" for one in given)]
+    yield from readers(stack, folder, begin)
+
+
+def name_of(kind: str, device: str) -> str:
+    return f"{kind} by {way(device)}"
+
+
+def measure(only: Sequence[str] = (), begin: str = "") -> list[Figure]:
+    """How long it takes, and what the devices got; what neither passed nor was ruled out is told on standard error. Raises
+    LinkError."""
+    counts: Counter[tuple[str, str, str]] = Counter()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         os.environ["XDG_RUNTIME_DIR"] = str(folder)
-        given = places(stack, folder)
-        command = [*BENCH, "conform", "--destructive", "--no-hands", "-n", str(len(given)), "--out", str(folder / "out"),
-                   "--pixit", str(folder / PIXIT)]
-        command += [*(f"--dut={one}" for one in given), *(f"--only={one}" for one in only)]
+        every = [*BENCH, "conform", "--destructive", "--no-hands", *(f"--only={one}" for one in only)]
+        asked = [(name, folder / f"out-{number}", words) for number, (name, words) in enumerate(tries(stack, folder, begin))]
         began_s = time.monotonic()
-        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=LIMIT_S, check=False)
+        running = [subprocess.Popen([*every, *words, "--out", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                   for _, out, words in asked]
+        for process in running:
+            stack.callback(process.kill)
+        for process in running:
+            process.wait(max(1.0, began_s + LIMIT_S - time.monotonic()))
         took_s = time.monotonic() - began_s
-        report = json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
-    counts = Counter((one["kind"], way(one["device"]), one["channel"], one["verdict"]) for one in report["verdicts"])
+        for name, out, _ in asked:
+            for one in json.loads((out / "report.json").read_text(encoding="utf-8"))["verdicts"]:
+                by = name or name_of(one["kind"], one["device"])
+                counts[by, one["channel"], one["verdict"]] += 1
+                if one["verdict"] not in ("pass", "not-applicable"):
+                    sys.stderr.write(f"{by}: {one['verdict']} {one['case']}: {one['why']}\n")
     figures = [Figure("all devices, side by side", took_s, "s", "the aim", took_s / AIM_S)]
-    return figures + [Figure(f"{kind} by {way} over {channel}: {verdict}", float(number), "cases")
-                      for (kind, way, channel, verdict), number in sorted(counts.items())]
+    return figures + [Figure(f"{name} over {channel}: {verdict}", float(number), "cases")
+                      for (name, channel, verdict), number in sorted(counts.items())]
 
 
 def main() -> int:
-    """``./bench.sh bench conform_real [--json] [--sample]``. Exit code 3, and why, without pcscd, nfcpy or bleak."""
-    asked = options(__doc__).parse_args()
+    """``./bench.sh bench conform_real [--json] [--sample] [--of "reader by bumble"]``. Exit code 3, and why, without pcscd, nfcpy
+    or bleak."""
+    parser = options(__doc__)
+    parser.add_argument("--of", default="", metavar="NAME", help="only devices whose name in the table begins so")
+    asked = parser.parse_args()
     try:
-        figures = measure(SAMPLE if asked.sample else ())
+        figures = measure(SAMPLE if asked.sample else (), asked.of)
     except (LinkError, ImportError) as e:
         sys.stderr.write(f"conform_real: not measured: {e}. './bench.sh setup test' installs what it needs\n")
         return 3

@@ -1,0 +1,42 @@
+"""Readers before our scripted card, for :mod:`benchmarks.conform_real`: the tests' vendor's reader, a process for each medium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from conformance.form import Paper
+from tests.declared import written
+from tests.reader_desk import Desk, places
+
+MEDIA: Mapping[str, tuple[str, str]] = {
+    "nfcpy": ("field", "nfc"), "pcscd as chip": ("slot", "contact"), "pcscd as phone": ("slot", "nfc"),
+    "bleak": ("air", "ble"), "bumble": ("own-air", "ble"),
+}
+"""By what the reader meets the card: where that lies, and the channel."""
+DECLARED: Mapping[str, Mapping[str, Any]] = {"bleak": {"ble_modes": ["peripheral"]}}
+"""What a reader cannot: bleak makes no GATT server."""
+GAP_MS, ANSWER_S, PERSON_S = 400, 30, 30
+
+
+def readers(stack: ExitStack, folder: Path, begin: str) -> Iterator[tuple[str, list[str]]]:
+    """Those whose name begins so, each with what ``conform`` is told of it. Raises LinkError without the medium."""
+    for by, (medium, channel) in MEDIA.items():
+        name = f"reader by {by}"
+        if name.startswith(begin):
+            own = folder / name.replace(" ", "-")
+            own.mkdir()
+            place = stack.enter_context(places(medium))
+            desk = stack.enter_context(place.reading(channel, own))
+            yield name, [*_papers(desk, DECLARED.get(by)), "--dut", f"reader={desk.moniker}", "--channel", channel]
+
+
+def _papers(desk: Desk, declared: Mapping[str, Any] | None) -> list[str]:
+    pixit = written(
+        desk.folder, "reader", Paper.PIXIT, moniker=desk.moniker, channels=[desk.channel], log=str(desk.folder / "log.jsonl"),
+        takes_lists=True, lists=str(desk.folder / "lists"), gap_ms=GAP_MS, answer_s=ANSWER_S, person_s=PERSON_S,
+    )
+    pics = ["--pics", str(written(desk.folder, "reader", **declared))] if declared is not None else []
+    return ["--pixit", str(pixit), *pics]
