@@ -83,6 +83,8 @@ def _constants(tree: ast.Module) -> dict[str, str]:
 def _arguments(tree: ast.Module) -> Iterator[tuple[ast.expr, ast.expr]]:
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         place = _SAID.get(_called(call))
+        if _called(call) == "need" and not isinstance(call.func, ast.Attribute):
+            continue  # of libraries
         if place is not None and place < len(call.args):
             yield call, call.args[place]
 
