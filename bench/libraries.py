@@ -14,7 +14,7 @@ PACKAGES = {
 _COMPILED = {"smartcard": " with Debian's libpcsclite-dev"}
 
 
-def need(*modules: str) -> None:
+def require(*modules: str) -> None:
     """Raises LinkError for those of them that are not installed."""
     absent = [module for module in modules if find_spec(module) is None]
     if absent:
@@ -29,4 +29,4 @@ def not_installed(*modules: str) -> str:
     return f"{' and '.join(packages)} {are} not installed: ./bench.sh setup test, or pip install {' '.join(packages)}{besides}"
 
 
-__all__ = ["PACKAGES", "need", "not_installed"]
+__all__ = ["PACKAGES", "not_installed", "require"]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from bench.drivers.replay import Recording
 from bench.laboratory import Laboratory, resolved
-from bench.libraries import need
+from bench.libraries import require
 from bench.monikers import JOINED, OWN, ROLES, Kind, Moniker
 from bench.probe import Probe, Probes, open_device
 from bench.replayed import Replay
@@ -87,7 +87,7 @@ class Rig:
             real.link.close()
             self.met.reader, self.met.ours = real.link.reader, real.behind is not None
         if self._own_phones:
-            need("nfc")
+            require("nfc")
         for found in self._probed().values():
             for one in found:
                 open_device(one, self.env).close()

@@ -17,7 +17,7 @@ import cbor2
 
 from bench.drivers import MEDIA, driver
 from bench.drivers.pcsc import WORKER, Op
-from bench.libraries import need
+from bench.libraries import require
 from bench.worker import Ended, Worker
 from virtual_devices.errors import LinkError
 
@@ -135,7 +135,7 @@ class PcscSource(WorkerSource):
         super().__init__("pcsc", Worker(WORKER, env=env), Op.WATCH, _pcsc_event)
 
     def start(self) -> None:
-        need("smartcard")
+        require("smartcard")
         super().start()
 
 

@@ -98,9 +98,9 @@ class Pen:
         about = self.about(of, raw)
         return Answer(self.number("answer"), about, self.place.institution, at_ns, asked.id, Decision.CONFIRM, "yes").record()
 
-    def received(self, of: Prescription, raw: bytes, given: Record, at_ns: int) -> Record:
+    def received(self, of: Prescription, raw: bytes, given: Record, at_ns: int, name: str = "received") -> Record:
         evidence = Written(HOLDER.holder.name, pki.hashed(b"paper"), "self").evidence()
-        return Received(self.number("received"), self.about(of, raw), self.place.institution, at_ns, given.id, evidence).record()
+        return Received(self.number(name), self.about(of, raw), self.place.institution, at_ns, given.id, evidence).record()
 
 
 def facts(place: Place, visited_ns: int, identifier: str, **more: Any) -> VisitFacts:

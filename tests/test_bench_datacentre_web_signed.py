@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from bench.datacentre.centre import Centre
-from bench.datacentre.credentials import CLINIC
+from bench.datacentre.credentials import CLINIC, PHARMACY
 from bench.datacentre.signing import envelope, upload_request
 from virtual_devices import pki
 from virtual_devices.clock import NS
 from virtual_devices.cose import X5CHAIN, Signature, signer_structure
 from virtual_devices.fhir.prescription import to_fhir
 from virtual_devices.pki import Identity
-from virtual_devices.prescription.document import Prescription
+from virtual_devices.prescription.document import Prescription, PrescriptionClass
+from virtual_devices.prescription.rules import RECIPIENT_WITHIN_S
 from virtual_devices.randomness import ByteStream
 from virtual_devices.uploads.rows import KEPT
 from virtual_devices.write_back import signer_header
@@ -150,3 +151,23 @@ def test_prescription_nobody_has_is_not_there(here: Here) -> None:
     refused = here.asked("POST", "/v1/prescriptions/fhir", "clinic", json={"id": "0" * 32})
     assert refused.status_code == 404
     assert found(here, "clinic", id="0" * 32)["prescriptions"] == []
+
+
+def test_what_nobody_signed_or_answered_in_time_is_named_to_whom_it_concerns(here: Here) -> None:
+    """The dispensing to its pharmacy, the query to both sides, both to the officer; each with the field's code."""
+    register = prescribed.Register(here.centre.desks.prescriptions)
+    controlled, doubted = prescribed.rx(kind=PrescriptionClass.CONTROLLED), prescribed.rx("doubted")
+    for document in (controlled, doubted):
+        register.store(document)
+    given, asked = register.dispensing(controlled, where=PHARMACY), register.query(doubted, where=PHARMACY)
+    assert register.take(given).ok and register.take(asked).ok
+    here.clock.advance_to(NOW_NS + RECIPIENT_WITHIN_S * NS)
+    assert here.asked("GET", "/v1/prescriptions/overdue", "officer").json() == {"unsigned": [], "unanswered": []}
+    here.clock.advance_to(here.clock.now_ns() + 1)
+    all_of_it, pharmacys, clinics = (
+        here.asked("GET", "/v1/prescriptions/overdue", by).json() for by in ("officer", "pharmacy", "clinic"))
+    (unsigned,), (unanswered,) = all_of_it["unsigned"], all_of_it["unanswered"]
+    assert (unsigned["code"], unsigned["dispensing"], unsigned["prescription"]) == (
+        "RX11", given.record.id.hex(), controlled.id.hex())
+    assert (unanswered["code"], unanswered["query"], unanswered["prescribed_by"]) == ("RX15", asked.record.id.hex(), CLINIC)
+    assert pharmacys == all_of_it and clinics == {"unsigned": [], "unanswered": [unanswered]}

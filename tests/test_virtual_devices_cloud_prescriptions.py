@@ -16,7 +16,7 @@ from virtual_devices.pki import DAY_NS, Role
 from virtual_devices.prescription.acts import Decision
 from virtual_devices.prescription.codes import Why
 from virtual_devices.prescription.document import Prescription, PrescriptionClass
-from virtual_devices.prescription.rules import ANSWER_WITHIN_S, Rules
+from virtual_devices.prescription.rules import ANSWER_WITHIN_S, RECIPIENT_WITHIN_S, Rules
 from virtual_devices.prescription.states import (
     State,
 )
@@ -140,11 +140,13 @@ def test_controlled_drug_is_reported_until_its_recipient_has_signed() -> None:
     r.store(document)
     first = r.dispensing(document)
     r.take(first)
+    signed_by_ns = r.at() + RECIPIENT_WITHIN_S * NS
+    assert not r.domain.unsigned(signed_by_ns)
+    assert [supply.act.id for supply in r.domain.unsigned(signed_by_ns + 1)] == [first.record.id]
     r.hours = LATER_H
-    standing = r.domain.standing(document.id)
-    assert standing is not None and len(standing.unsigned_for(r.at())) == 1
     assert r.take(r.dispensing(document, "two", 2)).why is Why.NO_RECIPIENT
     assert r.take(r.written(first, document)).ok
+    assert not r.domain.unsigned(r.at())
     assert r.take(r.dispensing(document, "two", 2)).ok
     broken = r.written(first, document, "other")
     torn = replace(broken, record=replace(broken.record, fields={**broken.record.fields, 6: {1: "written", 2: "x"}}))
@@ -242,10 +244,11 @@ def test_doubt_unanswered_is_named_when_its_time_is_over() -> None:
     r.store(document)
     asked = r.query(document)
     r.take(asked)
-    assert not r.domain.overdue(r.at() + ANSWER_WITHIN_S * NS)
-    assert [q.id for q in r.domain.overdue(r.at() + ANSWER_WITHIN_S * NS + 1)] == [asked.record.id]
+    assert not r.domain.unanswered(r.at() + ANSWER_WITHIN_S * NS)
+    [(about, doubt)] = r.domain.unanswered(r.at() + ANSWER_WITHIN_S * NS + 1)
+    assert (about, doubt.query.id) == (document, asked.record.id)
     r.hours = 25
-    assert r.take(r.answer(document, asked)).ok and not r.domain.overdue(r.at())
+    assert r.take(r.answer(document, asked)).ok and not r.domain.unanswered(r.at())
     standing = r.domain.standing(document.id)
     assert standing is not None and standing.doubts[0].late(r.at())
 

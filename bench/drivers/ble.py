@@ -25,7 +25,7 @@ import cbor2
 
 from bench import frames
 from bench.drivers import Found
-from bench.libraries import need
+from bench.libraries import require
 from bench.worker import Ended, Reply, Worker
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt, Outcome, Provenance
@@ -128,7 +128,7 @@ def adapter_of(spec: str) -> str:
 
 
 def _worker(env: Mapping[str, str] | None) -> Worker:
-    need("bleak", "bumble")
+    require("bleak", "bumble")
     return Worker(WORKER, env=env)
 
 

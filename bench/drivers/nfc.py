@@ -19,7 +19,7 @@ import cbor2
 
 from bench import frames
 from bench.drivers import Found
-from bench.libraries import need
+from bench.libraries import require
 from bench.worker import START_S, Ended, Reply, Worker
 from virtual_devices import atr
 from virtual_devices.errors import LinkError, UsageError
@@ -133,7 +133,7 @@ def _check(spec: str, worker: Worker) -> None:
 
 
 def _worker(env: Mapping[str, str] | None) -> Worker:
-    need("nfc")
+    require("nfc")
     return Worker(WORKER, env=env)
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import cbor2
 
 from bench.drivers import Found
-from bench.libraries import need
+from bench.libraries import require
 from bench.worker import Ended, Reply, Worker
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt, Outcome, Provenance
@@ -123,7 +123,7 @@ def open(spec: str, *, env: Mapping[str, str] | None = None) -> PcscLink:
 
 
 def _worker(env: Mapping[str, str] | None) -> Worker:
-    need("smartcard")
+    require("smartcard")
     return Worker(WORKER, env=env)
 
 

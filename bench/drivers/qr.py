@@ -17,7 +17,7 @@ from typing import Any
 import cbor2
 
 from bench.drivers import Found
-from bench.libraries import need
+from bench.libraries import require
 from bench.worker import Ended, Reply, Worker
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt, Outcome, Provenance
@@ -91,7 +91,7 @@ def open(spec: str, *, env: Mapping[str, str] | None = None) -> QrLink:
 
 def need_libraries() -> None:
     """Raises LinkError when this installation cannot read pictures."""
-    need("zxingcpp", "PIL")
+    require("zxingcpp", "PIL")
 
 
 def ours(text: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bench.exits import PASS
-from bench.libraries import need
+from bench.libraries import require
 from virtual_devices.errors import UsageError
 
 WEAKNESSES = ("lost", "cut", "unheard", "interval")
@@ -42,7 +42,7 @@ def make(directory: Path, trials: int, seed: int, weaknesses: tuple[str, ...], m
     """Make the map. Returns the exit code. Raises UsageError, LinkError."""
     from importlib.metadata import version
 
-    need("bumble")
+    require("bumble")
     from bench.maps.ble import figures, table
     from bench.maps.ble.trials import BY_NAME, conditions, tried
     from bench.presenters.qr import write

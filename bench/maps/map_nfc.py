@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bench.exits import PASS
-from bench.libraries import need
+from bench.libraries import require
 from virtual_devices.errors import UsageError
 
 HOLDINGS = ("weak-field", "case", "wrong-place", "taken-away", "two-cards")
@@ -40,7 +40,7 @@ def command(directory: Path, presentations: int, seed: int, names: tuple[str, ..
 def make(directory: Path, presentations: int, seed: int, names: tuple[str, ...], measure: int | None) -> int:
     """Make the map. Returns the exit code. Raises UsageError, LinkError."""
     if measure:
-        need("nfc")
+        require("nfc")
     from bench.maps.nfc import figures, table, trials
     from virtual_devices.sensing import Holding
 

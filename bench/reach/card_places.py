@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from bench.libraries import need
+from bench.libraries import require
 from bench.monikers import slot
 from bench.presenters.serve import Rows
 from bench.presenters.vpcd import REMOVAL_S, VpcdPresenter
@@ -135,7 +135,7 @@ class InField(Place):
 
     def __init__(self, path: str, gap_s: float) -> None:
         super().__init__(gap_s)
-        need("nfc")
+        require("nfc")
         self._path = path
 
     def _made(self, card: Brought) -> Presenter:

@@ -25,7 +25,7 @@ from typing import NoReturn
 
 from bench.clock import WallClock
 from bench.hands import Step
-from bench.libraries import need
+from bench.libraries import require
 from bench.monikers import Kind as Medium
 from bench.monikers import Moniker
 from bench.reach import Means, RealWay
@@ -84,7 +84,7 @@ class ReaderBefore(RealWay):
     def _met(self, log: Path) -> RealReader:
         where, gap_s = {one.kind: one.where for one in self.found}, self.means.gap_s
         if Medium.BLE in where:
-            need("bumble")
+            require("bumble")
             from bench.reach.reader_by_code import OnAir, ReaderByCode  # bumble is large
 
             return ReaderByCode(OnAir(where[Medium.BLE], gap_s), Path(where[Medium.QR]), self.means, log)

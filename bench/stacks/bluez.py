@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.libraries import need
+from bench.libraries import require
 from bench.stacks.private_bus import PrivateBus
 from virtual_devices.errors import LinkError
 
@@ -71,7 +71,7 @@ class PrivateBluetooth:
 
     def start(self) -> None:
         """Start the service, again after it was killed; on a new bus when that is gone."""
-        need("bumble", "bleak", "dbus_fast")
+        require("bumble", "bleak", "dbus_fast")
         self.kill()
         if self.bus.pid is None:
             self.bus.start()

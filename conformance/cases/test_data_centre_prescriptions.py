@@ -9,7 +9,7 @@ from typing import Any
 from conformance.case import Each, Nature, case
 from conformance.kinds.data_centre import DataCentreTester
 from conformance.prescribing import Desk
-from conformance.records import signed
+from conformance.records import DRUG, signed
 from conformance.vectors.world import CARD_NO
 from virtual_devices import cose, pki
 from virtual_devices.clock import NS
@@ -165,6 +165,54 @@ def test_recipient_of_a_controlled_drug_signs_within_a_day(data_centre: DataCent
             data_centre.equal("the recipient signs", desk.say("rx-tell", received, desk.pharmacy), "0")
         data_centre.later(days=20)
         data_centre.equal(f"the next issue, {name}", desk.give(document, raw, 2, f"{name} 2"), code)
+
+
+@case("P-PRX-08", nature=Nature.TIMER, zh="管制藥品：逾 24 小時未簽收者通報")
+def test_unsigned_controlled_drug_is_reported_after_a_day(data_centre: DataCentreTester) -> None:
+    """24 hours after a dispensing whose recipient has not signed it is reported, and the next issue refused; not before, not
+    where the recipient signed or the medicine came back, and no longer once the signature has come."""
+    desk = Desk(data_centre)
+    entry = replace(DRUG, order_type="2", days=4, total_tenths=40, delivery_mark="06")
+    document, raw = desk.prescribed(PrescriptionClass.CONTROLLED_REFILL, days=4, entries=(entry,))  # the next is due at once
+    given = {name: desk.pharmacy.dispensing(document, raw, data_centre.now_ns, 1, name) for name in ("back", "unsigned")}
+    data_centre.equal("dispensed", desk.say("rx-dispense", given["back"], desk.pharmacy), "0")
+    back = desk.pharmacy.returned(document, raw, given["back"], data_centre.now_ns)
+    data_centre.equal("returned", desk.say("rx-return", back, desk.pharmacy), "0")
+    data_centre.equal("dispensed", desk.say("rx-dispense", given["unsigned"], desk.pharmacy), "0")
+    other, other_raw = desk.prescribed(PrescriptionClass.CONTROLLED, name="signed")
+    signed_for = desk.pharmacy.dispensing(other, other_raw, data_centre.now_ns, 1, "signed")
+    data_centre.equal("dispensed", desk.say("rx-dispense", signed_for, desk.pharmacy), "0")
+    received = desk.pharmacy.received(other, other_raw, signed_for, data_centre.now_ns)
+    data_centre.equal("the recipient signs", desk.say("rx-tell", received, desk.pharmacy), "0")
+    pharmacy = data_centre.pharmacy.institution
+    data_centre.later(86_400)
+    data_centre.equal("after 24 hours", data_centre.officer.unsigned(pharmacy), [])
+    data_centre.later(1)
+    data_centre.equal("a second later", data_centre.officer.unsigned(pharmacy), [given["unsigned"].id])
+    data_centre.equal("of the clinic", data_centre.officer.unsigned(data_centre.clinic.institution), [])
+    data_centre.equal("the next issue", desk.give(document, raw, 2, "2"), "RX11")
+    late = desk.pharmacy.received(document, raw, given["unsigned"], data_centre.now_ns, "late")
+    data_centre.equal("the recipient signs", desk.say("rx-tell", late, desk.pharmacy), "0")
+    data_centre.equal("after the signature", data_centre.officer.unsigned(pharmacy), [])
+    data_centre.equal("the next issue", desk.give(document, raw, 2, "2"), "0")
+
+
+@case("P-PRX-06", nature=Nature.TIMER, zh="疑義：逾 24 小時未回覆者通報")
+def test_query_that_nobody_answers_is_reported_after_a_day(data_centre: DataCentreTester) -> None:
+    """24 hours after a query that the clinic has not answered it is reported, not before; a late answer is taken, and ends it."""
+    desk = Desk(data_centre)
+    document, raw = desk.prescribed(PrescriptionClass.REFILL)
+    asked = desk.pharmacy.doubt(document, raw, data_centre.now_ns)
+    data_centre.equal("asked", desk.say("rx-query", asked, desk.pharmacy), "0")
+    clinic = data_centre.clinic.institution
+    data_centre.later(86_400)
+    data_centre.equal("after 24 hours", data_centre.officer.unanswered(clinic), [])
+    data_centre.later(1)
+    data_centre.equal("a second later", data_centre.officer.unanswered(clinic), [asked.id])
+    answer = desk.clinic.answer(document, raw, asked, data_centre.now_ns)
+    data_centre.equal("answered", desk.say("rx-answer", answer, desk.clinic), "0")
+    data_centre.equal("after the answer", data_centre.officer.unanswered(clinic), [])
+    data_centre.equal("dispensed", desk.give(document, raw), "0")
 
 
 def _unfit() -> Mapping[str, Each]:

@@ -159,6 +159,18 @@ class ReferenceOfficer:
         now_ns = self._clock.now_ns()
         return self._centre.act(lambda: [one.id for one in self._centre.desks.emergencies.unaccounted(now_ns, institution)])
 
+    def unsigned(self, institution: str) -> list[bytes]:
+        """An institution's dispensings of controlled drugs for which no recipient has signed in time."""
+        now_ns = self._clock.now_ns()
+        over = self._centre.act(lambda: self._centre.desks.prescriptions.unsigned(now_ns))
+        return [supply.act.id for supply in over if supply.institution == institution]
+
+    def unanswered(self, institution: str) -> list[bytes]:
+        """Queries about what an institution prescribed that it has not answered in time."""
+        now_ns = self._clock.now_ns()
+        over = self._centre.act(lambda: self._centre.desks.prescriptions.unanswered(now_ns))
+        return [doubt.query.id for rx, doubt in over if rx.institution == institution]
+
     def accesses(self, card_no: str) -> list[tuple[bytes, str, str]]:
         """The holder's view: emergency accesses to what is theirs, by whom and why."""
         found = self._centre.act(lambda: self._centre.desks.emergencies.of(card_no))

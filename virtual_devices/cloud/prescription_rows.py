@@ -17,7 +17,8 @@ NEVER_NS = 1 << 62
 class Folder:
     """One prescription, by the id of its first document. ``card_no`` is empty while only dispensings of it have come. ``number``:
     the visit's identifier. ``keep_until_ns``: the end of retention, :data:`NEVER_NS` while the prescription itself has not come.
-    ``disputed``: something is against one of its dispensings; ``doubted``: a query is open."""
+    ``disputed``: something is against one of its dispensings; ``doubted``: a query is open; ``unsigned``: a controlled drug was
+    dispensed, and its recipient has not signed yet."""
 
     root: bytes
     card_no: str
@@ -28,6 +29,7 @@ class Folder:
     keep_until_ns: int
     disputed: bool
     doubted: bool
+    unsigned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class GoneRow:
 
 
 FOLDERS = RowKind("prescription", Folder, ("root",), (
-    ("card_no",), ("institution",), ("number",), ("keep_until_ns",), ("disputed",), ("doubted",),
+    ("card_no",), ("institution",), ("number",), ("keep_until_ns",), ("disputed",), ("doubted",), ("unsigned",),
 ))
 RECORDS = RowKind("prescription_record", RecordRow, ("id",), (("root",), ("institution",)))
 CHAINS = RowKind("prescription_signer", ChainRow, ("leaf",))

@@ -40,7 +40,7 @@ from virtual_devices.prescription.document import (
     read_prescription,
 )
 from virtual_devices.prescription.judging import may_dispense
-from virtual_devices.prescription.reckoning import Kept, Reckoning, Supply, reckon
+from virtual_devices.prescription.reckoning import Doubt, Kept, Reckoning, Supply, reckon
 from virtual_devices.prescription.rules import SKEW_S, Rules, begin_of, fault, kept_until_ns
 from virtual_devices.prescription.signing import Filed
 from virtual_devices.prescription.states import Event, Refusal, State, step
@@ -162,9 +162,15 @@ class Prescriptions:
         """Every dispensing against which something is. Nothing that was told is missing from here or from the counts."""
         return [supply for reckoning in self._all(disputed=True) for supply in reckoning.conflicts]
 
-    def overdue(self, now_ns: int) -> list[Query]:
-        """Queries that are open and whose time is over."""
-        return [d.query for r in self._all(doubted=True) for d in r.doubts if d.open and d.late(now_ns)]
+    def unanswered(self, now_ns: int) -> list[tuple[Prescription, Doubt]]:
+        """Queries that are open and whose time is over, with what they are about; the oldest first."""
+        over = [(r.rx, d) for r in self._all(doubted=True) for d in r.doubts if d.open and d.late(now_ns)]
+        return sorted(over, key=lambda one: (one[1].query.at_ns, one[1].query.id))
+
+    def unsigned(self, now_ns: int) -> list[Supply]:
+        """Controlled drugs dispensed whose recipient has not signed in time; the oldest first."""
+        over = [supply for r in self._all(unsigned=True) for supply in r.unsigned_for(now_ns)]
+        return sorted(over, key=lambda supply: (supply.act.at_ns, supply.act.id))
 
     def _all(self, **flag: bool) -> Iterator[Reckoning]:
         for folder in self._folders.where(**flag):
@@ -311,7 +317,7 @@ def _filled(folder: Folder, standing: Reckoning, now_ns: int) -> Folder:
     ended_ns = max(_end_ns(rx), *(row.received_ns for row in (*standing.chain, *(s.kept for s in standing.supplies))))
     return replace(
         folder, card_no=rx.card_no, institution=rx.institution, number=rx.visit, letter=rx.kind.value, disputed=disputed,
-        doubted=doubted, keep_until_ns=kept_until_ns(rx.kind, ended_ns),
+        doubted=doubted, unsigned=bool(standing.unsigned), keep_until_ns=kept_until_ns(rx.kind, ended_ns),
     )
 
 

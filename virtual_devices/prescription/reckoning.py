@@ -64,6 +64,11 @@ class Supply:
     def institution(self) -> str:
         return self.act.institution
 
+    @property
+    def sign_by_ns(self) -> int:
+        """The last moment for the recipient of a controlled drug."""
+        return self.act.at_ns + RECIPIENT_WITHIN_S * NS
+
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
@@ -77,9 +82,14 @@ class Doubt:
     def open(self) -> bool:
         return self.answered_ns < 0
 
+    @property
+    def answer_by_ns(self) -> int:
+        """The last moment for an answer in time."""
+        return self.query.at_ns + ANSWER_WITHIN_S * NS
+
     def late(self, now_ns: int) -> bool:
         """Not answered in time, or answered after it."""
-        return (now_ns if self.open else self.answered_ns) > self.query.at_ns + ANSWER_WITHIN_S * NS
+        return (now_ns if self.open else self.answered_ns) > self.answer_by_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +149,16 @@ class Reckoning:
         counted = [supply for supply in self.supplies if supply.issue]
         return may_collect_from(self.rx, counted[-1].act.at_ns, rules) if counted else None
 
-    def unsigned_for(self, now_ns: int) -> tuple[Supply, ...]:
-        """Controlled drugs dispensed whose recipient has not signed in time."""
+    @property
+    def unsigned(self) -> tuple[Supply, ...]:
+        """Controlled drugs dispensed for which the recipient has not signed yet."""
         if not self.versions or not self.rx.kind.controlled:
             return ()
-        return tuple(
-            s for s in self.supplies
-            if s.act.id not in self.received and now_ns > s.act.at_ns + RECIPIENT_WITHIN_S * NS
-        )
+        return tuple(supply for supply in self.supplies if supply.act.id not in self.received)
+
+    def unsigned_for(self, now_ns: int) -> tuple[Supply, ...]:
+        """Those of them whose time is over."""
+        return tuple(supply for supply in self.unsigned if now_ns > supply.sign_by_ns)
 
 
 def reckon(records: Iterable[Kept], rules: Rules) -> Reckoning:

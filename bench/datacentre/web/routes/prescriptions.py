@@ -19,7 +19,7 @@ from bench.datacentre.web.bodies import body_of, gives, wants
 from bench.datacentre.web.identity import Caller
 from bench.datacentre.web.problems import Problem, Wrong
 from bench.datacentre.web.routes.people import CardNo
-from bench.datacentre.web.service import Service, refusals
+from bench.datacentre.web.service import Service, iso, refusals
 from virtual_devices.codes import Space
 from virtual_devices.cose import Sign
 from virtual_devices.fhir.prescription import from_fhir, to_fhir
@@ -27,7 +27,8 @@ from virtual_devices.fhir.reading import MalformedFhir
 from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.pki import Role
 from virtual_devices.prescription.codes import CODES, Why
-from virtual_devices.prescription.document import MalformedPrescription, read_prescription
+from virtual_devices.prescription.document import MalformedPrescription, Prescription, read_prescription
+from virtual_devices.prescription.reckoning import Doubt, Supply
 from virtual_devices.prescription.signing import by_leaf
 from virtual_devices.write_back import read_record, thumbprint
 
@@ -73,6 +74,36 @@ class Found(BaseModel):
     more: int = 0
 
 
+class Unsigned(BaseModel):
+    """A controlled drug (管制藥品) dispensed whose recipient has not signed in time. ``prescription``: id of its first record."""
+
+    code: str
+    dispensing: str
+    prescription: str
+    institution: str
+    dispensed: str
+    due: str
+
+
+class Unanswered(BaseModel):
+    """A query (疑義) that nobody has answered in time. ``institution``: which asked; ``prescribed_by``: which has to answer."""
+
+    code: str
+    query: str
+    prescription: str
+    institution: str
+    prescribed_by: str
+    asked: str
+    due: str
+
+
+class Overdue(BaseModel):
+    """The oldest first."""
+
+    unsigned: list[Unsigned]
+    unanswered: list[Unanswered]
+
+
 class Stored(BaseModel):
     """``again``: it had come before."""
 
@@ -107,6 +138,18 @@ def router(service: Service) -> APIRouter:
         return Found(
             prescriptions=[_prescribed(one) for one in body["prescriptions"]],
             chains=[[_text(der) for der in chain] for chain in body["chains"]], more=body.get("more", 0),
+        )
+
+    @routes.get("/overdue", responses=refusals())
+    def overdue(caller: Caller = service.allow(Role.INSTITUTION, Role.OFFICER)) -> Overdue:
+        """Controlled drugs without their recipient's signature, and queries without an answer, when their time is over: what an
+        institution dispensed, asked or prescribed; an officer is told of all."""
+        now_ns, domain = service.clock.now_ns(), centre.desks.prescriptions
+        unsigned, unanswered = service.act(caller, "overdue", "", lambda: (domain.unsigned(now_ns), domain.unanswered(now_ns)))
+        return Overdue(
+            unsigned=[_unsigned(one) for one in unsigned if caller.institution in ("", one.institution)],
+            unanswered=[_unanswered(rx, doubt) for rx, doubt in unanswered
+                        if caller.institution in ("", doubt.query.institution, rx.institution)],
         )
 
     @routes.post("/fhir", response_class=Response, responses=gives(FHIR, "a Bundle of FHIR R4") | refusals(404, 422))
@@ -182,6 +225,21 @@ def _prescribed(one: Mapping[str, Any]) -> Prescribed:
     return Prescribed(
         id=one["id"].hex(), state=one["state"], dispensed=one["dispensed"], issues=one["issues"],
         records=[_text(raw) for raw in one["records"]],
+    )
+
+
+def _unsigned(supply: Supply) -> Unsigned:
+    return Unsigned(
+        code=str(CODES[Why.NO_RECIPIENT]), dispensing=supply.act.id.hex(), prescription=supply.act.about.root.hex(),
+        institution=supply.institution, dispensed=iso(supply.act.at_ns), due=iso(supply.sign_by_ns),
+    )
+
+
+def _unanswered(rx: Prescription, doubt: Doubt) -> Unanswered:
+    return Unanswered(
+        code=str(CODES[Why.LATE_ANSWER]), query=doubt.query.id.hex(), prescription=doubt.query.about.root.hex(),
+        institution=doubt.query.institution, prescribed_by=rx.institution, asked=iso(doubt.query.at_ns),
+        due=iso(doubt.answer_by_ns),
     )
 
 
