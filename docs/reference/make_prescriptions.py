@@ -84,8 +84,8 @@ time, or to whom: both are profile. The signature has two forms:
 
 A pharmacist's query (疑義) holds the prescription at once, everywhere online. The physician confirms, amends or cancels; the
 pharmacist who asked may withdraw. Each is signed. A query not answered within {ANSWER_WITHIN_S // 3600} h is named by the same
-resource, to the pharmacy that asked, the prescriber and the insurance; a late answer is taken, for the medicine waits. A hold does not lengthen the prescription's time. Offline nobody knows of it: what was
-dispensed meanwhile is found (RX06) when it is told.
+resource, to the pharmacy that asked, the prescriber and the insurance; a late answer is taken, for the medicine waits. A hold does
+not lengthen the prescription's time. Offline nobody knows of it: what was dispensed meanwhile is found (RX06) when it is told.
 
 ## Retention
 
