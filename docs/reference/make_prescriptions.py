@@ -70,8 +70,8 @@ RECIPIENT = f"""\
 ## Controlled drugs
 
 No prescription is dispensed without the physician's signature; of a controlled one (D, E, F) the recipient's is needed too,
-within {RECIPIENT_WITHIN_S // 3600} h. After that the dispensing is named to its pharmacy and to the insurance (`GET
-/v1/prescriptions/overdue`), and the next issue is refused (RX11), until the signature has come. Nobody has published within what
+within {RECIPIENT_WITHIN_S // 3600} h. After that the dispensing is named to its pharmacy and to the insurance
+(`GET /v1/prescriptions/overdue`), and the next issue is refused (RX11), until the signature has come. Nobody has published within what
 time, or to whom: both are profile. The signature has two forms:
 
 - *device* (profile, from ISO/IEC 18013-5): the dispensing is written to the holder's phone or second-generation card, whose
@@ -84,8 +84,9 @@ time, or to whom: both are profile. The signature has two forms:
 
 A pharmacist's query (疑義) holds the prescription at once, everywhere online. The physician confirms, amends or cancels; the
 pharmacist who asked may withdraw. Each is signed. A query not answered within {ANSWER_WITHIN_S // 3600} h is named by the same
-resource, to the pharmacy that asked, the prescriber and the insurance; a late answer is taken, for the medicine waits. A hold does
-not lengthen the prescription's time. Offline nobody knows of it: what was dispensed meanwhile is found (RX06) when it is told.
+resource, to the pharmacy that asked, the prescriber and the insurance; a late answer is taken, for the medicine waits. A hold
+does not lengthen the prescription's time. Offline nobody knows of it: what was dispensed meanwhile is found (RX06) when it is
+told.
 
 ## Retention
 
