@@ -71,8 +71,8 @@ RECIPIENT = f"""\
 
 No prescription is dispensed without the physician's signature; of a controlled one (D, E, F) the recipient's is needed too,
 within {RECIPIENT_WITHIN_S // 3600} h. After that the dispensing is named to its pharmacy and to the insurance
-(`GET /v1/prescriptions/overdue`), and the next issue is refused (RX11), until the signature has come. Nobody has published within what
-time, or to whom: both are profile. The signature has two forms:
+(`GET /v1/prescriptions/overdue`), and the next issue is refused (RX11), until the signature has come. Nobody has published within
+what time, or to whom: both are profile. The signature has two forms:
 
 - *device* (profile, from ISO/IEC 18013-5): the dispensing is written to the holder's phone or second-generation card, whose
   signed receipt is kept with the transcript of the session, so that others can verify it. It is of the card that the
