@@ -84,7 +84,7 @@ class Rig:
         LinkError with what was found, UsageError for a record of another run."""
         if self._card.kind is Kind.PCSC:
             real = somebody(self._card.where, self.env)
-            real.link.close()
+            real.close()
             self.met.reader, self.met.ours = real.link.reader, real.behind is not None
         if self._own_phones:
             require("nfc")

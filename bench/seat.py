@@ -2,22 +2,24 @@
 
 Roles are resolved when a card goes in, never inside a session: a device lost inside one ends the flow with ``gone``, and
 the situation puts the card in again. ``auto`` then falls back to virtual and takes the device up again when it is there;
-a named one is waited for, ``NAMED_WAIT_S`` at most, and with it our presenter where that stood behind it. A stranger's card
-never stands in for a patient's: it is read once a visit, masked, and only after it has answered is it called one.
+a named one is waited for, ``NAMED_WAIT_S`` at most, and with it our presenter where that stood behind it. The presenter is on
+lease meanwhile: nobody else exchanges its cards, and its own comes back at the end. A stranger's card never stands in for a
+patient's: it is read once a visit, masked, and only after it has answered is it called one.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from bench.clock import WallClock
 from bench.drivers import pcsc
 from bench.drivers.pcsc import PcscLink
 from bench.presence import Presence
 from bench.presenters import control
-from bench.presenters.control import CARD, Control, ControlInfo
+from bench.presenters.control import CARD, ControlInfo, Lease
 from bench.presenters.vpcd import VpcdPresenter
 from bench.reader_link import CONNECT_S, OwnCardLink, ReaderLink, silence
 from scenarios.world import ModelledSeat, World, read_status
@@ -48,6 +50,14 @@ class Real:
 
     link: PcscLink
     behind: ControlInfo | None
+    lease: Lease | None = None
+    """Of the presenter, where its cards are to be exchanged."""
+
+    def close(self) -> None:
+        """Let go of the reader, and give the presenter its own card back."""
+        self.link.close()
+        if self.lease is not None:
+            self.lease.close()
 
 
 @dataclass(slots=True)
@@ -91,11 +101,11 @@ class PcscSeat:
             real = self._real
             if real is None:
                 return self._virtual.insert(card, visit)
-            if real.behind is None:
+            if real.lease is None:
                 self._probe(real, visit)
                 return self._virtual.insert(card, visit)
             try:
-                return self._put_in(real.link, real.behind, card)
+                return self._put_in(real.link, real.lease, card)
             except (LinkError, PeerError) as e:
                 self._lose(str(e), visit)
                 self._pause(limit_s, e)
@@ -107,9 +117,9 @@ class PcscSeat:
                 raise LinkError(f"{self._moniker} takes no card: {why}") from why
             time.sleep(LOOK_AGAIN_S)
 
-    def _put_in(self, link: PcscLink, behind: ControlInfo, card: IcCard) -> Link:
+    def _put_in(self, link: PcscLink, lease: Lease, card: IcCard) -> Link:
         """The patient's own card, put in by our presenter. Raises LinkError when the reader then holds another one."""
-        Control(behind.path).insert(card.to_image(), card.card_no)
+        lease.insert(card.to_image(), card.card_no)
         own = OwnCardLink(link, card)
         if own.attempt(RESET, CONNECT_S).outcome is not Outcome.REPLIED:
             raise LinkError(own.trouble)
@@ -117,13 +127,14 @@ class PcscSeat:
         return own
 
     def remove(self, card: IcCard, visit: str) -> IcCard:
-        if self._inside is not card or self._real is None or self._real.behind is None:
+        real = self._real
+        if self._inside is not card or real is None or real.behind is None or real.lease is None:
             return self._virtual.remove(card, visit)
         self._inside = None
-        self._real.link.disconnect()
-        behind = self._real.behind
+        real.link.disconnect()
+        behind = real.behind
         try:
-            back = _card(Control(behind.path).eject(), card)
+            back = _card(real.lease.eject(), card)
         except (LinkError, PeerError) as e:
             back = None
             self._lose(str(e), visit)
@@ -133,9 +144,7 @@ class PcscSeat:
         """Let go of the reader."""
         if self._presence is not None:
             self._presence.close()
-        if self._real is not None:
-            self._real.link.close()
-            self._real = None
+        self._let_go()
 
     # -- finding, losing
 
@@ -145,7 +154,8 @@ class PcscSeat:
         elif self._real is None:
             self._take(self._await(), visit)
         elif self._real.behind is None and (behind := behind_reader(self._real.link.reader, at_readers(CARD))):
-            self._take(Real(self._real.link, behind), visit)
+            with suppress(LinkError):  # lent to somebody else: looked at again next time
+                self._take(Real(self._real.link, behind, _lease(behind)), visit)
         return self._real
 
     def _take(self, real: Real, visit: str) -> None:
@@ -157,9 +167,8 @@ class PcscSeat:
 
     def _lose(self, reason: str, visit: str) -> None:
         if self._real is not None:
-            self._real.link.close()
             self._rest(self._real.link.reader if self._real.behind is None else _name(self._real.behind))
-        self._real = None
+        self._let_go()
         self._switch("virtual" if self._presence is not None else NOBODY, reason, visit)
 
     def _await(self) -> Real:
@@ -182,9 +191,10 @@ class PcscSeat:
             presenters = at_readers() if readers else []
             for presenter in presenters:
                 if presenter.reader in readers and presenter.takes == CARD and self._awake(_name(presenter)):
-                    link = pcsc.open(presenter.reader, env=self._env)
+                    self._rest(_name(presenter))  # should it go while we look, or be lent to somebody else
+                    real = _on_lease(Real(pcsc.open(presenter.reader, env=self._env), presenter), presenter)
                     self._let_go()
-                    self._take(Real(link, presenter), visit)
+                    self._take(real, visit)
                     return
             if self._real is None:
                 self._choose_foreign([n for n in readers if readers[n] and n not in {p.reader for p in presenters}], visit)
@@ -202,7 +212,7 @@ class PcscSeat:
 
     def _let_go(self) -> None:
         if self._real is not None:
-            self._real.link.close()
+            self._real.close()
             self._real = None
 
     def _rest(self, name: str) -> None:
@@ -257,6 +267,23 @@ def at_readers(takes: str = "") -> list[ControlInfo]:
     return [p for p in control.discover() if p.medium == VpcdPresenter.medium and takes in ("", p.takes)]
 
 
+def _lease(presenter: ControlInfo) -> Lease:
+    """Raises LinkError when the presenter does not answer, or is lent to somebody else."""
+    try:
+        return Lease(presenter.path)
+    except PeerError as e:
+        raise LinkError(str(e)) from e
+
+
+def _on_lease(real: Real, presenter: ControlInfo) -> Real:
+    """The reader with its presenter on lease. Raises as :func:`_lease`; the reader is then let go of."""
+    try:
+        return replace(real, lease=_lease(presenter))
+    except LinkError as e:
+        real.link.close()
+        raise LinkError(f"{real.link.device}: {e}") from e
+
+
 def behind_reader(reader: str, presenters: list[ControlInfo]) -> ControlInfo | None:
     """Our presenter behind this reader; one that does not know its reader is believed when it is the only one."""
     named = next((p for p in presenters if p.reader == reader), None)
@@ -278,7 +305,7 @@ def find(spec: str, env: Mapping[str, str] | None) -> Real:
 
 
 def somebody(spec: str, env: Mapping[str, str] | None, *, ours: bool = False) -> Real:
-    """The named reader with our presenter behind it, or (unless it must be ours) a card in it that answers. Raises as
+    """The named reader with our presenter behind it, on lease, or (unless it must be ours) a card in it that answers. Raises as
     :func:`find`, and LinkError when nobody is there."""
     real = find(spec, env)
     if real.behind is not None and real.behind.takes != CARD:
@@ -288,7 +315,7 @@ def somebody(spec: str, env: Mapping[str, str] | None, *, ours: bool = False) ->
             f"start 'vhc-bench present vpcd' without --what {real.behind.takes}, or name another reader"
         )
     if real.behind is not None:
-        return real
+        return _on_lease(real, real.behind)
     if ours:
         why = "our presenter no longer stands behind it: start 'vhc-bench present' again"
     else:

@@ -179,6 +179,8 @@ def test_wireshark_decodes_recorded_frames(tmp_path: Path) -> None:
     blocks = [replace(noted(sent, block, at), head_bytes=len(block)) for at, (sent, block) in enumerate(asked)]
     run = write_run(tmp_path / "run", iter([row, *blocks, air, *packets]))
     capture(run, tmp_path / "c.pcapng")
+    strange = "_ws.expert.severity > 1048576"  # more than a comment, such as a packet of no connection that Wireshark knows
+    assert not tshark(tmp_path / "c.pcapng", "_ws.expert.message", only=strange)
     seen = tshark(tmp_path / "c.pcapng", "_ws.col.Info", only='frame.comment contains "(recorded)"')
     assert [info for (info,) in seen] == [
         "RATS", "ATS", "S-block, WTX", "Sent Write Command, Handle: 0x0012 (Unknown)",

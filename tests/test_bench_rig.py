@@ -316,6 +316,21 @@ def test_rig_puts_no_patients_card_where_our_presenter_shows_a_phone(desk: Bench
 
 
 @needs_pcsc
+def test_presenter_is_the_runs_alone_and_has_its_own_card_again_after_it(desk: Bench, tmp_path: Path) -> None:
+    desk.start_presenter("--seed", "5")
+    own, seen = sample_card(5).card_no, []
+
+    def progress(replication: int, visits: int) -> None:
+        with pytest.raises(LinkError, match="lent to somebody who exchanges its devices now"):
+            Rig(f"pcsc:{READER}", desk.env).check()
+        seen.extend(info.card_no for info in control.discover())
+
+    result = run(small_morning(2), tmp_path / "run", Rig(f"pcsc:{READER}", desk.env), progress)
+    check_whole(result)
+    assert own not in seen and [info.card_no for info in control.discover()] == [own]
+
+
+@needs_pcsc
 def test_rig_takes_of_several_readers_the_one_that_our_presenter_serves(desk: Bench) -> None:
     with pytest.raises(UsageError, match="matches several readers"):
         Rig("pcsc:Virtual*", desk.env).check()

@@ -107,7 +107,8 @@ class Connection:
     def frames(self, request: bytes, reply: bytes | None) -> Iterator[bytes]:
         """The ATT packets of one exchange of messages."""
         if request == RESET or not self._open:
-            yield from self._opened()
+            yield from self.begun()
+            yield from _found()
         if request == RESET:
             return
         for chunk in chunks(request, WANTED_MTU):
@@ -115,17 +116,23 @@ class Connection:
         for chunk in chunks(reply, WANTED_MTU) if reply else ():
             yield att(FROM_PHONE, struct.pack("<BH", _NOTIFY, HANDLES[Name.SERVER_TO_CLIENT]) + chunk)
 
-    def _opened(self) -> Iterator[bytes]:
-        """Connection, MTU, where the characteristics are; the start of the session."""
+    def begun(self, *, anew: bool = True) -> Iterator[bytes]:
+        """The events by which the connection is known, to Wireshark too. Not ``anew``: only where there is none yet."""
+        if self._open and not anew:
+            return
         if self._open:
             yield event(_GONE)
         self._open = True
         yield event(_CONNECTED)
-        yield att(TO_PHONE, struct.pack("<BH", _EXCHANGE_MTU, WANTED_MTU))
-        yield att(FROM_PHONE, struct.pack("<BH", _MTU_IS, WANTED_MTU))
-        yield att(TO_PHONE, struct.pack("<BHHH", _READ_BY_TYPE, 1, 0xFFFF, _CHARACTERISTIC))
-        yield att(FROM_PHONE, struct.pack("<BB", _TYPES, 21) + b"".join(map(_declared, SERVER)))
-        yield att(TO_PHONE, struct.pack("<BHB", _WRITE_COMMAND, HANDLES[Name.STATE], 1))
+
+
+def _found() -> Iterator[bytes]:
+    """MTU, where the characteristics are; the start of the session."""
+    yield att(TO_PHONE, struct.pack("<BH", _EXCHANGE_MTU, WANTED_MTU))
+    yield att(FROM_PHONE, struct.pack("<BH", _MTU_IS, WANTED_MTU))
+    yield att(TO_PHONE, struct.pack("<BHHH", _READ_BY_TYPE, 1, 0xFFFF, _CHARACTERISTIC))
+    yield att(FROM_PHONE, struct.pack("<BB", _TYPES, 21) + b"".join(map(_declared, SERVER)))
+    yield att(TO_PHONE, struct.pack("<BHB", _WRITE_COMMAND, HANDLES[Name.STATE], 1))
 
 
 def _declared(row: Characteristic) -> bytes:

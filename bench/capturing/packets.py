@@ -146,7 +146,11 @@ class Capturing:
         shown: tuple[bytes, bytes | None] = request, reply
         if row.channel == "nfc" and request:
             shown = masking.apdus(row.role, request, reply, keep=self._keep)
-        on = On.NFC_FRAMES if row.channel == "nfc" else On.BLE_FRAMES
+        on = On.NFC_FRAMES
+        if row.channel == "ble":  # what is recorded are values: without its connection no packet is anybody's
+            on, link = On.BLE_FRAMES, self._connections.setdefault((row.session, row.role), lower.Connection())
+            begun = link.begun(anew=row.request_bytes == 0) if noted else ()
+            yield from (Packet(row.at_ns, on, frame, f"{says} (reconstructed)") for frame in begun)
         for after_ns, frame in recorded.frames(noted, (request, shown[0]), (reply, shown[1]), keep=self._keep):
             yield Packet(row.at_ns + after_ns, on, frame, f"{says} (recorded)")
 
