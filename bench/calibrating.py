@@ -21,7 +21,7 @@ from bench.drivers.replay import open as open_replay
 from bench.monikers import JOINED, Kind, Moniker
 from bench.presenting import sample_card
 from bench.probe import open_device, open_wallet
-from bench.reader_link import DeviceLink
+from bench.reader_link import DeviceLink, said
 from bench.sample_phone import PIN, SamplePhone
 from bench.willing import Willing, WillingHolder
 from scenarios.profiles import FORMAT
@@ -112,8 +112,7 @@ def held(flow: Flow[Any], session: Session) -> tuple[str, str]:
     try:
         run_flow(flow, session)
     except Ended as e:
-        said = getattr(getattr(session.links.get(e.role), "inner", None), "last_error", "")
-        return "broken off" if e.torn else "refused", said or str(e)
+        return "broken off" if e.torn else "refused", said(session.links, e)
     return "whole", ""
 
 

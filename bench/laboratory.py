@@ -89,7 +89,7 @@ class Laboratory(BaseModel):
                 parse(part)
         except UsageError as e:
             guess = nearest(text, self.devices)
-            hint = f"; did you mean {guess!r}?" if guess else ""
+            hint = f"; did you mean {guess!r}?" if guess else "."
             raise UsageError(f"{text!r} is none of the laboratory's devices ({', '.join(self.devices)}){hint} And: {e}") from None
         return text, None
 

@@ -12,13 +12,15 @@ from typing import Any
 from bench.drivers import MEDIA, Found, driver
 from bench.exits import ENVIRONMENT, PASS
 from bench.laboratory import load
-from bench.monikers import JOINED, Kind, Moniker, parse
+from bench.monikers import JOINED, OWN_PHONES, Kind, Moniker, parse
 from bench.presenters import control
 from bench.tables import print_table
 from bench.watch import sources
 from bench.watch import watch as events_of
 from virtual_devices.clock import to_datetime
 from virtual_devices.errors import LinkError, UsageError
+
+_NAMED = (Kind.VIRTUAL, Kind.AUTO, Kind.HTTP, Kind.PROGRAM, Kind.VPCD)
 
 
 def listing(as_json: bool) -> int:
@@ -48,23 +50,28 @@ def laboratory(path: Path, as_json: bool) -> int:
     """One line a device of the laboratory file: whether it is there, or why not. Exit code 3 when one is not."""
     rows = []
     for name, device in load(path).devices.items():
-        why = "; ".join(filter(None, (_absent(parse(part)) for part in device.moniker.split(JOINED))))
-        rows.append(
-            {"name": name, "moniker": device.moniker, "there": not why, "state": why or "there", "detail": device.says()}
-        )
+        parts = [parse(part) for part in device.moniker.split(JOINED)]
+        why = "; ".join(filter(None, map(_absent, parts)))
+        state = why or ("named only: not looked for" if all(map(_only_named, parts)) else "there")
+        rows.append({"name": name, "moniker": device.moniker, "there": not why, "state": state, "detail": device.says()})
     _print(as_json, ("name", "moniker", "state", "detail"), ("name", "moniker", "is it there", "what it is"), rows)
     return PASS if all(row["there"] for row in rows) else ENVIRONMENT
 
 
 def _absent(moniker: Moniker) -> str:
-    """Why this device cannot be used now; empty when it can, or is not to be looked for (a service is named only)."""
-    if moniker.kind in (Kind.VIRTUAL, Kind.AUTO, Kind.HTTP):
+    """Why this device cannot be used now; empty when it can, or is not to be looked for."""
+    if _only_named(moniker):
         return ""
     try:
         driver(moniker.kind.value).open(moniker.where).close()
     except (LinkError, UsageError) as e:
         return str(e)
     return ""
+
+
+def _only_named(moniker: Moniker) -> bool:
+    """Virtual devices, a service, a program, a slot, a UDP address."""
+    return moniker.kind in _NAMED or moniker == OWN_PHONES or (moniker.kind is Kind.NFC and moniker.where.startswith("udp:"))
 
 
 def watch(as_json: bool) -> int:

@@ -44,7 +44,7 @@ class Kind(Enum):
 
 _NEEDS: Mapping[Kind, str] = {
     Kind.PCSC: "pcsc:NAME (a reader's name, with * and ?)",
-    Kind.NFC: "nfc:usb, nfc:tty:DEVICE, nfc:udp:HOST:PORT or nfc:own (patients' own phones)",
+    Kind.NFC: "nfc:usb, nfc:tty:DEVICE, nfc:udp:HOST:PORT or nfc:own (of a run's wallet: patients' own phones)",
     Kind.VPCD: "vpcd: or vpcd:HOST:PORT (the slot of a virtual PC/SC reader)",
     Kind.BLE: "ble:, ble:hci0, ble:NAME, ble:ADDRESS or ble:bumble:TRANSPORT",
     Kind.QR: "qr:PATH (a picture, or a folder of pictures)",
@@ -57,6 +57,11 @@ _WORDS = {
 _ADDRESSES = {"https": Kind.HTTP, "http": Kind.CLEAR}
 _USUAL = tuple(kind for kind in Kind if kind is not Kind.CLEAR)
 """What stands for a device where nothing else is said: an address in clear is one of few."""
+_ANYWHERE = (Kind.BLE, Kind.VPCD)
+"""What need not be said where: whoever shows the code is found by it; the driver's usual port."""
+_ATTACHED = (Kind.PCSC, Kind.NFC, Kind.BLE)
+"""What 'vhc-bench devices' lists."""
+_OF_CONFORM = (Kind.VPCD, Kind.CLEAR, Kind.PROGRAM)
 OWN = "own"
 """Behind ``nfc:``: each patient's own phone."""
 JOINED = " + "
@@ -87,10 +92,11 @@ class Moniker:
     def __str__(self) -> str:
         if self.kind in _ADDRESSES.values():
             return self.where
-        return f"{self.kind.value}:{self.where}" if self.where else self.kind.value
+        return f"{self.kind.value}:{self.where}" if self.where or self.kind in _ANYWHERE else self.kind.value
 
 
 VIRTUAL = Moniker(Kind.VIRTUAL)
+OWN_PHONES = Moniker(Kind.NFC, OWN)
 FIRST_SLOT = ("127.0.0.1", 35963)
 """Of the package vsmartcard-vpcd as it is installed."""
 
@@ -110,8 +116,9 @@ def parse(text: str, allowed: Iterable[Kind] = _USUAL) -> Moniker:
         if colon:
             raise UsageError(f"{text!r}: {kind.value!r} stands alone; did you mean {kind.value!r}?")
         return Moniker(kind)
-    if not where and kind not in (Kind.BLE, Kind.VPCD):  # whoever shows the code is found by it; the driver's usual port
-        raise UsageError(f"{text!r} names no device: {_NEEDS[kind]}; 'vhc-bench devices' lists what is there")
+    if not where and kind not in _ANYWHERE:
+        there = "; 'vhc-bench devices' lists what is there" if kind in _ATTACHED else ""
+        raise UsageError(f"{text!r} names no device: {_NEEDS[kind]}{there}")
     if kind is Kind.VPCD:
         slot(where)
     return Moniker(kind, where)
@@ -134,16 +141,26 @@ def for_role(role: str, text: str, given: str = "") -> tuple[Moniker, ...]:
     allowed, given = ROLES[role], given or f"--{role} {text!r}"
     found = tuple(parse(part, allowed) for part in text.split(JOINED))
     for one in found:
-        if one.kind not in allowed:
-            better = next((r for r, kinds in ROLES.items() if one.kind in kinds), "")
-            hint = f"; {_WORDS[one.kind].partition(' ')[0]} can be a {better}" if better else ""
-            raise UsageError(f"{given}: a {role} is {_listed(allowed)}{hint}")
+        if one.kind not in allowed or (one == OWN_PHONES and role != "wallet"):
+            raise UsageError(f"{given}: {_a(role)} is {_listed(allowed)}{_elsewhere(one)}")
     kinds = tuple(sorted(one.kind.value for one in found))
     if kinds in (("ble",), ("qr",)) or (len(found) > 1 and kinds != ("ble", "qr")):
         raise UsageError(
             f"{given}: a phone over Bluetooth is found by the code on its screen: \"qr:PATH{JOINED}ble:NAME\""
         )
     return found
+
+
+def _elsewhere(one: Moniker) -> str:
+    """Where such a moniker has its place; empty for one that has none."""
+    if one.kind in _OF_CONFORM:
+        return f"; {one} is for 'vhc-bench conform' only"
+    role = next((role for role, kinds in ROLES.items() if one.kind in kinds), "")
+    return f"; {one} can be {_a('wallet' if one == OWN_PHONES else role)}" if role else ""
+
+
+def _a(role: str) -> str:
+    return f"an {role}" if role == "hpc" else f"a {role}"
 
 
 def _guess(text: str) -> str:

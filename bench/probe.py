@@ -19,7 +19,7 @@ from bench.clock import WallClock
 from bench.drivers import RealLink, driver
 from bench.drivers.replay import PROBE
 from bench.monikers import JOINED, Kind, Moniker
-from bench.reader_link import CONNECT_S, DeviceLink, ScreenLink
+from bench.reader_link import CONNECT_S, DeviceLink, ScreenLink, said
 from scenarios.world import World, read_status
 from virtual_devices.errors import LinkError
 from virtual_devices.flow import Connect, Flow, PromptPeople, Session
@@ -41,6 +41,17 @@ def open_device(moniker: Moniker, env: Mapping[str, str] | None = None) -> RealL
     """The driver's link to a real device. Raises LinkError or UsageError with what was found instead."""
     link: RealLink = driver(moniker.kind.value).open(moniker.where, env=env)
     return link
+
+
+def met(moniker: Moniker, env: Mapping[str, str] | None = None) -> None:
+    """Look whether somebody answers there now. Of a phone over Bluetooth, and of its screen, only whether it could be looked for:
+    whom it is shows its code. Raises LinkError or UsageError with what was found instead."""
+    link = open_device(moniker, env)
+    try:
+        if moniker.kind not in (Kind.BLE, Kind.QR) and link.connect(CONNECT_S).reply is None:
+            raise LinkError(f"{link.device}: {link.last_error}")
+    finally:
+        link.close()
 
 
 def open_wallet(monikers: Sequence[Moniker], env: Mapping[str, str] | None, stack: ExitStack) -> dict[str, DeviceLink]:
@@ -84,9 +95,11 @@ class Probe:
             run_flow(self._flow(visit), self._session(visit))
             for link in self._links.values():
                 link.let_go()
-        except (Ended, LinkError) as e:
-            if isinstance(e, LinkError) or e.torn:
-                self._lose(str(e), visit)
+        except Ended as e:
+            if e.torn:
+                self._lose(said(self._links, e), visit)
+        except LinkError as e:
+            self._lose(str(e), visit)
 
     def close(self) -> None:
         self._stack.close()
@@ -159,4 +172,4 @@ def _scan_and_connect() -> Flow[object]:
     return engaged
 
 
-__all__ = ["Probe", "Probes", "open_device", "open_wallet"]
+__all__ = ["Probe", "Probes", "met", "open_device", "open_wallet"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from bench.drivers import RealLink
@@ -16,7 +17,7 @@ from virtual_devices.card.ic_card import IcCard
 from virtual_devices.clock import VirtualClock
 from virtual_devices.flow import Session
 from virtual_devices.flow import run as run_flow
-from virtual_devices.link import RESET, AddressedLink, Attempt, Outcome, Provenance
+from virtual_devices.link import RESET, AddressedLink, Attempt, Link, Outcome, Provenance
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.reader.visit import read_public
 
@@ -165,6 +166,11 @@ def silence(inner: Reader, timeout_s: float) -> str:
     return ""
 
 
+def said(links: Mapping[str, Link], ended: Ended) -> str:
+    """Why a session ended: the driver's word, with its remedy, where there is one."""
+    return getattr(getattr(links.get(ended.role), "inner", None), "last_error", "") or str(ended)
+
+
 class _Powered:
     """The reader, its card powered on already: the power-on of a flow is answered from memory."""
 
@@ -179,4 +185,4 @@ class _Powered:
         return self._powered if message == RESET else self._inner.attempt(message, timeout_s)
 
 
-__all__ = ["CONNECT_S", "DeviceLink", "OwnCardLink", "Reader", "ReaderLink", "public_data", "silence"]
+__all__ = ["CONNECT_S", "DeviceLink", "OwnCardLink", "Reader", "ReaderLink", "public_data", "said", "silence"]

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from bench.drivers.replay import Recording
 from bench.laboratory import Laboratory, resolved
 from bench.libraries import require
-from bench.monikers import JOINED, OWN, ROLES, Kind, Moniker
-from bench.probe import Probe, Probes, open_device
+from bench.monikers import JOINED, OWN_PHONES, ROLES, Kind, Moniker
+from bench.probe import Probe, Probes, met
 from bench.replayed import Replay
 from bench.seat import Met, PcscSeat, somebody
 from scenarios.files import Scenario
@@ -80,8 +80,8 @@ class Rig:
         return self.monikers["card"][0]
 
     def check(self, scenario: Scenario | None = None) -> None:
-        """Whether named devices are there, and somebody in them, and a record fits the scenario, before a run begins. Raises
-        LinkError with what was found, UsageError for a record of another run."""
+        """Whether named devices are there and answer, and a record fits the scenario, before a run begins. Raises LinkError with
+        what was found, UsageError for a record of another run."""
         if self._card.kind is Kind.PCSC:
             real = somebody(self._card.where, self.env)
             real.close()
@@ -90,7 +90,7 @@ class Rig:
             require("nfc")
         for found in self._probed().values():
             for one in found:
-                open_device(one, self.env).close()
+                met(one, self.env)
         for recording in self.recordings.values():
             if scenario is not None:
                 _check_recorded(recording, scenario)
@@ -107,6 +107,22 @@ class Rig:
     def table(self) -> dict[str, str]:
         """Role -> moniker, for the manifest."""
         return {role: JOINED.join(map(str, self.monikers[role])) for role in ("card", "sam", "hpc", "cloud", "wallet")}
+
+    def detail(self, role: str, reference: str) -> str:
+        """What stands behind a role, for the manifest. ``reference``: what the bench's own device is called. No word of a foreign
+        one's is kept."""
+        first = self.monikers[role][0]
+        if self.says.get(role) or first.kind is Kind.VIRTUAL:
+            return self.says.get(role) or reference
+        if first.kind is Kind.REPLAY:
+            return "recorded answers"
+        if first.kind is Kind.AUTO:
+            return f"whatever is attached; {reference} meanwhile"
+        if role == "wallet" and self._own_phones:
+            return "patients' own phones, by our presenter"
+        if role == "card" and self.met.ours:
+            return "patients' own cards, by our presenter"
+        return f"foreign device: latency probe only; visits by {reference}"
 
     def seat(self, world: World, contact: Contact) -> CardSeat:
         """Where this run's cards are put."""
@@ -130,7 +146,7 @@ class Rig:
 
     @property
     def _own_phones(self) -> bool:
-        return self.monikers["wallet"] == (Moniker(Kind.NFC, OWN),)
+        return self.monikers["wallet"] == (OWN_PHONES,)
 
     def _probed(self) -> dict[str, tuple[Moniker, ...]]:
         """The roles behind which a device stands that is nobody's here."""

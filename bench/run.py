@@ -79,7 +79,7 @@ def manifest(scenario: Scenario, rig: Rig, epoch_ns: int) -> dict[str, Any]:
         "stations": list(getattr(scenario.params, "journey", ())),
         "rig": rig.table(),
         "devices": [
-            {"role": role, "moniker": moniker, "detail": rig.says.get(role) or _DETAIL[role]}
+            {"role": role, "moniker": moniker, "detail": rig.detail(role, _DETAIL[role])}
             for role, moniker in rig.table().items()
         ],
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},

@@ -42,6 +42,12 @@ def test_device_is_found_by_its_name(tmp_path: Path) -> None:
     devices = {d["role"]: d["detail"] for d in manifest(load_scenario(MORNING), rig, 0)["devices"]}
     assert devices["card"] == "ACS ACR39U, firmware 1.19"
     assert devices["sam"] == "reference SAM"
+    rigs = Rig("nfc:usb", wallet="nfc:own"), Rig("auto")
+    told = {(d["role"], d["detail"]) for rig in rigs for d in manifest(load_scenario(MORNING), rig, 0)["devices"]}
+    card = "reference IC card, profiles t1, t1-nul, t0, y2025"
+    foreign_card, whatever = f"foreign device: latency probe only; visits by {card}", f"whatever is attached; {card} meanwhile"
+    assert {("card", foreign_card), ("card", whatever),
+            ("wallet", "patients' own phones, by our presenter"), ("wallet", "reference wallet on a phone")} <= told
 
 
 def test_name_that_is_none_is_told_with_the_nearest(tmp_path: Path) -> None:

@@ -55,8 +55,10 @@ def test_laboratory_says_which_of_its_devices_are_there(tmp_path: Path, capsys: 
     recorded, lost = map(json.loads, capsys.readouterr().out.splitlines())
     assert (recorded["there"], recorded["detail"]) == (True, "ours")
     assert not lost["there"] and "no run directory" in lost["state"]
-    lab.write_text('[devices.desk]\nmoniker = "virtual"\n[devices.centre]\nmoniker = "https://localhost:1"\n')
+    named = ("virtual", "https://localhost:1", "vpcd:", "program:none", "nfc:own", "nfc:udp:localhost:54321")
+    lab.write_text("".join(f'[devices.d{at}]\nmoniker = "{moniker}"\n' for at, moniker in enumerate(named)))
     assert looking.laboratory(lab, as_json=False) == PASS
+    assert capsys.readouterr().out.count("named only: not looked for") == len(named)
 
 
 class Piped:

@@ -51,8 +51,21 @@ def test_role_takes_its_media_and_no_other(role: str) -> None:
         if kind in ROLES[role]:
             assert kind in {one.kind for one in for_role(role, text)}
         else:
-            with pytest.raises(UsageError, match=f"--{role} .*a {role} is virtual"):
+            with pytest.raises(UsageError, match=f"--{role} .*an? {role} is virtual"):
                 for_role(role, text)
+
+
+@pytest.mark.parametrize(
+    ("role", "text", "says"),
+    [
+        ("card", "nfc:own", "nfc:own can be a wallet"), ("card", "ble:", "; ble: can be a wallet"),
+        ("sam", "nfc:usb", "; nfc:usb can be a card"), ("wallet", "vpcd:", "vpcd: is for 'vhc-bench conform' only"),
+        ("card", "program:x", "program:x is for 'vhc-bench conform' only"),
+    ],
+)
+def test_moniker_in_a_wrong_role_says_where_it_belongs(role: str, text: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        for_role(role, text)
 
 
 @pytest.mark.parametrize("text", ["ble:x", "qr:x", "qr:x + nfc:usb", "ble:x + ble:y", "pcsc:x + pcsc:y"])

@@ -205,6 +205,11 @@ def test_reader_that_is_not_there_is_named_with_what_is() -> None:
         driver.open("usb:1234:5678")
     with pytest.raises(LinkError, match="there is no /dev/ttyNONE9"):
         driver.open("tty:ttyNONE9")
+    with pytest.raises(LinkError, match=r"the name 'nobody\.invalid' leads to no address"):
+        driver.open("udp:nobody.invalid:54321")
+    for spec, why in (("tty:/etc/passwd", "is no device file"), ("tty:null:rc956", "no serial driver 'rc956'.* pn532, arygon")):
+        with pytest.raises(UsageError, match=why):
+            driver.open(spec)
 
 
 def test_presenter_leaves_nothing_open(toy: Presented) -> None:

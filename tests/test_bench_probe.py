@@ -91,11 +91,18 @@ def test_foreign_phone_that_is_not_there_is_left_alone_a_while(
     probed: Callable[[str, str, Device], Made], monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     around, rows, opened = probed("wallet", "nfc:usb", NfcFace(SamplePhone(1, NOW_NS).phone))
-    monkeypatch.setattr(Real, "connect", lambda *_: Attempt(Outcome.TIMED_OUT, 5))
+
+    def nobody(real: Real, _: float) -> Attempt:
+        real.last_error = "nobody is in the field: hold it there"
+        return Attempt(Outcome.TIMED_OUT, 5)
+
+    monkeypatch.setattr(Real, "connect", nobody)
     for visit in ("v1", "v2"):
         around.links({"wallet": None}, "registration", "register", visit)  # type: ignore[dict-item]
     assert len(exchanges(rows)) == 1 and len(opened) == 1
-    assert [(row.was, row.now) for row in rows if isinstance(row, SwitchRow)] == [("virtual", "nfc:usb"), ("nfc:usb", "virtual")]
+    came, went = [row for row in rows if isinstance(row, SwitchRow)]
+    assert [(row.was, row.now) for row in (came, went)] == [("virtual", "nfc:usb"), ("nfc:usb", "virtual")]
+    assert went.reason == "nobody is in the field: hold it there"
 
 
 def test_medium_that_is_missing_does_not_end_the_run(

@@ -30,6 +30,7 @@ from virtual_devices.link import Attempt
 from virtual_devices.trace import ExchangeRow, Record, Row
 
 from . import report_pages
+from .nfc_desk import free_port
 from .places import MORNING
 from .processes import wait_until
 from .run_directories import read_table
@@ -383,6 +384,12 @@ def test_rig_names_the_readers_that_are_there(desk: Bench, tmp_path: Path, monke
     monkeypatch.setattr("bench.seat.NAMED_WAIT_S", 0.0)
     with pytest.raises(LinkError, match="Virtual PCD 00 01"):
         run(small_morning(3), tmp_path / "run", Rig("pcsc:ACS*", desk.env))
+
+
+def test_rig_does_not_begin_where_nobody_answers_over_nfc() -> None:
+    port = free_port()
+    with pytest.raises(LinkError, match=f"nobody answers at udp:localhost:{port}: start who shall"):
+        Rig(wallet=f"nfc:udp:localhost:{port}").check()
 
 
 def test_rig_refuses_an_unknown_moniker() -> None:

@@ -8,6 +8,7 @@ does is never an exception here. docs/reference/nfc.md has the table from event 
 from __future__ import annotations
 
 import re
+import socket
 import struct
 import time
 from collections.abc import Mapping, Sequence
@@ -82,6 +83,7 @@ _MEANING: Mapping[What, tuple[Outcome, str]] = {
 }
 _USB = re.compile(r"usb(:[0-9a-fA-F]{4}:[0-9a-fA-F]{4})?")
 _UDP = re.compile(r"udp:([^:\[\]]+):([0-9]{1,5})")
+SERIAL_DRIVERS = ("pn532", "arygon")
 EXAMPLES = "'nfc:usb', 'nfc:usb:072f:2200', 'nfc:tty:/dev/ttyUSB0', 'nfc:udp:localhost:54321'"
 
 
@@ -122,9 +124,20 @@ def _check(spec: str, worker: Worker) -> None:
             there = ", ".join(f"{f.moniker} ({f.detail})" for f in found) or "no USB reader that nfcpy knows"
             raise LinkError(f"no reader is there for 'nfc:{spec}'; attached now: {there}")
     elif spec.startswith("tty:"):
-        path = Path("/dev", spec[4:].partition(":")[0])
+        name, _, chip = spec[4:].partition(":")
+        path = Path("/dev", name)
         if not path.exists():
             raise LinkError(f"'nfc:{spec}': there is no {path}; give the device file of the serial port")
+        if not path.is_char_device():
+            raise UsageError(f"'nfc:{spec}': {path} is no device file; give that of the serial port")
+        if chip not in ("", *SERIAL_DRIVERS):
+            raise UsageError(f"'nfc:{spec}': nfcpy has no serial driver {chip!r}; there are {', '.join(SERIAL_DRIVERS)}")
+    else:
+        host = spec.removeprefix("udp:").rpartition(":")[0]
+        try:
+            socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_DGRAM)
+        except OSError as e:
+            raise LinkError(f"'nfc:{spec}': the name {host!r} leads to no address: {e.strerror or e}") from e
     reply = worker.call(Op.DISCONNECT, timeout_s=worker.start_s)
     if reply.ended is Ended.TIMED_OUT:
         raise LinkError(f"the NFC worker has not started within {START_S:g} s: the machine is too busy; try again")
