@@ -124,8 +124,9 @@ def case(
 
 
 def subject_of(module: str) -> str:
-    """What all cases of a module begin with: ``test_data_centre_visits`` -> ``data-centre.visits``."""
-    name = module.rpartition(".")[2].removeprefix("test_").replace("_", "-")
+    """What all cases of a module begin with: ``test_data_centre_visits`` -> ``data-centre.visits``. A subject of several modules
+    has two underscores before what tells them apart: ``test_data_centre_phones__proofs`` -> ``data-centre.phones``."""
+    name = module.rpartition(".")[2].removeprefix("test_").partition("__")[0].replace("_", "-")
     kind = next((kind.value for kind in Kind if name.startswith(f"{kind.value}-")), "")
     return f"{kind}.{name.removeprefix(f'{kind}-')}" if kind else name
 

@@ -21,6 +21,10 @@ CHILD = Newcomer(
     CHILD_NO, Holder("林心怡", id_number("C", "F", 3), date(2016, 6, 1), "F"), "F7654321", parents=frozenset({GUARDIAN_NO}),
 )
 PEOPLE = (HOLDER, GUARDIAN, CHILD)
+ID_NO = HOLDER.holder.id_no
+FACTS = {"id_no": ID_NO, "birth_date": HOLDER.holder.birth_date.isoformat(), "household_no": HOLDER.household_no}
+REACHED = {**FACTS, "phone_no": HOLDER.phone_no}
+"""What the holder gives: facts, and the telephone at which they are reached."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,6 @@ def maker(world: World) -> PhoneMaker:
 
 
 __all__ = [
-    "CHILD", "CHILD_NO", "GUARDIAN", "HOLDER", "PEOPLE", "PHARMACY", "PHARMACY_SAM_ID", "Place", "clinic", "maker", "pharmacy",
-    "renewed",
+    "CHILD", "CHILD_NO", "FACTS", "GUARDIAN", "HOLDER", "ID_NO", "PEOPLE", "PHARMACY", "PHARMACY_SAM_ID", "Place", "REACHED",
+    "clinic", "maker", "pharmacy", "renewed",
 ]

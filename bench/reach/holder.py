@@ -1,14 +1,14 @@
 """The person with the wallet under test: led over our presenter's control channel, or asked by the bench.
 
-Both are :class:`conformance.kinds.wallet.WalletHolder`.
+Both are ``WalletHolder`` of :mod:`conformance.wallet_under_test`.
 """
 
 from __future__ import annotations
 
 from bench.hands import Hands, Step
 from bench.reach.hand import Hand
-from conformance.kinds.wallet import Names
 from conformance.tester import CannotShow
+from conformance.wallet_under_test import Names
 from virtual_devices.wallet.consent import Use
 
 USES = {

@@ -142,7 +142,7 @@ class LedApp:
         return outcome
 
     def online(self, line: Link, act: str, **given: Any) -> tuple[str, str]:
-        """As :meth:`conformance.kinds.wallet.WalletMadeUp.online`, over HTTPS. Raises TimeoutError when it comes to no end."""
+        """As ``WalletMadeUp.online``, over HTTPS. Raises TimeoutError when it comes to no end."""
         self._away = True
         home = self._home()
         self._hand.holder("online", what=act, given=given, url=home.url, credentials=str(home.credentials), **{"as": AS})

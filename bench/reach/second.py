@@ -86,7 +86,7 @@ class SecondInReader(RealWay):
 
 
 class RealSecond:
-    """What the reader holds (:class:`conformance.kinds.wallet.WalletUnderTest`). ``made``: the reference card of the case."""
+    """What the reader holds (``WalletUnderTest``). ``made``: the reference card of the case."""
 
     medium = Presented.CONTACT
 

@@ -139,7 +139,7 @@ class WalletMet(RealWay):
 
 
 class RealWallet:
-    """One phone (:class:`conformance.kinds.wallet.WalletUnderTest`). ``links``: to the wallet, and to its screen; ``app``: what
+    """One phone (``WalletUnderTest``). ``links``: to the wallet, and to its screen; ``app``: what
     its holder does besides."""
 
     def __init__(

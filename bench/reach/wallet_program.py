@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from bench.reach import Bounded
 from bench.reach.program import CHANNEL, Program, ProgramWay, Said, bytes_of
 from bench.reach.virtual import world_of
-from conformance.kinds.wallet import Names
 from conformance.references.wallet import Contents
 from conformance.tester import CannotShow, Tester
 from conformance.vectors.world import NOW_NS, PLACE, World
+from conformance.wallet_under_test import Names
 from virtual_devices import vhc
 from virtual_devices.clock import VirtualClock
 from virtual_devices.errors import LinkError
@@ -45,7 +45,7 @@ class WalletProgram(ProgramWay):
 
 
 class ProgramWallet:
-    """One wallet (:class:`conformance.kinds.wallet.WalletUnderTest`, and what can be made up). Raises LinkError when it does not
+    """One wallet (``WalletUnderTest``, and what can be made up). Raises LinkError when it does not
     take the credential."""
 
     medium = Presented.QR_BLE

@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 
 from conformance.case import Each, Nature, case
 from conformance.kinds.data_centre import DataCentreTester, SoftPhone
-from conformance.town import CHILD_NO, GUARDIAN, HOLDER
+from conformance.town import CHILD_NO, GUARDIAN, HOLDER, ID_NO
 from conformance.vectors.world import CARD_NO, GUARDIAN_NO, INSTITUTION, SAM_ID, World
 from virtual_devices import authorization, cwt, vhc
 from virtual_devices.authorization import BOUNDS, Purpose, Relation, Scope
@@ -31,7 +31,6 @@ from virtual_devices.status_list import Status, StatusToken
 from virtual_devices.status_list import read as read_list
 from virtual_devices.write_back import holder_of, of_card
 
-ID_NO = HOLDER.holder.id_no
 EVERYTHING = frozenset(Scope)
 
 

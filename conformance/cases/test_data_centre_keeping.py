@@ -13,7 +13,7 @@ from conformance.case import Each, Nature, case
 from conformance.kinds.data_centre import DataCentreTester, SoftPhone
 from conformance.prescribing import Desk
 from conformance.records import Pen
-from conformance.town import GUARDIAN, HOLDER
+from conformance.town import GUARDIAN, HOLDER, ID_NO
 from conformance.vectors.world import CARD_NO, GUARDIAN_NO, INSTITUTION
 from virtual_devices import pki
 from virtual_devices.authorization import Relation, Scope
@@ -27,9 +27,6 @@ from virtual_devices.home_package import proof_message as home_proof
 from virtual_devices.mdoc.tagged import dumps
 from virtual_devices.merkle import leaf_hash, verify_consistency, verify_inclusion
 from virtual_devices.write_back import holder_of, signer_header
-
-ID_NO = HOLDER.holder.id_no
-
 
 # -- records for phones
 

@@ -12,7 +12,7 @@ import cbor2
 from conformance.case import Each, Nature, case
 from conformance.kinds.data_centre import PHONE, DataCentreTester, SoftPhone
 from conformance.records import Pen, signed
-from conformance.town import GUARDIAN, HOLDER
+from conformance.town import FACTS, GUARDIAN, ID_NO
 from conformance.vectors.world import CARD_NO, GUARDIAN_NO, INSTITUTION, SAM_ID
 from virtual_devices import cose, pki
 from virtual_devices.authentication import Party, padded_id, proof_message
@@ -25,9 +25,7 @@ from virtual_devices.home_package import proof_message as home_proof
 from virtual_devices.pki import DAY_NS, Identity, Role
 from virtual_devices.write_back import Kind, holder_of
 
-ID_NO = HOLDER.holder.id_no
 BEGIN = {"card_no": CARD_NO, "visit_type": "01"}
-FACTS = {"id_no": ID_NO, "birth_date": HOLDER.holder.birth_date.isoformat(), "household_no": HOLDER.household_no}
 REQUEST = b"conformance 0010"
 NOTHING: tuple[Any, ...] = (b"", None)
 """What might stand where a phone signs over a challenge that it was never given."""
@@ -201,22 +199,17 @@ def test_challenge_of_a_card_is_good_once_and_at_its_desk(data_centre: DataCentr
     data_centre.equal("again", session(given), "9011")
 
 
-def _applied(phone: SoftPhone, given: Mapping[str, Any], card_no: str = CARD_NO) -> str:
-    arguments = {"card_no": card_no, "given": given, "attestation": phone.attestation(phone.challenge())}
-    return phone.ask("apply", arguments)[0]
-
-
 @case("P-IDN-02", "P-IDN-01", nature=Nature.LIMIT, zh="三卡會話之代碼：他人、逾時、用過、卡片已收回")
 def test_session_with_a_card_is_refused_by_its_code(data_centre: DataCentreTester) -> None:
     """A session of another person's card, one that is 600 s old, one that was used, and one of a card that is over."""
     phone = data_centre.phone()
     theirs = data_centre.card_session(GUARDIAN_NO)
-    data_centre.equal("another's", _applied(phone, {"statement": theirs}), "5020")
+    data_centre.equal("another's", phone.applies(CARD_NO, {"statement": theirs})[0], "5020")
     old = data_centre.card_session(CARD_NO)
     data_centre.later(600)
-    late = _applied(phone, {"statement": old})
+    late = phone.applies(CARD_NO, {"statement": old})[0]
     used = data_centre.card_session(CARD_NO)
-    data_centre.equal("right", _applied(phone, {"statement": used}), "0")
+    data_centre.equal("right", phone.applies(CARD_NO, {"statement": used})[0], "0")
     card = next(n for n in data_centre.officer.states(CARD_NO) if n.startswith("V"))
     again = phone.ask("recall", {"card": card, "given": {"statement": used}})[0]
     data_centre.expect("late and used have each their code", len({late, again, "0", "5020", "4029"}) == 5, "two codes", (late,
@@ -232,12 +225,12 @@ def test_session_with_a_card_is_refused_by_its_code(data_centre: DataCentreTeste
 def test_too_little_and_nobody_have_their_codes(data_centre: DataCentreTester) -> None:
     """Too little to be known by is told apart from what is not allowed; nobody is 9012; what is no text is refused."""
     phone = data_centre.phone()
-    data_centre.equal("nothing", _applied(phone, {}), "1057")
-    data_centre.equal("an id alone", _applied(phone, {"id_no": ID_NO}), "1057")
+    data_centre.equal("nothing", phone.applies(CARD_NO, {})[0], "1057")
+    data_centre.equal("an id alone", phone.applies(CARD_NO, {"id_no": ID_NO})[0], "1057")
     data_centre.equal("no telephone", phone.ask("send-code", {"card_no": CARD_NO, "given": FACTS})[0], "1057")
-    data_centre.equal("nobody", _applied(phone, FACTS, "9" * 12), "9012")
+    data_centre.equal("nobody", phone.applies("9" * 12, FACTS)[0], "9012")
     for name in ("id_no", "household_no", "phone_no", "one_time_code", "ticket", "birth_date"):
-        data_centre.equal(f"{name} that is no text", _applied(phone, {**FACTS, name: 7}), "9002")
+        data_centre.equal(f"{name} that is no text", phone.applies(CARD_NO, {**FACTS, name: 7})[0], "9002")
 
 
 @case("P-PHN-13", "P-PHN-04", nature=Nature.ATTACK, zh="無挑戰碼之證明；竄改之證明")

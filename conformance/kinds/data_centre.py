@@ -277,6 +277,10 @@ class SoftPhone:
         proof = bound_proof(operation, card_no, challenge, lambda m: sign(self.device, m))
         return {"id_no": id_no, "bound_proof": proof}
 
+    def applies(self, card_no: str, given: Mapping[str, Any]) -> tuple[str, Body]:
+        """For a card, by what is given."""
+        return self.ask("apply", {"card_no": card_no, "given": given, "attestation": self.attestation(self.challenge())})
+
     def applied(self, card_no: str, id_no: str, *, request: bytes = b"") -> str:
         """A card applied for by a counter's ticket; its name."""
         given = {"id_no": id_no, "ticket": self.tester.officer.ticket(card_no)}

@@ -1,16 +1,15 @@
 """A wallet under test, and what a case does with it: a reader's side, message by message.
 
-Whoever brings the wallet (a virtual one, or a real one behind a reader or a radio) gives a :class:`WalletUnderTest`; cases see
-:class:`WalletTester` only.
+Cases see :class:`WalletTester` only; how a wallet is brought is in :mod:`conformance.wallet_under_test`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar
 
-from conformance.air import AirChannel, End, Peer
+from conformance.air import AirChannel, Peer
 from conformance.case import Kind
 from conformance.kinds import Suite
 from conformance.latency import Timing
@@ -22,8 +21,9 @@ from conformance.tester import Tester
 from conformance.vectors.engagements import InSession
 from conformance.vectors.world import INSTITUTION, Reader, World, signed
 from conformance.vectors.writing import Writer
+from conformance.wallet_under_test import Acting, MadeUp, Names, WalletHolder, WalletMadeUp, WalletUnderTest
 from virtual_devices import vhc
-from virtual_devices.clock import Clock, VirtualClock
+from virtual_devices.clock import VirtualClock
 from virtual_devices.flow import Flow, Session, Sleep, run
 from virtual_devices.link import Link, Outcome, Work
 from virtual_devices.mdoc import engagement, response, session
@@ -44,8 +44,6 @@ from virtual_devices.wallet.consent import Use
 from virtual_devices.write_back import Receipt, WriteOutcome, read_receipt
 
 T = TypeVar("T")
-Names = Mapping[str, Collection[str]]
-"""Elements by namespace."""
 EVERYTHING: Names = {
     space: sorted({*vhc.REGISTRATION.get(space, ()), *vhc.CONSULTATION.get(space, ())})
     for space in (vhc.BASIC, vhc.MEDICAL, vhc.RECORDS, vhc.DELEGATION)
@@ -54,83 +52,6 @@ WAIT_S = 30
 """Longest wait for a limit of time of a real device, where its PIXIT does not say otherwise."""
 NOT_EMPTY = "it counts from an empty wallet, and nobody has emptied this one"
 CONSULTATION, REGISTRATION = items_request(vhc.DOCTYPE, vhc.CONSULTATION), items_request(vhc.DOCTYPE, vhc.REGISTRATION)
-
-
-class WalletHolder(Protocol):
-    """The person with the wallet: of a virtual one the bench acts, of a real one it asks."""
-
-    def agree(self, use: Use, names: Names, *, write: bool = True, proved: bool = True) -> None:
-        """Open the wallet, prove who they are, and consent to these elements for one session. ``proved``: or try it without."""
-        ...
-
-    def prove(self) -> None:
-        """Prove who they are, and no more."""
-        ...
-
-    def approve(self, use: Use, *, proved: bool = True) -> None:
-        """Give what the screen asks for now. ``proved``: as in :meth:`agree`."""
-        ...
-
-    def refuse(self) -> None:
-        """Say no to what the screen asks for now."""
-        ...
-
-
-class WalletUnderTest(Protocol):
-    """A wallet, and the way to it. ``medium``: how it is met."""
-
-    @property
-    def medium(self) -> Medium: ...
-
-    @property
-    def clock(self) -> Clock: ...
-
-    @property
-    def holder(self) -> WalletHolder: ...
-
-    def meet(self) -> Mapping[str, Link]:
-        """Links to the roles ``wallet`` and, where a code begins it, ``screen``: a new contact."""
-        ...
-
-    def part(self) -> None:
-        """The contact is over: out of the field, or disconnected."""
-        ...
-
-
-class WalletMadeUp(Protocol):
-    """What a bench can do with a wallet of its own besides."""
-
-    def radio(self, mode: Mode) -> tuple[str, End]:
-        """Met over Bluetooth in this mode, value by value: the code on its screen, and its end."""
-        ...
-
-    def fill(self, contents: Contents) -> None:
-        """Another wallet in this one's place, which holds just this."""
-        ...
-
-    def bring(self, entry: bytes) -> WriteOutcome:
-        """Records that come late, as the data centre hands them over; what the wallet tells it."""
-        ...
-
-    def choose(self, card: str) -> None:
-        """The holder has it show another card."""
-        ...
-
-    def restart(self) -> None:
-        """Switched off and on again."""
-        ...
-
-    def code(self, challenge: str = "") -> str:
-        """The text of the card's code, for the reader whose code says ``challenge``; empty while there is none to be shown."""
-        ...
-
-    def prescriptions(self) -> list[list[str]]:
-        """The texts of each prescription that it holds, one or several that belong together; the oldest first."""
-        ...
-
-    def online(self, line: Link, act: str, **given: Any) -> tuple[str, str]:
-        """Something with the data centre over this line: the field's code of what became of it, and what it gave."""
-        ...
 
 
 class WalletTester(Tester):
@@ -144,7 +65,7 @@ class WalletTester(Tester):
         self.world = world
         self.name = name
         self.clock = wallet.clock
-        self.holder: WalletHolder = _Acting(self, wallet.holder)
+        self.holder: WalletHolder = Acting(self.asked_of, wallet.holder)
         self.desk = Desk("tester", Institution(INSTITUTION), world.root, wallet.clock, world.fresh("tester", name))
         self.work = Work()
         self.counter = Counter(wallet.medium)
@@ -180,9 +101,15 @@ class WalletTester(Tester):
         for act in acts:
             if why := lacks(act):
                 self.not_applicable(why)
-        acting: Any = _MadeUp(self)
+        acting: Any = MadeUp(self.asked_of, self.wallet, self._filled)
         made_up: WalletMadeUp = acting
         return made_up
+
+    def _filled(self) -> None:
+        """What lies there now holds what the bench wants."""
+        self.used = False
+        if hasattr(self.wallet, "signers"):
+            self.wallet.signers = [self.world.signer.chain[0]]
 
     def empty(self) -> None:
         """The case counts from an empty wallet: one is there, put in where somebody can; else the case is not applicable."""
@@ -427,46 +354,6 @@ class WalletTester(Tester):
         return self.world.showing(issued, stored or 0)
 
 
-class _Acting:
-    """The holder's acts; that the wallet lets them happen is a check."""
-
-    def __init__(self, tester: WalletTester, holder: WalletHolder) -> None:
-        self._tester = tester
-        self._holder = holder
-
-    def agree(self, use: Use, names: Names, *, write: bool = True, proved: bool = True) -> None:
-        self._do("agree", lambda: self._holder.agree(use, names, write=write, proved=proved))
-
-    def prove(self) -> None:
-        self._do("prove who they are", self._holder.prove)
-
-    def approve(self, use: Use, *, proved: bool = True) -> None:
-        self._do("say yes", lambda: self._holder.approve(use, proved=proved))
-
-    def refuse(self) -> None:
-        self._do("say no", self._holder.refuse)
-
-    def _do(self, what: str, act: Callable[[], None]) -> None:
-        self._tester.asked_of(what, act)
-
-
-class _MadeUp:
-    """What the bench does with a wallet of its own; that the wallet lets it happen is a check."""
-
-    def __init__(self, tester: WalletTester) -> None:
-        self._tester = tester
-
-    def fill(self, contents: Contents) -> None:
-        self._tester.asked_of("fill", lambda: cast(WalletMadeUp, self._tester.wallet).fill(contents))
-        self._tester.used = False
-        if hasattr(self._tester.wallet, "signers"):
-            self._tester.wallet.signers = [self._tester.world.signer.chain[0]]
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        do = getattr(self._tester.wallet, name)
-        return lambda *args, **kwargs: self._tester.asked_of(name, lambda: do(*args, **kwargs))
-
-
 def _pause(duration_s: float) -> Flow[None]:
     yield Sleep(duration_s)
 
@@ -505,7 +392,4 @@ SUITE = Suite(
     MODULES, TIMING, frozenset(CHIP),
 )
 
-__all__ = [
-    "CONSULTATION", "EVERYTHING", "REGISTRATION", "SUITE", "Contents", "WalletHolder", "WalletMadeUp", "WalletTester",
-    "WalletUnderTest",
-]
+__all__ = ["CONSULTATION", "EVERYTHING", "REGISTRATION", "SUITE", "WAIT_S", "Contents", "WalletTester"]
