@@ -69,7 +69,7 @@ def show(
     from bench.phone_image import KeptPhone
     from bench.present_qr import shown_as
     from bench.presenters.ble import BlePresenter
-    from bench.presenters.control import ControlServer
+    from bench.presenters.control_server import ControlServer
     from bench.sample_phone import SamplePhone
     from bench.sample_readers import write_readers
     from virtual_devices.link import Device

@@ -119,7 +119,7 @@ def serve(
 ) -> int:
     """Serve until Ctrl-C. ``links``: by role, what is met elsewhere. Returns the exit code."""
     from bench.counter import PIN, PUK, Counter
-    from bench.presenters.control import ControlServer
+    from bench.presenters.control_server import ControlServer
     from bench.presenters.control_software import ControlSoftwareServer
     from bench.presenters.hand import Hand
     from bench.presenters.images import save_image

@@ -74,7 +74,7 @@ def command(
 
 def show(samples: Samples, radio: Radio, *, empty: bool, uid_bytes: int, name: str, seed: int) -> int:
     """Present until Ctrl-C. Returns the exit code. Raises LinkError."""
-    from bench.presenters.control import ControlServer
+    from bench.presenters.control_server import ControlServer
     from bench.presenters.nfc import NfcPresenter
 
     exhibit = None if empty else samples.exhibit(0)

@@ -115,7 +115,7 @@ def show(
 
 
 def _slot(samples: Samples, number: int, host: str, port: int, reader: str, name: str, *, empty: bool) -> VpcdPresenter:
-    from bench.presenters.control import ControlServer
+    from bench.presenters.control_server import ControlServer
     from bench.presenters.vpcd import VpcdPresenter
     from bench.sample_devices import CHIPS
 

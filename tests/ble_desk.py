@@ -22,7 +22,7 @@ from typing import Any
 
 from bench.drivers import ble
 from bench.presenters.ble import BlePresenter
-from bench.presenters.control import ControlServer
+from bench.presenters.control_server import ControlServer
 from bench.presenters.serve import Rows
 from bench.stacks.bluez import PrivateBluetooth
 from virtual_devices.link import Device, Link

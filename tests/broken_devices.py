@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.drivers import pcsc
-from bench.presenters.control import ControlServer, discover
+from bench.presenters.control import discover
+from bench.presenters.control_server import ControlServer
 from bench.presenters.slotted import Slotted
 from bench.sample_devices import Samples
 from bench.stacks.bluez import PrivateBluetooth

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bench.present_vpcd import OF_A_DESK
-from bench.presenters.control import ControlServer, discover
+from bench.presenters.control import discover
+from bench.presenters.control_server import ControlServer
 from bench.presenters.vpcd import VpcdPresenter
 from bench.sample_devices import CHIPS, Samples
 from bench.stacks.pcscd import PrivatePcscd

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.drivers import nfc
-from bench.presenters.control import ControlServer
+from bench.presenters.control_server import ControlServer
 from bench.presenters.nfc import FWI, NfcPresenter
 from bench.presenters.nfc_radio import Radio, UdpRadio, open_radio
 from bench.presenters.serve import Persistent, Rows

@@ -22,7 +22,8 @@ from typing import Any, cast
 from bench.drivers import RealLink, ble, nfc, pcsc, qr
 from bench.drivers.qr import QrLink
 from bench.presenters.ble import BlePresenter
-from bench.presenters.control import Control, ControlServer
+from bench.presenters.control import Control
+from bench.presenters.control_server import ControlServer
 from bench.presenters.nfc import NfcPresenter
 from bench.presenters.nfc_radio import UdpRadio
 from bench.presenters.qr import Folder

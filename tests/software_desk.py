@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.counter import Counter
 from bench.present_control_software import outside, reading
-from bench.presenters.control import ControlServer
+from bench.presenters.control_server import ControlServer
 from bench.presenters.control_software import ControlSoftwareServer
 from bench.presenters.hand import Hand
 from bench.presenters.turns import Turns

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.presenters.control import Control, ControlServer, discover, runtime_dir
+from bench.presenters.control import Control, discover, runtime_dir
+from bench.presenters.control_server import ControlServer
 from bench.presenters.images import last_image, save_image
 from bench.presenters.vpcd import VpcdPresenter
 from virtual_devices.errors import LinkError, PeerError, UsageError
@@ -172,7 +173,7 @@ def _asked_raw(control: Control, frame: bytes) -> bytes:
 def test_frame_that_is_empty_too_long_or_cut_short_is_answered(
     control: Control, monkeypatch: pytest.MonkeyPatch, frame: bytes, says: bytes
 ) -> None:
-    monkeypatch.setattr("bench.presenters.control.ANSWER_LIMIT_S", 0.2)
+    monkeypatch.setattr("bench.presenters.control_server.ANSWER_LIMIT_S", 0.2)
     assert says in _asked_raw(control, frame)
 
 
@@ -180,7 +181,7 @@ def test_connection_on_which_nothing_comes_is_closed_and_one_that_is_answered_la
     control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An insert without a reader is answered after ``SEEN_S``, long after the limit of this test."""
-    monkeypatch.setattr("bench.presenters.control.ANSWER_LIMIT_S", 0.2)
+    monkeypatch.setattr("bench.presenters.control_server.ANSWER_LIMIT_S", 0.2)
     with socket.socket(socket.AF_UNIX) as idle:
         idle.settimeout(LIMIT_S)
         idle.connect(str(control.path))

@@ -22,7 +22,8 @@ from click.testing import CliRunner
 from bench.cli import main
 from bench.counter import PIN, Counter
 from bench.drivers import pcsc
-from bench.presenters.control import Control, ControlServer
+from bench.presenters.control import Control
+from bench.presenters.control_server import ControlServer
 from bench.presenters.control_software import LOG, ControlSoftwareServer, Guard
 from bench.presenters.hand import Hand
 from bench.presenters.images import save_image

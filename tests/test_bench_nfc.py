@@ -13,7 +13,8 @@ import nfc.tag
 import pytest
 
 from bench.drivers import nfc as driver
-from bench.presenters.control import Control, ControlServer
+from bench.presenters.control import Control
+from bench.presenters.control_server import ControlServer
 from bench.presenters.nfc_radio import UdpRadio
 from bench.presenters.serve import Rows
 from bench.reader_link import ReaderLink

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.presenters.control import ControlServer, Lease, discover
+from bench.presenters.control import Lease, discover
+from bench.presenters.control_server import ControlServer
 from virtual_devices.errors import LinkError, PeerError
 from virtual_devices.link import Outcome, Provenance
 

@@ -15,7 +15,8 @@ import pytest
 
 from bench.drivers import pcsc
 from bench.presenters import vpcd
-from bench.presenters.control import Control, ControlServer, discover
+from bench.presenters.control import Control, discover
+from bench.presenters.control_server import ControlServer
 from bench.presenters.serve import Rows
 from bench.stacks.pcscd import PrivatePcscd
 from virtual_devices.link import Outcome

@@ -16,7 +16,8 @@ from bench.capturing.conformed import conformed
 from bench.duts import Dut
 from bench.exchanges import EXCHANGES, lines, packed
 from bench.frames import ASKED
-from bench.presenters.control import ControlServer, discover
+from bench.presenters.control import discover
+from bench.presenters.control_server import ControlServer
 from bench.presenters.nfc import NfcPresenter
 from bench.presenters.nfc_radio import UdpRadio
 from bench.presenters.slotted import Slotted

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench.duts import Dut, duts
-from bench.presenters.control import ControlServer, discover
+from bench.presenters.control import discover
+from bench.presenters.control_server import ControlServer
 from bench.presenters.vpcd import VpcdPresenter
 from bench.reach import Means
 from bench.sample_devices import SECOND, Samples

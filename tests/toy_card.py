@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from bench.presenters.control import ControlServer
+from bench.presenters.control_server import ControlServer
 from bench.presenters.vpcd import VpcdPresenter
 
 ATR_T1 = bytes.fromhex("3B80800101")

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from bench.drivers import pcsc
-from bench.presenters.control import Control, ControlServer, discover
+from bench.presenters.control import Control, discover
+from bench.presenters.control_server import ControlServer
 from bench.presenters.serve import Persistent, Rows
 from bench.presenters.vpcd import REMOVAL_S, VpcdPresenter
 from bench.stacks.pcscd import PrivatePcscd

@@ -18,7 +18,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from bench.presenters.control import WALLET, ControlServer, Message, Respond
+from bench.presenters.control import WALLET, Message
+from bench.presenters.control_server import ControlServer, Respond
 from bench.presenters.serve import Persistent, Rows, Signal
 from bench.presenters.slotted import Slotted
 from bench.stacks.ble_end import End

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from bench.counter import Counter
-from bench.presenters.control import CARD, ControlServer, Message, Respond
+from bench.presenters.control import CARD, Message
+from bench.presenters.control_server import ControlServer, Respond
 from bench.presenters.images import forget_image, image_path
 from bench.presenters.turns import Turns
 from virtual_devices.errors import UsageError

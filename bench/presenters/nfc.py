@@ -13,7 +13,8 @@ from collections.abc import Callable
 from os import close as close_fd
 from os import eventfd, eventfd_read, eventfd_write
 
-from bench.presenters.control import WALLET, ControlServer
+from bench.presenters.control import WALLET
+from bench.presenters.control_server import ControlServer
 from bench.presenters.nfc_keeper import Keeper
 from bench.presenters.nfc_radio import Gone, Radio
 from bench.presenters.serve import Persistent, Rows, Signal

@@ -8,18 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
-from bench.presenters.control import (
-    ANSWERS,
-    BUSY,
-    CARD,
-    LEASE,
-    RELEASE,
-    STRIKE,
-    ControlServer,
-    Message,
-    Polled,
-    Respond,
-)
+from bench.presenters.control import ANSWERS, BUSY, CARD, LEASE, RELEASE, STRIKE, Message
+from bench.presenters.control_server import ControlServer, Polled, Respond
 from bench.presenters.images import forget_image, image_path, save_image
 from bench.presenters.serve import Persistent, Rows, Slot, Transport, serve
 from virtual_devices.clock import Clock

@@ -19,7 +19,7 @@ from enum import Enum
 from os import close as close_fd
 from os import eventfd, eventfd_read, eventfd_write
 
-from bench.presenters.control import ControlServer
+from bench.presenters.control_server import ControlServer
 from bench.presenters.serve import Persistent, Rows, Signal
 from bench.presenters.slotted import Slotted
 from virtual_devices.clock import Clock
