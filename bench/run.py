@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +16,7 @@ from bench.rig import Rig
 from conformance.catalogue import find
 from scenarios.files import Scenario, dump, situations
 from scenarios.play import play
+from scenarios.profiles import Stood
 from virtual_devices.clock import NS
 from virtual_devices.trace import LedgerRow, Row, VisitRow
 from virtual_devices.uploads.deadline import due_ns
@@ -88,8 +90,26 @@ def manifest(scenario: Scenario, rig: Rig, epoch_ns: int) -> dict[str, Any]:
             {"id": r.id, "says": r.says, "duty": r.duty.value} for r in map(find, getattr(situation, "SHOWS", ()))
         ],
         "upload_deadline_s": due_ns(0) // NS,
-        "doubts": list(getattr(situation, "DOUBTS", ())),
+        "doubts": _doubts(scenario, getattr(situation, "DOUBTS", ())),
+        **({"latency_profiles": list(map(_stood, scenario.stood))} if scenario.stood else {}),
     }
+
+
+def _doubts(scenario: Scenario, doubts: Sequence[str]) -> list[str]:
+    """The situation's, without those that call assumed what was measured of a device."""
+    measured = {place for one in scenario.stood if one.profile.origin.provenance == "measured" for place in one.places}
+
+    def settled(doubt: str) -> bool:
+        places = re.findall(r"params(?:\.[a-z_]+)+", doubt)
+        return bool(places) and "assumed" in doubt and measured.issuperset(places)
+
+    return [doubt for doubt in doubts if not settled(doubt)]
+
+
+def _stood(one: Stood) -> dict[str, Any]:
+    """A latency profile that stands for tables of the scenario: where its figures come from."""
+    origin = one.profile.origin.model_dump(mode="json")
+    return {"file": one.file, "places": list(one.places), **origin, "assumed": list(one.profile.modelled)}
 
 
 _DETAIL = {

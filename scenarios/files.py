@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import cache
@@ -86,6 +86,11 @@ class Scenario:
     fault: tuple[faults.Fault, ...]
     params: Any
     profiles: tuple[str, ...] = ()
+    stood: tuple[profiles.Stood, ...] = field(default=(), compare=False, repr=False)
+    """The profiles as they were read from their files; no part of the scenario's own."""
+
+
+_OWN = tuple(each.name for each in fields(Scenario) if each.compare)
 
 
 def situations() -> Mapping[str, ModuleType]:
@@ -134,21 +139,27 @@ def load(path: Path, overrides: Mapping[str, str] = NO_OVERRIDES) -> Scenario:
 
 def _with_profiles(scenario: Scenario, folder: Path, data: Mapping[str, Any], overrides: Mapping[str, str]) -> Scenario:
     """The scenario with its profiles' models in place of the tables that nobody wrote. Raises ScenarioFaults for a profile that
-    is wrong, UsageError for one that has no place here."""
+    is wrong, UsageError for one that has no place here, and for two of one kind."""
 
     def written(place: tuple[str, ...]) -> bool:
         name = ".".join(("params", *place))
         return get(data, ("params", *place)) is not None or any(key == name or key.startswith(f"{name}.") for key in overrides)
 
-    params = scenario.params
+    params, stood = scenario.params, list[profiles.Stood]()
     for name in scenario.profiles:
         profile = profiles.load(folder / name)
+        for before in stood:
+            both = profile.models().keys() & before.profile.models().keys()
+            if both:
+                kinds = ", ".join(sorted(model.__name__.lower() for model in both))
+                raise UsageError(f"profiles: {before.file} and {name} are both of {kinds}; keep one of them")
         params, places = profiles.applied(params, profile, written)
         if not places:
             kinds = ", ".join(type(model).__name__.lower() for model in profile.models().values())
             what = f"{name} is of {kinds or 'nothing'}"
             raise UsageError(f"profiles: {what}; this scenario has no such table that it does not write itself")
-    return replace(scenario, params=params)
+        stood.append(profiles.Stood(name, places, profile))
+    return replace(scenario, params=params, stood=tuple(stood))
 
 
 def schema(situation: str) -> dict[str, Any]:
@@ -173,8 +184,7 @@ def _state_unit(key: str, value: dict[str, Any]) -> None:
 
 def dump(scenario: Scenario) -> dict[str, Any]:
     """The scenario as JSON's own types, every default filled in: what the manifest keeps, and :func:`restore` reads."""
-    plain: dict[str, Any] = _plain(scenario)
-    return plain
+    return {name: _plain(getattr(scenario, name)) for name in _OWN}
 
 
 def restore(dumped: Mapping[str, Any]) -> Scenario:
@@ -192,7 +202,7 @@ def restore(dumped: Mapping[str, Any]) -> Scenario:
 
 def from_model(checked: BaseModel) -> Scenario:
     """A checked file's model as the scenario that it describes."""
-    return Scenario(**{field.name: getattr(checked, field.name) for field in fields(Scenario)})
+    return Scenario(**{name: getattr(checked, name) for name in _OWN})
 
 
 def _plain(value: Any) -> Any:

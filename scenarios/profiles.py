@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -103,6 +104,15 @@ class Profile(BaseModel):
         return {type(m): m for m in (self.field, self.bluetooth, self.camera, self.contact) if m is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """A profile in a scenario, and the tables for which it stands: ``params.field``."""
+
+    file: str
+    places: tuple[str, ...]
+    profile: Profile
+
+
 def load(path: Path) -> Profile:
     """Read and check a profile. Raises ScenarioFaults with everything that is wrong, each at its place."""
     parsed = syntax.parse(path, syntax.read(path, ()))
@@ -123,25 +133,28 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | made
 
 
-def applied(params: BaseModel, profile: Profile, written: Callable[[tuple[str, ...]], bool]) -> tuple[BaseModel, int]:
-    """The parameters with the profile's models in place of those that nobody wrote, and how many places took one."""
-    return _applied(params, profile.models(), written, ())
+def applied(
+    params: BaseModel, profile: Profile, written: Callable[[tuple[str, ...]], bool],
+) -> tuple[BaseModel, tuple[str, ...]]:
+    """The parameters with the profile's models in place of those that nobody wrote, and the names of the places that took one."""
+    changed, places = _applied(params, profile.models(), written, ())
+    return changed, tuple(".".join(("params", *place)) for place in places)
 
 
 def _applied(
     params: BaseModel, models: Mapping[type, Model], written: Callable[[tuple[str, ...]], bool], at: tuple[str, ...],
-) -> tuple[BaseModel, int]:
-    changes, places = dict[str, Any](), 0
+) -> tuple[BaseModel, list[tuple[str, ...]]]:
+    changes, places = dict[str, Any](), list[tuple[str, ...]]()
     for name in type(params).model_fields:
         value, place = getattr(params, name), (*at, name)
         if type(value) in models and not written(place):
             changes[name] = models[type(value)]
-            places += 1
+            places.append(place)
         elif isinstance(value, BaseModel):
-            inner, count = _applied(value, models, written, place)
-            if count:
+            inner, found = _applied(value, models, written, place)
+            if found:
                 changes[name] = inner
-                places += count
+                places += found
     return (params.model_copy(update=changes) if changes else params), places
 
 
@@ -170,4 +183,4 @@ def _value(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-__all__ = ["FORMAT", "Model", "Origin", "Profile", "Times", "applied", "load", "schema", "to_toml"]
+__all__ = ["FORMAT", "Model", "Origin", "Profile", "Stood", "Times", "applied", "load", "schema", "to_toml"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from bench.clock import WallClock
 from bench.drivers import nfc
 from bench.monikers import for_role
 from bench.presenting import sample_card
+from bench.rig import Rig
+from bench.run import manifest
 from bench.sample_phone import PIN, SamplePhone
 from bench.stacks.pcscd import PrivatePcscd
 from bench.willing import Willing, WillingHolder
@@ -62,6 +65,31 @@ def test_scenario_takes_the_profile_where_it_writes_nothing_itself(modelled: Sam
         files.load(path, {"params.field.kbit_s": "212"})
     path.write_text(path.read_text() + "[params.field]\nkbit_s = 212\n")
     with pytest.raises(UsageError, match=r"device\.toml is of field"):
+        files.load(path)
+
+
+def test_run_says_which_profile_stands_for_what_and_no_longer_calls_it_assumed(modelled: Samples, tmp_path: Path) -> None:
+    path = tmp_path / "scenario.toml"
+    path.write_text('situation = "clinic_morning"\ntitle = "t"\nprofiles = ["device.toml"]\n')
+    doubt = "their times and the share of failed taps are assumed (params.field)"
+    for provenance in ("modelled", "measured"):
+        kept(tmp_path, profile("wallet", "virtual", replace(modelled, provenance=provenance)))
+        told = manifest(files.load(path), Rig(), 0)
+        (stood,) = told["latency_profiles"]
+        assert (stood["file"], stood["places"], stood["provenance"]) == ("device.toml", ["params.field"], provenance)
+        assert stood["samples"] and "field.held_ms is assumed" in stood["assumed"]
+        assert any(doubt in text for text in told["doubts"]) == (provenance == "modelled")
+    plain = tmp_path / "plain.toml"
+    plain.write_text('situation = "clinic_morning"\ntitle = "t"\n')
+    assert "latency_profiles" not in manifest(files.load(plain), Rig(), 0)
+
+
+def test_two_profiles_of_one_kind_are_refused(modelled: Samples, tmp_path: Path) -> None:
+    kept(tmp_path, profile("wallet", "virtual", modelled))
+    (tmp_path / "other.toml").write_text((tmp_path / "device.toml").read_text())
+    path = tmp_path / "scenario.toml"
+    path.write_text('situation = "clinic_morning"\ntitle = "t"\nprofiles = ["device.toml", "other.toml"]\n')
+    with pytest.raises(UsageError, match=r"device\.toml and other\.toml are both of field; keep one of them"):
         files.load(path)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from reports.blocks import Block, Bullets, Cell, Column, Section, Table, data, text
 from reports.formats import NS, clock, date, duration
 from reports.run import Run
-from reports.terms import OURS, term, word
+from reports.terms import OURS, mark, term, word
 
 NAME = "settings"
 _UNITS_NS = {"_s": NS, "_ms": 1_000_000, "_us": 1000, "_ns": 1, "_min": 60 * NS, "_h": 3600 * NS}
@@ -36,6 +36,8 @@ def make(run: Run) -> Section:
     blocks: list[Block] = []
     if doubts:
         blocks.append(Bullets([word(run.words, d) for d in doubts], run.say("What was assumed, and how sure that is")))
+    if m.get("latency_profiles"):
+        blocks.append(_profiles(run))
     blocks += [_facts(run, rig), _scenario(run)]
     if m.get("devices"):
         rows = [
@@ -44,8 +46,8 @@ def make(run: Run) -> Section:
         ]
         blocks.append(
             Table(
-                run.say("Devices found at the start"),
-                _columns(run.say("Role"), run.say("Device"), run.say("What it said of itself")),
+                run.say("What stood behind each role"),
+                _columns(run.say("Role"), run.say("Device"), run.say("What it is")),
                 rows,
             )
         )
@@ -76,6 +78,25 @@ def _facts(run: Run, rig: dict[str, str]) -> Table:
         _columns(run.say("What"), run.say("Value")),
         rows,
         run.say("The same seed, scenario and versions give the same rows, and the same report, when every role is virtual."),
+    )
+
+
+def _profiles(run: Run) -> Table:
+    """Devices whose times were measured beforehand, and stand for assumed ones."""
+    rows: list[list[Cell]] = []
+    for one in run.manifest["latency_profiles"]:
+        firmware = run.say("firmware {version}", version=one["firmware"]) if one.get("firmware") else ""
+        named = ", ".join(filter(None, (f"{one.get('make', '')} {one.get('model', '')}".strip(), firmware)))
+        rows.append([
+            data(one["file"], "code"), data(", ".join(one["places"]), "code"), mark(run.words, one["provenance"]),
+            data(named or one["moniker"]), data(one["measured_on"]), data(one["samples"]), data("; ".join(one["assumed"])),
+        ])
+    return Table(
+        run.say("Latency profiles that stand for times of the scenario"),
+        _columns(run.say("Profile"), run.say("Stands for"), run.say("Origin"), run.say("Device"), run.say("Day"),
+                 run.say("Sessions"), run.say("What is assumed in it all the same")),
+        rows,
+        run.say("Written by 'vhc-bench calibrate' beforehand. Rows of this run that take such times are modelled."),
     )
 
 
