@@ -17,9 +17,11 @@ class _AtHand:
         self._told = False
 
     def ask(self, person: str, act: str) -> tuple[int, str]:
+        from bench.calibrating import HOLD
+
         if not self._told:
             self._told = True
-            _say(f"{person}: {act}, and leave it there; agree on it as often as it asks")
+            _say(f"{person}: {act}, and leave it there" + ("; agree on it as often as it asks" if act == HOLD else ""))
         return 0, ""
 
 
@@ -46,7 +48,7 @@ def command(
     A phone that does not trust the desk's authority refuses; it is then measured up to its refusal.
     """
     from bench import laboratory as laboratories
-    from bench.calibrating import profile, sample
+    from bench.calibrating import ENDINGS, profile, sample
     from scenarios.profiles import to_toml
 
     if (wallet is None) == (card is None):
@@ -71,7 +73,8 @@ def command(
         out.write_text(made, encoding="utf-8")
     except OSError as e:
         raise click.UsageError(f"{out} cannot be written: {e.strerror or e}") from e
-    _say(f"{out}: {dict(samples.ended)}")
+    counts = ", ".join(f"{samples.ended[how]} {how}" for how in ENDINGS if samples.ended[how])
+    _say(f"{out}: {sum(samples.ended.values())} sessions: {counts}")
 
 
 def _say(text: str) -> None:

@@ -7,6 +7,7 @@ Rows stay in memory: what a stranger's device says is kept nowhere.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -50,10 +51,12 @@ from virtual_devices.wallet.faces import NfcFace
 
 SAM_ID, INSTITUTION = "SAM000000001", "9901180014"
 HOLD = "hold the device to the reader"
+PUT_IN = "put the card into the reader, or lay it on it"
 LOST_IN_A_ROW, LOST_AT_FIRST = 10, 3
 """So many sessions that break off, one after the other, end a calibration; so many when none has gone well before."""
 MEET_S = 6.0
 """How long a device may take to answer for the first time: who calibrates has it at hand, or has mistaken its name."""
+ENDINGS = ("whole", "refused", "broken off")
 Told = Callable[[int, int, str, str], None]
 """Told of each session that ended: how many so far, of how many, how it ended, and why where it broke off or was refused."""
 
@@ -117,7 +120,7 @@ def held(flow: Flow[Any], session: Session) -> tuple[str, str]:
 
 
 def _public() -> Flow[Any]:
-    yield Ask("holder", HOLD)
+    yield Ask("holder", PUT_IN)
     return (yield from read_public())
 
 
@@ -221,13 +224,20 @@ def profile(
     except fitting.TooFew as e:
         raise UsageError(f"too few sessions for a profile: {e}; ended: {dict(samples.ended)}") from e
     origin = {
-        "role": role, "moniker": moniker, "provenance": samples.provenance, **(described or {}), "measured_on": _today(),
+        "role": role, "moniker": moniker, **_device(role, moniker, rows), "provenance": samples.provenance, **(described or {}),
+        "measured_on": _today(),
         "samples": samples.ended["whole"], "broken_off": broken, "refused": samples.ended["refused"],
     }
     return {
         "format": FORMAT, "measured": measured, "modelled": modelled, "origin": origin, "segments": _segments(role, samples),
         **{name: asdict(model) for name, model in models.items()},
     }
+
+
+def _device(role: str, moniker: str, rows: Sequence[ExchangeRow]) -> dict[str, str]:
+    """Which device answered, where the moniker leaves that open: a pattern, or whoever shows the code."""
+    found = {row.device for row in rows if row.role == role and row.outcome == "replied"} - {moniker, "virtual"}
+    return {"device": ", ".join(sorted(found))} if found else {}
 
 
 def _fitted(role: str, rows: Sequence[ExchangeRow], share: float, seed: int) -> tuple[dict[str, Any], list[str], list[str]]:
@@ -242,7 +252,8 @@ def _fitted(role: str, rows: Sequence[ExchangeRow], share: float, seed: int) -> 
         return (
             {"bluetooth": fitting.bluetooth(rows, work, share), "camera": fitting.camera(rows)},
             ["bluetooth.connected", "bluetooth.lost", "bluetooth.phone.signature_ms", "camera.read", "camera.failed"],
-            ["bluetooth.interval_ms, packets_per_interval and mtu are assumed", f"bluetooth.{whose}"],
+            ["bluetooth.packets_per_interval and mtu are assumed; so is interval_ms, which is shorter than 30 only where the "
+             "answers were quicker than that lets them be", f"bluetooth.{whose}"],
         )
     return (
         {"field": fitting.field(rows, work, share)},
@@ -269,7 +280,7 @@ def _segments(role: str, samples: Samples) -> dict[str, Any]:
 
 def _summary(values: Sequence[float]) -> dict[str, Any]:
     def at(share: float) -> float:
-        return values[min(len(values) - 1, int(share * len(values)))]
+        return values[max(0, math.ceil(share * len(values)) - 1)]
 
     return {
         "n": len(values), "mean_ms": fmean(values), "median_ms": at(0.5), "p95_ms": at(0.95), "least_ms": values[0],
@@ -281,4 +292,4 @@ def _today() -> date:
     return to_datetime(WallClock().now_ns()).astimezone(TAIWAN).date()
 
 
-__all__ = ["HOLD", "Samples", "WalletDesk", "held", "profile", "sample"]
+__all__ = ["ENDINGS", "HOLD", "Samples", "WalletDesk", "held", "profile", "sample"]

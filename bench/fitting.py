@@ -21,6 +21,8 @@ from virtual_devices.trace import ExchangeRow
 MS = 1e6
 BLOCK_BYTES, BLOCK_OVERHEAD_BYTES, BITS_A_BYTE = 256, 4, 9
 """Of the air's protocol, as the model counts them (ISO/IEC 14443-4; a parity bit with each byte)."""
+LEAST = 0.001
+"""An interval is longer than nothing."""
 FASTEST_KBIT_S = 100_000.0
 """Where durations do not grow with the bytes: a medium without a bit rate worth naming."""
 
@@ -86,9 +88,10 @@ def field(rows: Sequence[ExchangeRow], work: Work, taken_away: float) -> Field:
 
 
 def bluetooth(rows: Sequence[ExchangeRow], work: Work, lost: float) -> Bluetooth:
-    """Of a phone over Bluetooth: its connection interval is assumed. Raises TooFew."""
-    assumed = Bluetooth()
+    """Of a phone over Bluetooth. Its connection interval is assumed, or so much shorter as answers were quicker than that lets
+    them be: the sum is right. Raises TooFew."""
     answered = [row for row in rows if row.role == "wallet" and row.outcome == "replied"]
+    assumed = _as_quick([row for row in answered if row.step == "present virtual card"], work)
     connected = [row.duration_ns / MS - assumed.interval_ms for row in answered if row.step == "connect"]
     if len(connected) < 2:
         raise TooFew(f"{len(connected)} connections, at least 2 are needed")
@@ -97,6 +100,16 @@ def bluetooth(rows: Sequence[ExchangeRow], work: Work, lost: float) -> Bluetooth
     return replace(
         assumed, connected=delay(fmean(connected), pvariance(connected) - waiting_ms2), lost=lost, phone=_phone(answers, work)
     )
+
+
+def _as_quick(answers: Sequence[ExchangeRow], work: Work) -> Bluetooth:
+    assumed = Bluetooth()
+    if not answers:
+        return assumed
+    others_ms = assumed.phone.ns(replace(work, signatures=0)) / MS
+    took_ms = fmean(row.duration_ns / MS for row in answers) - others_ms
+    share = took_ms / fmean(_carried_ms(row, assumed) for row in answers)
+    return replace(assumed, interval_ms=assumed.interval_ms * min(1.0, max(share, LEAST)))
 
 
 def camera(rows: Sequence[ExchangeRow]) -> Camera:

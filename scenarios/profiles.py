@@ -38,6 +38,8 @@ class Origin(BaseModel):
     """What was asked."""
     moniker: str
     """How it was reached."""
+    device: str = ""
+    """Which device answered, where the moniker leaves it open."""
     provenance: Literal["measured", "modelled", "replayed"]
     """Whether a device was measured, or the bench's own model."""
     make: str = ""

@@ -54,6 +54,13 @@ def test_profile_of_the_model_is_written_and_read_back(modelled: Samples, tmp_pa
     assert any(text.startswith("field.found") for text in made.measured)
 
 
+def test_summary_of_a_segment_has_percentiles_that_occurred(modelled: Samples) -> None:
+    found = profile("wallet", "virtual", modelled)["segments"]["found"]
+    whole = {row.session for row in modelled.exchanges if row.step == "end session"}
+    times = sorted(row.duration_ns / 1e6 for row in modelled.exchanges if row.step == "find phone" and row.session in whole)
+    assert (found["n"], found["median_ms"], found["p95_ms"]) == (len(times), times[(len(times) - 1) // 2], times[-1])
+
+
 def test_scenario_takes_the_profile_where_it_writes_nothing_itself(modelled: Samples, tmp_path: Path) -> None:
     made = kept(tmp_path, profile("wallet", "virtual", modelled))
     path = tmp_path / "scenario.toml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
-from statistics import quantiles
+from statistics import fmean, quantiles
 
 import pytest
 from hypothesis import given
@@ -74,6 +74,16 @@ def test_bluetooth_is_given_back() -> None:
     fitted = fitting.bluetooth(rows(BluetoothMedium(truth, Random(1)), [("connect", 0, 0), ASKED], 400), WORK, 0.01)
     alike(fitted.connected, truth.connected)
     assert fitted.phone.signature_ms == pytest.approx(12, abs=2)
+
+
+@pytest.mark.parametrize("interval_ms", [3.0, 7.5, 15.0, 30.0, 60.0])
+def test_answers_over_the_fitted_bluetooth_take_as_long_as_they_did(interval_ms: float) -> None:
+    steps = [("connect", 0, 0), ASKED]
+    seen = rows(BluetoothMedium(Bluetooth(interval_ms=interval_ms), Random(1)), steps, 400)
+    fitted = fitting.bluetooth(seen, WORK, 0.01)
+    again = rows(BluetoothMedium(fitted, Random(2)), steps, 400)
+    took, takes = ([fmean(row.duration_ns for row in each if row.step == step) for step, *_ in steps] for each in (seen, again))
+    assert takes == pytest.approx(took, rel=0.1) and fitted.interval_ms <= 30
 
 
 def test_camera_is_given_back_with_its_failures() -> None:
