@@ -26,6 +26,7 @@ from scenarios import checking, profiles
 from scenarios.listing import Fault, ScenarioFaults
 from scenarios.meant import get
 from scenarios.mirror import CONFIG, mirrored
+from scenarios.profiles import Stood
 from scenarios.syntax import parse, read
 from scenarios.wording import unit_of
 from virtual_devices import faults
@@ -86,7 +87,7 @@ class Scenario:
     fault: tuple[faults.Fault, ...]
     params: Any
     profiles: tuple[str, ...] = ()
-    stood: tuple[profiles.Stood, ...] = field(default=(), compare=False, repr=False)
+    stood: tuple[Stood, ...] = field(default=(), compare=False, repr=False)
     """The profiles as they were read from their files; no part of the scenario's own."""
 
 
