@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import click
 
+from bench import files
 from virtual_devices.errors import UsageError
 from virtual_devices.trace import ExchangeRow, FrameRow
 
@@ -79,11 +80,8 @@ def capture(
     spans: dict[int, tuple[int, int]] = {}
     for frame, (row, _) in enumerate(packets, 1):
         spans[row] = (spans.get(row, (frame, frame))[0], frame)
-    try:
-        _put(target, out.getvalue())
-        _put(target.with_suffix(".csv"), _table(spans, names))
-    except OSError as e:
-        raise UsageError(f"{target} cannot be written: {e.strerror or e}") from e
+    files.write(target, out.getvalue())
+    files.write(target.with_suffix(".csv"), _table(spans, names))
     return len(packets), len(framed)
 
 
@@ -144,12 +142,6 @@ def _table(spans: Mapping[int, tuple[int, int]], names: Names) -> bytes:
     writer.writerow(("row", "first_frame", "last_frame", *(("case", "device", "channel") if names else ())))
     writer.writerows((row, *span, *names.get(row, ())) for row, span in sorted(spans.items()))
     return out.getvalue().encode()
-
-
-def _put(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(content)
-    beside.replace(path)
 
 
 __all__ = ["capture", "command", "exchanges"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from bench.exits import PASS
+from bench.files import write
 from bench.interrupt import ending
 from virtual_devices.errors import UsageError
 
@@ -83,7 +84,7 @@ def show(
     sample = SamplePhone(seed, now_ns)
     fresh = ByteStream(seed, "BLE services", now_ns)  # never the same ones again
     if trust is not None:
-        _write(trust, sample.trust())
+        write(trust, sample.trust())
     if readers is not None:
         write_readers(readers, sample.authority, now_ns)
     put = shown_as(form, out)
@@ -135,13 +136,6 @@ def _controller(transport: str | None) -> Iterator[str]:
 def _say(text: str) -> None:
     sys.stderr.write(f"vhc-bench: {text}\n")
     sys.stderr.flush()
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as e:
-        raise UsageError(f"{path} cannot be written: {e.strerror or e}") from e
 
 
 __all__ = ["command", "show"]

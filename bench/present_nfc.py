@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.exits import PASS
+from bench.files import write
 from bench.interrupt import ending
 from virtual_devices.errors import UsageError
 
@@ -63,7 +64,7 @@ def command(
     radio = open_radio(path)
     try:
         if trust is not None:
-            _write(trust, samples.trust())
+            write(trust, samples.trust())
         if readers is not None:
             samples.write_readers(readers)
     except BaseException:
@@ -105,13 +106,6 @@ def _check(path: str) -> None:
 
     if not is_path(path):
         raise UsageError(f"--path {path!r}: give udp:HOST:PORT, usb, usb:VID:PID or tty:DEVICE")
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as e:
-        raise UsageError(f"{path} cannot be written: {e.strerror or e}") from e
 
 
 __all__ = ["command", "show"]

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from bench.exits import PASS
+from bench.files import write
 from virtual_devices.errors import UsageError
 
 NOBODY_ANSWERS = (
@@ -91,7 +92,6 @@ def _source(
     kind: str, challenge: str, trust: Path | None, seed: int, now_ns: int,
 ) -> tuple[Callable[[int], list[str]], float]:
     """What gives the texts of a moment, and how long they stay on the screen."""
-    from bench.presenters.qr import write
     from bench.sample_phone import SamplePhone
     from virtual_devices.qr.challenge import read_challenge
     from virtual_devices.qr.rotation import PERIOD_S
@@ -148,7 +148,6 @@ def _saver(out: Path) -> Callable[[list[str]], None]:
 
 
 def _save(out: Path, texts: list[str]) -> None:
-    from bench.presenters.qr import write
     from conformance.vectors.pictures import png
 
     names = [out] if len(texts) == 1 else [out.with_stem(f"{out.stem}-{n}") for n in range(1, len(texts) + 1)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.exits import PASS
+from bench.files import write
 from bench.interrupt import ending
 from virtual_devices.errors import UsageError
 
@@ -80,7 +81,7 @@ def command(
         raise UsageError(f"there are no {len(shown)} ports from {port} on")
     samples, _ = shown[-1]
     if trust is not None:
-        _write(trust, samples.trust())
+        write(trust, samples.trust())
     if readers is not None:
         samples.write_readers(readers)
     if credentials is not None:
@@ -167,13 +168,6 @@ def run_all(slots: Sequence[VpcdPresenter]) -> None:
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as e:
-        raise UsageError(f"{path} cannot be written: {e.strerror or e}") from e
 
 
 __all__ = ["command", "run_all", "show"]

@@ -29,6 +29,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from bench.clock import WallClock
+from bench.files import put
 from bench.journal import Adder, Journal, JournalError, journal_to_parquet, parquet_rows
 from virtual_devices.clock import NS, Clock, seconds
 from virtual_devices.errors import BenchError, UsageError
@@ -160,7 +161,7 @@ class Recorder:
             self._write_tables(rows)
             elapsed_s = (self._clock.now_ns() - self._started_ns) / NS
             made = {"ended": "completed", "rows": rows, "started_at": _iso(self._started_ns), "elapsed_s": elapsed_s}
-            _write(self.directory / END, canonical_json(made | extra | {"rows": rows}))
+            put(self.directory / END, canonical_json(made | extra | {"rows": rows}))
         except (OSError, JournalError) as error:
             raise RecordError(f"{self.directory}: the run cannot be finished: {error}. It can be recovered.") from error
         finally:
@@ -254,7 +255,7 @@ def _recover(directory: Path) -> Recovered:
             kept = journal_to_parquet(journal, directory / PARQUET, name)
             rows[name] = kept.rows
             truncated += [name] if kept.truncated else []
-        _write(directory / RECOVERED, canonical_json({"killed": True, "rows": rows, "truncated": truncated}))
+        put(directory / RECOVERED, canonical_json({"killed": True, "rows": rows, "truncated": truncated}))
     except (OSError, JournalError) as error:
         raise RecordError(f"{directory} cannot be recovered: {error}") from error
     shutil.rmtree(directory / JOURNAL, ignore_errors=True)
@@ -287,13 +288,6 @@ def _hold(path: Path, manifest: bytes) -> BinaryIO:
     if sys.platform != "win32":
         _lock(hold)
     return hold
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All of the file or nothing of it."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)
 
 
 def _iso(at_ns: int) -> str:

@@ -20,12 +20,12 @@ from typing import Protocol, cast
 from bench import presenters as presenting
 from bench.drivers import MEDIA as DRIVERS
 from bench.drivers import RealLink, ble, nfc, pcsc, qr, replay
+from bench.files import write
 from bench.presenters.ble import BlePresenter
 from bench.presenters.control import Control
 from bench.presenters.control_server import ControlServer
 from bench.presenters.nfc import NfcPresenter
 from bench.presenters.nfc_radio import UdpRadio
-from bench.presenters.qr import write
 from bench.presenters.serve import Rows
 from bench.presenters.vpcd import VpcdPresenter
 from bench.reader_link import DeviceLink

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from bench.exits import PASS
+from bench.files import write
 from bench.libraries import require
 from virtual_devices.errors import UsageError
 
@@ -45,7 +46,6 @@ def make(directory: Path, trials: int, seed: int, weaknesses: tuple[str, ...], m
     require("bumble")
     from bench.maps.ble import figures, table
     from bench.maps.ble.trials import BY_NAME, conditions, tried
-    from bench.presenters.qr import write
 
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.exits import LAW_BROKEN, PASS
+from bench.files import write
 from virtual_devices.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,19 +72,19 @@ def make(
         seed=seed, reader=f"zxing-cpp {version('zxing-cpp')}", versions={name: version(name) for name in MADE_BY},
         cells=tuple(map(table.cell, done)),
     )
-    _write(directory / "schema.json", table.schema())
-    _write(directory / "qr-map.json", table.to_json(made))
-    _write(directory / "qr-map.csv", table.to_csv(made.cells))
+    write(directory / "schema.json", table.schema())
+    write(directory / "qr-map.json", table.to_json(made))
+    write(directory / "qr-map.csv", table.to_csv(made.cells))
     samples = [each for each in done if each.code.kind.name == (SAMPLES_OF if SAMPLES_OF in kinds else kinds[0])]
     samples = [each for each in samples if each.code.level is samples[0].code.level]
     pictures = {(each.weakness.name, each.strength): each.sample for each in samples}
     shares = {(each.weakness.name, each.strength): each.read / each.trials for each in samples}
     for language in figures.LANGUAGES:
         for suffix, content in figures.samples_figure(pictures, shares, samples[0].code.kind.name, language).items():
-            _write(directory / f"samples.{language}{suffix}", content)
+            write(directory / f"samples.{language}{suffix}", content)
         for level in levels:
             for suffix, content in figures.map_figure(made, level, language).items():
-                _write(directory / f"map-{level}.{language}{suffix}", content)
+                write(directory / f"map-{level}.{language}{suffix}", content)
     misreads = [misread for each in done for misread in each.misreads]
     _tell(directory, sum(each.trials for each in done), misreads)
     return LAW_BROKEN if misreads else PASS
@@ -104,9 +105,3 @@ def _tell(directory: Path, pictures: int, misreads: list[Misread]) -> None:
             f"{misread.strength:g}, trial {misread.trial}: {misread.text[:80]!r} ({path})", err=True,
         )
     click.echo(f"{directory / 'qr-map.json'}: {pictures:,} pictures, {len(misreads)} misread")
-
-
-def _write(path: Path, content: bytes) -> None:
-    from bench.presenters.qr import write
-
-    write(path, content)

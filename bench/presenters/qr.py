@@ -15,10 +15,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from bench.files import write
 from bench.presenters.serve import Rows, Signal, serve
 from conformance.vectors.pictures import png
 from virtual_devices.clock import NS, Clock
-from virtual_devices.errors import UsageError
 from virtual_devices.wallet.faces import SCAN, Screen
 
 DWELL_S = 0.4
@@ -171,14 +171,4 @@ class PictureScreen(Screen):
             self._folder.clear()
 
 
-def write(path: Path, content: bytes) -> None:
-    """In one step, so that whoever looks at the file never sees half a picture. Raises UsageError."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as e:
-        raise UsageError(f"{path} cannot be written: {e.strerror or e}") from e
-
-
-__all__ = ["DWELL_S", "Folder", "PictureScreen", "QrPresenter", "QrTransport", "Showing", "write"]
+__all__ = ["DWELL_S", "Folder", "PictureScreen", "QrPresenter", "QrTransport", "Showing"]

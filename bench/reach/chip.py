@@ -1,9 +1,7 @@
 """A chip in a PC/SC reader as device under test: a patient card, a SAM, a professional's card.
 
-Where our own presenter stands behind the reader (``vhc-bench present vpcd --what card``), each case has the chip that it asks
-for put in over the control channel, made up as it wants it, through the real service; at the end lies there what lay there
-before, also when this process is killed. Somebody else's chip is tried as it is: a case that wants one made up otherwise, or
-torn, does not apply.
+Each case has the chip that it asks for, made up as it wants it, where our own presenter stands behind the reader (``vhc-bench
+present vpcd --what card``). Somebody else's is tried as it is: a case that wants one made up otherwise, or torn, does not apply.
 """
 
 from __future__ import annotations
@@ -16,28 +14,21 @@ from bench.drivers import pcsc
 from bench.drivers.pcsc import PcscLink
 from bench.monikers import Kind as Medium
 from bench.monikers import Moniker
-from bench.reach import Bounded, Means, RealWay
 from bench.reach.hand import Hand
+from bench.reach.in_reader import Commands, InReader
 from bench.reach.virtual import world_of
-from bench.reader_link import CONNECT_S, ReaderLink
-from bench.seat import find
+from bench.reader_link import ReaderLink
 from conformance.chips import USUAL, MadeUp, VirtualChip
 from conformance.kinds import Suite
 from conformance.tester import CannotShow, Tester
 from virtual_devices.clock import NS
-from virtual_devices.link import Attempt, Link
+from virtual_devices.link import Link
 
 T0 = "contact-t0"
-COMMAND_BYTES = 4
 
 
-class ChipInReader(RealWay):
+class ChipInReader(InReader):
     """``pcsc:NAME``: T=1, or with ``;T=0`` that protocol."""
-
-    def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
-        super().__init__(suite, found, channel, means)
-        self._link: PcscLink | None = None
-        self._hand: Hand | None = None
 
     @classmethod
     def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
@@ -49,48 +40,9 @@ class ChipInReader(RealWay):
     def tester(self, name: str, *, anew: bool = False) -> Tester:
         del anew  # a case puts in what it wants
         link, world = self._open(), world_of(self.means.seed)
-        if self._fell_silent and self._hand is None:
-            self._back(link)
         made = self.suite.reference(world, self.channel, name)
         chip = RealChip(self.suite.kind.value, link, self.means.answer_s, self._hand, made)
         return self.tested(chip, world, name)
-
-    def _back(self, link: PcscLink) -> None:
-        """A chip that fell silent begins anew, or the case says nothing of it. Raises CannotShow."""
-        before, self._fell_silent = self._fell_silent, ""
-        if link.connect(CONNECT_S).reply is None:
-            self._fell_silent = before
-            gone = f"the {self.suite.kind.value} has not come back ({link.last_error})"
-            raise CannotShow(f"{gone} since it fell silent in {before}", open=True)
-
-    def said(self, role: str) -> str:
-        return "" if self._link is None else self._link.last_error
-
-    def _open(self) -> PcscLink:
-        if self._link is None:
-            real = find(self.found[0].where, self.means.env)
-            self._link = real.link
-            if real.behind is not None:
-                self.ours = True
-                self._hand = Hand(real.behind.path)
-        return self._link
-
-    def close(self) -> None:
-        link, hand, self._link, self._hand = self._link, self._hand, None, None
-        if link is not None:
-            link.disconnect()
-            if hand is not None:
-                hand.put_back()
-            link.close()
-
-
-class ChipReader(Bounded):
-    """What PC/SC readers carry: commands."""
-
-    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
-        if 0 < len(message) < COMMAND_BYTES:
-            raise CannotShow(f"a PC/SC reader carries no command of fewer than {COMMAND_BYTES} bytes")
-        return super().attempt(message, timeout_s)
 
 
 class RealChip:
@@ -98,7 +50,7 @@ class RealChip:
 
     def __init__(self, role: str, link: PcscLink, answer_s: float, hand: Hand | None, made: VirtualChip) -> None:
         self._role, self._link, self._hand, self._made = role, link, hand, made
-        self._way = ChipReader(ReaderLink(link), answer_s)
+        self._way = Commands(ReaderLink(link), answer_s)
         # a chip has no clock: it knows what the tester's certificates and acts say
         self.clock = WallClock((made.clock.now_ns() - time.time_ns()) / NS)
 
@@ -116,4 +68,4 @@ class RealChip:
             raise CannotShow("it needs a slot that can take the power away at a point of writing")
 
 
-__all__ = ["ChipInReader", "ChipReader", "RealChip"]
+__all__ = ["ChipInReader", "RealChip"]

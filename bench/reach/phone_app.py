@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.drivers import RealLink
+from bench.files import write
 from bench.hands import Hands, Step
 from bench.phone_acts import BROKE
 from bench.phone_image import PhoneImage
@@ -23,7 +24,6 @@ from conformance.tester import CannotShow
 from conformance.vectors.pictures import png
 from conformance.vectors.world import CARD_NO, World
 from virtual_devices.clock import Clock
-from virtual_devices.errors import LinkError
 from virtual_devices.flow import Exchange, Flow, Session, run
 from virtual_devices.link import Attempt, Link, Outcome
 from virtual_devices.qr.parts import read_part
@@ -211,7 +211,7 @@ class AskedApp:
         if challenge:
             if not self._picture:
                 raise CannotShow("a reader's own code is shown to the phone in a picture: 'challenge' in the PIXIT names it")
-            _write(Path(self._picture), png(challenge))
+            write(Path(self._picture), png(challenge))
             about = f"that of the card for the reader whose code is in {self._picture} (給該讀取者之卡片條碼)"
         return self._shown(f"{about}; done too where the phone shows none (手機不出示時亦按完成)")
 
@@ -283,15 +283,6 @@ def _sets(texts: Sequence[str]) -> list[list[str]]:
                 pass
         found.setdefault(key, []).append((number, text))
     return [[text for _, text in sorted(each)] for each in found.values()]
-
-
-def _write(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        fresh.write_bytes(content)
-        fresh.replace(path)
-    except OSError as e:
-        raise LinkError(f"{path} cannot be written: {e.strerror or e}") from e
 
 
 __all__ = ["ISSUERS", "NO_SCREEN", "App", "AskedApp", "Eyes", "LedApp"]

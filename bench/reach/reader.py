@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bench.clock import WallClock
+from bench.files import put
 from bench.hands import Step
 from bench.libraries import require
 from bench.monikers import Kind as Medium
@@ -311,9 +312,7 @@ def write_lists(folder: Path, lists: Sequence[bytes]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for number, raw in enumerate(lists, 1):
-            beside = folder / f".{number}.part"
-            beside.write_bytes(raw)
-            beside.replace(folder / f"{number}.cbor")
+            put(folder / f"{number}.cbor", raw)
         for old in set(folder.glob("*.cbor")) - {folder / f"{number}.cbor" for number in range(1, len(lists) + 1)}:
             old.unlink()
     except OSError as e:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import segno
 
+from bench.files import write
 from bench.presenters.ble import BlePresenter
-from bench.presenters.qr import write
 from bench.presenters.serve import Rows
 from bench.reach import Means
 from bench.reach.card_places import Brought, Place, Presenter

@@ -16,12 +16,10 @@ from bench.drivers import pcsc
 from bench.drivers.pcsc import PcscLink
 from bench.monikers import Kind as Medium
 from bench.monikers import Moniker
-from bench.reach import Means, RealWay
-from bench.reach.chip import ChipReader
 from bench.reach.hand import Hand
+from bench.reach.in_reader import Commands, InReader
 from bench.reach.virtual import world_of
 from bench.reader_link import ReaderLink
-from bench.seat import find
 from conformance.kinds import Suite
 from conformance.kinds.wallet import WalletTester
 from conformance.references.second import OF_A_PHONE, OTHER, ReferenceSecond
@@ -38,13 +36,8 @@ ONE_INTERFACE = "the reader has one interface, and nobody is before the other on
 MADE_UP = "it needs a card made up for the case, and nobody puts another one into the reader"
 
 
-class SecondInReader(RealWay):
+class SecondInReader(InReader):
     """``pcsc:NAME;T=1``, ``pcsc:NAME;T=0``: who says which protocol has a card in a slot, and no phone in a field."""
-
-    def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
-        super().__init__(suite, found, channel, means)
-        self._link: PcscLink | None = None
-        self._hand: Hand | None = None
 
     @classmethod
     def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
@@ -65,25 +58,6 @@ class SecondInReader(RealWay):
         tester.used = self._hand is None
         return tester
 
-    def said(self, role: str) -> str:
-        del role
-        return "" if self._link is None else self._link.last_error
-
-    def _open(self) -> PcscLink:
-        if self._link is None:
-            real = find(self.found[0].where, self.means.env)
-            self._link, self.ours = real.link, real.behind is not None
-            self._hand = None if real.behind is None else Hand(real.behind.path)
-        return self._link
-
-    def close(self) -> None:
-        link, hand, self._link, self._hand = self._link, self._hand, None, None
-        if link is not None:
-            link.disconnect()
-            if hand is not None:
-                hand.put_back()
-            link.close()
-
 
 class RealSecond:
     """What the reader holds (``WalletUnderTest``). ``made``: the reference card of the case."""
@@ -92,7 +66,7 @@ class RealSecond:
 
     def __init__(self, link: PcscLink, answer_s: float, hand: Hand | None, made: ReferenceSecond) -> None:
         self._link, self._hand, self._made = link, hand, made
-        self._way = ChipReader(ReaderLink(link), answer_s)
+        self._way = Commands(ReaderLink(link), answer_s)
         self.holder = made.holder
         self.clock = WallClock((NOW_NS - time.time_ns()) / NS)
 
