@@ -93,8 +93,8 @@ def _source(
 ) -> tuple[Callable[[int], list[str]], float]:
     """What gives the texts of a moment, and how long they stay on the screen."""
     from bench.sample_phone import SamplePhone
+    from virtual_devices.qr.card import PERIOD_S
     from virtual_devices.qr.challenge import read_challenge
-    from virtual_devices.qr.rotation import PERIOD_S
     from virtual_devices.qr.text import MalformedCode
     from virtual_devices.qr.token import LIFETIME_S
 

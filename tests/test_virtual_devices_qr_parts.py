@@ -9,15 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virtual_devices import base45
-from virtual_devices.clock import NS
 from virtual_devices.errors import UsageError
 from virtual_devices.qr.parts import COMFORTABLE_CHARACTERS, MAX_PARTS, Added, Collector, Part, read_part, split
-from virtual_devices.qr.rotation import Carousel, Rotation
 from virtual_devices.qr.text import PART, MalformedCode
 from virtual_devices.randomness import ByteStream, stream
 
-from .desk import NOW_NS
-from .qr_desk import Phone, prescribed, reader
+from .qr_desk import Phone, prescribed
 
 
 def fresh(name: str = "set") -> ByteStream:
@@ -167,43 +164,3 @@ def test_content_that_needs_too_many_parts_is_the_callers_slip(length: int, most
     with pytest.raises(UsageError):
         split(content(length), fresh(), most)
     assert MAX_PARTS == 16
-
-
-# -- codes that change
-
-@given(st.integers(0, 10**12), st.integers(1, 59), st.data())
-def test_rotation_is_a_function_of_time(begun_ns: int, period_s: int, data: st.DataObject) -> None:
-    turn = Rotation(begun_ns, period_s, data.draw(st.integers(period_s + 1, 60)))
-    now_ns = begun_ns + data.draw(st.integers(0, 10**12))
-    shown = turn.shown(now_ns)
-    assert shown.from_ns <= now_ns < shown.until_ns < shown.dies_ns and shown == turn.slot(shown.number)
-    assert turn.slot(shown.number + 1).from_ns == shown.until_ns  # no gap, no code twice
-    assert shown.dies_ns - shown.until_ns == turn.overlap_s * NS
-    every = [turn.slot(n) for n in range(shown.number + 1)][-80:]
-    assert turn.good(now_ns) == tuple(s for s in every if s.from_ns <= now_ns < s.dies_ns)
-
-
-def test_code_scanned_in_the_last_moment_is_still_believed() -> None:
-    turn, phone, at = Rotation(NOW_NS), Phone(), reader()
-    texts = {n: phone.show(turn.slot(n).from_ns) for n in range(4)}
-    assert [turn.shown(NOW_NS + s * NS).number for s in (0, 19, 20, 59, 60)] == [0, 0, 1, 2, 3]
-    late_ns = turn.slot(1).until_ns - 1 + 2 * NS  # on the screen until now, read two seconds later
-    assert turn.shown(late_ns).number == 2 and at.check(texts[1], late_ns).believed
-    assert [s.number for s in turn.good(late_ns)] == [0, 1, 2]
-    assert [[s.number for s in turn.good(turn.slot(0).dies_ns + ns)] for ns in (-1, 0)] == [[0, 1, 2], [1, 2, 3]]
-
-
-@pytest.mark.parametrize(("period_s", "lifetime_s"), [(0, 60), (60, 60), (20, 61), (30, 20), (-1, 20)])
-def test_rotation_without_overlap_or_end_is_the_callers_slip(period_s: int, lifetime_s: int) -> None:
-    with pytest.raises(UsageError):
-        Rotation(0, period_s, lifetime_s)
-
-
-def test_carousel_shows_every_part_in_turn() -> None:
-    turn = Carousel(NOW_NS, 4, 250)
-    assert [turn.shown(NOW_NS + ms * 1_000_000) for ms in (0, 249, 250, 999, 1000, 1250)] == [0, 0, 1, 3, 0, 1]
-    assert turn.round_ms == 1000 and Carousel(0, 1, 1).shown(10**9) == 0
-    slips = (lambda: turn.shown(NOW_NS - 1), lambda: Rotation(NOW_NS).shown(NOW_NS - 1), lambda: Carousel(0, 0))
-    for slip in (*slips, lambda: Carousel(0, 1, 0)):
-        with pytest.raises(UsageError):
-            slip()

@@ -40,7 +40,6 @@ from .upload_visits import (
     DISPENSED,
     DISPENSED_AT,
     DISPENSING_IDENTIFIER,
-    IDENTIFIER,
     NOW_NS,
     ORDER_SIGNATURE,
     PATIENT,
@@ -350,12 +349,6 @@ def test_formal_result_is_fetched_for_two_weeks() -> None:
 
 
 # -- results
-
-def test_error_line_is_masked_unless_asked_for() -> None:
-    result = Centre().send(changed(make(VISIT, V20), service_class="15")).records[0]
-    assert result.error_line() == f"1,A*********,{'*' * 20},M56:D066"
-    assert result.error_line(keep_personal_data=True) == f"1,{PATIENT},{IDENTIFIER},M56:D066"
-
 
 def test_result_survives_being_kept() -> None:
     result = Centre().send(VISIT, VISIT)

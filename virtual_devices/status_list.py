@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from random import Random
 from typing import Any
 
 from virtual_devices import cwt
@@ -88,7 +87,7 @@ class StatusToken:
 # -- the issuer's side
 
 class StatusList:
-    """The list as its issuer keeps it: sets places, gives out free ones, signs what is published."""
+    """The list as its issuer keeps it: sets places, signs what is published."""
 
     def __init__(self, uri: str, entries: int = ENTRIES, bits: int = BITS) -> None:
         if bits not in (1, 2, 4, 8) or entries < 1 or entries * bits % 8:
@@ -97,21 +96,6 @@ class StatusList:
         self.bits = bits
         self.entries = entries
         self._packed = bytearray(entries * bits // 8)
-        self._free = entries
-        self._moved: dict[int, int] = {}  # a shuffle of all places, of which only what was moved is kept
-
-    def allocate(self, rng: Random) -> int:
-        """A place that was never given out, any of them as likely. Raises UsageError when there is none left."""
-        if not self._free:
-            raise UsageError(f"the list {self.uri} is full: begin another")
-        drawn = rng.randrange(self._free)
-        self._free -= 1
-        last = self._moved.pop(self._free, self._free)
-        if drawn == self._free:
-            return last
-        place = self._moved.get(drawn, drawn)
-        self._moved[drawn] = last
-        return place
 
     def __getitem__(self, index: int) -> int:
         at, shift, mask = self._where(index)

@@ -23,9 +23,9 @@ from virtual_devices.authorization import Scope
 from virtual_devices.clock import NS
 from virtual_devices.cose import ALG, ES256, KCWT, SIGN1_TAG, TYP
 from virtual_devices.qr import card, parts, prescription
+from virtual_devices.qr.card import PERIOD_S
 from virtual_devices.qr.challenge import new_challenge
 from virtual_devices.qr.parts import COMFORTABLE_CHARACTERS, MAX_PARTS, Added, Collector
-from virtual_devices.qr.rotation import PERIOD_S
 from virtual_devices.qr.text import CARD, CHALLENGE, PART, MalformedCode
 from virtual_devices.wallet.codes import NAMES
 from virtual_devices.wallet.consent import Use

@@ -58,7 +58,8 @@ MEDIA_TYPE = "application/vhc+cwt"
 ISSUER = "tw.nhi.bench"
 DATA = -70001
 """Key of the private claim that holds the card's data."""
-LIFETIME_S = 60
+LIFETIME_S, PERIOD_S = 60, 20
+"""A code lives so long at most, and a screen has a new one so often: who scans the old one at the last moment is not refused."""
 ID_BYTES, CARD_ID_BYTES, KID_BYTES = 12, 8, 8
 """Lengths of the wrapper's cti, the card's cti and the signer's name: every byte costs a module or two of the picture."""
 Signer = Callable[[bytes], bytes]

@@ -27,14 +27,6 @@ class RecordResult:
     def accepted(self) -> bool:
         return all(one.effect is Effect.NOTICE for one in self.findings)
 
-    def error_line(self, keep_personal_data: bool = False) -> str:
-        """As error details are told (one program): record number, id, visit identifier, then field:code joined by semicolons.
-        The person's id, and the identifier, from which it can be had, are masked unless asked for."""
-        id, visit = self.national_id, self.identifier
-        if not keep_personal_data:
-            id, visit = id[:1] + "*" * (len(id) - 1), "*" * len(visit)
-        return ",".join((str(self.number), id, visit, ";".join(f"{one.place}:{one.code}" for one in self.findings)))
-
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
