@@ -219,9 +219,13 @@ def weaknesses() -> None:
 @click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
 @LANG
 def report(run_directory: Path, language: str) -> None:
-    """Make report.html of a run directory again. A run that was killed is recovered first, and says so."""
-    from bench import running
+    """Make report.html of a run directory, or of what 'conform --out' left, again. A run that was killed is recovered first, and
+    says so."""
+    from bench import conform_report, running
 
+    if (run_directory / conform_report.REPORT).is_file():
+        click.echo(conform_report.page_again(run_directory, language))
+        return
     sys.exit(running.report(run_directory, language))
 
 

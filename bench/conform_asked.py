@@ -80,7 +80,7 @@ class Asked:
         from bench.duts import duts
 
         return duts(self.duts, self.channels, pics=map(str, self.pics), pixit=map(str, self.pixit),
-                    laboratory=laboratory.load(self.lab) if self.lab is not None else None)
+                    destructive=self.destructive, laboratory=laboratory.load(self.lab) if self.lab is not None else None)
 
     def _check_limits(self, found: Mapping[Kind, list[Dut]]) -> None:
         from bench.timing import limits_of
@@ -121,8 +121,9 @@ class Asked:
         if self.latency:
             raw = example().encode() if self.latency == EXAMPLE else Path(self.latency).read_bytes()
             found["latency"] = hashlib.sha256(raw).hexdigest()
-        if self.destructive:
-            found["destructive"] = True
+        for name, value in (("destructive", self.destructive), ("no_hands", self.no_hands), ("hands", self.robot)):
+            if value:
+                found[name] = value
         return found
 
     def again(self, kind: str, device: str, channel: str, case: str, *, timed: bool = False) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -17,7 +18,7 @@ from bench.results import Results
 from conformance.case import Kind
 from conformance.declared import stated
 from conformance.latency import Latency
-from conformance.report import Judged, Made, Report, Tried, build, canonical, verdict_bytes
+from conformance.report import Judged, Made, Report, Tried, build, canonical, read, verdict_bytes
 from conformance.verdict import Verdict
 from virtual_devices.errors import UsageError
 
@@ -51,7 +52,7 @@ def report_of(results: Results, asked: Asked, expected: Mapping[tuple[str, str],
     outcomes = [replace(o, command=asked.again(o.kind, o.device, o.channel, o.case)) for o in results.outcomes]
     latency = [o.model_copy(update={"command": asked.again(o.kind, o.device, o.channel, f"{o.kind}.latency", timed=True)})
                for o in results.latency]
-    return build(outcomes, latency, made=made, bench=f"vhc-bench {version('vhc-bench')}", seed=asked.seed,
+    return build(outcomes, latency, made=made, bench=bench_version(), seed=asked.seed,
                  asked=asked.for_report(), expected=expected, devices=devices, stated=said)
 
 
@@ -59,13 +60,39 @@ def write(
     report: Report, folder: Path, *, key: Path | None = None, language: str = "en", exchanges: bytes = b"",
 ) -> Path:
     """All files; the path of the page. Raises UsageError."""
+    write_data(report, folder, key=key, exchanges=exchanges)
+    return write_page(report, folder, language)
+
+
+def write_page(report: Report, folder: Path, language: str) -> Path:
+    """Its path. Raises UsageError."""
+    path = folder / PAGE
+    try:
+        path.write_text(page_of(report, language), encoding="utf-8", newline="\n")
+    except OSError as e:
+        raise UsageError(f"{path}: cannot be written: {e.strerror or e}") from None
+    return path
+
+
+def page_of(report: Report, language: str) -> str:
+    """The page, which is a function of the report and of the language alone."""
     from bench.conform_words import words_of  # here: what draws takes longer to load than most runs take
     from reports.conformance import page
 
-    write_data(report, folder, key=key, exchanges=exchanges)
-    path = folder / PAGE
-    path.write_text(page(report.model_dump(mode="json"), *words_of(language)), encoding="utf-8", newline="\n")
-    return path
+    return page(report.model_dump(mode="json"), *words_of(language))
+
+
+def page_again(folder: Path, language: str) -> Path:
+    """The page anew, out of ``report.json`` alone. Raises UsageError."""
+    try:
+        raw = (folder / REPORT).read_bytes()
+    except OSError as e:
+        raise UsageError(f"{folder / REPORT}: {e.strerror or e}") from None
+    return write_page(read(raw, str(folder / REPORT)), folder, language)
+
+
+def bench_version() -> str:
+    return f"vhc-bench {version('vhc-bench')}"
 
 
 def write_data(report: Report, folder: Path, *, key: Path | None = None, exchanges: bytes = b"") -> None:
@@ -76,8 +103,8 @@ def write_data(report: Report, folder: Path, *, key: Path | None = None, exchang
         from bench.signature import sign
 
         signature = sign(raw, key)
+    check_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         (folder / REPORT).write_bytes(raw)
         (folder / VERDICTS).write_bytes(verdict_bytes(report))
         (folder / JUNIT).write_bytes(junit(report))
@@ -86,6 +113,16 @@ def write_data(report: Report, folder: Path, *, key: Path | None = None, exchang
             (folder / SIGNATURE).write_text(signature + "\n", encoding="ascii")
         else:
             (folder / SIGNATURE).unlink(missing_ok=True)
+    except OSError as e:
+        raise UsageError(f"--out {folder}: cannot be written: {e.strerror or e}") from None
+
+
+def check_folder(folder: Path) -> None:
+    """It is there, and can be written to. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
     except OSError as e:
         raise UsageError(f"--out {folder}: cannot be written: {e.strerror or e}") from None
 
@@ -140,5 +177,6 @@ def _properties(judged: Judged | Latency) -> Sequence[tuple[str, str]]:
 
 
 __all__ = [
-    "JUNIT", "PAGE", "REPORT", "SIGNATURE", "VERDICTS", "junit", "report_of", "write", "write_data",
+    "JUNIT", "PAGE", "REPORT", "SIGNATURE", "VERDICTS", "bench_version", "check_folder", "junit", "page_again", "page_of",
+    "report_of", "write", "write_data", "write_page",
 ]

@@ -14,7 +14,7 @@ from typing import get_args
 import click
 
 from bench.conform_asked import Asked
-from bench.conform_report import report_of, write
+from bench.conform_report import check_folder, report_of, write
 from bench.conform_told import tell
 from bench.exchanges import EXCHANGES
 from bench.exits import ENVIRONMENT, INCONCLUSIVE, LAW_BROKEN, NOTHING_RAN, PASS, UNEXPECTED_PASS
@@ -47,6 +47,12 @@ def tried(asked: Asked, processes: int, as_json: bool, out: Path | None, key: Pa
         raise UsageError("--frames adds to the exchanges that --out DIR writes: give both")
     places = asked.check()  # wrong use is told before anything starts
     expected = _expected(expected_file)
+    if out is not None:
+        check_folder(out)
+    if key is not None:
+        from bench.signature import signing_key
+
+        signing_key(key)  # what would be lost at the end is told now
     results = _run(asked, max(1 if asked.single() else processes, places), quiet=as_json, exchanges=out is not None)
     report = report_of(results, asked, expected)
     if as_json:

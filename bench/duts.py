@@ -130,8 +130,11 @@ def duts(
             over = ", ".join(_over(suite, moniker))
             raise UsageError(f"--channel {', '.join(sorted(only))}: {kind.value}={moniker} is tried over {over}")
         own = replace(means, answers=reached[kind].answers) if kind in reached else means
-        found.setdefault(kind, []).extend(
-            Dut(suite, moniker, channel, declared.get(kind), destructive, own, says) for channel in there)
+        there_now = [Dut(suite, moniker, channel, declared.get(kind), destructive, own, says) for channel in there]
+        if destructive and own.answers.get("spare") is False and any(dut.real for dut in there_now):
+            raise UsageError(f"--destructive: {reached[kind].path} says spare = false, and a device that is no spare one is not "
+                             "to be changed: leave --destructive away, or have its owner agree and say spare = true")
+        found.setdefault(kind, []).extend(there_now)
     return found
 
 

@@ -20,19 +20,22 @@ from virtual_devices.errors import UsageError
 ALGORITHMS = ("ES256", "EdDSA", "Ed25519")
 
 
-def sign(content: bytes, key_file: Path) -> str:
-    """Header and signature, the content left out. ``key_file``: PEM of a P-256 or Ed25519 private key. Raises UsageError."""
+def signing_key(key_file: Path) -> tuple[ECKey | OKPKey, str]:
+    """The key and its algorithm. ``key_file``: PEM of a P-256 or Ed25519 private key. Raises UsageError."""
     try:
         private = load_pem_private_key(key_file.read_bytes(), None)
     except (OSError, ValueError, TypeError) as e:
         raise UsageError(f"{key_file}: no private key in PEM without a password: {e}; {_MAKE}") from None
     if isinstance(private, ec.EllipticCurvePrivateKey) and isinstance(private.curve, ec.SECP256R1):
-        key: ECKey | OKPKey = ECKey.import_key(key_file.read_bytes())
-        algorithm = "ES256"
-    elif isinstance(private, ed25519.Ed25519PrivateKey):
-        key, algorithm = OKPKey.import_key(key_file.read_bytes()), "Ed25519"
-    else:
-        raise UsageError(f"{key_file}: a key on P-256 or Ed25519 is wanted; {_MAKE}")
+        return ECKey.import_key(key_file.read_bytes()), "ES256"
+    if isinstance(private, ed25519.Ed25519PrivateKey):
+        return OKPKey.import_key(key_file.read_bytes()), "Ed25519"
+    raise UsageError(f"{key_file}: a key on P-256 or Ed25519 is wanted; {_MAKE}")
+
+
+def sign(content: bytes, key_file: Path) -> str:
+    """Header and signature, the content left out. Raises UsageError."""
+    key, algorithm = signing_key(key_file)
     header = {"alg": algorithm, "jwk": key.as_dict(private=False), "kid": key.thumbprint()}
     return jws.detach_content(jws.serialize_compact(header, content, key, algorithms=list(ALGORITHMS)))
 
@@ -64,4 +67,4 @@ def _thumbprint(public_file: Path) -> str:
         raise UsageError(f"{public_file}: no public key in PEM: {e}") from None
 
 
-__all__ = ["sign", "verify"]
+__all__ = ["sign", "signing_key", "verify"]

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from bench.duts import WAYS
+from bench.reach.program import CHANNEL
 from conformance.case import Case, Kind, Nature, case, cases, cases_of
 from conformance.catalogue import CatalogueError
 from conformance.clause import Proof, clauses
 from conformance.condition import Sort
 from conformance.form import Finding, Paper, form, read
+from conformance.kinds import suites
 from virtual_devices.errors import UsageError
 
 from .declared import answers
@@ -72,6 +75,13 @@ def test_clauses_that_are_left_to_others_bind_that_kind_of_device() -> None:
     for kind in Kind:
         for left in form(kind).left:
             assert any(kind in clauses()[id].binds for id in left.clauses), f"{kind.value}: {left.step}"
+
+
+def test_pixit_offers_the_channels_that_its_kind_of_device_is_tried_over() -> None:
+    for kind, suite in suites().items():
+        offered = set(form(kind, Paper.PIXIT).questions["channels"].known.choices)
+        programs = {CHANNEL} if any(name.endswith("program") for name, _ in WAYS[kind]) else set()
+        assert offered == set(suite.channels) | programs, kind
 
 
 def test_pixit_asks_nobody_for_a_secret() -> None:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from bench import compare, verify
+from bench import cli, compare, verify
 from bench.conform_asked import Asked
 from bench.conform_report import (
     JUNIT,
@@ -22,11 +22,13 @@ from bench.conform_report import (
     REPORT,
     SIGNATURE,
     VERDICTS,
+    bench_version,
     junit,
     report_of,
     write,
     write_data,
 )
+from bench.conforming import tried
 from bench.exchanges import EXCHANGES, lines, packed
 from bench.results import Results
 from conformance import expected
@@ -155,8 +157,56 @@ def test_exchanges_are_those_of_the_signed_report(tmp_path: Path) -> None:
         done = CliRunner().invoke(verify.command, [str(tmp_path / name)])
         assert (done.exit_code, "not what the report was made of" in done.output) == (code, code == 1), done.output
     (tmp_path / "whole" / EXCHANGES).unlink()
-    done = CliRunner().invoke(verify.command, [str(tmp_path / "whole")])
-    assert (done.exit_code, "is not checked" in done.output) == (0, True)
+    for alone, code in (([], 1), (["--report-alone"], 0)):
+        done = CliRunner().invoke(verify.command, [str(tmp_path / "whole"), *alone])
+        assert (done.exit_code, "is not checked" in done.output) == (code, True)
+
+
+def test_report_that_an_editor_has_formatted_is_not_what_was_signed(tmp_path: Path) -> None:
+    """Over its bytes anybody's library verifies the signature: so does ours."""
+    private, _ = key_files(tmp_path, KEYS[0])  # type: ignore[arg-type]
+    write_data(report(), tmp_path / "out", key=private, exchanges=packed(LINE) * 2)
+    path = tmp_path / "out" / REPORT
+    path.write_text(json.dumps(json.loads(path.read_bytes()), indent=1), encoding="utf-8")
+    done = CliRunner().invoke(verify.command, [str(path)])
+    assert (done.exit_code, "RFC 8785" in done.output) == (1, True), done.output
+
+
+@pytest.mark.parametrize("name", [PAGE, VERDICTS, JUNIT])
+def test_what_lies_beside_a_signed_report_says_the_same(name: str, tmp_path: Path) -> None:
+    private, _ = key_files(tmp_path, KEYS[0])  # type: ignore[arg-type]
+    made = report(second=Verdict.FAIL).model_copy(update={"bench": bench_version()})
+    folder = tmp_path / "out"
+    write(made, folder, key=private, exchanges=packed(LINE) * 2, language="zh-TW")
+    assert CliRunner().invoke(verify.command, [str(folder)]).exit_code == 0
+    raw = (folder / name).read_bytes()
+    (folder / name).write_bytes(raw.replace(b"received 2", b"received 1"))
+    done = CliRunner().invoke(verify.command, [str(folder)])
+    assert (done.exit_code, f"{name} is not what the signed report says" in done.output) == (1, True), done.output
+    if name == PAGE:
+        assert CliRunner().invoke(cli.main, ["report", str(folder), "--lang", "zh-TW"]).exit_code == 0
+        assert (folder / name).read_bytes() == raw
+
+
+@pytest.mark.parametrize("wrong", ["no key", "a folder that is a file"])
+def test_what_would_be_lost_at_the_end_is_told_before_anything_is_tried(wrong: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("none")
+    key, out = (tmp_path / "file", tmp_path / "out") if wrong == "no key" else (None, tmp_path / "file" / "out")
+    with pytest.raises(UsageError, match="no private key" if wrong == "no key" else "cannot be written"):
+        tried(Asked(duts=("card=virtual",)), 1, False, out, key, None)
+
+
+def test_device_that_is_no_spare_one_is_not_changed(tmp_path: Path) -> None:
+    lines = 'form = "pixit"\nkind = "card"\n[answers]\nmoniker = "pcsc:X"\nchannels = []\nanswer_s = 9\nperson_s = 9\nspare = '
+    for spare in (False, True):
+        pixit = tmp_path / f"{spare}.toml"
+        pixit.write_text(lines + ("true" if spare else "false"))
+        asked = Asked(pixit=(pixit,), destructive=True)
+        if spare:
+            assert asked.check() == 1
+        else:
+            with pytest.raises(UsageError, match="spare = false"):
+                asked.check()
 
 
 def test_report_names_the_device_as_declared_and_what_no_case_can_show(tmp_path: Path) -> None:
@@ -199,6 +249,20 @@ def test_report_without_a_signature_is_not_verified(tmp_path: Path) -> None:
     done = CliRunner().invoke(verify.command, [str(tmp_path / "out")])
     assert done.exit_code != 0
     assert isinstance(done.exception, UsageError)
+
+
+def test_new_failure_is_worse_whatever_was_before_and_a_reader_may_change_its_name(tmp_path: Path) -> None:
+    before = report(second=Verdict.INCONCLUSIVE)
+    moved = {"devices": tuple(one.model_copy(update={"device": "pcsc:B"}) for one in before.devices),
+             "verdicts": tuple(one.model_copy(update={"device": "pcsc:B"}) for one in report(second=Verdict.FAIL).verdicts),
+             "verdict": Verdict.FAIL, "clauses": report(second=Verdict.FAIL).clauses}
+    write_data(before, tmp_path / "a")
+    write_data(before.model_copy(update=moved), tmp_path / "b")
+    done = CliRunner().invoke(compare.command, [str(tmp_path / "a"), str(tmp_path / "b")])
+    assert done.exit_code == 1, done.output
+    assert "virtual -> pcsc:B" in done.output and CASES[0] not in done.output
+    back = CliRunner().invoke(compare.command, [str(tmp_path / "b"), str(tmp_path / "a")])
+    assert back.exit_code == 0, back.output
 
 
 @pytest.mark.parametrize(("after", "code"), [(Verdict.FAIL, 1), (Verdict.PASS, 0)])
