@@ -26,7 +26,8 @@ class _AtHand:
 
 
 @click.command()
-@click.option("--wallet", metavar="MONIKER", help='The phone: nfc:..., pcsc:NAME, "qr:PATH + ble:NAME", virtual.')
+@click.option("--wallet", metavar="MONIKER", help='The phone: nfc:..., pcsc:NAME, "qr:PATH + ble:NAME", "nfc:PATH + ble:NAME", '
+                                                  "virtual.")
 @click.option("--card", metavar="MONIKER", help="Or the card: pcsc:NAME, virtual.")
 @click.option("--lab", "laboratory", type=click.Path(path_type=Path), metavar="FILE",
               help="A laboratory file: the device by its name there; make, model and firmware go into the profile.")

@@ -21,9 +21,10 @@ from bench.clock import WallClock
 from bench.drivers.replay import open as open_replay
 from bench.monikers import JOINED, Kind, Moniker
 from bench.presenting import sample_card
-from bench.probe import open_device, open_wallet
+from bench.probe import open_device, open_wallet, serves
 from bench.reader_link import DeviceLink, said
 from bench.sample_phone import PIN, SamplePhone
+from bench.tapped import TappedLink
 from bench.willing import Willing, WillingHolder
 from scenarios.profiles import FORMAT
 from scenarios.world import read_status
@@ -32,7 +33,7 @@ from virtual_devices.clock import TAIWAN, Clock, VirtualClock, to_datetime
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.flow import Ask, Flow, People, Session
 from virtual_devices.flow import run as run_flow
-from virtual_devices.link import Attempt, DirectLink, Link, Work
+from virtual_devices.link import Attempt, DirectLink, Link, Provenance, Work
 from virtual_devices.network import Contact, ContactMedium, ModelledLink
 from virtual_devices.pki import Role
 from virtual_devices.radio import Field, FieldLink
@@ -89,10 +90,10 @@ def sample(
         desk = WalletDesk(seed, clock) if role == "wallet" else None
         links = _links(role, monikers, env, clock, stack, desk)
         links |= desk.links if desk is not None else {}
-        samples = Samples(provenance=links[role].provenance.value)
+        samples, counter = Samples(provenance=links[role].provenance.value), _counter(links)
         lost = 0
         for number in range(count):
-            flow = desk.present(scanned=SCREEN in links) if desk is not None else _public()
+            flow = desk.present(counter) if desk is not None else _public()
             session = Session(
                 links, clock, people, samples.record, name=f"calibrate/{number}", flow="calibrate", status=read_status,
             )
@@ -117,6 +118,14 @@ def held(flow: Flow[Any], session: Session) -> tuple[str, str]:
     except Ended as e:
         return "broken off" if e.torn else "refused", said(session.links, e)
     return "whole", ""
+
+
+def _counter(links: Mapping[str, Link]) -> DeskCounter:
+    """How the phone behind these links is met."""
+    link = getattr(links.get(ROLE), "inner", None)
+    if isinstance(link, TappedLink):
+        return DeskCounter(Medium.NFC_BLE, serves=serves(link))
+    return DeskCounter(Medium.QR_BLE if SCREEN in links else Medium.NFC)
 
 
 def _public() -> Flow[Any]:
@@ -149,8 +158,19 @@ class _Meeting:
     def __init__(self, link: DeviceLink) -> None:
         self._link = link
         self.inner = link.inner
-        self.channel, self.device, self.provenance = link.channel, link.device, link.provenance
         self.met = False
+
+    @property
+    def channel(self) -> str:
+        return self._link.channel
+
+    @property
+    def device(self) -> str:
+        return self._link.device
+
+    @property
+    def provenance(self) -> Provenance:
+        return self._link.provenance
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
         return self._seen(self._link.attempt(message, self._limit(timeout_s)))
@@ -196,14 +216,13 @@ class WalletDesk:
         phone = other._phone.phone
         links = other.links | {ROLE: DirectLink(other.willing(), clock, channel="nfc")}
         before = phone.work.copy()
-        run_flow(other.present(scanned=False), Session(links, clock))
+        run_flow(other.present(DeskCounter()), Session(links, clock))
         return phone.work.since(before)
 
-    def present(self, *, scanned: bool) -> Flow[Any]:
+    def present(self, counter: DeskCounter) -> Flow[Any]:
         """One presentation, from the holder's act to the good-bye."""
-        medium = Medium.QR_BLE if scanned else Medium.NFC
         yield Ask("holder", HOLD)
-        opened = yield from open_at(self.desk, DeskCounter(medium))
+        opened = yield from open_at(self.desk, counter)
         try:
             yield from ask(self.desk, opened, vhc.REGISTRATION, self.sam)
         except Ended as e:
@@ -248,6 +267,16 @@ def _fitted(role: str, rows: Sequence[ExchangeRow], share: float, seed: int) -> 
         )
     work = WalletDesk(seed, WallClock()).work()
     whose = "phone.signature_ms is all of an answer's work beside the medium; the other prices of phone are assumed"
+    tapped = [row for row in rows if row.channel == "nfc"]
+    if tapped and any(row.step == "connect" for row in rows):
+        return (
+            {"bluetooth": fitting.bluetooth(rows, work, share), "field": fitting.field(tapped, work, 0.0)},
+            ["bluetooth.connected", "bluetooth.lost", "bluetooth.phone.signature_ms", "field.found", "field.command",
+             "field.kbit_s"],
+            ["bluetooth.interval_ms, packets_per_interval and mtu are assumed", f"bluetooth.{whose}",
+             "field.taken_away is 0: what broke off is in bluetooth.lost", "field.block_ms is 0: it is in field.command and "
+             "field.kbit_s", "field.held_ms and the prices of field.phone are assumed: the tap asks for no work"],
+        )
     if any(row.step == "connect" for row in rows):
         return (
             {"bluetooth": fitting.bluetooth(rows, work, share), "camera": fitting.camera(rows)},

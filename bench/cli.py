@@ -139,7 +139,8 @@ LANG = click.option(
 @click.option("--card", default="virtual", show_default=True, metavar="MONIKER",
               help="Where patients' cards are put: virtual, auto, pcsc:NAME (with * and ?), nfc:..., replay:RUN.")
 @click.option("--wallet", default="virtual", show_default=True, metavar="MONIKER",
-              help='The phone: virtual, nfc:own, nfc:..., pcsc:NAME, "qr:PATH + ble:NAME", replay:RUN.')
+              help='The phone: virtual, nfc:own, nfc:..., pcsc:NAME, "qr:PATH + ble:NAME", "nfc:PATH + ble:NAME", '
+                   "replay:RUN.")
 @click.option("--sam", default="virtual", show_default=True, metavar="MONIKER",
               help="The security module of the desks: virtual, pcsc:NAME, replay:RUN.")
 @click.option("--hpc", default="virtual", show_default=True, metavar="MONIKER",

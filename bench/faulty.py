@@ -25,7 +25,7 @@ from conformance.kinds import Suite
 from conformance.mutants.operators import Mutant
 from conformance.vectors.world import World
 from virtual_devices.clock import VirtualClock, seconds
-from virtual_devices.link import Attempt, Outcome, Provenance
+from virtual_devices.link import Attempt, Outcome, Provenance, connect
 
 HANG_S = 60.0
 """A device that has not answered by then is taken for one that hangs."""
@@ -188,8 +188,14 @@ class _Way:
         self.channel = channel
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        return self._asked("attempt", message, timeout_s)
+
+    def connect_to(self, address: bytes, timeout_s: float) -> Attempt:
+        return self._asked("connect", address, timeout_s)
+
+    def _asked(self, what: str, message: bytes, timeout_s: float) -> Attempt:
         try:
-            outcome, reply = self._far.ask("attempt", self._role, message, timeout_s)
+            outcome, reply = self._far.ask(what, self._role, message, timeout_s)
         except TimeoutError:
             return Attempt(Outcome.TIMED_OUT, seconds(timeout_s))
         return Attempt(Outcome(outcome), 0, reply)
@@ -281,6 +287,10 @@ class _Far:
 
     def attempt(self, role: str, message: bytes, timeout_s: float) -> tuple[str, bytes | None]:
         attempt = self._links[role].attempt(message, timeout_s)
+        return attempt.outcome.value, attempt.reply
+
+    def connect(self, role: str, address: bytes, timeout_s: float) -> tuple[str, bytes | None]:
+        attempt = connect(self._links[role], address, timeout_s)
         return attempt.outcome.value, attempt.reply
 
 

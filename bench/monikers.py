@@ -5,7 +5,8 @@
     pcsc:ACS*                  a card, or a phone, in a PC/SC reader: its name, with * and ?
     nfc:usb, nfc:udp:HOST:PORT a phone or a card at an NFC device that no PC/SC service drives
     nfc:own                    of a run's wallet: each patient's own phone, presented and met over NFC on this computer
-    ble:NAME-or-ADDRESS        a phone over Bluetooth Low Energy, whose code is scanned first: "qr:PATH + ble:NAME"
+    ble:NAME-or-ADDRESS        a phone over Bluetooth Low Energy, whose code is scanned first, "qr:PATH + ble:NAME", or which is
+                               tapped first, "nfc:PATH + ble:NAME"
     vpcd:HOST:PORT             of conform only: the slot of a virtual PC/SC reader, in which our card lies before a reader
     qr:PATH                    codes in a picture, or in a folder that a camera writes to
     https://HOST:PORT          a service over the network
@@ -65,7 +66,7 @@ _OF_CONFORM = (Kind.VPCD, Kind.CLEAR, Kind.PROGRAM)
 OWN = "own"
 """Behind ``nfc:``: each patient's own phone."""
 JOINED = " + "
-"""Between the two of a phone whose code is scanned before it is reached over Bluetooth."""
+"""Between the two of a phone that is engaged by its code or a tap before it is reached over Bluetooth."""
 
 ROLES: Mapping[str, tuple[Kind, ...]] = {
     "card": (Kind.VIRTUAL, Kind.AUTO, Kind.PCSC, Kind.NFC, Kind.REPLAY),
@@ -136,18 +137,19 @@ def slot(where: str) -> tuple[str, int]:
 
 
 def for_role(role: str, text: str, given: str = "") -> tuple[Moniker, ...]:
-    """The moniker of a role: one, or for a wallet over Bluetooth the code's and the phone's. ``given``: how it stood on the
-    command line, ``--ROLE TEXT`` when left out. Raises UsageError."""
+    """The moniker of a role: one, or for a wallet over Bluetooth that of its code or of the tap, and the phone's. ``given``: how
+    it stood on the command line, ``--ROLE TEXT`` when left out. Raises UsageError."""
     allowed, given = ROLES[role], given or f"--{role} {text!r}"
     found = tuple(parse(part, allowed) for part in text.split(JOINED))
     for one in found:
         if one.kind not in allowed or (one == OWN_PHONES and role != "wallet"):
             raise UsageError(f"{given}: {_a(role)} is {_listed(allowed)}{_elsewhere(one)}")
     kinds = tuple(sorted(one.kind.value for one in found))
-    if kinds in (("ble",), ("qr",)) or (len(found) > 1 and kinds != ("ble", "qr")):
-        raise UsageError(
-            f"{given}: a phone over Bluetooth is found by the code on its screen: \"qr:PATH{JOINED}ble:NAME\""
-        )
+    if kinds in (("ble",), ("qr",)) or (len(found) > 1 and kinds not in (("ble", "qr"), ("ble", "nfc"))):
+        raise UsageError(f"{given}: a phone over Bluetooth is found by the code on its screen, \"qr:PATH{JOINED}ble:NAME\", or "
+                         f"by a tap, \"nfc:PATH{JOINED}ble:NAME\"")
+    if len(found) > 1 and any(one == Moniker(Kind.NFC, OWN) for one in found):
+        raise UsageError(f"{given}: patients' own phones are met over NFC alone; a tap before Bluetooth is at a device, nfc:usb")
     return found
 
 

@@ -104,9 +104,9 @@ class OwnPhones:
 class _OwnPhoneLink(DeviceLink):
     """Told by its moniker, whatever port it was."""
 
-    def __init__(self, inner: nfc.NfcLink) -> None:
-        super().__init__(inner)
-        self.device = f"nfc:{OWN}"
+    @property
+    def device(self) -> str:
+        return f"nfc:{OWN}"
 
 
 __all__ = ["OwnPhones", "Reader"]

@@ -95,14 +95,14 @@ class KeptPhone(Willing):
         met = face(phone, negotiated=True) if image.negotiated else face(phone)
         super().__init__(met, WillingHolder(phone, image.pin, clock), image.card_no)
         self.phone = phone
-        self.app = PhoneActs(phone, clock, self._turn)
+        self.app = PhoneActs(phone, clock, self.turn)
         self._image = image
 
     def act(self, request: Mapping[str, Any]) -> dict[str, Any]:
         do = self.app.acts.get(str(request.get("act")))
         if do is None:
             return super().act(request)
-        with self._turn if request["act"] != "online" else nullcontext():  # it may last, and is asked how far it is
+        with self.turn if request["act"] != "online" else nullcontext():  # it may last, and is asked how far it is
             try:
                 return {"met": self._powered, **do(request)}
             except Exception as error:  # the request came from outside
@@ -119,6 +119,11 @@ class KeptPhone(Willing):
         except Exception as e:  # the cells came from outside
             raise UsageError(f"the phone of this image does not start: {e}; take another image of it") from e
         return cls(image, phone, face, clock)
+
+    @property
+    def negotiated(self) -> bool:
+        """Its tag asks a reader for its carriers."""
+        return self._image.negotiated
 
     @property
     def generation(self) -> int:

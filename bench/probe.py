@@ -5,6 +5,7 @@ Its content enters no visit: the visit runs on the reference device, and its row
 
     wallet over NFC or PC/SC      the answer of the medium, and the handover that its tag offers
     wallet over code and BLE      the code, and a connection
+    wallet over NFC and BLE       the answer of the medium, the handover, and a connection
     card over NFC                 the public data
     sam, hpc                      the answer to reset, once a replication: their keys are not public
 """
@@ -20,6 +21,7 @@ from bench.drivers import RealLink, driver
 from bench.drivers.replay import PROBE
 from bench.monikers import JOINED, Kind, Moniker
 from bench.reader_link import CONNECT_S, DeviceLink, ScreenLink, said
+from bench.tapped import TappedLink
 from scenarios.world import World, read_status
 from virtual_devices.errors import LinkError
 from virtual_devices.flow import Connect, Flow, PromptPeople, Session
@@ -27,7 +29,7 @@ from virtual_devices.flow import run as run_flow
 from virtual_devices.link import Attempt, Link
 from virtual_devices.randomness import ByteStream
 from virtual_devices.reader import nfc
-from virtual_devices.reader.proximity import NFC_CARRIERS, ROLE, SCREEN, engage_qr
+from virtual_devices.reader.proximity import NFC_CARRIERS, ROLE, SCREEN, Engaged, ble_carriers, engage_nfc, engage_qr
 from virtual_devices.reader.transmit import ABSENT, Ended, power_on
 from virtual_devices.reader.visit import read_public
 from virtual_devices.trace import SwitchRow
@@ -56,15 +58,28 @@ def met(moniker: Moniker, env: Mapping[str, str] | None = None) -> None:
 
 def open_wallet(monikers: Sequence[Moniker], env: Mapping[str, str] | None, stack: ExitStack) -> dict[str, DeviceLink]:
     """The links to a phone: to the wallet, and where its code is scanned first, to its screen. ``stack`` closes them."""
-    links: dict[str, DeviceLink] = {}
+    opened: dict[Kind, RealLink] = {}
     for moniker in monikers:
-        link = open_device(moniker, env)
+        opened[moniker.kind] = link = open_device(moniker, env)
         stack.callback(link.close)
-        if moniker.kind is Kind.QR:
-            links[SCREEN] = ScreenLink(link)
-        else:
-            links[ROLE] = DeviceLink(link)
-    return links
+    links: dict[str, DeviceLink] = {}
+    if Kind.QR in opened:
+        links[SCREEN] = ScreenLink(opened.pop(Kind.QR))
+    return links | {ROLE: DeviceLink(joined(opened))}
+
+
+def joined(opened: Mapping[Kind, RealLink]) -> RealLink:
+    """The link to a phone: over its medium, or first in a field and then over Bluetooth."""
+    if {Kind.NFC, Kind.BLE} == opened.keys():
+        return TappedLink(opened[Kind.NFC], opened[Kind.BLE])
+    (link,) = opened.values()
+    return link
+
+
+def serves(link: RealLink) -> bool:
+    """Whether the bench can be the server over this link, too: with a controller of its own."""
+    air = link.then if isinstance(link, TappedLink) else link
+    return bool(getattr(air, "own_radio", False))
 
 
 class Probe:
@@ -118,7 +133,8 @@ class Probe:
         if SCREEN in self._links:
             return _scan_and_connect()
         if self._role == "wallet":
-            return _handover(ByteStream("probe", self._world.replication, visit))
+            draw, link = ByteStream("probe", self._world.replication, visit), self._links[ROLE].inner
+            return _tap_and_connect(draw, serves(link)) if isinstance(link, TappedLink) else _handover(draw)
         return power_on(self._role, FIND, CONNECT_S)
 
     def _session(self, visit: str) -> Session:
@@ -163,12 +179,19 @@ def _handover(draw: ByteStream) -> Flow[object]:
     return (yield from nfc.handover(NFC_CARRIERS, draw))
 
 
+def _tap_and_connect(draw: ByteStream, serves: bool) -> Flow[object]:
+    return (yield from _connect((yield from engage_nfc(draw, ble_carriers(draw, serves=serves)))))
+
+
 def _scan_and_connect() -> Flow[object]:
     yield from power_on(SCREEN, "look", CONNECT_S)
-    engaged = yield from engage_qr()
+    return (yield from _connect((yield from engage_qr())))
+
+
+def _connect(engaged: Engaged) -> Flow[Engaged]:
     attempt: Attempt = yield Connect(ROLE, engaged.address(), CONNECT_S)
     if attempt.reply is None:
-        raise Ended("the phone of the code is not found", ABSENT[ROLE], ROLE, outcome=attempt.outcome)
+        raise Ended("the phone that was engaged is not found", ABSENT[ROLE], ROLE, outcome=attempt.outcome)
     return engaged
 
 

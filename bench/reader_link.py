@@ -67,9 +67,18 @@ class DeviceLink:
 
     def __init__(self, inner: RealLink) -> None:
         self.inner = inner
-        self.provenance = inner.provenance
-        self.channel = inner.channel
-        self.device = inner.device
+
+    @property
+    def provenance(self) -> Provenance:
+        return self.inner.provenance
+
+    @property
+    def channel(self) -> str:
+        return self.inner.channel
+
+    @property
+    def device(self) -> str:
+        return self.inner.device
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
         return self.inner.attempt(message, timeout_s) if message else self.inner.connect(timeout_s)

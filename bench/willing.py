@@ -91,33 +91,34 @@ class Willing:
 
     def __init__(self, face: Device, holder: WillingHolder, card_no: str = "") -> None:
         self._face, self._holder = face, holder
-        self._turn = threading.RLock()
+        self.turn = threading.RLock()
+        """Held while something is done with the phone."""
         self._powered = False
         self.atr: bytes = getattr(face, "atr", b"")
         self.card_no = card_no
 
     def power_on(self) -> bytes:
-        with self._turn:
+        with self.turn:
             self._powered = True
             answer = self._face.power_on()
             self._holder.before()
             return answer
 
     def handle(self, request: bytes, now_ns: int) -> bytes:
-        with self._turn:
+        with self.turn:
             self._holder.before()
             answer = self._face.handle(request, now_ns)
             self._holder.after()
             return answer
 
     def power_off(self) -> None:
-        with self._turn:
+        with self.turn:
             self._powered = False
             self._face.power_off()
 
     def act(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What the control channel asks of the holder; the answer, with ``met``: whether a reader has the phone now."""
-        with self._turn:
+        with self.turn:
             if request.get("act") != "look":
                 try:
                     self._holder.act(request)

@@ -114,7 +114,7 @@ class DeskAndPhone:
     ) -> Flow[Any]:
         """One presentation, from the engagement to the good-bye. ``then``: what is done besides, before the good-bye."""
         nfc = self.medium == "nfc"
-        engaged = yield from (engage_nfc(self.desk) if nfc else engage_qr())
+        engaged = yield from (engage_nfc(self.desk.fresh) if nfc else engage_qr())
         opened = yield from open_session(self.desk, engaged, NfcChannel(65535, 65536) if nfc else MessageChannel())
         hpc = self.hpc_handle if name == "consultation" else None
         shown = yield from ask(self.desk, opened, wanted or WANTED[name], self.sam_handle, hpc=hpc)

@@ -38,7 +38,7 @@ def sizes() -> dict[str, Any]:
 
 def _engagement() -> dict[str, int]:
     nfc, ble = DeskAndPhone("nfc"), DeskAndPhone("ble")
-    engaged = nfc.run(engage_nfc(nfc.desk))
+    engaged = nfc.run(engage_nfc(nfc.desk.fresh))
     shown = ble.phone.engage([BLE_METHOD]).engagement
     return {
         "by NFC": len(engaged.engagement.raw), "handover select (Hs)": len(engaged.handover[0]), "by QR code": len(shown.raw),

@@ -1,12 +1,13 @@
 """A scripted card: what is presented to a reader under test. It is right in everything but what a case has it do otherwise.
 
-It is a holder's side of ISO/IEC 18013-5, of one session: an engagement (over NFC behind a tag, by contact in the files of the
-second-generation card, else as the text of a code), and session messages, whose plain requests it keeps and answers.
+It is a holder's side of ISO/IEC 18013-5, of one session: an engagement (over NFC behind a tag, also where Bluetooth follows; by
+contact in the files of the second-generation card; else as the text of a code), and session messages, whose plain requests it
+keeps and answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -14,14 +15,15 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from conformance.references.reader import Wants
-from conformance.scripted_faces import CHIP_BYTES, Chip, Face, Phone, answer_to_reset
+from conformance.scripted_faces import CHIP_BYTES, Chip, Face, Phone, Tag, answer_to_reset
 from conformance.vectors.world import World
 from virtual_devices import vhc
 from virtual_devices.link import Outcome
 from virtual_devices.mdoc import engagement, handover, request, session
-from virtual_devices.mdoc.ble_options import BleOptions
-from virtual_devices.mdoc.carriers import NfcCarrier
+from virtual_devices.mdoc.ble_options import BleOptions, of_carrier
+from virtual_devices.mdoc.carriers import BleCarrier, Carrier, LeRole, MalformedHandover, NfcCarrier
 from virtual_devices.mdoc.mso import IssuerSigned
+from virtual_devices.mdoc.ndef import MalformedNdef
 from virtual_devices.mdoc.nfc_retrieval import Retrieval
 from virtual_devices.mdoc.request import DeviceRequest
 from virtual_devices.mdoc.response import DeviceResponse, DeviceSigned, Document, sign_device
@@ -33,6 +35,8 @@ from virtual_devices.write_back import Batch, Receipt, WriteOutcome, read_batch
 
 Answer = tuple[Outcome, bytes | None]
 MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES = 65535, 65536
+TAP = "nfc-ble"
+"""The channel of a tap that Bluetooth follows."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Script:
     plain DeviceResponse to a request, by the request's number from 1. ``message``: the session message in place of the right one
     (number, the right one). ``fate``: of a command or message, by its step: how the medium ends it. ``carries``: the credential
     that it shows. ``version_1_0``: what it says that it knows; ``methods``: the ways of retrieval that its engagement names;
-    ``fields``: the longest data fields of command and response that its handover names.
+    ``carriers``: those that its handover names; ``transcribed``: what it takes for the Hs that was read; ``fields``: the longest
+    data fields of command and response there.
     """
 
     text: bytes | None = None
@@ -72,6 +77,8 @@ class Script:
     negotiated: Callable[[bytes], handover.NegotiatedHandover] | None = None
     version_1_0: bool = False
     methods: list[list[Any]] | None = None
+    carriers: Sequence[Carrier] | None = None
+    transcribed: Callable[[bytes], bytes] = lambda hs: hs
     fields: tuple[int, int] = (MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES)
     carries: IssuerSigned | None = None
     device: ec.EllipticCurvePrivateKey | None = None
@@ -99,23 +106,29 @@ class ScriptedCard:
         self._transcript: Transcript | None = None
         self._reader: ec.EllipticCurvePublicKey | None = None
         fresh = world.fresh("scripted", name)
-        both = BleOptions(UUID(bytes=fresh(16), version=4), UUID(bytes=fresh(16), version=4))
+        self.service = UUID(bytes=fresh(16), version=4)
+        both = BleOptions(self.service, UUID(bytes=fresh(16), version=4))
         methods = script.methods or [both.method()]
-        by_code = channel not in ("nfc", "contact")
+        by_code = channel not in ("nfc", "contact", TAP)
         self.shown = engagement.make(
             self.key.public_key(), methods if by_code else None, reader_auth_all=not script.version_1_0,
         )
         self.atr = answer_to_reset(channel)
         self.hs: bytes | None = None
         self.asked_first: handover.NegotiatedHandover | None = None
+        self._tag: Type4Tag | None = None
         self._face: Face | None = None
         if not by_code:
             command, response = script.fields
-            fields = (command, response) if channel == "nfc" else (min(CHIP_BYTES, command), min(CHIP_BYTES, response))
-            self.hs = script.hs or handover.make_select(self.shown.raw, [NfcCarrier(*fields)])
+            fields = (min(CHIP_BYTES, command), min(CHIP_BYTES, response)) if channel == "contact" else (command, response)
+            named = script.carriers or [BleCarrier(LeRole.PERIPHERAL, self.service) if channel == TAP else NfcCarrier(*fields)]
+            self.hs = script.hs or handover.make_select(self.shown.raw, named)
             self.asked_first = script.negotiated and script.negotiated(self.shown.raw)
-            face = Phone if channel == "nfc" else Chip
-            self._face = face(Type4Tag(self.asked_first or Fixed(self.hs)), Retrieval(self.hear, *fields))
+            tag = self._tag = Type4Tag(self.asked_first or Fixed(self.hs))
+            if channel == TAP:
+                self._face = Tag(tag)
+            else:
+                self._face = (Chip if channel == "contact" else Phone)(tag, Retrieval(self.hear, *fields))
 
     # -- what the reader wants of it
 
@@ -127,12 +140,28 @@ class ScriptedCard:
             return fate
         if wants.role == "screen":
             return Outcome.REPLIED, self.script.text or self.shown.qr_text().encode()
-        if wants.connect and self.shown.method(engagement.BLE) is None:
+        if wants.connect and self._tag is None and self.shown.method(engagement.BLE) is None:
             return Outcome.GONE, None  # nobody can be met behind it
-        if wants.connect or not wants.message:
+        if wants.connect:
+            self._face = None
+            return Outcome.REPLIED, b""
+        if not wants.message:
             return Outcome.REPLIED, self.atr
         self.commands.append(wants.message)
         return Outcome.REPLIED, self.hear(wants.message) if self._face is None else self._face.handle(wants.message)
+
+    def leads_to(self) -> bytes | None:
+        """Where its tag leads a reader: an engagement that says how it is met over Bluetooth, once a reader has read it whole;
+        None before, and where it leads nowhere."""
+        if self.channel != TAP or self.hs is None or self._tag is None or not self._tag.read_whole:
+            return None
+        try:
+            made = handover.read_select(self.hs) if self.asked_first is None else self.asked_first.handover
+        except (MalformedHandover, MalformedNdef):
+            return None
+        offered = [] if made is None else [of_carrier(c, made.ble_service) for c in made.carriers if isinstance(c, BleCarrier)]
+        methods = [options.method() for options in offered if options is not None]
+        return engagement.with_methods(self.shown, methods) if methods else None
 
     @property
     def opened(self) -> InSession:
@@ -155,7 +184,7 @@ class ScriptedCard:
     def _hear(self, message: bytes) -> bytes:
         if self._cipher is None:
             first = session.read_establishment(message)
-            handed: tuple[bytes, bytes | None] | None = None if self.hs is None else (self.hs, None)
+            handed: tuple[bytes, bytes | None] | None = None if self.hs is None else (self.script.transcribed(self.hs), None)
             if self.asked_first is not None:
                 assert self.asked_first.handover is not None
                 handed = (self.asked_first.handover.hs, self.asked_first.handover.hr)

@@ -25,7 +25,7 @@ TRIES_LEFT = 0x63C3
 
 def answer_to_reset(channel: str) -> bytes:
     """What it says when it gets power; over the air nothing."""
-    return {"nfc": NFC_ATR, "contact": atr.make(ATS.historical, Transport.T1)}.get(channel, b"")
+    return {"nfc": NFC_ATR, "nfc-ble": NFC_ATR, "contact": atr.make(ATS.historical, Transport.T1)}.get(channel, b"")
 
 
 class Face(Protocol):
@@ -44,6 +44,16 @@ class Phone:
         answer = self._applications.handle(request)
         assert answer is not None  # what is behind answers at once
         return answer
+
+
+class Tag:
+    """In a field, the tag alone: messages go over Bluetooth."""
+
+    def __init__(self, tag: Type4Tag) -> None:
+        self._applications = Applications(tag)
+
+    def handle(self, request: bytes) -> bytes:
+        return self._applications.handle(request) or b""
 
 
 class Chip:
@@ -77,4 +87,4 @@ class Chip:
         return answer
 
 
-__all__ = ["CHIP_BYTES", "Chip", "Face", "Phone", "answer_to_reset"]
+__all__ = ["CHIP_BYTES", "Chip", "Face", "Phone", "Tag", "answer_to_reset"]

@@ -1,7 +1,7 @@
 """How fast a reader is: its turnaround in one presentation, from the last byte of an answer to its next command or word.
 
     found      from the card's coming (in the field, in the slot, its code on the screen) to the first command, or the connection
-    engaged    the commands that read the handover; over Bluetooth there are none
+    engaged    the commands that read the handover; after a code there are none
     request    until the whole request is there: signed by the SAM, sealed, sent
     response   the commands that fetch the rest of an answer
     verified   from the whole answer until the session is ended, or until the verdict of a reader that does not end it
@@ -32,7 +32,7 @@ class Turnaround:
         self.awaited = Segment.FOUND
         self._channel = channel
         self._parts_ns = 0
-        self._begun = False
+        self._begun = self._air = False
 
     def took(self, wants: Wants, requests: Sequence[DeviceRequest], reply: bytes | None) -> None:
         """The reader has come with this. ``requests``: those that were whole with it; ``reply``: what is answered."""
@@ -40,7 +40,7 @@ class Turnaround:
             return
         if wants.connect or not wants.message:
             self._add(Segment.FOUND, wants.after_ns)
-            self._begun = self._channel == "ble"
+            self._begun = self._air = wants.connect
             self.awaited = Segment.REQUEST if self._begun else Segment.FOUND
             return
         over = Segment.FOUND if not self._begun else self._of(wants.message, requests)
@@ -62,7 +62,7 @@ class Turnaround:
 
     def _of(self, message: bytes, requests: Sequence[DeviceRequest]) -> Segment | None:
         """The segment that ends with this; None: a part of a message, which is of the whole one's."""
-        if self._channel != "ble":
+        if not self._air:
             ins = message[1]
             if ins == ENVELOPE and message[0] & CHAINING:
                 return None
@@ -74,7 +74,7 @@ class Turnaround:
         return Segment.WRITTEN if writes else Segment.REQUEST
 
     def _next(self, message: bytes, reply: bytes | None) -> Segment:
-        if self._channel == "ble":
+        if self._air:
             return Segment.VERIFIED
         if message[1] in (ENVELOPE, GET_RESPONSE):
             if message[0] & CHAINING:

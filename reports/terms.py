@@ -23,6 +23,7 @@ TERMS = {
     "program": N_("program"),
     "nfc": N_("NFC"),
     "ble": N_("Bluetooth LE"),
+    "nfc-ble": N_("NFC, then Bluetooth LE"),
     "qr": N_("QR code"),
     "network": N_("network"),
     # provenance

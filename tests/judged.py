@@ -127,7 +127,7 @@ def presentation(use: Use = Use.TREATMENT, *, doctor: bool = True) -> Presentati
 
 
 def _present(bench: WalletBench, wanted: Mapping[str, Mapping[str, bool]], sam: Handle, hpc: Handle | None) -> Flow[Presentation]:
-    engaged = yield from engage_nfc(bench.desk)
+    engaged = yield from engage_nfc(bench.desk.fresh)
     opened: ReaderSession = yield from open_session(bench.desk, engaged, NfcChannel(65535, 65536))
     heard = Heard(opened.cipher)
     opened.cipher = heard  # type: ignore[assignment]

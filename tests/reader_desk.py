@@ -95,12 +95,15 @@ class Place:
 @contextmanager
 def places(medium: str) -> Iterator[Place]:
     """``field``: NFC at a UDP address; ``slot``: a real pcscd; ``air``: bleak upon the emulated BlueZ, a code in a picture, and
-    ``own-air``: with a controller of the reader's own."""
+    ``own-air``: with a controller of the reader's own; ``tap``, ``own-tap``: the same after a tap in a field."""
     if medium == "field":
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            path = f"nfc:udp:127.0.0.1:{free.getsockname()[1]}"
+        path = _field()
         yield Place(path, path)
+        return
+    if medium in ("tap", "own-tap"):
+        with PrivateBluetooth() as bluetooth:
+            path, own = _field(), f"bumble:{bluetooth.transport}" if medium == "own-tap" else ""
+            yield Place(f"{path} + ble:{bluetooth.transport}", f"{path} + ble:{own}", bluetooth.env)
         return
     if medium in ("air", "own-air"):
         with TemporaryDirectory() as folder, PrivateBluetooth() as bluetooth:
@@ -110,6 +113,13 @@ def places(medium: str) -> Iterator[Place]:
         return
     with PrivatePcscd(2) as service:
         yield Place(f"vpcd:127.0.0.1:{service.ports[0]}", f"pcsc:{service.readers[0]}", service.env)
+
+
+def _field() -> str:
+    """A UDP address that nobody uses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        return f"nfc:udp:127.0.0.1:{free.getsockname()[1]}"
 
 
 def tried(dut: Dut, begin: str, *, close: bool = True) -> Result:

@@ -150,7 +150,7 @@ class SecondDesk:
 
     def in_field(self) -> Flow[tuple[Handle, ReaderSession]]:
         self.card.contact.power_off()  # out of the slot
-        engaged = yield from engage_nfc(self.bench.desk)
+        engaged = yield from engage_nfc(self.bench.desk.fresh)
         limits = engaged.nfc_limits()
         assert limits is not None
         opened = yield from open_session(self.bench.desk, engaged, NfcChannel(*limits))

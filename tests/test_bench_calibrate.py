@@ -22,6 +22,7 @@ from scenarios.listing import ScenarioFaults
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.flow import PromptPeople, Session
 from virtual_devices.link import Attempt, DirectLink, Outcome, Provenance
+from virtual_devices.reader.presentation import Counter
 from virtual_devices.wallet.faces import NfcFace
 
 from . import nfc_desk, virtual_readers
@@ -138,7 +139,7 @@ def test_card_through_pcscd_is_measured(daemon: PrivatePcscd, tmp_path: Path) ->
 def test_phone_of_another_authority_is_measured_up_to_its_refusal() -> None:
     desk, foreign, samples = WalletDesk(2, WallClock()), WalletDesk(3, WallClock()), Samples()
     links = {**desk.links, "wallet": DirectLink(foreign.willing(), desk.clock, channel="nfc")}
-    assert held(desk.present(scanned=False), Session(links, desk.clock, PromptPeople(), samples.record))[0] == "refused"
+    assert held(desk.present(Counter()), Session(links, desk.clock, PromptPeople(), samples.record))[0] == "refused"
     assert {row.step for row in samples.exchanges} >= {"find phone", "engage by NFC", "present virtual card"}
 
 

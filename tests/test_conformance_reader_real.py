@@ -25,8 +25,9 @@ from .vendor_reader import Fault
 SLOT = pytest.mark.needs("pcsc")
 READERS = [pytest.param(("field", "nfc"), id="nfc"), pytest.param(("slot", "nfc"), id="slot-nfc", marks=SLOT),
            pytest.param(("slot", "contact"), id="slot-contact", marks=SLOT),
-           pytest.param(("air", "ble"), id="ble", marks=pytest.mark.needs("dbus"))]
-ONCE = pytest.mark.parametrize("desk", [READERS[0], *READERS[2:]], indirect=True)
+           pytest.param(("air", "ble"), id="ble", marks=pytest.mark.needs("dbus")),
+           pytest.param(("tap", "nfc-ble"), id="tap", marks=pytest.mark.needs("dbus"))]
+ONCE = pytest.mark.parametrize("desk", [READERS[0], *READERS[2:4]], indirect=True)
 """By contact it is as it is with a phone in the slot."""
 CASES = {
     "nfc": ("reader.nfc.container-of-a-tag-is-judged[mapping-4", "reader.nfc.data-fields-are-the-smaller-of-both[odd",
@@ -38,10 +39,15 @@ CASES = {
             "reader.presentation.medium-that-fails-ends-it-and-the-next-is-right[gone-1",
             "reader.presentation.medium-that-fails-ends-it-and-the-next-is-right[timed-out-1",
             "reader.vectors.code-is-judged[unbound", "reader.vectors.code-is-judged[revoked"),
+    "nfc-ble": ("reader.tap.tap-leads-to-bluetooth[either", "reader.tap.negotiated-tap-leads-to-bluetooth[client",
+                "reader.tap.tap-that-leads-nowhere-ends-it[no-service",
+                "reader.tap.card-that-is-not-met-after-the-tap-ends-it[gone",
+                "reader.structures.failure-of-the-medium-has-its-code[gone-request", "reader.vectors.response-is-judged[revoked"),
 }
 """By channel; the last one by contact is tried over every channel."""
 WRITES = "reader.writing.batch-is-made-for-the-card-that-was-shown"
-TOLD = {"nfc": WRITES, "ble": WRITES, "contact": "reader.contact.pin-is-typed-at-the-reader"}
+TOLD = {"nfc": WRITES, "ble": WRITES, "nfc-ble": "reader.tap.record-is-written-after-a-tap",
+        "contact": "reader.contact.pin-is-typed-at-the-reader"}
 NOT_THERE = "reader.contact.party-that-is-not-there-is-named[card"
 
 
@@ -159,7 +165,7 @@ def test_turnaround_of_a_reader_is_measured_and_judged(desk: Desk) -> None:
     assert found["written"].verdict is Verdict.NOT_APPLICABLE, "nobody has it write"
 
 
-@pytest.mark.parametrize("desk", READERS[-1:], indirect=True)
+@pytest.mark.parametrize("desk", READERS[3:4], indirect=True)
 def test_reader_that_falls_silent_is_slower_than_any_limit(desk: Desk) -> None:
     desk.fault(Fault.LEAVES)
     dut = desk.dut(answer_s=2)

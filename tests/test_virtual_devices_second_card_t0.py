@@ -106,7 +106,7 @@ def test_power_gone_while_the_chip_settles_leaves_the_field_empty() -> None:
 
 def test_channel_keeps_to_short_lengths_where_the_answer_to_reset_says_nothing_else() -> None:
     desk = SecondDesk()
-    engaged: Engaged = desk.run(engage_nfc(desk.bench.desk))
+    engaged: Engaged = desk.run(engage_nfc(desk.bench.desk.fresh))
     assert engaged.nfc_limits() == (2048, 2048)
     long, short = (ContactChannel.of(Handle("card", extended, False, b""), engaged) for extended in (True, False))
     assert (long.max_command_bytes, long.max_response_bytes) == (2048, 2048)

@@ -1,6 +1,7 @@
 """A reader as somebody else's program: reads whatever comes before it, and writes what it makes of it into a log.
 
-    python -m tests.vendor_reader CHANNEL MONIKER LOG         nfc nfc:udp:HOST:PORT, contact pcsc:NAME, ble "qr:PATH + ble:..."
+    python -m tests.vendor_reader CHANNEL MONIKER LOG         nfc nfc:udp:HOST:PORT, contact pcsc:NAME, ble "qr:PATH + ble:...",
+                                                              nfc-ble "nfc:udp:HOST:PORT + ble:..."
 
 Beside the log stand its status lists, what it is to do with the next card (``task``, a name of :class:`Task`), and how it is
 broken (``fault``).
@@ -24,9 +25,10 @@ from bench.drivers import RealLink
 from bench.drivers._qr_worker import Unreadable, unpacked
 from bench.drivers.ble import BleLink
 from bench.drivers.pcsc import PcscLink
-from bench.monikers import JOINED, parse
-from bench.probe import open_device
+from bench.monikers import JOINED, Kind, parse
+from bench.probe import joined, open_device, serves
 from bench.sample_phone import phone_epoch_ns
+from bench.tapped import TappedLink
 from conformance.references.reader import ReferenceReader, Task, Told, Wants
 from conformance.vectors.world import World
 from virtual_devices.authorization import Purpose, Scope
@@ -88,6 +90,8 @@ class Vendor:
                 self._by_code(self._screen)
             elif (met := self._card.connect(LOOK_S)).reply is not None:
                 self._says(self._read(self._at_card(met)))
+                if isinstance(self._card, TappedLink):
+                    self._card.disconnect()
                 while not self._lost and self._card.connect(LOOK_S).reply is not None:  # until it is taken away
                     self._card.disconnect()
                     time.sleep(PAUSE_S)
@@ -117,7 +121,7 @@ class Vendor:
     def _reader(self) -> ReferenceReader:
         """Switched on anew for each card."""
         self._number += 1
-        made = ReferenceReader(self._world, self._channel, f"vendor {self._number}")
+        made = ReferenceReader(self._world, self._channel, f"vendor {self._number}", serves=serves(self._card))
         made.at(time.time_ns())
         made.take_lists([file.read_bytes() for file in sorted(self._log.with_name("lists").glob("*.cbor"))])
         return made
@@ -149,6 +153,9 @@ class Vendor:
         powered = [met]
 
         def attempt(wants: Wants) -> Attempt:
+            if wants.connect:
+                assert isinstance(self._card, TappedLink)
+                return self._card.connect_to(wants.message, ANSWER_S)
             if wants.message:
                 return self._card.attempt(wants.message, min(wants.timeout_s, ANSWER_S))
             if powered:
@@ -168,11 +175,13 @@ class Vendor:
 
 
 def main(channel: str, moniker: str, log: Path) -> None:
-    *screens, where = (parse(one) for one in moniker.split(JOINED))
+    found = [parse(one) for one in moniker.split(JOINED)]
     with ExitStack() as stack:
-        card = open_device(where, None)
-        stack.callback(card.close)
-        Vendor(channel, card, Screen(Path(screens[0].where)) if screens else None, log).run()
+        screen = Path(found.pop(0).where) if found[0].kind is Kind.QR else None
+        links = {one.kind: open_device(one, None) for one in found}
+        for link in links.values():
+            stack.callback(link.close)
+        Vendor(channel, joined(links), None if screen is None else Screen(screen), log).run()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A phone in front of somebody else's reader over Bluetooth LE, in either mode of ISO/IEC 18013-5, upon a controller of its own.
 
-    engage() -> an engagement that offers BLE     shown to the reader by whoever presents: a QR code, a tap
+    engage() -> an engagement that offers BLE     shown to the reader by whoever presents: a QR code, a tap; None: not yet
     the reader connects                           POWER_ON for the device
     its messages                                  requests, and the device's answers
     the session ends, or the connection           LOST, and the next engagement
@@ -66,7 +66,7 @@ class BleTransport:
 
     def __init__(self, transport: str, report: Callable[[str], None] = lambda _: None) -> None:
         self.device = f"ble:{transport}"
-        self.engage: Callable[[], Engagement] = _nothing
+        self.engage: Callable[[], Engagement | None] = _nothing
         self.other: Callable[[int], object] | None = None  # for the descriptors that others put into the same loop
         self.tidy: Callable[[], float | None] = lambda: None
         self._name = transport
@@ -95,9 +95,19 @@ class BleTransport:
         self._inside, self._seen = True, seen
         self._told.set()
 
+    @property
+    def free(self) -> bool:
+        """A phone is in, and no reader has it."""
+        return self._inside and self._end is None
+
+    def tapped(self) -> None:
+        """There is an engagement where there was none; may be called from any thread."""
+        with suppress(RuntimeError):  # closed already
+            self._loop.call_soon_threadsafe(self.anew, lambda _: None)
+
     def anew(self, shown: Callable[[bool], None]) -> bool:
         """The next engagement in place of the one that is shown. False while a reader has the phone: then it comes by itself."""
-        if self._end is not None or not self._inside:
+        if not self.free:
             return False
         self.insert(shown)
         return True
@@ -199,6 +209,9 @@ class BleTransport:
         seen, self._seen = self._seen, None
         if seen is not None:
             seen(False)
+        if shown is None:
+            await asyncio.get_running_loop().create_future()  # until there is one
+        assert shown is not None
         while True:
             radio, options = await self._there(), _offer(shown)
             ends = [self._make(radio, shown, mode, options) for mode in options.modes]
@@ -318,13 +331,22 @@ class BlePresenter(Slotted):
     unseen = False  # the code that is shown is that of the phone that is in
 
     def __init__(
-        self, source: Callable[[], Device | None], transport: str, engage: Callable[[Device], Engagement],
+        self, source: Callable[[], Device | None], transport: str, engage: Callable[[Device], Engagement | None],
         control: ControlServer | None = None, *, load: Callable[[bytes], Persistent] | None = None,
         rows: Rows = Rows(role="wallet"), clock: Clock | None = None, report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._transport, self._engage = BleTransport(transport, report), engage
         self.reader = self._transport.device
         super().__init__(source, self._transport, control, load=load, rows=rows, clock=clock)
+
+    @property
+    def free(self) -> bool:
+        """A phone is in, and no reader has it."""
+        return self._transport.free
+
+    def tapped(self) -> None:
+        """``engage`` has an engagement now; may be called from any thread."""
+        self._transport.tapped()
 
     def prepare(self, device: Device) -> None:
         self._transport.engage = partial(self._engage, device)

@@ -3,10 +3,12 @@
     virtual            the reference device in this process, a new one for each case
     chip               a patient card, SAM or professional's card in a PC/SC reader    pcsc:NAME, pcsc:NAME;T=0
     second             a second-generation card in a slot, as wallet                   pcsc:NAME;T=1, pcsc:NAME;T=0
-    wallet             a phone in a field, or by its code and Bluetooth                nfc:PATH, pcsc:NAME, qr:PATH + ble:NAME
+    wallet             a phone in a field                                              nfc:PATH, pcsc:NAME
+                       over Bluetooth, by its code or a tap              qr:PATH + ble:NAME, nfc:PATH + ble:NAME
     wallet_program     a library, or an app's core, asked line by line                 program:COMMAND
     reader             a reader before which our card comes                            nfc:PATH, vpcd:HOST:PORT
     reader_by_code     one that scans a code and meets our phone over Bluetooth        qr:PATH + ble:TRANSPORT
+    reader_tapped      one that is led there by a tap                                  nfc:PATH + ble:TRANSPORT
     reader_program     a library, or an app's core, asked line by line                 program:COMMAND
     data_centre        a service                                                       https://HOST:PORT
     control_software   on a desk, by each face that is given                           http://... + https://... + program:COMMAND
@@ -32,7 +34,7 @@ from conformance.tester import CannotShow, Result, Tester
 from conformance.vectors.world import World
 from conformance.verdict import Status, Verdict
 from virtual_devices.clock import NS
-from virtual_devices.link import Attempt, Link, Outcome
+from virtual_devices.link import Attempt, Link, Outcome, Provenance
 from virtual_devices.trace import ExchangeRow
 
 ANSWER_S, CASE_S, PERSON_S = 10, 120.0, 60
@@ -190,7 +192,18 @@ class Bounded:
     def __init__(self, inner: Link, answer_s: float, case_s: float = CASE_S) -> None:
         self._inner, self._answer_s, self._case_s = inner, answer_s, case_s
         self._left_ns = round(case_s * NS)
-        self.provenance, self.channel, self.device = inner.provenance, inner.channel, inner.device
+
+    @property
+    def provenance(self) -> Provenance:
+        return self._inner.provenance
+
+    @property
+    def channel(self) -> str:
+        return self._inner.channel
+
+    @property
+    def device(self) -> str:
+        return self._inner.device
 
     def attempt(self, message: bytes, timeout_s: float) -> Attempt:
         return self._spent(self._inner.attempt(message, self._limit()))

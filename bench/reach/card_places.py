@@ -91,8 +91,11 @@ class Place(ABC):
     itself notices. ``hangs``: a card that falls silent keeps the medium busy; else it says nothing."""
 
     hangs = True
+    whole = False
+    """It carries whole messages, the last of which has no answer."""
     most_bytes = 1 << 20
-    """Of an answer: more than the suite ever gives, but in a slot."""
+    """Of an answer: more than the suite ever gives, but where a medium says otherwise (``too_long``)."""
+    too_long = ""
 
     def __init__(self, gap_s: float) -> None:
         self._gap_s = gap_s
@@ -151,6 +154,7 @@ class InSlot(Place):
     The driver has to see the slot empty between two cards, whatever the gap; the length of an answer has two bytes there."""
 
     most_bytes = 65_535
+    too_long = "the driver of a virtual PC/SC reader carries no answer above 65,535 bytes"
 
     def __init__(self, where: str, gap_s: float) -> None:
         super().__init__(max(0.0, gap_s - REMOVAL_S))

@@ -4,6 +4,7 @@
     vpcd:HOST:PORT               in the slot of a virtual PC/SC reader, as ``vhc-bench present vpcd`` has it: a second-generation
                                  card (contact), and a phone in a contactless reader (nfc)
     qr:PATH + ble:TRANSPORT      a phone over Bluetooth, whose code is put there as a picture (bench.reach.reader_by_code)
+    nfc:PATH + ble:TRANSPORT     a phone over Bluetooth, to which its tag in that field leads (bench.reach.reader_tapped)
 
 The reader trusts the authority of ``--seed``. A person has it read the card, or it does so by itself; its verdict is a line of
 its log (PIXIT ``log``), JSON for each card:
@@ -35,12 +36,14 @@ from bench.sample_phone import phone_epoch_ns
 from conformance.kinds import Suite
 from conformance.kinds.reader import LONGEST_S, OWN_LISTS, reader_lists
 from conformance.references.reader import Task, Told, Wants
+from conformance.scripted import TAP
 from conformance.tester import CannotShow, Result, Tester
 from conformance.vectors.world import World
 from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.clock import NS
 from virtual_devices.errors import LinkError
 from virtual_devices.link import Outcome
+from virtual_devices.mdoc import session
 from virtual_devices.pki import Authority
 
 LOOK_S = 0.005
@@ -50,6 +53,7 @@ ASKED = {
 }
 _CARRIED = {
     frozenset({Medium.NFC}): ("nfc",), frozenset({Medium.VPCD}): ("nfc", "contact"), frozenset({Medium.QR, Medium.BLE}): ("ble",),
+    frozenset({Medium.NFC, Medium.BLE}): (TAP,),
 }
 """Monikers -> channels."""
 
@@ -87,7 +91,10 @@ class ReaderBefore(RealWay):
         if Medium.BLE in where:
             require("bumble")
             from bench.reach.reader_by_code import OnAir, ReaderByCode  # bumble is large
+            from bench.reach.reader_tapped import ReaderTapped
 
+            if Medium.NFC in where:
+                return ReaderTapped(InField(where[Medium.NFC], gap_s), OnAir(where[Medium.BLE], 0.0), self.means, log)
             return ReaderByCode(OnAir(where[Medium.BLE], gap_s), Path(where[Medium.QR]), self.means, log)
         place = InField(where[Medium.NFC], gap_s) if Medium.NFC in where else InSlot(where[Medium.VPCD], gap_s)
         return RealReader(place, self.channel, self.means, log)
@@ -207,10 +214,10 @@ class RealReader:
 
     def _carries(self, answer: bytes) -> None:
         """Raises CannotShow for what is no answer on this medium."""
-        if not answer:
+        if not answer and not (self._place.whole and self._heard == session.TERMINATION):
             raise CannotShow("this medium carries no empty answer: it is silence")
         if len(answer) > self._place.most_bytes:
-            raise CannotShow("the driver of a virtual PC/SC reader carries no answer above 65,535 bytes")
+            raise CannotShow(self._place.too_long)
 
     def _can(self, task: Task) -> None:
         hands = self._means.hands

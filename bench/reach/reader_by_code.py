@@ -45,6 +45,9 @@ class OnAir(Place):
     """In reach of a reader over Bluetooth, behind an engagement; ``show`` is called when the phone can be met."""
 
     hangs = False
+    whole = True
+    most_bytes = session.MAX_MESSAGE_BYTES
+    too_long = "the bench's own end of a Bluetooth link sends no message above 64 KiB"
 
     def __init__(self, transport: str, gap_s: float) -> None:
         super().__init__(gap_s)
@@ -131,13 +134,6 @@ class ReaderByCode(RealReader):
         if outcome is Outcome.GONE:
             self._air.away()
         return self._next(limit_s)
-
-    def _carries(self, answer: bytes) -> None:
-        """The end of a session is answered by nothing."""
-        if self._heard != session.TERMINATION:
-            super()._carries(answer)
-        if len(answer) > session.MAX_MESSAGE_BYTES:
-            raise CannotShow("the bench's own end of a Bluetooth link sends no message above 64 KiB")
 
     def scan(self, text: str, scope: frozenset[Scope], purpose: Purpose) -> Told:
         """A card's own code, which the reader looks at for the sake of a visit."""

@@ -1,4 +1,4 @@
-"""A phone as device under test, held to an NFC or PC/SC reader, or met over Bluetooth by the code on its screen.
+"""A phone as device under test, held to an NFC or PC/SC reader, or met over Bluetooth by the code on its screen or by a tap.
 
 It is one phone for all cases: what a case writes is under ids that no case before has used. Our own presenter's is put back to
 what it was before each case that changes it. It trusts the authority of
@@ -23,7 +23,7 @@ from bench.monikers import Kind as Medium
 from bench.monikers import Moniker
 from bench.presenters import control
 from bench.presenters.control import ControlInfo
-from bench.probe import open_device
+from bench.probe import joined, open_device, serves
 from bench.reach import Bounded, Means, RealWay
 from bench.reach.hand import Hand
 from bench.reach.holder import Asked, Led
@@ -32,6 +32,7 @@ from bench.reach.phone_line import PhoneLine
 from bench.reach.radio import PhoneOnAir
 from bench.reader_link import DeviceLink
 from bench.sample_phone import phone_epoch_ns
+from bench.tapped import TappedLink
 from conformance.kinds import Suite
 from conformance.kinds.wallet import WalletTester
 from conformance.references.wallet import Contents
@@ -54,12 +55,17 @@ LEFT_S = 5.0
 LOOK_S = 0.02
 PCSC_BYTES = 65_000
 """Longest data field of a command that PC/SC services carry for sure (pcscd: 65,526 bytes)."""
+_MET = {
+    frozenset({Medium.NFC}): Presented.NFC, frozenset({Medium.PCSC}): Presented.NFC,
+    frozenset({Medium.QR, Medium.BLE}): Presented.QR_BLE, frozenset({Medium.NFC, Medium.BLE}): Presented.NFC_BLE,
+}
+"""By which monikers a phone is met how."""
 NEW_CODE_S, SAME_CODE_S = 10.0, 1.5
 """Longest wait for a code on the screen that no session has used; and for another than one by which nothing was said."""
 
 
 class WalletMet(RealWay):
-    """``nfc:PATH``, ``pcsc:NAME``, or ``qr:PATH + ble:NAME``."""
+    """``nfc:PATH``, ``pcsc:NAME``, ``qr:PATH + ble:NAME`` or ``nfc:PATH + ble:NAME``."""
 
     def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
         super().__init__(suite, found, channel, means)
@@ -72,9 +78,8 @@ class WalletMet(RealWay):
     @classmethod
     def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
         media = {one.kind for one in found}
-        by_code, in_field = media == {Medium.QR, Medium.BLE}, len(media) == 1 and media <= {Medium.NFC, Medium.PCSC}
-        chosen = Presented.QR_BLE.value if by_code else Presented.NFC.value if in_field else ""
-        return tuple(c for c in suite.channels if c == chosen)
+        chosen = _MET.get(frozenset(media))
+        return tuple(c for c in suite.channels if len(media) == len(found) and chosen is not None and c == chosen.value)
 
     def tester(self, name: str, *, anew: bool = False) -> Tester:
         phone, new = self._open(), False
@@ -89,6 +94,8 @@ class WalletMet(RealWay):
         assert isinstance(tester, WalletTester)
         phone.begin(world, name, tester.rows.append)
         tester.used, tester.wait_s = not new, self.means.wait_s
+        if phone.medium is Presented.NFC_BLE:
+            tester.counter = Counter(phone.medium, serves=phone.serves)
         if self.found[0].kind is Medium.PCSC:
             tester.counter = Counter(phone.medium, max_command_bytes=PCSC_BYTES)
         return tester
@@ -110,10 +117,12 @@ class WalletMet(RealWay):
         now_ns = clock.now_ns()
         epoch_ns = phone_epoch_ns(now_ns)
         self._world = World(self.means.seed, now_ns, epoch_ns, trusted=Authority(self.means.seed, epoch_ns))
-        links: dict[str, RealLink] = {}
+        opened: dict[Medium, RealLink] = {}
         for one in self.found:
-            link = links[SCREEN if one.kind is Medium.QR else ROLE] = open_device(one, self.means.env)
+            opened[one.kind] = link = open_device(one, self.means.env)
             self._stack.callback(link.close)
+        screen = opened.pop(Medium.QR, None)
+        links = {ROLE: joined(opened)} | ({} if screen is None else {SCREEN: screen})
         behind = _behind(links)
         self.ours = behind is not None
         medium, means = Presented(self.channel), self.means
@@ -153,6 +162,11 @@ class RealWallet:
         self._code = Code(ours=isinstance(holder, Led))
         self._ways: dict[str, Link] = {}
         self._on_air: PhoneOnAir | None = None
+
+    @property
+    def serves(self) -> bool:
+        """The bench's Bluetooth can be the server, too."""
+        return serves(self._links[ROLE])
 
     def begin(self, world: World, name: str, record: Record) -> None:
         """A case begins."""
@@ -204,9 +218,12 @@ class RealWallet:
     def on_air(self, shown: Engagement, mode: Mode) -> PhoneOnAir:
         """The end of the phone that this code is of, over Bluetooth value by value. Raises CannotShow."""
         way, method = self._links[ROLE], shown.method(BLE)
+        if isinstance(way, TappedLink):
+            way.first.disconnect()
+            way = way.then
         service = None if method is None else parse(list(method)).service(mode)
         if service is None or not isinstance(way, BleLink):
-            raise CannotShow(f"the phone's code does not offer {mode.value}")
+            raise CannotShow(f"the phone's engagement does not offer {mode.value}")
         self._on_air = PhoneOnAir(ValuesLink(way), mode, service, self._answer_s, self._code)
         return self._on_air
 

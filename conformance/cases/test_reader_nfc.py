@@ -7,7 +7,7 @@ from collections.abc import Callable
 from conformance.case import Each, Nature, case
 from conformance.kinds.reader import ReaderTester, Script, Task
 from conformance.references.reader import Wants
-from conformance.scripted import MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES, Answer, ScriptedCard
+from conformance.scripted import MAX_COMMAND_BYTES, MAX_RESPONSE_BYTES, TAP, Answer, ScriptedCard
 from virtual_devices.apdu import Command
 from virtual_devices.link import Outcome
 from virtual_devices.mdoc import handover, tnep, type4
@@ -34,7 +34,7 @@ def _cc(at: int, value: bytes) -> bytes:
     return CC[:at] + value + CC[at + len(value) :]
 
 
-@case("P-TAG-01", nature=Nature.INVALID, zh="標籤之能力容器", channels=("nfc", "contact"), each=lambda: {
+@case("P-TAG-01", nature=Nature.INVALID, zh="標籤之能力容器", channels=("nfc", TAP, "contact"), each=lambda: {
     name: Each((raw, code), says, nature=nature)
     for name, raw, code, says, nature in (
         ("usual", CC, "0", "The container of any tag.", Nature.VALID),
@@ -58,7 +58,7 @@ def test_container_of_a_tag_is_judged(reader: ReaderTester, value: tuple[bytes, 
     reader.right()
 
 
-@case("P-TAG-01", nature=Nature.LIMIT, zh="標籤訊息之長度", channels=("nfc", "contact"), each=lambda: {
+@case("P-TAG-01", nature=Nature.LIMIT, zh="標籤訊息之長度", channels=("nfc", TAP, "contact"), each=lambda: {
     name: Each((more, code), says)
     for name, more, code, says in (
         ("fits", 2, "0", "The file is as long as its message."),
@@ -74,7 +74,7 @@ def test_message_of_a_tag_fits_its_file(reader: ReaderTester, value: tuple[int, 
     reader.told(told, code)
 
 
-@case("P-TAG-01", "P-GEN-08", nature=Nature.INVALID, zh="標籤之讀取結果", channels=("nfc", "contact"), each=lambda: {
+@case("P-TAG-01", "P-GEN-08", nature=Nature.INVALID, zh="標籤之讀取結果", channels=("nfc", TAP, "contact"), each=lambda: {
     name: Each((command, data), says)
     for name, command, data, says in (
         ("length-of-a-byte", READ_LENGTH, None, "The length comes in one byte."),

@@ -11,7 +11,7 @@ import cbor2
 from conformance.case import Each, Nature, case
 from conformance.kinds.reader import ReaderTester, Script, ScriptedCard, Task
 from conformance.references.reader import Wants
-from conformance.scripted import Answer, storing
+from conformance.scripted import TAP, Answer, storing
 from conformance.vectors import engagements
 from conformance.vectors.model import Kind, Vector
 from conformance.vectors.suite import Suite, flipped
@@ -103,7 +103,7 @@ def _handovers() -> Mapping[str, Each]:
             for name, vector in _vectors(Kind.HANDOVER).items() if not vector.expected.accepted}
 
 
-@case(nature=Nature.INVALID, zh="NFC 交遞不合格式", channels=("nfc", "contact"), each=_handovers)
+@case(nature=Nature.INVALID, zh="NFC 交遞不合格式", channels=("nfc", TAP, "contact"), each=_handovers)
 def test_handover_that_is_none_ends_it(reader: ReaderTester, name: str) -> None:
     """A handover that is not as its rule has it ends the presentation as a fault in reading."""
     suite = Suite()

@@ -432,15 +432,19 @@ def test_records_on_the_card_are_judged(reader: ReaderTester, value: tuple[Calla
 def test_failure_of_the_medium_has_its_code(reader: ReaderTester, value: tuple[Outcome, str, str]) -> None:
     """Taken away it is *no card*, silent it is *timed out*, damaged it is *not read*: at the engagement and at the request."""
     outcome, where, code = value
+    on_air = reader.channel == "ble"  # a code is engaged by connecting
 
     def fate(wants: Wants) -> Answer | None:
+        nonlocal on_air
         if wants.role == "screen" or not wants.message:
             return None
-        if reader.channel != "ble":
+        if on_air:
+            struck = wants.connect is (where == "engagement")
+        elif wants.connect:  # engaged already, by a tap
+            struck, on_air = False, True
+        else:
             ins = Command.parse(wants.message).ins
             struck = ins == (type4.READ_BINARY if where == "engagement" else 0xC3)
-        else:  # a code is engaged by connecting
-            struck = wants.connect is (where == "engagement")
         return (outcome, None) if struck else None
 
     reader.give_lists()

@@ -16,7 +16,7 @@ from virtual_devices.mdoc.ndef import Record, Tnf
 from virtual_devices.mdoc.nfc_retrieval import MAX_LINKS, MAX_MESSAGE_BYTES, wrap
 from virtual_devices.wallet.consent import Use
 
-NFC, TAG, RETRIEVAL = ("nfc",), type4.select(type4.AID), type4.select(nfc_retrieval.AID)
+NFC, TAPPED, TAG, RETRIEVAL = ("nfc",), ("nfc", "nfc-ble"), type4.select(type4.AID), type4.select(nfc_retrieval.AID)
 CONTAINER = bytes.fromhex("000F207FFF7FFF0406E1047FFF00")
 OWN = NfcCarrier()
 """What a reader names of retrieval over NFC: the version alone."""
@@ -28,7 +28,7 @@ NOISE = wrap(b"noise")
 
 # -- the tag
 
-@case("P-TAG-01", nature=Nature.VALID, zh="標籤之應用與能力容器", channels=NFC)
+@case("P-TAG-01", nature=Nature.VALID, zh="標籤之應用與能力容器", channels=TAPPED)
 def test_container_is_the_standards(wallet: WalletTester) -> None:
     """The tag's application opens, and its container is the one of the rule, its last byte 00 for a tag that is written."""
     field = Commands.met(wallet)
@@ -75,7 +75,7 @@ _RULES: Mapping[str, tuple[Command | str, int, str, str]] = {
 }
 
 
-@case("P-TAG-03", nature=Nature.INVALID, zh="標籤拒絕不合規則之指令", channels=NFC, each=lambda: {
+@case("P-TAG-03", nature=Nature.INVALID, zh="標籤拒絕不合規則之指令", channels=TAPPED, each=lambda: {
     name: Each((command, sw), says, zh) for name, (command, sw, says, zh) in _RULES.items()
 })
 def test_command_that_breaks_the_tags_rule_is_refused(wallet: WalletTester, tried: tuple[Command | str, int]) -> None:
@@ -87,7 +87,7 @@ def test_command_that_breaks_the_tags_rule_is_refused(wallet: WalletTester, trie
     wallet.equal("the message afterwards", field.message(), before)
 
 
-@case("P-TAG-03", nature=Nature.LIMIT, zh="讀至檔尾；自檔尾起讀：6B00", channels=NFC)
+@case("P-TAG-03", nature=Nature.LIMIT, zh="讀至檔尾；自檔尾起讀：6B00", channels=TAPPED)
 def test_file_ends_where_its_message_does(wallet: WalletTester) -> None:
     """The last byte of the message is read, and what begins behind it is refused."""
     field = Commands.met(wallet)
@@ -109,7 +109,7 @@ def test_nothing_is_read_before_a_file_is_selected(wallet: WalletTester) -> None
         field.says(type4.select_file(type4.NDEF_FILE) if application is TAG else envelope(NOISE), 0x6985, f"{step} after it")
 
 
-@case("P-TAG-03", nature=Nature.ATTACK, zh="靜態標籤不可寫：6982", channels=NFC)
+@case("P-TAG-03", nature=Nature.ATTACK, zh="靜態標籤不可寫：6982", channels=TAPPED)
 def test_static_tag_is_not_written(wallet: WalletTester) -> None:
     """A tag of a static handover is not written: 6982, and its message stays."""
     field = Commands.met(wallet)

@@ -17,7 +17,7 @@ from conformance.case import Kind
 from conformance.kinds import Suite
 from conformance.latency import SILENT_NS, Timing
 from conformance.references.reader import Power, ReferenceReader, Task, Told, Wants
-from conformance.scripted import InSession, Script, ScriptedCard, storing
+from conformance.scripted import TAP, InSession, Script, ScriptedCard, storing
 from conformance.tester import CannotShow, Tester
 from conformance.turnaround import Turnaround
 from conformance.vectors.lists import CARDS, GRANTS
@@ -213,6 +213,8 @@ class ReaderTester(Tester):
         """One presentation to its end. That it comes to one is a check."""
         card, turnaround = self.scripted(script), Turnaround(self.channel)
         self.turnarounds.append(turnaround)
+        if hasattr(self.reader, "leads"):
+            self.reader.leads(card.leads_to)
         said = self._asked("a card", lambda: self.reader.begin(task, lambda: card.atr))
         for _ in range(MOST_STEPS):
             if isinstance(said, Told):
@@ -320,7 +322,7 @@ TIMING = Timing(
 )
 
 SUITE = Suite(
-    Kind.READER, ("ble", "nfc", "contact"), ReferenceReader, _tester,
+    Kind.READER, ("ble", "nfc", TAP, "contact"), ReferenceReader, _tester,
     (
         "virtual_devices.reader.proximity",
         # what has to do with the card that is presented; what the desk signs and how much it has to say is its own affair
@@ -331,7 +333,7 @@ SUITE = Suite(
         "virtual_devices.reader.nfc", "virtual_devices.reader.shown_records", "virtual_devices.mdoc.response",
         "virtual_devices.mdoc.mso", "virtual_devices.authorization_check", "virtual_devices.qr.check", "virtual_devices.qr.card",
         "virtual_devices.status_list",
-    ), TIMING, frozenset({"contact"}),
+    ), TIMING, frozenset({TAP, "contact"}),
 )
 
 __all__ = [

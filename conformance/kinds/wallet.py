@@ -37,8 +37,8 @@ from virtual_devices.mdoc.session import SessionData, SessionStatus, Transcript
 from virtual_devices.mdoc.tagged import MalformedMdoc, embed
 from virtual_devices.pki import Refused
 from virtual_devices.reader.desk import Desk, Institution
-from virtual_devices.reader.presentation import Counter, Medium, open_at
-from virtual_devices.reader.proximity import Engaged, ReaderSession, end, engage_qr, open_session
+from virtual_devices.reader.presentation import Counter, Medium, engage, open_at
+from virtual_devices.reader.proximity import Engaged, ReaderSession, end, open_session
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet.consent import Use
 from virtual_devices.write_back import Receipt, WriteOutcome, read_receipt
@@ -129,13 +129,15 @@ class WalletTester(Tester):
             self.holder.agree(use, EVERYTHING)
         if hasattr(made_up, "on_air"):
             self._links = self.wallet.meet()
-            shown = self.run(engage_qr()).engagement
+            engaged: Engaged = self.run(engage(self.desk, self.counter))
+            shown = engagement.read(engaged.address())
             end = made_up.on_air(shown, mode)
         else:
             text, end = self.asked_of("meet a radio", lambda: made_up.radio(mode))
             shown = engagement.read_qr(text)
+            engaged = Engaged(shown)
         peer = Peer(self, end, mode, gatt_role(mode, BleSide.MDOC), shown.key_bytes, mtu or WANTED_MTU, mtu_matters=mtu > 0)
-        return peer, Engaged(shown)
+        return peer, engaged
 
     def over(self, peer: Peer, engaged: Engaged, *, size: int = 0) -> ReaderSession:
         """A session over that connection, which is ready. ``size``: bytes in each chunk of the reader's; 0: full ones."""
@@ -247,7 +249,7 @@ class WalletTester(Tester):
         try:
             raw: bytes = self.run(opened.channel.exchange(self.later(opened, b"\xa0"), "after the end"))
         except Ended as e:
-            left = e.outcome is Outcome.GONE and self.wallet.medium is Medium.QR_BLE
+            left = e.outcome is Outcome.GONE and self.wallet.medium in (Medium.QR_BLE, Medium.NFC_BLE)
             self.expect("the wallet answers after the end, or has let go", left, "status 20, or no connection", str(e))
         else:
             self.ended(raw, SessionStatus.TERMINATION)
@@ -388,8 +390,8 @@ def _reference(world: World, channel: str, name: str) -> WalletUnderTest:
 
 
 SUITE = Suite(
-    Kind.WALLET, (*(medium.value for medium in (Medium.NFC, Medium.QR_BLE)), *CHIP), _reference, WalletTester,
-    MODULES, TIMING, frozenset(CHIP),
+    Kind.WALLET, (*(medium.value for medium in (Medium.NFC, Medium.QR_BLE, Medium.NFC_BLE)), *CHIP), _reference, WalletTester,
+    MODULES, TIMING, frozenset((Medium.NFC_BLE.value, *CHIP)),
 )
 
 __all__ = ["CONSULTATION", "EVERYTHING", "REGISTRATION", "SUITE", "WAIT_S", "Contents", "WalletTester"]

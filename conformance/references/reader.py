@@ -97,10 +97,11 @@ class Told:
 
 class ReferenceReader:
     """All of it follows from ``name``. ``timed``: its own chips and its line are behind modelled media, and so is the card; else
-    it takes no time."""
+    it takes no time. ``serves``: its Bluetooth can be the server, too."""
 
-    def __init__(self, world: World, channel: str, name: str, *, timed: bool = False) -> None:
+    def __init__(self, world: World, channel: str, name: str, *, timed: bool = False, serves: bool = True) -> None:
         self.channel = channel
+        self._serves = serves
         self._timing = ReaderTime(world, channel, name) if timed else None
         self._clock = VirtualClock(world.now_ns)
         self._world, self._name = world, name
@@ -176,7 +177,7 @@ class ReferenceReader:
             desk = self._switched_on()
         except Ended as e:
             return Told(e.code, e.what)
-        counter = Counter(Medium(self.channel))
+        counter = Counter(Medium(self.channel), serves=self._serves)
         self._flow = self._run(desk, counter, task)
         return self._go_on(None)
 

@@ -18,6 +18,7 @@ from virtual_devices.clock import NS, VirtualClock
 from virtual_devices.cloud.issuer import CardHolder
 from virtual_devices.errors import UsageError
 from virtual_devices.flow import Flow, Session, run
+from virtual_devices.handed_over import HandedOver
 from virtual_devices.link import DirectLink, Link
 from virtual_devices.mdoc.ble import BleLink
 from virtual_devices.mdoc.ble_gatt import Mode, Side
@@ -33,7 +34,7 @@ from virtual_devices.reader.presentation import Medium
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.wallet import app
 from virtual_devices.wallet.consent import Use
-from virtual_devices.wallet.faces import MessageFace, NfcFace, Screen
+from virtual_devices.wallet.faces import MessageFace, NfcFace, Screen, TagFace
 from virtual_devices.wallet.held import OWN, Held
 from virtual_devices.wallet.keystore import KeyDenied
 from virtual_devices.wallet.phone import Phone
@@ -88,6 +89,9 @@ class ReferenceWallet:
             self.screen.text = self.phone.engage([self._method()]).engagement.qr_text()
         if self._timed:
             return self._modelled(face)
+        if self.medium is Medium.NFC_BLE:
+            tag = TagFace(self.phone, self._fresh(), negotiated=self._negotiated)
+            return {"wallet": HandedOver(DirectLink(tag, self.clock, channel="nfc"), DirectLink(face, self.clock, channel="ble"))}
         return {
             "wallet": DirectLink(face, self.clock, channel=self.medium.value),
             "screen": DirectLink(self.screen, self.clock, channel="qr"),
@@ -103,9 +107,12 @@ class ReferenceWallet:
             "screen": ScreenLink(self.screen, Camera(), rng, self.clock),
         }
 
-    def _method(self) -> list[object]:
+    def _fresh(self) -> Callable[[int], bytes]:
         self._contacts += 1
-        fresh = self.world.fresh("services", self._name, self._contacts)
+        return self.world.fresh("services", self._name, self._contacts)
+
+    def _method(self) -> list[object]:
+        fresh = self._fresh()
         return BleOptions(UUID(bytes=fresh(16), version=4), UUID(bytes=fresh(16), version=4)).method()
 
     def radio(self, mode: Mode) -> tuple[str, RadioEnd]:

@@ -103,13 +103,14 @@ def parse(method: object) -> BleOptions:
         raise MalformedBleOptions(str(e)) from None
 
 
-def of_carrier(carrier: BleCarrier) -> BleOptions | None:
-    """What the holder's device offers in a handover; both modes share its one UUID. None when it gives none."""
-    if carrier.service is None:
+def of_carrier(carrier: BleCarrier, offered: uuid.UUID | None = None) -> BleOptions | None:
+    """What the holder's device offers in a handover; both modes share its one UUID, or the one that the reader has ``offered``
+    before. None where neither gives one."""
+    service = carrier.service or offered
+    if service is None:
         return None
-    return BleOptions(
-        carrier.service if carrier.role.peripheral else None, carrier.service if carrier.role.central else None, carrier.address,
-    )
+    role = carrier.role
+    return BleOptions(service if role.peripheral else None, service if role.central else None, carrier.address)
 
 
 def _is_uint(value: object) -> bool:

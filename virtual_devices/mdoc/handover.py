@@ -51,11 +51,12 @@ class Handover:
     @property
     def ble_service(self) -> UUID | None:
         """The service UUID for BLE: the wallet's, or in a negotiated handover the reader's when the wallet names none."""
-        for message_carriers in (self.carriers, read_request(self.hr) if self.hr is not None else ()):
-            for carrier in message_carriers:
-                if isinstance(carrier, BleCarrier) and carrier.service is not None:
-                    return carrier.service
-        return None
+        return service_of((*self.carriers, *(() if self.hr is None else read_request(self.hr))))
+
+
+def service_of(carriers: Sequence[Carrier]) -> UUID | None:
+    """The first service UUID that one of them names for BLE."""
+    return next((one.service for one in carriers if isinstance(one, BleCarrier) and one.service is not None), None)
 
 
 def make_select(device_engagement: bytes, carriers: Sequence[Carrier]) -> bytes:
@@ -205,5 +206,5 @@ class NegotiatedHandover:
 
 __all__ = [
     "Choose", "ENGAGEMENT_ID", "ENGAGEMENT_TYPE", "Handover", "NegotiatedHandover", "READER_ENGAGEMENT", "SERVICE",
-    "StaticHandover", "VERSION", "make_request", "make_select", "read_request", "read_select",
+    "StaticHandover", "VERSION", "make_request", "make_select", "read_request", "read_select", "service_of",
 ]

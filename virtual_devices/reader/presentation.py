@@ -6,6 +6,7 @@ By each medium the same session, engaged in its own way, and the holder agrees i
 
     NFC        the phone is held to the reader       asked on its screen; of a second-generation card in the field as by contact
     QR_BLE     its code is scanned, BLE follows      asked on its screen
+    NFC_BLE    a tap names Bluetooth, BLE follows    asked on its screen
     CONTACT    a second-generation card is put in    putting it in is consent; where its PIN is on, it is typed at the reader
 
 Each can be run again after a device that was taken away too early: ids of requests and batches stay.
@@ -34,6 +35,7 @@ from virtual_devices.reader.proximity import (
     ReaderSession,
     Shown,
     ask,
+    ble_carriers,
     end,
     engage_nfc,
     engage_qr,
@@ -55,6 +57,7 @@ class Medium(Enum):
 
     NFC = "nfc"  # tap, and messages in the same field
     QR_BLE = "ble"  # the code on the screen, then messages over BLE
+    NFC_BLE = "nfc-ble"  # tap, then messages over BLE
     CONTACT = "contact"  # the second-generation card in the slot
 
 
@@ -67,6 +70,7 @@ class Counter:
     max_response_bytes: int = 65536
     newest: str = V1_1  # version of requests that this reader knows
     purpose: Purpose = Purpose.OUTPATIENT  # for which a guardian's authorization has to be good here
+    serves: bool = True  # its Bluetooth can be the server, too (mdoc central client mode)
 
 
 def present(
@@ -88,17 +92,28 @@ def present(
 
 def open_at(desk: Desk, counter: Counter) -> Flow[ReaderSession]:
     """Engagement and session by the counter's medium; nothing is asked yet. Raises Ended, also for a first-generation card."""
-    engaged, channel = yield from _engage(desk, counter)
+    engaged, channel = yield from _engaged(desk, counter)
     return (yield from open_session(desk, engaged, channel, counter.newest))
 
 
-def _engage(desk: Desk, counter: Counter) -> Flow[tuple[Engaged, Channel]]:
+def engage(desk: Desk, counter: Counter) -> Flow[Engaged]:
+    """How the device is met by the counter's medium, and no more. Raises Ended."""
+    engaged, _ = yield from _engaged(desk, counter)
+    return engaged
+
+
+def _engaged(desk: Desk, counter: Counter) -> Flow[tuple[Engaged, Channel]]:
     match counter.medium:
         case Medium.NFC:
-            engaged = yield from engage_nfc(desk)
+            engaged = yield from engage_nfc(desk.fresh)
             return engaged, _in_field(engaged, counter)
         case Medium.QR_BLE:
             return (yield from engage_qr()), MessageChannel()
+        case Medium.NFC_BLE:
+            engaged = yield from engage_nfc(desk.fresh, ble_carriers(desk.fresh, serves=counter.serves))
+            if not engaged.names_ble:
+                raise Ended("the phone's tag names no way over Bluetooth", READ_WRITE_FAULT, ROLE)
+            return engaged, MessageChannel()
         case Medium.CONTACT:
             found = yield from what_card(desk)
             if found.generation is not Generation.SECOND:
@@ -162,5 +177,5 @@ def _holder_agrees(opened: ReaderSession) -> Flow[None]:
 
 __all__ = [
     "APPROVE", "FIRST_GENERATION", "INSERT_CARD", "OPEN_APP", "TAP_AGAIN", "Counter", "Medium", "ask_again", "consented",
-    "open_at", "present", "ready_for_wallets",
+    "engage", "open_at", "present", "ready_for_wallets",
 ]

@@ -1,6 +1,6 @@
 """A reader's side of a presentation (ISO/IEC 18013-5), at a desk with its SAM and, where there is one, a professional's card.
 
-    engaged = yield from engage_nfc(desk)                     or read_qr() of the code that was scanned
+    engaged = yield from engage_nfc(desk.fresh)               or read_qr() of the code that was scanned
     session = yield from open_session(desk, engaged, channel)
     shown   = yield from ask(desk, session, vhc.REGISTRATION)             the SAM signs
     shown   = yield from ask(desk, session, vhc.CONSULTATION, hpc)        SAM and professional sign
@@ -12,7 +12,7 @@ the status list does not say otherwise. Which of the parties the holder's device
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -27,9 +27,11 @@ from virtual_devices.holder.readers import SKEW_S
 from virtual_devices.holder.refusals import No, party_of
 from virtual_devices.link import Attempt, Outcome, Work
 from virtual_devices.mdoc import engagement, response, session
+from virtual_devices.mdoc.ble_gatt import service_uuid
 from virtual_devices.mdoc.ble_options import of_carrier
-from virtual_devices.mdoc.carriers import BleCarrier, Carrier, NfcCarrier
+from virtual_devices.mdoc.carriers import BleCarrier, Carrier, LeRole, NfcCarrier
 from virtual_devices.mdoc.engagement import Engagement
+from virtual_devices.mdoc.handover import read_request, service_of
 from virtual_devices.mdoc.mso import IssuerSigned
 from virtual_devices.mdoc.request import V1_0, V1_1, DeviceRequest, DocRequest, items_request, signed_by_reader
 from virtual_devices.mdoc.response import Believed, ResponseStatus
@@ -44,7 +46,7 @@ from virtual_devices.reader.transmit import ABSENT, READ_WRITE_FAULT, READER_TIM
 
 ROLE, SCREEN = "wallet", "screen"
 NFC_CARRIERS = (NfcCarrier(),)
-"""What this reader offers in a negotiated handover."""
+"""What a reader offers in a negotiated handover that goes on in the field."""
 TIMEOUT_S = 10.0
 CONNECT_S = 10.0
 """Longest wait for the device that an engagement names to be found over the air and connected."""
@@ -118,9 +120,18 @@ class Engaged:
 
     def address(self) -> bytes:
         """What a link over the air needs to find the device: the engagement, with the BLE carrier of a handover as its method."""
-        offers = [of_carrier(c) for c in self.carriers if isinstance(c, BleCarrier)]
-        methods = [options.method() for options in offers if options is not None]
-        return engagement.with_methods(self.engagement, methods) if methods else self.engagement.raw
+        return engagement.with_methods(self.engagement, methods) if (methods := self._methods()) else self.engagement.raw
+
+    @property
+    def names_ble(self) -> bool:
+        """Its handover says how it is met over Bluetooth."""
+        return bool(self._methods())
+
+    def _methods(self) -> list[list[Any]]:
+        """Of a wallet that names no service, the one that the reader has offered is meant."""
+        offered = None if self.handover is None or self.handover[1] is None else service_of(read_request(self.handover[1]))
+        offers = [of_carrier(c, offered) for c in self.carriers if isinstance(c, BleCarrier)]
+        return [options.method() for options in offers if options is not None]
 
     def nfc_limits(self) -> tuple[int, int] | None:
         """Longest data fields of command and response over NFC, as the device says; None when it offers no NFC."""
@@ -182,10 +193,17 @@ def describe(number: int) -> str:
     return No(number).name.lower().replace("_", " ") if number in set(No) else f"error {number}"
 
 
-def engage_nfc(desk: Desk) -> Flow[Engaged]:
-    """The handover that the phone's tag offers. Raises Ended."""
+def ble_carriers(draw: Callable[[int], bytes], *, serves: bool) -> tuple[Carrier, ...]:
+    """What a reader offers in a negotiated handover that goes on over Bluetooth. ``serves``: it can be the server, too, under
+    the service that it names."""
+    return (BleCarrier(LeRole.CENTRAL_PREFERRED, service_uuid(draw)) if serves else BleCarrier(LeRole.CENTRAL),)
+
+
+def engage_nfc(draw: Callable[[int], bytes], carriers: Sequence[Carrier] = NFC_CARRIERS) -> Flow[Engaged]:
+    """The handover that the phone's tag offers; ``carriers``: what the reader offers where it is negotiated, with bytes that
+    ``draw`` gives. Raises Ended."""
     yield from power_on(ROLE, "find phone")
-    found = yield from nfc.handover(NFC_CARRIERS, desk.fresh)
+    found = yield from nfc.handover(carriers, draw)
     try:
         return Engaged(engagement.read(found.device_engagement), (found.hs, found.hr), found.carriers)
     except MalformedMdoc as e:
@@ -303,6 +321,6 @@ def refusal(number: int) -> Ended:
 
 
 __all__ = [
-    "Channel", "Engaged", "MessageChannel", "NfcChannel", "ReaderSession", "Shown", "ask", "describe", "end",
-    "engage_nfc", "engage_qr", "open_session",
+    "Channel", "Engaged", "MessageChannel", "NfcChannel", "ReaderSession", "Shown", "ask", "ble_carriers",
+    "describe", "end", "engage_nfc", "engage_qr", "open_session",
 ]

@@ -2,6 +2,7 @@
 
 - :class:`NfcFace`: every time the field comes on, a new engagement in the tag; the handover is static, or negotiated, and then
   messages come in ENVELOPE commands. What the holder has not armed stays inside.
+- :class:`TagFace`: the tag alone, of a phone that goes on over Bluetooth: its handover names the service of this engagement.
 - :class:`MessageFace`: the messages of the session that the phone has begun (the engagement was a QR code, or NFC).
 - :class:`Screen`: the text of the QR code on the screen, to whoever scans it.
 """
@@ -9,10 +10,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from uuid import UUID
 
 from virtual_devices import atr
 from virtual_devices.link import Work
-from virtual_devices.mdoc.carriers import Carrier, NfcCarrier
+from virtual_devices.mdoc import engagement
+from virtual_devices.mdoc.ble_gatt import service_uuid
+from virtual_devices.mdoc.ble_options import of_carrier
+from virtual_devices.mdoc.carriers import BleCarrier, Carrier, LeRole, NfcCarrier
+from virtual_devices.mdoc.engagement import Engagement
 from virtual_devices.mdoc.handover import NegotiatedHandover, StaticHandover
 from virtual_devices.mdoc.nfc_applications import Applications
 from virtual_devices.mdoc.nfc_retrieval import Retrieval
@@ -79,6 +86,79 @@ class NfcFace:
         begin, self._begin = self._begin, None
         if begin is not None:
             begin()
+
+
+Begin = Callable[[], Engagement]
+"""Begins the session of a handover; gives the engagement, with the ways by which the phone is met."""
+
+
+class TagFace:
+    """A phone's tag whose handover names Bluetooth; messages come to its :class:`MessageFace`. ``draw``: random bytes, for
+    services; ``role``: in which modes it can be met; ``meet``: who has the radio is told to begin, before the reader can know
+    whom to look for. Leaving the field ends nothing."""
+
+    atr = NFC_ATR
+
+    def __init__(
+        self, phone: Phone, draw: Callable[[int], bytes], *, role: LeRole = LeRole.PERIPHERAL_PREFERRED, negotiated: bool = False,
+        meet: Callable[[Begin], object] = lambda begin: begin(),
+    ) -> None:
+        self._phone, self._draw, self._role, self._negotiated, self._meet = phone, draw, role, negotiated, meet
+        self._tag: StaticHandover | NegotiatedHandover | None = None
+        self._begin: Begin | None = None
+        self._applications = Applications()
+
+    @property
+    def work(self) -> Work:
+        return self._phone.work
+
+    def power_on(self) -> bytes:
+        """A new engagement, made when the tag is first spoken to: a reader waits some milliseconds only for what comes before."""
+        self._tag = None
+        return NFC_ATR
+
+    def handle(self, request: bytes, now_ns: int) -> bytes:
+        del now_ns
+        tag = self._tag or self._engaged()
+        answer = self._applications.handle(request)
+        assert answer is not None  # a tag answers at once
+        if self._begin is not None and tag.handover is not None:
+            begin, self._begin = self._begin, None
+            self._meet(begin)
+        return answer
+
+    def power_off(self) -> None:
+        self._tag = None
+
+    def _engaged(self) -> StaticHandover | NegotiatedHandover:
+        phone, service = self._phone, service_uuid(self._draw)
+        key, shown = phone.new_engagement()
+        tag = self._tag = (
+            NegotiatedHandover(shown.raw, partial(_over_the_air, self._role, service)) if self._negotiated
+            else StaticHandover(shown.raw, (BleCarrier(self._role, service),))
+        )
+
+        def begin() -> Engagement:
+            handover = tag.handover
+            assert handover is not None
+            phone.engaged(shown, key, (handover.hs, handover.hr))
+            methods = [of_carrier(one, handover.ble_service) for one in handover.carriers if isinstance(one, BleCarrier)]
+            return engagement.read(engagement.with_methods(shown, [one.method() for one in methods if one is not None]))
+
+        self._begin, self._applications = begin, Applications(Type4Tag(tag))
+        return tag
+
+
+def _over_the_air(role: LeRole, service: UUID, offered: tuple[Carrier, ...]) -> Carrier | None:
+    """Retrieval over Bluetooth, under the id that the reader gave it: as its server where that can be, under this service, else
+    as the client of the service that the reader names."""
+    for one in offered:
+        if isinstance(one, BleCarrier):
+            if role.peripheral and one.role.central:
+                return BleCarrier(LeRole.PERIPHERAL, service, power=one.power, id=one.id)
+            if role.central and one.role.peripheral and one.service is not None:
+                return BleCarrier(LeRole.CENTRAL, power=one.power, id=one.id)
+    return None
 
 
 def _own_way(offered: tuple[Carrier, ...]) -> Carrier | None:
