@@ -33,6 +33,14 @@ def test_link_leads_to_a_file(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_file_of_the_code_that_is_named_is_there(page: Path) -> None:
+    """A name with capitals in it (``NAME.py``) is the reader's own."""
+    named = re.findall(r"`((?:[a-z_]+/)+[\w.]+\.(?:py|toml))`", page.read_text(encoding="utf-8"))
+    ours = [name for name in named if (ROOT / name.partition("/")[0]).is_dir() and name == name.lower()]
+    assert [name for name in ours if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_quoted_command_line_is_one(page: Path) -> None:
     for line in COMMAND.findall(page.read_text(encoding="utf-8")):
         words = shlex.split(line.split("#")[0])
