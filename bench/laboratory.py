@@ -21,7 +21,7 @@ import pydantic
 from pydantic import AfterValidator, BaseModel
 
 from bench.monikers import JOINED, ROLES, Kind, Moniker, for_role, parse
-from scenarios import checking, syntax
+from scenarios import model_file
 from scenarios.mirror import CONFIG
 from scenarios.wording import nearest
 from virtual_devices.errors import UsageError
@@ -96,22 +96,12 @@ class Laboratory(BaseModel):
 
 def load(path: Path) -> Laboratory:
     """Read and check a file. Raises ScenarioFaults (a UsageError) with everything that is wrong, each at its place."""
-    parsed = syntax.parse(path, syntax.read(path, ()))
-    if not parsed.opaque:
-        checked = checking.Values(parsed).check(Laboratory)
-        if isinstance(checked, Laboratory) and not parsed.found:
-            return checked
-    raise parsed.refusal()
+    return model_file.load(path, Laboratory)
 
 
 def schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of a laboratory file, for editors."""
-    made = Laboratory.model_json_schema()
-    for table in (made, *made.get("$defs", {}).values()):
-        for value in table.get("properties", {}).values():
-            value.pop("title", None)
-    made["title"] = "Laboratory file"
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | made
+    return model_file.schema(Laboratory, "Laboratory file")
 
 
 def resolved(laboratory: Laboratory | None, given: Mapping[str, str]) -> tuple[dict[str, tuple[Moniker, ...]], dict[str, str]]:

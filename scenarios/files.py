@@ -22,7 +22,7 @@ import pydantic
 from pydantic import AwareDatetime, BaseModel
 
 import scenarios
-from scenarios import checking, profiles
+from scenarios import checking, model_file, profiles
 from scenarios.listing import Fault, ScenarioFaults
 from scenarios.meant import get
 from scenarios.mirror import CONFIG, mirrored
@@ -168,13 +168,7 @@ def schema(situation: str) -> dict[str, Any]:
     known = situations()
     if situation not in known:
         raise UsageError(f"there is no situation {situation!r}; there are {', '.join(known)}")
-    made = file_model(situation, known[situation].Params).model_json_schema()
-    for table in (made, *made.get("$defs", {}).values()):
-        for key, value in table.get("properties", {}).items():
-            value.pop("title", None)
-            _state_unit(key, value)
-    made["title"] = f"Scenario file: {situation}"
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | made
+    return model_file.schema(file_model(situation, known[situation].Params), f"Scenario file: {situation}", _state_unit)
 
 
 def _state_unit(key: str, value: dict[str, Any]) -> None:

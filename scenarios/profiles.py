@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel
 
-from scenarios import checking, syntax
+from scenarios import model_file
 from scenarios.mirror import CONFIG, mirrored
 from virtual_devices.network import Contact
 from virtual_devices.radio import Bluetooth, Camera, Field
@@ -117,22 +117,12 @@ class Stood:
 
 def load(path: Path) -> Profile:
     """Read and check a profile. Raises ScenarioFaults with everything that is wrong, each at its place."""
-    parsed = syntax.parse(path, syntax.read(path, ()))
-    if not parsed.opaque:
-        checked = checking.Values(parsed).check(Profile)
-        if isinstance(checked, Profile) and not parsed.found:
-            return checked
-    raise parsed.refusal()
+    return model_file.load(path, Profile)
 
 
 def schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of a profile."""
-    made = Profile.model_json_schema()
-    for table in (made, *made.get("$defs", {}).values()):
-        for value in table.get("properties", {}).values():
-            value.pop("title", None)
-    made["title"] = "Latency profile"
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | made
+    return model_file.schema(Profile, "Latency profile")
 
 
 def applied(

@@ -105,6 +105,11 @@ class InstitutionSoftware(DeskWithChips):
         """The data centre hands out this too, with these chains, first among the records of each prescription."""
         self.line.also = record, [list(chain) for chain in chains]
 
+    def version(self, version: str) -> None:
+        """Format of uploads: 1.0 in Big5, 2.0 in UTF-8."""
+        self.desk.institution.version = Version(version)
+        self.desk.institution.encoding = Encoding.BIG5 if version == "1.0" else Encoding.UTF8
+
     def revoke(self, serials: Sequence[int]) -> None:
         """Certificates that the institution knows as revoked."""
         self.desk.revoked = frozenset(serials)
@@ -149,11 +154,6 @@ class ReferenceClinic(InstitutionSoftware):
         return Done(self.run(check_person(self.desk, self.sam, id_no, birth_date)))
 
     # -- visits
-
-    def version(self, version: str) -> None:
-        """Format of uploads: 1.0 in Big5, 2.0 in UTF-8."""
-        self.desk.institution.version = Version(version)
-        self.desk.institution.encoding = Encoding.BIG5 if version == "1.0" else Encoding.UTF8
 
     def visit(
         self, how: str, visit_type: str = "01", *, upload: bool = True, fees: Mapping[str, int] | None = None,

@@ -22,9 +22,7 @@ from virtual_devices.reader.dispensing import Dispensed, dispense, give_back, qu
 from virtual_devices.reader.prescription_offers import Offer, from_card, from_centre, from_code, from_wallet
 from virtual_devices.reader.presentation import Counter
 from virtual_devices.reader.transmit import Ended
-from virtual_devices.uploads.document import Encoding
 from virtual_devices.uploads.facts import Fees
-from virtual_devices.uploads.fields import Version
 from virtual_devices.write_back import holder_of
 
 
@@ -44,10 +42,6 @@ class ReferencePharmacy(InstitutionSoftware):
         super().__init__(world, pharmacy(world), name, around)
         self._offers: dict[bytes, Offer] = {}
         self._dispensed: list[Dispensed] = []
-
-    def version(self, version: str) -> None:
-        self.desk.institution.version = Version(version)
-        self.desk.institution.encoding = Encoding.BIG5 if version == "1.0" else Encoding.UTF8
 
     # -- where prescriptions come from
 

@@ -14,7 +14,9 @@ from bench.datacentre.web.identity import Caller, Gate
 from bench.datacentre.web.problems import Details, Problem
 from virtual_devices.clock import TAIWAN, Clock, to_datetime
 from virtual_devices.cloud.audit import Who
-from virtual_devices.cloud.journal import Answer
+from virtual_devices.cloud.journal import Answer, Asker
+from virtual_devices.cloud.journal import Request as CounterRequest
+from virtual_devices.lifecycle import Party
 from virtual_devices.pki import Role
 
 IDEMPOTENCY_KEY = Header(
@@ -59,6 +61,10 @@ class Service:
             return result
 
         return self.centre.act(done)
+
+    def counter(self, caller: Caller, key: str) -> CounterRequest:
+        """An officer's request at the counter, by their own id for the act."""
+        return CounterRequest(request_id(caller, key), Asker(Party.DATA_CENTRE, caller.name), self.clock.now_ns())
 
     def allow(self, *roles: Role) -> Any:
         """A dependency that gives the caller, if the role is one of these. Raises Problem 401 and 403."""

@@ -11,13 +11,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from bench.datacentre.web.identity import Caller
 from bench.datacentre.web.problems import need_ok
 from bench.datacentre.web.routes.people import CardNo, IdNo
-from bench.datacentre.web.service import ActKey, Service, iso, refusals, request_id
+from bench.datacentre.web.service import ActKey, Service, iso, refusals
 from virtual_devices.authorization import Purpose, Relation, Scope
 from virtual_devices.clock import from_datetime
 from virtual_devices.cloud.guardians import Grant, Ground, Wish
 from virtual_devices.cloud.identification import Given
-from virtual_devices.cloud.journal import Answer, Asker, Request
-from virtual_devices.lifecycle import Party
+from virtual_devices.cloud.journal import Answer
 from virtual_devices.pki import Role
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="Id of an authorization, hexadecimal.")]
@@ -90,9 +89,6 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(prefix="/v1/authorizations", tags=["authorizations"])
     officer, guardians = service.allow(Role.OFFICER), service.centre.guardians
 
-    def asked(caller: Caller, key: str) -> Request:
-        return Request(request_id(caller, key), Asker(Party.DATA_CENTRE, caller.name), service.clock.now_ns())
-
     @routes.post("", status_code=201, responses=refusals(404, 409, 422))
     def grant(wanted: Wanted, key: ActKey, caller: Caller = officer) -> Granted:
         """Grant one: by a court's order, or by the ward or parent who stands at the counter."""
@@ -101,7 +97,7 @@ def router(service: Service) -> APIRouter:
             wanted.purpose, from_datetime(wanted.begins), from_datetime(wanted.ends),
             Given(id_no=wanted.id_no or "", officer=caller.name), wanted.order,
         )
-        answer = service.act(caller, "grant", wanted.ward, lambda: guardians.grant(asked(caller, key), wish))
+        answer = service.act(caller, "grant", wanted.ward, lambda: guardians.grant(service.counter(caller, key), wish))
         need_ok(answer.code, answer.text)
         return Granted(authorization=answer.authorization.hex())
 
@@ -123,7 +119,7 @@ def router(service: Service) -> APIRouter:
             known = guardians.grants.get(cti)
             return [] if known is None else [known.ward]
 
-        answer = service.act(caller, "withdraw", about, lambda: guardians.withdraw(asked(caller, key), cti))
+        answer = service.act(caller, "withdraw", about, lambda: guardians.withdraw(service.counter(caller, key), cti))
         need_ok(answer.code, answer.text)
         return Granted(authorization=named.authorization)
 

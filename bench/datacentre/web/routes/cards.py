@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench.datacentre.web.identity import Caller
 from bench.datacentre.web.problems import Problem, need_ok
 from bench.datacentre.web.routes.people import CardNo, CardQuestion, IdNo
-from bench.datacentre.web.service import ActKey, Service, iso, refusals, request_id
+from bench.datacentre.web.service import ActKey, Service, iso, refusals
 from virtual_devices.cloud.card_ledger import Card, Ledger
 from virtual_devices.cloud.identification import Given
-from virtual_devices.cloud.journal import Answer, Asker, Request
-from virtual_devices.lifecycle import Carrier, Party
+from virtual_devices.cloud.journal import Answer
+from virtual_devices.lifecycle import Carrier
 from virtual_devices.pki import Role
 
 CardName = Annotated[str, Field(pattern=r"^[PV][0-9]{10}$", description="A card's name.", examples=["V0000000001"])]
@@ -153,9 +153,6 @@ def _questions(routes: APIRouter, service: Service) -> None:
 def _acts(routes: APIRouter, service: Service) -> None:
     officer, ledger, cards = service.allow(Role.OFFICER), service.centre.ledger, service.centre.cards
 
-    def asked(caller: Caller, key: str) -> Request:
-        return Request(request_id(caller, key), Asker(Party.DATA_CENTRE, caller.name), service.clock.now_ns())
-
     def done(caller: Caller, what: str, name: str, act: Callable[[], Answer], card_no: str = "") -> Acted:
         answer = service.act(caller, what, lambda _: [card_no or _whose(ledger, name)], act)
         need_ok(answer.code, answer.text)
@@ -164,23 +161,23 @@ def _acts(routes: APIRouter, service: Service) -> None:
     @routes.post("/suspend", responses=refusals(404, 409, 422))
     def suspend(card: NamedCard, key: ActKey, caller: Caller = officer) -> Acted:
         """Out of use for a while, by the data centre: the next card of this person is given at a counter only."""
-        return done(caller, "suspend", card.name, lambda: cards.suspend(asked(caller, key), card.name))
+        return done(caller, "suspend", card.name, lambda: cards.suspend(service.counter(caller, key), card.name))
 
     @routes.post("/resume", responses=refusals(404, 409, 422))
     def resume(card: NamedCard, key: ActKey, caller: Caller = officer) -> Acted:
         """Back in use."""
-        return done(caller, "resume", card.name, lambda: cards.resume(asked(caller, key), card.name))
+        return done(caller, "resume", card.name, lambda: cards.resume(service.counter(caller, key), card.name))
 
     @routes.post("/recall", responses=refusals(404, 409, 422))
     def recall(card: NamedCard, key: ActKey, caller: Caller = officer) -> Acted:
         """Taken back for good."""
-        return done(caller, "recall", card.name, lambda: cards.recall(asked(caller, key), card.name, why=card.why))
+        return done(caller, "recall", card.name, lambda: cards.recall(service.counter(caller, key), card.name, why=card.why))
 
     @routes.post("/report-lost", responses=refusals(404, 409, 422))
     def report_lost(lost: Lost, key: ActKey, caller: Caller = officer) -> Acted:
         """Lost, as the person says at the counter: refused online at once, everything on the phone with it."""
         given = Given(id_no=lost.id_no, officer=caller.name)
-        request = asked(caller, key)
+        request = service.counter(caller, key)
         what = frozenset(lost.what)
         return done(caller, "report-lost", "", lambda: cards.report_lost(request, lost.card_no, given, what), lost.card_no)
 
