@@ -144,6 +144,7 @@ class RealReader:
         self._read_bytes = 0
         self._heard = b""  # the command or message that waits for an answer
         self._said: Told | None = None  # its line has come, and what it sent before may not have
+        self._owes = False  # it has begun with a card, and its line has not come
 
     def now_ns(self) -> int:
         return self._clock.now_ns()
@@ -251,6 +252,7 @@ class RealReader:
                 self.overlooks = True
                 raise CannotShow(f"the reader did not look at the card within {limit_s:g} s", open=True)
             time.sleep(LOOK_S)
+        self._owes = True
 
     def _check(self) -> None:
         """Raises LinkError when the card's own end of the medium has failed."""
@@ -273,6 +275,7 @@ class RealReader:
                 told = self._said
                 self.away()
                 return told
+        self._owes = False  # nor is it waited for any longer
         raise TimeoutError(f"neither a command nor a line in {self._log} within {limit_s:g} s")
 
     def _all_heard(self) -> bool:
@@ -294,7 +297,7 @@ class RealReader:
         if not newline:
             return None
         self._read_bytes += len(line) + 1
-        self.spoke = True
+        self.spoke, self._owes = True, False
         try:
             said = json.loads(line)
             return Told(
@@ -306,9 +309,13 @@ class RealReader:
             raise LinkError(f"{self._log}: {line[:80]!r} is no verdict: {right}") from None
 
     def away(self) -> None:
-        """The card is taken away."""
+        """The card is taken away. In the middle, the reader says so in a while, and that is not of the next card."""
         self._place.away()
         self._card = self._said = None
+        until_s = time.monotonic() + self._means.answer_s
+        while self._owes and self._written() <= self._read_bytes and time.monotonic() < until_s:
+            time.sleep(LOOK_S)
+        self._owes = False
 
     def close(self) -> None:
         """Nobody tries it any more."""
