@@ -38,6 +38,7 @@ CASES = {
     "ble": ("reader.presentation.registration-asks-what-it-may", "reader.presentation.code-of-an-engagement-is-judged[padded",
             "reader.presentation.medium-that-fails-ends-it-and-the-next-is-right[gone-1",
             "reader.presentation.medium-that-fails-ends-it-and-the-next-is-right[timed-out-1",
+            "reader.presentation.engagement-without-a-way-to-the-phone-ends-it", "reader.vectors.code-is-judged[used-before",
             "reader.vectors.code-is-judged[unbound", "reader.vectors.code-is-judged[revoked"),
     "nfc-ble": ("reader.tap.tap-leads-to-bluetooth[either", "reader.tap.negotiated-tap-leads-to-bluetooth[client",
                 "reader.tap.tap-that-leads-nowhere-ends-it[no-service",

@@ -7,7 +7,7 @@ Whoever brings the reader (a virtual desk, or a real one whose person is asked t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -271,7 +271,7 @@ def other_session(world: World) -> InSession:
     return InSession("other", shown, device, reader, Transcript(shown.raw, session.key_bytes(reader.public_key())))
 
 
-@cache
+@lru_cache(maxsize=4)
 def reader_lists(world: World) -> list[bytes]:
     """The status lists of the vectors, as the data centre of that world would hand them out."""
     made = Vectors()
