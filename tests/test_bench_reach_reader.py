@@ -92,16 +92,19 @@ def test_line_that_comes_after_its_card_was_taken_away_is_of_that_card(reader: R
     assert isinstance(told, Told) and told.code == "4043"
 
 
-def test_what_was_sent_before_the_line_is_heard_first(reader: RealReader, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_sent_before_the_line_is_heard_first(reader: RealReader, place: AtHand, log: Path) -> None:
     """Over the air a message may come after the line that the reader wrote behind it."""
-    heard = [False]
-    monkeypatch.setattr(reader, "_all_heard", lambda: heard[0])
+    place.whole = True
     begun(reader)
-    says(log, "0")
     card = reader._card
     assert card is not None
-    threading.Timer(0.2, card.commands.put, ((b"the end", 0),)).start()
+
+    def late() -> None:
+        card.commands.put((b"the end", 0))
+        card.power_off()
+
+    says(log, "0")
+    threading.Timer(0.2, late).start()
     last = reader.answer(Outcome.REPLIED, b"an answer")
     assert isinstance(last, Wants) and last.message == b"the end"
-    heard[0] = True
     assert isinstance(reader.answer(Outcome.REPLIED, b"none"), Told)

@@ -47,6 +47,8 @@ from virtual_devices.mdoc import session
 from virtual_devices.pki import Authority
 
 LOOK_S = 0.005
+LEAVES_S = 2.0
+"""So long after its line a reader may stay connected to a phone, and be heard."""
 ASKED = {
     Task.REGISTER: "register a visit (掛號)", Task.CONSULT: "read medical data, with a professional's card (看診)",
     Task.COLLECT: "read prescriptions, at a pharmacy (領藥)", Task.WRITE: "write the record of a visit (寫入就醫紀錄)",
@@ -144,6 +146,7 @@ class RealReader:
         self._read_bytes = 0
         self._heard = b""  # the command or message that waits for an answer
         self._said: Told | None = None  # its line has come, and what it sent before may not have
+        self._said_s = 0.0
         self._owes = False  # it has begun with a card, and its line has not come
 
     def now_ns(self) -> int:
@@ -279,8 +282,12 @@ class RealReader:
         raise TimeoutError(f"neither a command nor a line in {self._log} within {limit_s:g} s")
 
     def _all_heard(self) -> bool:
-        """All that it sent before its line has come. Here it had an answer to each."""
-        return True
+        """All that it sent before its line has come: over the air the end has no answer, and a line in a file is faster."""
+        card = self._card
+        if card is None or not self._place.whole:
+            return True
+        over = not card.met.is_set() or card.left.is_set() or time.monotonic() > self._said_s + LEAVES_S
+        return over and not card.asked
 
     def _written(self) -> int:
         """Bytes of its log."""
@@ -297,7 +304,7 @@ class RealReader:
         if not newline:
             return None
         self._read_bytes += len(line) + 1
-        self.spoke, self._owes = True, False
+        self.spoke, self._owes, self._said_s = True, False, time.monotonic()
         try:
             said = json.loads(line)
             return Told(

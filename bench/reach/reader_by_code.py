@@ -36,8 +36,6 @@ from virtual_devices.mdoc.tagged import MalformedMdoc
 from virtual_devices.wallet.faces import SCAN
 
 ROLE, SCREEN = "wallet", "screen"
-LEAVES_S = 2.0
-"""So long after its line a reader may stay connected to the phone, and be heard."""
 NOTHING_SAID = "the reader said nothing of the code: it may overlook what is no code of a card"
 
 
@@ -86,7 +84,7 @@ class ReaderByCode(RealReader):
         self._radio = OwnRadio(place.transport, means.env)
         self._over_air: PhoneOnAir | None = None
         self._air_told: Told | None = None
-        self._said_s = self._gone_s = 0.0  # when its line came; when the last picture went
+        self._gone_s = 0.0  # when the last picture went
 
     def begin(self, task: Task, power: Power | None) -> Wants | Told:
         """It wants the code: the picture is shown when the phone behind it can be met."""
@@ -156,18 +154,6 @@ class ReaderByCode(RealReader):
             raise CannotShow(NOTHING_SAID, open=True) from None
         assert isinstance(told, Told)
         return told
-
-    def _verdict(self) -> Told | None:
-        told = super()._verdict()
-        if told is not None:
-            self._said_s = time.monotonic()
-        return told
-
-    def _all_heard(self) -> bool:
-        """The end of a session has no answer, and a line in a file is faster than the air."""
-        card = self._card
-        gone = card is None or not card.met.is_set() or card.left.is_set() or time.monotonic() > self._said_s + LEAVES_S
-        return gone and (card is None or not card.asked)
 
     def _put(self) -> None:
         """The picture, when none has been there for as long as the reader takes to notice."""
