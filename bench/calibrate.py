@@ -39,14 +39,21 @@ class _AtHand:
 def command(
     wallet: str | None, card: str | None, laboratory: Path | None, count: int, out: Path | None, seed: int, quiet: bool,
 ) -> None:
-    """Measure a device by N sessions with it, and write its latency profile (TOML), which a scenario file can name.
+    """Measure how long a phone or a card takes, in N sessions with it, and write that as a latency profile (TOML).
+
+    A scenario that names the profile (profiles = ["phone.toml"]) plays with these times in place of assumed ones: what would
+    this phone do to our queues? Whether it is fast enough is another question, which 'conform --latency' answers.
 
     \b
-    Try it:
+    With nothing attached:
       vhc-bench present nfc --path udp:localhost:54321 &
       vhc-bench calibrate --wallet nfc:udp:localhost:54321 --n 50 --out phone.toml
+    A phone on an NFC reader, a card in a reader:
+      vhc-bench calibrate --wallet nfc:usb --out phone.toml
+      vhc-bench calibrate --card 'pcsc:ACS*' --out card.toml
 
-    A phone that does not trust the desk's authority refuses; it is then measured up to its refusal.
+    Nothing that the device says is kept, only how long it took. A phone that does not trust the desk's authority refuses; it is
+    then measured up to its refusal. Of a card the public data are read. More: docs/how-to/calibrate.md.
     """
     from bench import laboratory as laboratories
     from bench.calibrating import ENDINGS, profile, sample

@@ -45,7 +45,7 @@ def command(
       vhc-bench capture runs/clinic_morning-1-1
       tshark -r runs/clinic_morning-1-1/capture.pcapng -Y 'iso7816.apdu.ins == 0xa4'
       tshark -r runs/clinic_morning-1-1/capture.pcapng -Y 'frame.comment contains "row 17:"'
-      vhc-bench capture certified
+      vhc-bench capture certified                    of a conformance report; --visit CASE for one case's
 
     Beside FILE stands a table (.csv) of the first and the last frame of each row of tables/exchanges.parquet, rows counted from
     0; of a conformance report, with the case, the device and the channel of each exchange. The same run gives the same bytes.
@@ -118,6 +118,10 @@ def _tried(folder: Path, case: str) -> tuple[Names, Iterable[Noted]]:
         found = [each for each in enumerate(conformed(report["made"]["at"], lines(folder))) if case in ("", each[1].case)]
     except (OSError, ValueError, LookupError, TypeError) as e:
         raise UsageError(f"{folder}: it is no conformance report with its exchanges: {type(e).__name__}: {e}") from e
+    if not found:
+        of = f" of {case}" if case else ""
+        raise UsageError(f"{folder}: no exchange{of} is kept; 'vhc-bench conform --keep all --out DIR' keeps those, too, of what "
+                         "passed on the bench's own devices")
     return ({number: (one.case, one.device, one.channel) for number, one in found},
             [(number, one.row, one.frames) for number, one in found])
 

@@ -16,9 +16,9 @@ from rich.console import Console
 
 from bench.exits import CONFIGURATION, ENVIRONMENT, INTERRUPTED, USAGE
 from bench.interrupt import CtrlC
+from bench.language import option
 from bench.libraries import PACKAGES, not_installed
 from bench.tables import print_table
-from reports.catalogue import languages
 from scenarios.listing import ScenarioFaults
 from virtual_devices.errors import BenchError, LinkError, UsageError
 
@@ -112,23 +112,21 @@ def main() -> None:
     """A test bench for Taiwan's virtual health insurance card (虛擬健保卡).
 
     \b
-    To begin:
+    A planner begins with
       vhc-bench run scenarios/clinic_morning.toml      play a clinic's morning, write a report
       vhc-bench scenarios                              what can be played
-      vhc-bench devices                                what is attached to this computer
+    A vendor of a reader, card, app or clinic software with
+      vhc-bench conform --only wallet.session          the conformance suite on the bench's own phone, some seconds
+      vhc-bench devices                                what is attached to this computer, as 'conform --dut' takes it
       vhc-bench present vpcd                           show our reference card to this computer's PC/SC service
 
     \b
-    Exit codes: 0 pass, 1 a conservation law or a promise is broken, 2 usage, 3 environment, 4 scenario or configuration,
-    5 nothing ran, 130 interrupted.
+    Exit codes: 0 pass, 1 a device does not conform, a conservation law or a promise is broken, 2 usage, 3 environment,
+    4 scenario or configuration, 5 nothing ran, 6 inconclusive, 7 an expected failure passed, 130 interrupted.
     """
 
 
-LANG = click.option(
-    "--lang", "language", type=click.Choice(languages(), case_sensitive=False), metavar=f"[{'|'.join(languages())}]",
-    default="en", show_default=True,
-    help="Language of the report and of the summary. Never taken from the environment: the same run gives the same report.",
-)
+LANG = option("the report and of the summary. Never taken from the environment: the same run gives the same report")
 
 
 @main.command()
@@ -189,9 +187,18 @@ def run(
               help="Say which devices of this laboratory file are there.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def devices(watch: bool, laboratory: Path | None, as_json: bool) -> None:
-    """List what is attached to this computer over every medium, with the moniker that a role takes, and our presenters.
+    """List what is attached to this computer: PC/SC readers, NFC and Bluetooth devices, and the bench's own presenters.
 
-    A medium that is missing is told with its remedy, and the others are listed all the same.
+    The first column is the moniker, which other commands take: 'run --card MONIKER', 'conform --dut KIND=MONIKER',
+    'calibrate --wallet MONIKER'. A medium that is missing is told with its remedy, and the others are listed all the same.
+
+    \b
+    Examples:
+      vhc-bench devices
+      vhc-bench devices --watch                 put a card in, take it out: each is a line
+      vhc-bench devices --lab laboratory.toml   are our laboratory's devices all there?
+
+    Exit codes: 0, 3 when nothing was found and a medium is missing, or a device of the laboratory is not there.
     """
     from bench import looking
 
@@ -205,7 +212,21 @@ def devices(watch: bool, laboratory: Path | None, as_json: bool) -> None:
     "http": "bench.present_http", "nfc": "bench.present_nfc", "ble": "bench.present_ble", "line": "bench.present_line",
 })
 def present() -> None:
-    """Put a reference device of ours in front of somebody else's: a card, a code, the data centre."""
+    """Put a reference device of ours in front of yours: a card before your reader, a code before your camera, a data centre.
+
+    \b
+    What you have, and what to begin with:
+      software that reads cards by PC/SC       vhc-bench present vpcd
+      an NFC reader, or a program with nfcpy   vhc-bench present nfc
+      a reader over Bluetooth LE               vhc-bench present ble
+      a camera or a scanner                    vhc-bench present qr
+      a clinic's or pharmacy's software        vhc-bench present control-software
+      a client of the data centre              vhc-bench present http
+      any of the last two, on a bad line       vhc-bench present line
+
+    Nothing is judged here: whatever your device does is answered as the profile has it. 'conform' gives a verdict. Everybody and
+    everything in the devices is invented; your reader has to trust the authority that --trust writes out.
+    """
 
 
 @main.group("map", cls=Commands, elsewhere={

@@ -9,11 +9,14 @@ from pathlib import Path
 import click
 
 from bench.conform_report import REPORT
+from bench.conform_words import over, verdict_in, words_of
 from bench.exits import LAW_BROKEN, PASS
+from bench.language import option, refusing_in
 from bench.tables import print_table
 from conformance.latency import Latency
 from conformance.report import Judged, Report, read
 from conformance.verdict import Verdict
+from reports.catalogue import N_, Catalogue
 from virtual_devices.errors import UsageError
 
 _Place = tuple[str, str, str]
@@ -23,14 +26,24 @@ _BAD = (Verdict.FAIL, Verdict.ERROR)
 @click.command()
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
-def command(before: Path, after: Path) -> None:
-    """Print each case whose verdict differs between BEFORE and AFTER, report.json files or their folders.
+@option("the table")
+def command(before: Path, after: Path, language: str) -> None:
+    """Print what changed between two conformance reports: each case, and each limit of time, with another verdict.
 
-    Where each has one device of a kind, these two are compared, whatever they are called: a reader's name changes with its slot.
+    BEFORE and AFTER: folders that 'conform --out' wrote, or their report.json. Where each has one device of a kind, these two are
+    compared, whatever they are called: a reader's name changes with its slot. Of several each is compared with its namesake.
 
-    Exit codes: 0 nothing got worse, 1 a case that passed does not pass any more, or one fails that did not.
+    \b
+    After a new firmware:
+      vhc-bench conform --dut wallet=nfc:usb --out before
+      vhc-bench conform --dut wallet=nfc:usb --out after
+      vhc-bench compare before after
+
+    Exit codes: 0 nothing got worse, 1 a case that passed does not pass any more, or one fails that did not, 2 no report.
     """
-    old, new = _read(before), _read(after)
+    with refusing_in(language):
+        old, new = _read(before), _read(after)
+        words, wording = words_of(language)
     alone = _one_each(old) & _one_each(new)
     was_at, now_at = _by_place(old, alone), _by_place(new, alone)
     rows = []
@@ -40,12 +53,13 @@ def command(before: Path, after: Path) -> None:
         if _verdict(was) != _verdict(now):
             worse = worse or _worse(was, now)
             case, _, channel = place
-            rows.append((case, _device(was, now), channel, _verdict(was) + _limit(was), _verdict(now) + _limit(now),
-                         now.why if now else ""))
+            rows.append((case, _device(was, now), over(words, channel), _told(was, words), _told(now, words),
+                         wording.plain(now.why) if now else ""))
     if rows:
-        print_table(("case", "device", "channel", "before", "after", "why"), rows)
+        columns = (N_("case"), N_("device"), N_("channel"), N_("before"), N_("after"), N_("why"))
+        print_table(tuple(map(words.say, columns)), rows)
     else:
-        click.echo("no verdict differs")
+        click.echo(words.say("no verdict differs"))
     sys.exit(LAW_BROKEN if worse else PASS)
 
 
@@ -78,13 +92,18 @@ def _by_place(report: Report, alone: set[str]) -> dict[_Place, Judged | Latency]
     return {(v.case, "" if v.kind in alone else v.device, v.channel): v for v in report.judged}
 
 
-def _verdict(judged: Judged | Latency | None) -> str:
-    return "not there" if judged is None else judged.verdict.value
+def _verdict(judged: Judged | Latency | None) -> Verdict | None:
+    return None if judged is None else judged.verdict
 
 
-def _limit(judged: Judged | Latency | None) -> str:
-    """Against which limit a time was judged: the two reports may have tried other ones."""
-    return f" ({judged.limit_ms:g} ms)" if isinstance(judged, Latency) else ""
+def _told(judged: Judged | Latency | None, words: Catalogue) -> str:
+    """The verdict; of a time with the limit against which it was judged: the two reports may have tried other ones."""
+    if judged is None:
+        return words.say("not there")
+    told = verdict_in(words, judged.verdict)
+    if isinstance(judged, Judged):
+        return told
+    return words.say("{verdict} ({limit})", verdict=told, limit=words.say("{value} ms", value=f"{judged.limit_ms:g}"))
 
 
 __all__ = ["command"]

@@ -47,6 +47,7 @@ class Asked:
     personal: bool = False
     lab: Path | None = None
     frames: bool = False
+    keep: str = "needed"
 
     def check(self) -> int:
         """Raises UsageError, or ScenarioFaults for a declaration, before anything starts. How many physical devices there are:
@@ -101,6 +102,7 @@ class Asked:
             f"--latency={latency}", f"--hands={self.robot}", *["--no-hands"] * self.no_hands,
             *["--keep-personal-data"] * self.personal, f"--conformance-seed={self.seed}", f"--conformance-lang={self.language}",
             *([f"--lab={self.lab.absolute()}"] if self.lab is not None else []), *["--conformance-frames"] * self.frames,
+            f"--conformance-keep={self.keep}",
         ]
 
     def modules(self) -> list[str]:

@@ -4,22 +4,21 @@ every exchange, whose digests the report has: ``exchanges.jsonl.gz``."""
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
 
+from bench.conform_junit import junit
+from bench.conform_words import words_of
 from bench.exchanges import EXCHANGES, packed
 from bench.results import Results
 from conformance.case import Kind
 from conformance.declared import stated
-from conformance.latency import Latency
-from conformance.report import Judged, Made, Report, Tried, build, canonical, read, verdict_bytes
-from conformance.verdict import Verdict
+from conformance.report import Made, Report, Tried, build, canonical, read, verdict_bytes
 from virtual_devices.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def write(
     report: Report, folder: Path, *, key: Path | None = None, language: str = "en", exchanges: bytes = b"",
 ) -> Path:
     """All files; the path of the page. Raises UsageError."""
-    write_data(report, folder, key=key, exchanges=exchanges)
+    write_data(report, folder, key=key, language=language, exchanges=exchanges)
     return write_page(report, folder, language)
 
 
@@ -76,8 +75,7 @@ def write_page(report: Report, folder: Path, language: str) -> Path:
 
 def page_of(report: Report, language: str) -> str:
     """The page, which is a function of the report and of the language alone."""
-    from bench.conform_words import words_of  # here: what draws takes longer to load than most runs take
-    from reports.conformance import page
+    from reports.conformance import page  # here: what draws takes longer to load than most runs take
 
     return page(report.model_dump(mode="json"), *words_of(language))
 
@@ -95,7 +93,9 @@ def bench_version() -> str:
     return f"vhc-bench {version('vhc-bench')}"
 
 
-def write_data(report: Report, folder: Path, *, key: Path | None = None, exchanges: bytes = b"") -> None:
+def write_data(
+    report: Report, folder: Path, *, key: Path | None = None, language: str = "en", exchanges: bytes = b"",
+) -> None:
     """All files but the page. ``key``: the laboratory's, in PEM; ``exchanges``: of :class:`bench.results.Results`. Raises
     UsageError."""
     raw, signature = canonical(report), ""
@@ -107,7 +107,7 @@ def write_data(report: Report, folder: Path, *, key: Path | None = None, exchang
     try:
         (folder / REPORT).write_bytes(raw)
         (folder / VERDICTS).write_bytes(verdict_bytes(report))
-        (folder / JUNIT).write_bytes(junit(report))
+        (folder / JUNIT).write_bytes(junit(report, words_of(language)[1]))
         (folder / EXCHANGES).write_bytes(exchanges or packed())
         if signature:
             (folder / SIGNATURE).write_text(signature + "\n", encoding="ascii")
@@ -127,56 +127,7 @@ def check_folder(folder: Path) -> None:
         raise UsageError(f"--out {folder}: cannot be written: {e.strerror or e}") from None
 
 
-def junit(report: Report) -> bytes:
-    """The same for pipelines: a suite for each device and channel; FAIL is a failure, ERROR an error, the rest skipped."""
-    root = ElementTree.Element("testsuites", name="vhc-bench conform")
-    groups: dict[tuple[str, str, str], list[Judged | Latency]] = {}
-    for judged in report.judged:
-        groups.setdefault((judged.kind, judged.device, judged.channel), []).append(judged)
-    for name, judged_here in groups.items():
-        counted = [_junit_kind(j) for j in judged_here]
-        suite = ElementTree.SubElement(
-            root, "testsuite", name=" ".join(name), tests=str(len(counted)), failures=str(counted.count("failure")),
-            errors=str(counted.count("error")), skipped=str(counted.count("skipped")),
-        )
-        for judged in judged_here:
-            _junit_case(suite, judged)
-    ElementTree.indent(root)
-    made: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return made + b"\n"
-
-
-def _junit_kind(judged: Judged | Latency) -> str:
-    """JUnit's word for what is no success; empty for a PASS. An expected failure is none."""
-    if judged.verdict is Verdict.FAIL:
-        return "skipped" if judged.wanted else "failure"
-    return {Verdict.PASS: "", Verdict.ERROR: "error"}.get(judged.verdict, "skipped")
-
-
-def _junit_case(suite: ElementTree.Element, judged: Judged | Latency) -> None:
-    subject = ".".join(judged.case.split(".")[:2])
-    case = ElementTree.SubElement(suite, "testcase", classname=subject, name=judged.case)
-    properties = ElementTree.SubElement(case, "properties")
-    for name, value in _properties(judged):
-        ElementTree.SubElement(properties, "property", name=name, value=value)
-    kind = _junit_kind(judged)
-    if not kind:
-        return
-    found = ElementTree.SubElement(case, kind, message=f"{judged.verdict.value}: {judged.why}"[:1000])
-    if kind != "skipped":
-        checks = judged.checks if isinstance(judged, Judged) else ()
-        lines = [f"{'held' if c.holds else 'BROKE'}: {c.what}" for c in checks]
-        found.text = "\n".join([*lines, f"again: {judged.command}"])
-
-
-def _properties(judged: Judged | Latency) -> Sequence[tuple[str, str]]:
-    if isinstance(judged, Judged):
-        return [("clause", clause) for clause in judged.clauses]
-    return [("limit_ms", f"{judged.limit_ms:g}"), ("presented", str(len(judged.samples_ns))), ("slower", str(judged.slower)),
-            ("still_needed", str(judged.more))]
-
-
 __all__ = [
-    "JUNIT", "PAGE", "REPORT", "SIGNATURE", "VERDICTS", "bench_version", "check_folder", "junit", "page_again", "page_of",
+    "JUNIT", "PAGE", "REPORT", "SIGNATURE", "VERDICTS", "bench_version", "check_folder", "page_again", "page_of",
     "report_of", "write", "write_data", "write_page",
 ]

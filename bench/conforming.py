@@ -15,7 +15,8 @@ import click
 
 from bench.conform_asked import Asked
 from bench.conform_report import check_folder, report_of, write
-from bench.conform_told import tell
+from bench.conform_told import late, nothing, tell
+from bench.conform_words import purpose, words_of
 from bench.exchanges import EXCHANGES
 from bench.exits import ENVIRONMENT, INCONCLUSIVE, LAW_BROKEN, NOTHING_RAN, PASS, UNEXPECTED_PASS
 from bench.results import Results
@@ -25,9 +26,10 @@ from conformance.expected import read as read_expected
 from conformance.limits import Timed
 from conformance.limits import schema as limits_schema
 from conformance.report import schema as report_schema
-from conformance.report import unexpected_passes, verdict_bytes
+from conformance.report import verdict_bytes
 from conformance.verdict import Verdict
-from virtual_devices.errors import UsageError
+from reports.catalogue import N_
+from virtual_devices.errors import BenchError, UsageError
 
 _EXITS = {
     Verdict.PASS: PASS, Verdict.FAIL: LAW_BROKEN, Verdict.ERROR: ENVIRONMENT, Verdict.INCONCLUSIVE: INCONCLUSIVE,
@@ -35,8 +37,9 @@ _EXITS = {
 }
 
 _ALONE = ("--disable-plugin-autoload", "-p", "xdist", "-p", "bench.pytest_plugin", "-p", "no:cacheprovider", "--noconftest",
-          "-c", os.devnull, "-q", "--assert=plain", "-p", "no:unraisableexception")
-"""To pytest: away from plugins, settings and conftest.py of whatever project lies around, and without what only tests need."""
+          "-c", os.devnull, "-p", "no:terminal", "-p", "bench.conform_progress", "--assert=plain", "-p", "no:unraisableexception")
+"""To pytest: away from plugins, settings and conftest.py of whatever project lies around, without what only tests need, and in
+our own words."""
 
 
 def tried(asked: Asked, processes: int, as_json: bool, out: Path | None, key: Path | None, expected_file: Path | None) -> int:
@@ -55,18 +58,18 @@ def tried(asked: Asked, processes: int, as_json: bool, out: Path | None, key: Pa
         signing_key(key)  # what would be lost at the end is told now
     results = _run(asked, max(1 if asked.single() else processes, places), quiet=as_json, exchanges=out is not None)
     report = report_of(results, asked, expected)
+    words, wording = words_of(asked.language)
     if as_json:
         click.echo(verdict_bytes(report))
     else:
-        tell(report)
+        tell(report, wording)
     if out is not None:
         click.echo(write(report, out, key=key, language=asked.language, exchanges=results.exchanges), err=as_json)
     if asked.only and not report.judged:
-        click.echo(_nothing(asked), err=True)
-    late = unexpected_passes(report)
-    for judged in late:
-        click.echo(f"EXPECTED TO FAIL, AND PASSED  {judged.case} over {judged.channel}: {judged.wanted}", err=True)
-    return UNEXPECTED_PASS if late else _EXITS[report.verdict]
+        click.echo(nothing(asked.only, words, timed=bool(asked.latency)), err=True)
+    for line in (unexpected := list(late(report, words))):
+        click.echo(line, err=True)
+    return UNEXPECTED_PASS if unexpected else _EXITS[report.verdict]
 
 
 def _expected(file: Path | None) -> Mapping[tuple[str, str], str]:
@@ -97,18 +100,16 @@ def _run(asked: Asked, processes: int, *, quiet: bool, exchanges: bool) -> Resul
         )
         if not results.exists():
             raise UsageError(f"the suite did not run: pytest ended with {run.returncode}")
-        return Results.read(results, every)
+        found = Results.read(results, every)
+    if found.lost:
+        raise BenchError(f"no verdict came of {', '.join(found.lost)}: what it fell over is told above; try again")
+    return found
 
 
-def _nothing(asked: Asked) -> str:
-    """Why no case ran, and what to do."""
-    timed = "" if asked.latency else ", and --latency FILE adds the limits of time"
-    return f"nothing ran: no case of what is tried begins with --only {' or '.join(asked.only)}; --list has all cases{timed}"
-
-
-def listed(only: tuple[str, ...], as_json: bool) -> None:
+def listed(only: tuple[str, ...], as_json: bool, language: str) -> None:
     """Print the cases whose ids begin so."""
     from conformance.case import cases
+    from reports.catalogue import catalogue
 
     there = [case for case in cases() if not only or case.id.startswith(only)]
     if as_json:
@@ -116,25 +117,26 @@ def listed(only: tuple[str, ...], as_json: bool) -> None:
                    "channels": sorted(c.channels)} for c in there]
         click.echo(json.dumps(plain, ensure_ascii=False, indent=1))
         return
-    rows = [(c.id, c.nature.value, ", ".join(c.clauses), c.says) for c in there]
-    print_table(("case", "nature", "clauses", "what it shows"), rows)
+    words = catalogue(language)
+    rows = [(c.id, words.say(c.nature.value), words.say(", ").join(c.clauses), purpose(words, c)) for c in there]
+    print_table(tuple(map(words.say, (N_("case"), N_("nature"), N_("clauses"), N_("what it shows")))), rows)
 
 
 def checked(
-    only: tuple[str, ...], processes: int, as_json: bool, out: Path | None, lang: str, remember: bool,
+    only: tuple[str, ...], processes: int, as_json: bool, out: Path | None, language: str, remember: bool,
 ) -> int:
     """The suite against itself; the exit code."""
     from bench.self_check import Checked, Kill, self_check
-    from bench.self_check_report import remember_killers, summary, write_matrix
+    from bench.self_check_report import killed, remember_killers, summary, write_matrix
     from bench.self_check_report import tell as tell_checked
 
-    done = 0
+    wording = words_of(language)[1]
+    words, done = wording.words, 0
 
     def progress(kill: Kill, of: int) -> None:
         nonlocal done
         done += 1
-        found = f"{kill.case} over {kill.channel}" if kill.case else f"equivalent: {kill.why}" if kill.why else "SURVIVES"
-        click.echo(f"{done:4} of {of}  {kill.name}  {kill.mutant.what}: {found}", err=True)
+        click.echo(f"{words.say('{n} of {total}', n=f'{done:4}', total=of)}  {killed(kill, wording)}", err=True)
 
     def finished(kind: Kind, of_kind: Checked) -> None:
         if remember:
@@ -142,9 +144,9 @@ def checked(
 
     found = self_check(only, processes=processes, progress=progress, finished=finished)
     told = summary(found)
-    click.echo(json.dumps(told, sort_keys=True, ensure_ascii=False) if as_json else tell_checked(told))
+    click.echo(json.dumps(told, sort_keys=True, ensure_ascii=False) if as_json else tell_checked(told, wording))
     if out is not None:
-        click.echo(write_matrix(told, out, lang), err=as_json)
+        click.echo(write_matrix(told, out, language), err=as_json)
     if not found.kills:
         return NOTHING_RAN
     return PASS if told["enough"] and all(told["idle"].values()) else LAW_BROKEN

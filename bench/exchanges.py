@@ -1,5 +1,5 @@
 """What was sent and received in a conformance run, beside its report: ``exchanges.jsonl.gz``, a line of JSON a case
-(:func:`conformance.outcome.capture`).
+(:func:`conformance.outcome.capture`); of which cases, :func:`needed` says.
 
 Each line is a member of the gzip file by itself (RFC 1952, 2.2). So the process that tried the case packs it, members stand one
 after the other as they are, and nobody ever holds all of them unpacked; to gunzip and its like it is a file as any other.
@@ -12,11 +12,19 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from conformance.verdict import Verdict
 from virtual_devices.errors import UsageError
 
 EXCHANGES = "exchanges.jsonl.gz"
 _GZIP = 16 + zlib.MAX_WBITS
 """To zlib: with gzip's head, without time or name."""
+
+
+def needed(verdict: Verdict, *, real: bool) -> bool:
+    """Whether somebody else could not have these exchanges again. What passed on the bench's own device, or did not apply to it,
+    comes again byte for byte from the seed, and the report has its digest; what did not pass is kept for whoever looks at it, and
+    what somebody's own device did happens once."""
+    return real or verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
 
 
 def packed(line: bytes = b"") -> bytes:
@@ -37,4 +45,4 @@ def lines(folder: Path) -> Iterator[bytes]:
         raise UsageError(f"{path}: {getattr(e, 'strerror', None) or e}") from None
 
 
-__all__ = ["EXCHANGES", "lines", "packed"]
+__all__ = ["EXCHANGES", "lines", "needed", "packed"]

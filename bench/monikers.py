@@ -143,7 +143,7 @@ def for_role(role: str, text: str, given: str = "") -> tuple[Moniker, ...]:
     found = tuple(parse(part, allowed) for part in text.split(JOINED))
     for one in found:
         if one.kind not in allowed or (one == OWN_PHONES and role != "wallet"):
-            raise UsageError(f"{given}: {_a(role)} is {_listed(allowed)}{_elsewhere(one)}")
+            raise UsageError(f"{given}: {_a(role)} is given as {_listed(allowed)}{_elsewhere(one)}")
     kinds = tuple(sorted(one.kind.value for one in found))
     if kinds in (("ble",), ("qr",)) or (len(found) > 1 and kinds not in (("ble", "qr"), ("ble", "nfc"))):
         raise UsageError(f"{given}: a phone over Bluetooth is found by the code on its screen, \"qr:PATH{JOINED}ble:NAME\", or "

@@ -7,20 +7,27 @@ from pathlib import Path
 
 import click
 
+from bench.language import option, refusing_in
 from conformance.case import Kind
 from conformance.form import Paper
 
 
 @click.group()
 def command() -> None:
-    """What a device can (PICS), and how the bench reaches it (PIXIT): declarations of its maker.
+    """Declare what your device can (PICS) and how the bench reaches it (PIXIT), in two small files.
+
+    PICS, the protocol implementation conformance statement: which optional parts the device has. Cases of parts that it does
+    not have are then not applicable, and the report says so. PIXIT, the extra information for testing: the moniker (as
+    'vhc-bench devices' lists it), waits, files. 'conform' needs neither for a device that can everything and is reached by
+    --dut alone.
 
     \b
-    Examples:
-      vhc-bench pics new --kind wallet --out wallet.pics.toml
-      vhc-bench pics new --kind wallet --pixit --out wallet.pixit.toml
-      vhc-bench pics check wallet.pics.toml
-      vhc-bench conform --dut wallet=virtual --pics wallet.pics.toml
+    From nothing to a verdict:
+      vhc-bench pics new --kind wallet --out wallet.pics.toml             write the questions
+      vhc-bench pics new --kind wallet --pixit --out wallet.pixit.toml    and those of how it is reached
+                                                                          answer them in an editor
+      vhc-bench pics check wallet.pics.toml                               look for what is missing or contradicts
+      vhc-bench conform --pics wallet.pics.toml --pixit wallet.pixit.toml
 
     Exit codes: 0 nothing wrong, 4 something is.
     """
@@ -28,11 +35,16 @@ def command() -> None:
 
 @command.command()
 @click.option("--kind", required=True, type=click.Choice([kind.value for kind in Kind]), help="Kind of device.")
-@click.option("--pixit", is_flag=True, help="The paper that says how the bench reaches it.")
-@click.option("--schema", "as_schema", is_flag=True, help="The JSON schema of such a file, for editors.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write it there; a file that is there stays.")
+@click.option("--pixit", is_flag=True, help="The questions of how the bench reaches it, in place of what it can.")
+@click.option("--schema", "as_schema", is_flag=True, help="The JSON schema of such a file, for editors that check what is typed.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write it there; a file that is there stays.  [default: standard output]")
 def new(kind: str, pixit: bool, as_schema: bool, out: Path | None) -> None:
-    """Write the questions, in English and Chinese, as a file to be filled in."""
+    """Write the questions about a kind of device, in English and Chinese, as a TOML file to be filled in.
+
+    Each question is a comment with its clauses and the form of its answer, before a line such as '# nfc = true': take the # away
+    and put your answer.
+    """
     from bench.declaration import schema, template
     from conformance.form import form
 
@@ -53,18 +65,25 @@ def new(kind: str, pixit: bool, as_schema: bool, out: Path | None) -> None:
 
 @command.command()
 @click.option("--json", "as_json", is_flag=True, help="The answers as JSON.")
+@option("what is found")
 @click.argument("file", type=click.Path(path_type=Path))
-def check(file: Path, as_json: bool) -> None:
-    """Review a declaration without its device: what is missing, what contradicts, what every such device must."""
+def check(file: Path, as_json: bool, language: str) -> None:
+    """Review FILE, a PICS or a PIXIT, without its device: what is missing, what contradicts, what every such device must.
+
+    Everything that is wrong is told with its line, and what to do. 'conform' does the same before it tries anything.
+    """
+    from bench.conform_words import kind_in, words_of
     from bench.declaration import load
 
-    declared = load(file)
+    with refusing_in(language):
+        declared = load(file)
     if as_json:
         plain = {"form": declared.form.paper.value, "kind": declared.kind.value, "answers": dict(declared.answers)}
         click.echo(json.dumps(plain, ensure_ascii=False, indent=1))
         return
-    paper, kind = declared.form.paper.value.upper(), declared.kind.value
-    click.echo(f"{file}: nothing wrong: {paper} of a {kind}, {len(declared.answers)} answers")
+    words = words_of(language)[0]
+    click.echo(words.say("{file}: nothing wrong: {paper} of a {kind}, {n} answers", file=file, n=len(declared.answers),
+                         paper=declared.form.paper.value.upper(), kind=kind_in(words, declared.kind.value)))
 
 
 __all__ = ["command"]

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench.results import CAPTURE, PROPERTY, TIMED
+from bench.results import CAPTURE, LOST, PROPERTY, TIMED
 
 if TYPE_CHECKING:
     from bench.duts import Dut
     from conformance.case import Case, Kind
     from conformance.limits import Limits
     from conformance.tester import Result
+    from conformance.verdict import Verdict
+    from reports.wording import Wording
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,10 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                     help="also cases that change a real device, or spend a try of its PIN or keys")
     group.addoption("--hands", default="", metavar="PROGRAM", help="does the steps of a person, called with step, seconds, case")
     group.addoption("--no-hands", action="store_true", help="no person is there: cases that need one are not applicable")
-    group.addoption("--conformance-lang", default="en", metavar="LANG", help="what a person is asked in first: en, zh-TW")
+    group.addoption("--conformance-lang", default="en", metavar="LANG", help="language of what a person reads: en, zh-TW")
     group.addoption("--latency", default="", metavar="FILE", help="limits of latency to try: a TOML file, or 'example'")
     group.addoption("--keep-personal-data", action="store_true", help="keep the bytes of a real device's messages")
-    group.addoption("--conformance-exchanges", metavar="FILE", help="write every exchange there: gzip, a line of JSON a case")
+    group.addoption("--conformance-exchanges", metavar="FILE", help="write exchanges there: gzip, a line of JSON a case")
+    group.addoption("--conformance-keep", default="needed", choices=["needed", "all"],
+                    help="of all cases, or not of what passed on the bench's own devices: it comes again from the seed")
     group.addoption("--conformance-frames", action="store_true", help="and the frames below it, of a real device")
     group.addoption("--conformance-seed", type=int, default=1, metavar="N", help="seed of the virtual parts")
     group.addoption("--lab", metavar="FILE", help="a laboratory file: its devices' names can be given for monikers")
@@ -133,6 +137,23 @@ def _devices(config: pytest.Config) -> Mapping[Kind, list[Dut]]:
     return found
 
 
+_WORDS = pytest.StashKey[Any]()
+
+
+def _wording(config: pytest.Config) -> Wording:
+    """The words of what a person reads, found once."""
+    if _WORDS not in config.stash:
+        from bench.conform_words import words_of
+        from reports.catalogue import ReportError
+
+        try:
+            config.stash[_WORDS] = words_of(config.getoption("--conformance-lang"))[1]
+        except ReportError as e:
+            raise pytest.UsageError(f"--conformance-lang: {e}") from None
+    found: Wording = config.stash[_WORDS]
+    return found
+
+
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     """With limits of latency, one item more for each device that has any."""
     if not config.getoption("--latency"):
@@ -162,34 +183,47 @@ class CaseItem(pytest.Item):
         self.dut = dut
 
     def runtest(self) -> None:
-        from bench.exchanges import packed
         from conformance.outcome import kept, not_run
         from conformance.tester import perform
         from conformance.verdict import Verdict
 
         if why := self.dut.rules_out(self.case):
             self._keep(not_run(self.case, why, self.dut.moniker, self.dut.channel).plain())
-            pytest.skip(f"not applicable: {why}")
+            self._skip(Verdict.NOT_APPLICABLE, why)
         if why := self.dut.way.given_up:
             self._keep(not_run(self.case, why, self.dut.moniker, self.dut.channel, Verdict.INCONCLUSIVE).plain())
-            pytest.skip(f"inconclusive: {why}")
+            self._skip(Verdict.INCONCLUSIVE, why)
         result = self.dut.done(perform(self.case, self.dut.tester, real=self.dut.real))
-        place, masked = (self.dut.moniker, self.dut.channel), self.dut.way.masked
-        told, line = kept(self.case, result, *place, masked=masked)
+        place = (self.dut.moniker, self.dut.channel)
+        told, line = kept(self.case, result, *place, masked=self.dut.way.masked)
         self._keep(told.plain())
-        if line and self.config.getoption("--conformance-exchanges"):
-            self.user_properties.append((CAPTURE, (self.case.id, *place, packed(line))))
+        self._keep_exchanges(result.verdict, line, place)
         if result.verdict in (Verdict.FAIL, Verdict.ERROR):
             raise NotConformant(self.case, result)
         if result.verdict is not Verdict.PASS:
-            pytest.skip(f"{result.verdict.value}: {result.why}")
+            self._skip(result.verdict, result.why)
+
+    def _skip(self, verdict: Verdict, why: str) -> None:
+        from bench.conform_words import verdict_in
+
+        wording = _wording(self.config)
+        pytest.skip(wording.words.say("{name}: {says}", name=verdict_in(wording.words, verdict), says=wording.plain(why)))
+
+    def _keep_exchanges(self, verdict: Verdict, line: bytes, place: tuple[str, str]) -> None:
+        from bench.exchanges import needed, packed
+
+        option = self.config.getoption
+        if line and option("--conformance-exchanges") and (
+            option("--conformance-keep") == "all" or needed(verdict, real=self.dut.real)
+        ):
+            self.user_properties.append((CAPTURE, (self.case.id, *place, packed(line))))
 
     def _keep(self, plain: dict[str, Any]) -> None:
         self.user_properties.append((PROPERTY, plain))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, NotConformant):
-            return excinfo.value.text()
+            return excinfo.value.text(_wording(self.config))
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -205,13 +239,16 @@ class LatencyItem(pytest.Item):
         self.limits = limits
 
     def runtest(self) -> None:
+        from bench.conform_words import verdict_in
         from bench.timing import timed
         from conformance.verdict import Verdict, roll_up
 
         found = timed(self.dut, self.limits)
         self.user_properties += [(TIMED, each.model_dump(mode="json")) for each in found]
         verdict = roll_up(each.verdict for each in found)
-        told = "\n".join(f"{each.verdict.name}: {each.case}: {each.why}" for each in found if each.verdict is not Verdict.PASS)
+        wording = _wording(self.config)
+        told = "\n".join(f"{verdict_in(wording.words, each.verdict).upper()}: {each.case}: {wording.plain(each.why)}"
+                         for each in found if each.verdict is not Verdict.PASS)
         if verdict in (Verdict.FAIL, Verdict.ERROR):
             pytest.fail(told, pytrace=False)
         if verdict is not Verdict.PASS:
@@ -229,16 +266,23 @@ class NotConformant(Exception):
         self.case = case
         self.result = result
 
-    def text(self) -> str:
-        lines = [f"{self.result.verdict.name}: {self.case.says} ({', '.join(self.case.clauses)})", f"  {self.result.why}"]
-        lines += [f"  {'held' if c.holds else 'BROKE'}: {c.what}" for c in self.result.checks]
+    def text(self, wording: Wording) -> str:
+        from bench.conform_words import checked, purpose, verdict_in
+
+        words, result = wording.words, self.result
+        lines = [words.say("{verdict}: {says} ({clauses})", verdict=verdict_in(words, result.verdict).upper(),
+                           says=purpose(words, self.case), clauses=words.say(", ").join(self.case.clauses))]
+        lines += [f"  {said}" for said in (wording.plain(result.why), *(checked(wording, c) for c in result.checks))]
         return "\n".join(lines)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.when == "call" or (report.when == "setup" and report.failed):
-        _take(report.user_properties)
+    if report.when == "call" or report.failed:
+        if report.when != "teardown":
+            _take(report.user_properties)
+        if not any(name in (PROPERTY, TIMED) for name, _ in report.user_properties):
+            _lost[report.nodeid.rpartition("::")[2]] = report.longreprtext.strip().rpartition("\n")[2]
 
 
 def _take(properties: Iterable[tuple[str, object]]) -> None:
@@ -248,6 +292,24 @@ def _take(properties: Iterable[tuple[str, object]]) -> None:
 
 
 _kept: dict[str, list[Any]] = {PROPERTY: [], TIMED: [], CAPTURE: []}
+_lost: dict[str, str] = {}
+"""Items that left no verdict, as when their process fell over -> what pytest says of it."""
+
+
+def _unjudged(config: pytest.Config) -> Iterator[dict[str, Any]]:
+    """An ERROR for each case that left no verdict: a report without it would say more than was tried. Limits of time that left
+    none stay in :data:`_lost`."""
+    from conformance.case import cases
+    from conformance.outcome import not_run
+    from conformance.verdict import Verdict
+
+    named = {case.id: case for case in cases()}
+    for dut in (dut for found in _devices(config).values() for dut in found):
+        for item in [item for item in _lost if item.endswith(f" over {_where(dut)}")]:
+            case = named.get(item.removesuffix(f" over {_where(dut)}"))
+            if case is not None and case.kind is dut.suite.kind:
+                why = f"it came to no verdict: {_lost.pop(item)}"
+                yield not_run(case, why, dut.moniker, dut.channel, Verdict.ERROR).plain()
 
 
 def _order(kept: Any) -> tuple[str, ...]:
@@ -262,12 +324,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         _write(session.config)
     for rows in _kept.values():
         rows.clear()
+    _lost.clear()
 
 
 def _write(config: pytest.Config) -> None:
     """The results and the exchanges, in an order that does not depend on who was first."""
     if path := config.getoption("--conformance-results"):
-        results = {name: sorted(_kept[name], key=_order) for name in (PROPERTY, TIMED)}
+        if _lost:
+            _kept[PROPERTY] += _unjudged(config)
+        results = {name: sorted(_kept[name], key=_order) for name in (PROPERTY, TIMED)} | {LOST: sorted(_lost)}
         Path(path).write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     if path := config.getoption("--conformance-exchanges"):
         from bench.exchanges import packed

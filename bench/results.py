@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from conformance.latency import Latency
     from conformance.outcome import Outcome
 
-PROPERTY, TIMED, CAPTURE = "conformance", "conformance latency", "conformance capture"
+PROPERTY, TIMED, CAPTURE, LOST = "conformance", "conformance latency", "conformance capture", "conformance lost"
 
 
 @dataclass(frozen=True)
 class Results:
-    """``exchanges``: the bytes of :data:`bench.exchanges.EXCHANGES`; empty when nobody asked for them."""
+    """``exchanges``: the bytes of :data:`bench.exchanges.EXCHANGES`; empty when nobody asked for them. ``lost``: limits of time
+    that left no verdict, by device and channel."""
 
     outcomes: tuple[Outcome, ...]
     latency: tuple[Latency, ...] = ()
     exchanges: bytes = b""
+    lost: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path, exchanges: Path | None = None) -> Results:
@@ -34,7 +36,8 @@ class Results:
 
         found = json.loads(path.read_text(encoding="utf-8"))
         timed = (Latency.model_validate_json(json.dumps(each)) for each in found[TIMED])
-        return cls(tuple(map(read, found[PROPERTY])), tuple(timed), b"" if exchanges is None else exchanges.read_bytes())
+        return cls(tuple(map(read, found[PROPERTY])), tuple(timed), b"" if exchanges is None else exchanges.read_bytes(),
+                   tuple(found[LOST]))
 
 
-__all__ = ["CAPTURE", "PROPERTY", "TIMED", "Results"]
+__all__ = ["CAPTURE", "LOST", "PROPERTY", "TIMED", "Results"]

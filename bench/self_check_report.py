@@ -8,12 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.conform_words import words_of
-from bench.self_check import Checked, all_mutants
+from bench.conform_words import over, words_of
+from bench.self_check import Checked, Kill, all_mutants
 from conformance.case import Kind, cases
 from conformance.kinds import suites
 from conformance.mutants.remembered import Memory, file_of, key, remembered
-from reports.self_check import page
+from reports.self_check import FAMILIES, page
+from reports.wording import Wording
 from virtual_devices.errors import UsageError
 
 MATRIX, PAGE = "self-check.json", "self-check.html"
@@ -50,14 +51,29 @@ def summary(checked: Checked) -> dict[str, Any]:
     }
 
 
-def tell(told: Mapping[str, Any]) -> str:
+def killed(kill: Kill, wording: Wording) -> str:
+    """One fault, and what became of it."""
+    words = wording.words
+    if kill.case:
+        how = words.say("{case} over {channel}", case=kill.case, channel=over(words, kill.channel))
+    else:
+        how = words.say("equivalent: {why}", why=wording.plain(kill.why)) if kill.why else words.say("SURVIVES")
+    return f"{kill.name}  {words.say('{name}: {says}', name=kill.mutant.what, says=how)}"
+
+
+def tell(told: Mapping[str, Any], wording: Wording) -> str:
     """For a terminal."""
-    lines = [f"{family}: {n['caught']} of {n['mutants']} found, {n['equivalent']} equivalent"
+    words = wording.words
+    lines = [words.say("{family}: {caught} of {mutants} found, {equivalent} equivalent", family=words.say(FAMILIES[family]), **n)
              for family, n in sorted(told["families"].items())]
-    lines += [f"SURVIVES  {name}" for name in told["survivors"]]
-    lines += [f"finds nothing  {case}: {why or 'NOBODY SAYS WHY IT STAYS'}" for case, why in sorted(told["idle"].items())]
-    left = len(told["survivors"])
-    lines.append(f"{told['mutants']} faults, {told['caught']} found, {len(told['equivalent'])} equivalent, {left} left")
+    lines += [words.say("SURVIVES  {name}", name=name) for name in told["survivors"]]
+    lines += [words.say("finds nothing  {case}: {why}", case=case,
+                        why=wording.plain(why) if why else words.say("NOBODY SAYS WHY IT STAYS"))
+              for case, why in sorted(told["idle"].items())]
+    lines.append(words.say(
+        "{mutants} faults, {caught} found, {equivalent} equivalent, {left} left", mutants=told["mutants"], caught=told["caught"],
+        equivalent=len(told["equivalent"]), left=len(told["survivors"]),
+    ))
     return "\n".join(lines)
 
 
@@ -99,4 +115,4 @@ def memory(before: Memory, kind: Kind, checked: Checked) -> Memory:
     )
 
 
-__all__ = ["MATRIX", "PAGE", "memory", "remember_killers", "summary", "tell", "write_matrix"]
+__all__ = ["MATRIX", "PAGE", "killed", "memory", "remember_killers", "summary", "tell", "write_matrix"]

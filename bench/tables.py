@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 WIDEST = 48
 """Off a terminal, what stands behind a longer cell begins where that ends."""
@@ -16,7 +16,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """To standard output. Off a terminal nothing is wrapped: another program wants a row in one line."""
     out = Console(soft_wrap=True)
     if out.is_terminal:
-        table = Table(*header, box=None, pad_edge=False)
+        table = Table(*(Column(name, overflow="fold") for name in header), box=None, pad_edge=False)
         for row in rows:
             table.add_row(*row)
         out.print(table)

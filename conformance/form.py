@@ -145,7 +145,7 @@ class Form:
         if not found:
             for rule in self.rules:
                 if not rule.must.holds(answers):
-                    found.append(Finding(rule.at, f"{rule.en} ({rule.zh})", _by(rule.clauses), value=True))
+                    found.append(Finding(rule.at, rule.en, _by(rule.clauses), value=True))
         return found
 
     def answers(self, given: Mapping[str, Any]) -> Answers:
@@ -203,11 +203,10 @@ class Form:
                 yield Finding(question.id, f"contradicts {said}: it is asked only when {question.when.text}",
                               "take one of the two back")
         elif question.id not in given and question.usual is None:
-            said = f"is missing: {question.en} ({question.zh})"
-            yield Finding(question.id, said, f"answer with {question.form()}", missing=True)
+            yield Finding(question.id, f"is missing: {question.en}", f"answer with {question.form()}", missing=True)
         elif question.mandatory and answers.get(question.id) is False:
-            said = f"is declared unsupported, and every {self.kind.value} must: {question.en} ({question.zh})"
-            yield Finding(question.id, said, _by(question.clauses), value=True)
+            yield Finding(question.id, f"is declared unsupported, and every {self.kind.value} must: {question.en}",
+                          _by(question.clauses), value=True)
 
 
 def _by(ids: tuple[str, ...]) -> str:

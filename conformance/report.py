@@ -67,7 +67,8 @@ class Frame(Closed):
 
 class Judged(Closed):
     """One case on one device over one channel. ``wanted``: what the expected-failures file says of it, empty: nothing.
-    ``capture``: SHA-256 of its line in ``exchanges.jsonl``, empty without any; ``frames``: the last of what did not pass."""
+    ``capture``: SHA-256 of its line of exchanges, which may be kept beside the report or not, empty without any; ``frames``: the
+    last of what did not pass."""
 
     case: Text
     kind: Text

@@ -1,4 +1,5 @@
-"""The suite's sentences in Chinese as Taiwan writes it (正體中文): clauses, what is expected, steps, why a verdict came about.
+"""The suite's sentences in Chinese as Taiwan writes it (正體中文): requirements, clauses, what is expected, steps, why a verdict
+came about.
 
 A report is kept in English; a page in Chinese looks its sentences up here. ``chinese/*.toml`` has them as they are composed:
 English = Chinese, ``{}`` for what is filled in, ``{0}``, ``{1}`` where it goes. What is filled in is looked up too. A sentence of
@@ -19,11 +20,12 @@ from types import MappingProxyType
 from typing import Any
 
 from conformance.catalogue import CatalogueError
+from conformance.catalogue import requirements as english_requirements
 from conformance.clause import clauses as english_clauses
 
-CLAUSES, PURPOSES, SUBJECTS = "clauses.toml", "purposes.toml", "subjects.toml"
+CLAUSES, REQUIREMENTS, PURPOSES, SUBJECTS = "clauses.toml", "requirements.toml", "purposes.toml", "subjects.toml"
 OUTER = "verdicts.toml"
-SENTENCES = (OUTER, "checks.toml", "steps.toml", "values.toml", "reasons.toml", "drivers.toml", "faults.toml")
+SENTENCES = (OUTER, "checks.toml", "steps.toml", "values.toml", "reasons.toml", "drivers.toml", "faults.toml", "refusals.toml")
 _HOLE = "{}"
 _DEEP = 5
 _WORD = re.compile(r"(?<![\w./:'\"({\[+-])(?:[A-Z]?[a-z]{2,}|a)(?![\w/'\"(=}\]+-]|[.:]\S)")
@@ -32,31 +34,34 @@ _VALUE = re.compile(r"\{.*\}|\[.*\]|\w*\(.*\)|<.*>|b?'[^']*'|b?\"[^\"]*\"", re.D
 """What Python shows of a set, a list, a structure, a type, a text: no sentence."""
 _APART = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])")
 _QUOTED = re.compile(r"「\{(\d)[^」]*」|\[\{(\d)\}\]")
+_FILLED = re.compile(r"\{(\d)(!s)?\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
     """One sentence with something filled in. ``patterns``: with as little, or as much, as can be for the first of several.
-    ``quoted``: the numbers of what may stay as it came."""
+    ``quoted``: the numbers of what may stay as it came; ``literal``: of what is never looked up, such as what somebody typed."""
 
     english: str
     chinese: str
     patterns: tuple[re.Pattern[str], ...]
     quoted: frozenset[int]
+    literal: frozenset[int]
 
     @classmethod
     def of(cls, english: str, chinese: str) -> Template:
         parts = [re.escape(part) for part in english.split(_HOLE)]
         quoted = frozenset(int(number) for found in _QUOTED.findall(chinese) for number in found if number)
         ways = ("(.+?)", "(.+)") if len(parts) > 2 else ("(.+)",)
-        return cls(english, chinese, tuple(re.compile(way.join(parts), re.DOTALL) for way in ways), quoted)
+        literal = frozenset(int(number) for number, as_it_came in _FILLED.findall(chinese) if as_it_came)
+        return cls(english, chinese, tuple(re.compile(way.join(parts), re.DOTALL) for way in ways), quoted, literal)
 
     def found(self, text: str) -> Iterator[re.Match[str]]:
         """The ways in which the text is this sentence."""
         return (match for pattern in self.patterns if (match := pattern.fullmatch(text)))
 
     @property
-    def literal(self) -> int:
+    def own(self) -> int:
         """How many letters of it are its own: of two that fit, the one with more is meant."""
         return len(self.english.replace(_HOLE, ""))
 
@@ -92,7 +97,8 @@ class Wording:
     def _filled(self, text: str, there: Iterable[Template], depth: int) -> Iterator[str]:
         for one in there:
             for found in one.found(text):
-                values = [self._value(value, depth + 1) for value in found.groups()]
+                values = [value if number in one.literal else self._value(value, depth + 1)
+                          for number, value in enumerate(found.groups())]
                 for number in one.quoted:
                     values[number] = (values[number] or found[number + 1]).replace("「", "『").replace("」", "』")
                 if all(values):
@@ -112,7 +118,7 @@ def sentences(*names: str) -> Mapping[str, str]:
         for english, chinese in _read(name).items():
             if english in found:
                 raise CatalogueError(f"chinese/{name}: {english!r} is there twice")
-            if sorted(set(re.findall(r"\{(\d)\}", chinese))) != [str(n) for n in range(english.count(_HOLE))]:
+            if sorted({number for number, _ in _FILLED.findall(chinese)}) != [str(n) for n in range(english.count(_HOLE))]:
                 raise CatalogueError(f"chinese/{name}: {english!r} fills in other things than {chinese!r}")
             found[english] = chinese
     return found
@@ -123,7 +129,7 @@ def templates(*names: str) -> tuple[Template, ...]:
     """Sentences with something filled in: what is round all else, then those with most of their own."""
     made = (Template.of(english, chinese) for english, chinese in sentences(*names).items() if _HOLE in english)
     outer = sentences(OUTER)
-    return tuple(sorted(made, key=lambda one: (one.english not in outer, -one.literal, one.english)))
+    return tuple(sorted(made, key=lambda one: (one.english not in outer, -one.own, one.english)))
 
 
 @cache
@@ -135,16 +141,27 @@ def usual() -> Wording:
 @cache
 def clauses() -> Mapping[str, str]:
     """Id of a clause -> all of it but its tables. Raises CatalogueError where it was made from other English than there is."""
-    rows: Mapping[str, Any] = _read(CLAUSES)
-    for id, clause in english_clauses().items():
+    return _of(CLAUSES, "clause", {id: clause.text for id, clause in english_clauses().items()})
+
+
+@cache
+def requirements() -> Mapping[str, str]:
+    """Id of a requirement -> what it says. Raises CatalogueError as :func:`clauses`."""
+    return _of(REQUIREMENTS, "requirement", {one.id: one.says for one in english_requirements()})
+
+
+def _of(name: str, what: str, english: Mapping[str, str]) -> Mapping[str, str]:
+    """Id -> Chinese, each made from the English that there is."""
+    rows: Mapping[str, Any] = _read(name)
+    for id, text in english.items():
         if id not in rows:
-            raise CatalogueError(f"chinese/{CLAUSES}: there is no {id}: write its Chinese, of = \"{digest(clause.text)}\"")
-        if rows[id]["of"] != digest(clause.text):
-            raise CatalogueError(f"chinese/{CLAUSES}: {id}: its English has changed: read the two again, then write of = "
-                                 f"\"{digest(clause.text)}\"")
-    if more := sorted(rows.keys() - english_clauses().keys()):
-        raise CatalogueError(f"chinese/{CLAUSES}: {', '.join(more)}: there is no such clause")
-    return {id: rows[id]["text"] for id in english_clauses()}
+            raise CatalogueError(f"chinese/{name}: there is no {id}: write its Chinese, of = \"{digest(text)}\"")
+        if rows[id]["of"] != digest(text):
+            raise CatalogueError(f"chinese/{name}: {id}: its English has changed: read the two again, then write of = "
+                                 f"\"{digest(text)}\"")
+    if more := sorted(rows.keys() - english.keys()):
+        raise CatalogueError(f"chinese/{name}: {', '.join(more)}: there is no such {what}")
+    return {id: rows[id]["text"] for id in english}
 
 
 def first(text: str) -> str:
@@ -166,6 +183,6 @@ def _read(name: str) -> Mapping[str, str]:
 
 
 __all__ = [
-    "CLAUSES", "PURPOSES", "SENTENCES", "SUBJECTS", "Template", "Wording", "clauses", "digest", "first", "sentences", "templates",
-    "usual",
+    "CLAUSES", "PURPOSES", "REQUIREMENTS", "SENTENCES", "SUBJECTS", "Template", "Wording", "clauses", "digest", "first",
+    "requirements", "sentences", "templates", "usual",
 ]

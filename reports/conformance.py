@@ -14,15 +14,15 @@ from reports.blocks import Block, Bullets, Cell, Column, Section, Table, Tile, T
 from reports.catalogue import N_, Catalogue
 from reports.page import Head, document
 from reports.picture import Styles
-from reports.terms import kind_of, term
+from reports.terms import VERDICTS, kind_of, term
 from reports.wording import Wording
 
 Judged = Mapping[str, Any]
-_VERDICTS = {
-    "pass": (N_("pass"), "good", "✓"), "fail": (N_("fail"), "bad", "✗"), "inconclusive": (N_("inconclusive"), "soft", "?"),
-    "error": (N_("error of the bench"), "bad", "!"), "not-applicable": (N_("not applicable"), "soft", "–"),
-    "review": (N_("to be looked at by a person"), "soft", "…"),
+_MARKS = {
+    "pass": ("good", "✓"), "fail": ("bad", "✗"), "inconclusive": ("soft", "?"), "error": ("bad", "!"),
+    "not-applicable": ("soft", "–"), "review": ("soft", "…"),
 }
+"""Of a verdict: style and sign."""
 _FINDINGS = {
     "pass": N_("Every case that applies passed."), "fail": N_("The device did something else than its clauses ask."),
     "inconclusive": N_("Some cases decided nothing."),
@@ -90,16 +90,16 @@ def _devices(report: Mapping[str, Any], words: Catalogue) -> Table:
 def _summary(report: Mapping[str, Any], words: Catalogue) -> Section:
     judged = [*report["verdicts"], *report["latency"]]
     counts = Counter(v["verdict"] for v in judged)
-    tiles = [Tile(words.say(name), f"{counts[key]:,}", "", style if counts[key] and style != "soft" else "")
-             for key, (name, style, _) in _VERDICTS.items()]
+    tiles = [Tile(words.say(VERDICTS[key]), f"{counts[key]:,}", "", style if counts[key] and style != "soft" else "")
+             for key, (style, _) in _MARKS.items()]
     rows: list[list[Cell]] = []
     for kind, device, channel in _of(judged):
         mine = [v for v in judged if (v["kind"], v["device"], v["channel"]) == (kind, device, channel)]
         counted = Counter(v["verdict"] for v in mine)
         place = (kind_of(words, kind), device, term(words, channel))
-        rows.append([*map(data, place), *(number(f"{counted[key]:,}") for key in _VERDICTS)])
+        rows.append([*map(data, place), *(number(f"{counted[key]:,}") for key in VERDICTS)])
     columns = (Column(words.say("Kind")), Column(words.say("Device")), Column(words.say("Channel")),
-               *(Column(words.say(name), True) for name, _, _ in _VERDICTS.values()))
+               *(Column(words.say(name), True) for name in VERDICTS.values()))
     table = Table(words.say("Verdicts by device and channel"), columns, rows)
     verdict = report["verdict"]
     finding, mood = _FINDINGS[verdict], "bad" if verdict in ("fail", "error") else ""
@@ -231,8 +231,8 @@ def _why_not(judged: Judged) -> str:
 
 
 def _verdict(key: str, words: Catalogue, detail: str = "") -> Cell:
-    name, style, sign = _VERDICTS[key]
-    return Cell(words.say(name), style=style, sign=sign, detail=detail)
+    style, sign = _MARKS[key]
+    return Cell(words.say(VERDICTS[key]), style=style, sign=sign, detail=detail)
 
 
 __all__ = ["page"]

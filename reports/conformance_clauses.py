@@ -8,10 +8,8 @@ from typing import Any
 
 from reports.blocks import Cell, Column, Section, Table, data, number, text
 from reports.catalogue import N_
-from reports.terms import kind_of
+from reports.terms import PROOFS, kind_of
 from reports.wording import Wording
-
-_PROOFS = {"declaration": N_("the maker declares it"), "inspection": N_("a person or a laboratory looks")}
 
 
 def tried(report: Mapping[str, Any], verdict: Callable[[str], Cell], wording: Wording) -> Section:
@@ -42,7 +40,7 @@ def stated(report: Mapping[str, Any], wording: Wording) -> Section:
     words = wording.words
     rows = []
     for each in report["stated"]:
-        proof = _PROOFS[each["proof"]]
+        proof = PROOFS[each["proof"]]
         answers = words.say("; ").join(map(wording.plain, each["answers"]))
         rows.append([
             data(each["clause"], "code"), data(kind_of(words, each["kind"])), wording.clause(each["clause"], each["says"]),

@@ -15,13 +15,14 @@ from reports.picture import Styles
 from reports.terms import kind_of
 from reports.wording import Wording
 
-_FAMILIES = {
+FAMILIES = {
     "check left out": N_("check left out"), "one of several conditions left out": N_("one of several conditions left out"),
     "limit off by one": N_("limit off by one"), "wrong code": N_("wrong code"),
     "falls over in place of refusing": N_("falls over in place of refusing"), "state not reset": N_("state not reset"),
     "leak": N_("leak"), "too late or too early": N_("too late or too early"), "crypto misuse": N_("crypto misuse"),
     "offline error": N_("offline error"), "double spending": N_("double spending"),
 }
+"""Of faults."""
 
 
 def page(told: Mapping[str, Any], words: Catalogue, wording: Wording | None = None) -> str:
@@ -45,7 +46,7 @@ def _summary(told: Mapping[str, Any], words: Catalogue) -> Section:
         Tile(words.say("left"), f"{left:,}", "", "bad" if left else ""),
     ]
     rows = [
-        [text(words.say(_FAMILIES[family])), number(f"{n['mutants']:,}"), number(f"{n['caught']:,}"),
+        [text(words.say(FAMILIES[family])), number(f"{n['mutants']:,}"), number(f"{n['caught']:,}"),
          number(f"{n['equivalent']:,}"), number(f"{n['mutants'] - n['caught'] - n['equivalent']:,}")]
         for family, n in sorted(told["families"].items())
     ]
@@ -69,12 +70,12 @@ def _left(told: Mapping[str, Any], wording: Wording) -> Section:
 
 def _matrix(told: Mapping[str, Any], words: Catalogue) -> Section:
     """Cases by families; the names of the faults stand below their number."""
-    families = [family for family in _FAMILIES if family in told["families"]]
+    families = [family for family in FAMILIES if family in told["families"]]
     rows: list[list[Cell]] = []
     for case, found in sorted(told["matrix"].items()):
         cells = [_found(found.get(family, [])) for family in families]
         rows.append([data(case, "code"), *cells])
-    columns = (Column(words.say("Case")), *(Column(words.say(_FAMILIES[family]), True) for family in families))
+    columns = (Column(words.say("Case")), *(Column(words.say(FAMILIES[family]), True) for family in families))
     finding = words.say_n("{n} case found a fault first.", "{n} cases found a fault first.", len(rows))
     blocks: list[Block] = [Table(words.say("Which case found which fault first"), columns, rows)] if rows else []
     return Section("matrix", words.say("Who found what"), finding, blocks)
@@ -98,4 +99,4 @@ def _idle(told: Mapping[str, Any], wording: Wording) -> Section:
     return Section("idle", words.say("Cases that found none first"), finding, blocks)
 
 
-__all__ = ["page"]
+__all__ = ["FAMILIES", "page"]

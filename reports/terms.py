@@ -84,6 +84,16 @@ KINDS = {
     "pharmacy": N_("pharmacy's software"), "data-centre": N_("data centre"),
 }
 """Kinds of device under test."""
+VERDICTS = {
+    "pass": N_("pass"), "fail": N_("fail"), "inconclusive": N_("inconclusive"), "error": N_("error of the bench"),
+    "not-applicable": N_("not applicable"), "review": N_("to be looked at by a person"),
+}
+"""Of a conformance case."""
+PROOFS = {
+    "test": N_("a case"), "scenario": N_("a situation shows it"), "declaration": N_("the maker declares it"),
+    "inspection": N_("a person or a laboratory looks"),
+}
+"""How a clause is shown."""
 OURS = frozenset({"virtual", "stand-in"})
 """Where a role may be put that stays inside the bench."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,25 +36,27 @@ class ScenarioFaults(UsageError):
         self.faults = found
         self._lines = text.split("\n")
         self._widths = dict(widths or {})
-        super().__init__(self._listing())
+        super().__init__(self.listing())
 
     def __reduce__(self) -> Any:
         return type(self), (self.path, self.faults, "\n".join(self._lines), self._widths)
 
-    def _listing(self) -> str:
+    def listing(self, told: Callable[[str], str] = str) -> str:
+        """All of it. ``told``: a sentence in the reader's words."""
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        return "\n".join([*(self._shown(fault) for fault in self.faults), f"{count} in {self.path}"])
+        return "\n".join([*(self._shown(fault, told) for fault in self.faults), told(f"{count} in {self.path}")])
 
-    def _shown(self, fault: Fault) -> str:
+    def _shown(self, fault: Fault, told: Callable[[str], str]) -> str:
         line = self._lines[fault.line - 1].rstrip("\r") if 0 < fault.line <= len(self._lines) else ""
+        said = replace(fault, message=told(fault.message), hint=fault.hint and told(fault.hint))
         if not line.strip():
-            return str(fault)
+            return str(said)
         before = line[: fault.column - 1]
         under = line[fault.column - 1 :][: self._widths.get(fault, 1)]
         pad = "".join("\t" if c == "\t" else " " * _cells(c) for c in before)
         number = str(fault.line)
         margin = " " * len(number)
-        return f"{fault}\n  {number} | {line}\n  {margin} | {pad}{'^' * max(1, sum(map(_cells, under)))}"
+        return f"{said}\n  {number} | {line}\n  {margin} | {pad}{'^' * max(1, sum(map(_cells, under)))}"
 
 
 def _cells(character: str) -> int:

@@ -39,6 +39,28 @@ def said() -> Iterator[tuple[str, str]]:
             yield from ((f"{name}:{node.lineno}", text) for text in _texts(value, known) if text)
 
 
+_REFUSING = ("bench/compare.py", "bench/conform_asked.py", "bench/conform_report.py", "bench/conforming.py",
+             "bench/declaration.py", "bench/duts.py", "bench/exchanges.py", "bench/hands.py", "bench/laboratory.py",
+             "bench/monikers.py",
+             "bench/signature.py", "bench/timing.py", "bench/verify.py", "conformance/catalogue.py", "conformance/condition.py",
+             "conformance/expected.py", "conformance/form.py", "conformance/limits.py", "conformance/report.py",
+             "scenarios/syntax.py")
+"""What a call of ``conform`` and of those beside it can be refused by."""
+_REFUSED = {"UsageError": (0,), "BenchError": (0,), "Finding": (1, 2), "fault": (2, 3), "_whole": (1, 2), "Fault": (4, 5)}
+"""A call, and which of its arguments are sentences of a refusal."""
+
+
+def refused() -> Iterator[tuple[str, str]]:
+    """Where, and a sentence by which a call or a declaration is refused."""
+    for name in _REFUSING:
+        tree = _tree(ROOT / name)
+        known = _constants(tree)
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            for place in _REFUSED.get(_called(call), ()):
+                for value in call.args[place : place + 1]:
+                    yield from ((f"{name}:{call.lineno}", text) for text in _texts(value, known) if text)
+
+
 def named() -> Iterator[tuple[str, str]]:
     """Where, and what a case calls a step, or what it is about: arguments of functions that take a ``step`` or a ``what``."""
     trees = {path: _tree(path) for pattern in _CASES for path in sorted(ROOT.glob(pattern)) if path.name not in _NO_CASES}
@@ -120,6 +142,8 @@ def _texts(node: ast.expr, known: Mapping[str, str]) -> Iterator[str]:
         case ast.BoolOp(values=several):
             for each in several:
                 yield from _texts(each, known)
+        case ast.BinOp(left=one, op=ast.Add(), right=other):
+            yield from (before + after for before in _texts(one, known) for after in _texts(other, known))
 
 
 def _part(part: ast.expr, known: Mapping[str, str]) -> str:
@@ -131,4 +155,4 @@ def _part(part: ast.expr, known: Mapping[str, str]) -> str:
     return "{}"
 
 
-__all__ = ["expected", "named", "said"]
+__all__ = ["expected", "named", "refused", "said"]

@@ -284,8 +284,9 @@ class _Holder(HolderOf):
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="./bench.sh soak", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--channel", choices=sorted(WAYS), required=True)
+    says = (__doc__ or "").replace(":data:`VISITS`", str(VISITS)).replace("``", "")
+    parser = argparse.ArgumentParser("./bench.sh soak", description=says, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--channel", choices=sorted(WAYS), required=True, help="over which stack: pcscd, nfcpy, bleak, or codes")
     parser.add_argument("--n", type=int, default=200, help="presentations (200)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments at which something goes wrong (1)")
     parser.add_argument("--trouble", type=float, default=0.05, help="share of presentations in which something goes wrong (0.05)")

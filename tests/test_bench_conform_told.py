@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.conform_told import MOST_ALONE, NAMED, tell
+from bench.conform_words import words_of
 from conformance.report import Made, Report, Tried, build
 from conformance.verdict import Verdict
 
@@ -24,7 +25,7 @@ def report(*whys: str) -> Report:
 
 
 def test_reason_that_many_share_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    tell(report(*["nobody is there"] * 2, "it took too long", *["nobody is there"] * 300))
+    tell(report(*["nobody is there"] * 2, "it took too long", *["nobody is there"] * 300), words_of("en")[1])
     said = capsys.readouterr().out
     assert said.count("nobody is there") == said.count("it took too long") == 1
     assert "INCONCLUSIVE  302 cases over nfc" in said and f"and {302 - NAMED} more" in said
@@ -32,7 +33,7 @@ def test_reason_that_many_share_is_told_once(capsys: pytest.CaptureFixture[str])
 
 
 def test_few_are_told_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
-    tell(report(*["nobody is there"] * MOST_ALONE))
+    tell(report(*["nobody is there"] * MOST_ALONE), words_of("en")[1])
     said = capsys.readouterr().out
     assert [f"wallet.session.{n:03} over nfc (P-SES-01)" in said for n in range(MOST_ALONE)] == [True] * MOST_ALONE
     assert said.count("again: vhc-bench") == MOST_ALONE and "wallet.session.passed" not in said

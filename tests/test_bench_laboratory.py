@@ -54,7 +54,7 @@ def test_name_that_is_none_is_told_with_the_nearest(tmp_path: Path) -> None:
     lab = load(written(tmp_path, GOOD))
     with pytest.raises(UsageError, match="did you mean 'front-desk'"):
         Rig("frontdesk", laboratory=lab)
-    with pytest.raises(UsageError, match=r"--card .*a card is virtual, auto.*can be a wallet"):
+    with pytest.raises(UsageError, match=r"--card .*a card is given as virtual, auto.*can be a wallet"):
         Rig("phone", laboratory=lab)
 
 

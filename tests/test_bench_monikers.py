@@ -51,7 +51,7 @@ def test_role_takes_its_media_and_no_other(role: str) -> None:
         if kind in ROLES[role]:
             assert kind in {one.kind for one in for_role(role, text)}
         else:
-            with pytest.raises(UsageError, match=f"--{role} .*an? {role} is virtual"):
+            with pytest.raises(UsageError, match=f"--{role} .*an? {role} is given as virtual"):
                 for_role(role, text)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,18 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bench import cli, compare, verify
 from bench.conform_asked import Asked
-from bench.conform_report import (
-    JUNIT,
-    PAGE,
-    REPORT,
-    SIGNATURE,
-    VERDICTS,
-    bench_version,
-    junit,
-    report_of,
-    write,
-    write_data,
-)
+from bench.conform_junit import junit
+from bench.conform_report import JUNIT, PAGE, REPORT, SIGNATURE, VERDICTS, bench_version, report_of, write, write_data
+from bench.conform_words import words_of
 from bench.conforming import tried
 from bench.exchanges import EXCHANGES, lines, packed
 from bench.results import Results
@@ -48,6 +41,7 @@ from . import declared
 
 LINE = b'{"case":"wallet.session.one"}'
 CASES = ("wallet.session.one", "wallet.session.two")
+ENGLISH = words_of("en")[1]
 MADE = Made(at="2026-03-02T00:00:00Z", laboratory="laboratory", python="3.11.2", machine="Linux x86_64")
 
 
@@ -150,16 +144,43 @@ def test_exchanges_are_lines_to_any_gunzip(tmp_path: Path) -> None:
             list(lines(tmp_path))
 
 
+def exchanged(second: Verdict, device: str = "virtual") -> tuple[Report, list[bytes]]:
+    """A report of two cases, and the line of each."""
+    told, there = [], [b'{"case":"%s"}' % case.encode() for case in CASES]
+    for case, verdict, line in zip(CASES, (Verdict.PASS, second), there, strict=True):
+        told.append(replace(outcome(case, verdict), device=device, capture=sha256(line).hexdigest()))
+    tried = Tried(kind="wallet", device=device, channels=("nfc",), real=device != "virtual")
+    return build(told, made=MADE, bench="vhc-bench 0", seed=1, asked={"dut": []}, devices=[tried]), there
+
+
+def verified(folder: Path, made: Report, there: Sequence[bytes]) -> tuple[int, str]:
+    folder.mkdir()
+    private, _ = key_files(folder, KEYS[0])  # type: ignore[arg-type]
+    write_data(made, folder, key=private, exchanges=b"".join(map(packed, there)))
+    done = CliRunner().invoke(verify.command, [str(folder)])
+    return done.exit_code, done.output
+
+
 def test_exchanges_are_those_of_the_signed_report(tmp_path: Path) -> None:
-    private, _ = key_files(tmp_path, KEYS[0])  # type: ignore[arg-type]
-    for name, last, code in (("whole", LINE, 0), ("one short", b"", 1), ("altered", LINE[:-1], 1)):
-        write_data(report(), tmp_path / name, key=private, exchanges=packed(LINE) + packed(last))
-        done = CliRunner().invoke(verify.command, [str(tmp_path / name)])
-        assert (done.exit_code, "not what the report was made of" in done.output) == (code, code == 1), done.output
+    made, there = exchanged(Verdict.FAIL)
+    assert verified(tmp_path / "whole", made, there)[0] == 0
+    for name, wrong in (("altered", [*there[:1], there[1][:-1]]), ("twice", [*there, there[1]]), ("other", [*there, LINE])):
+        code, said = verified(tmp_path / name, made, wrong)
+        assert (code, "lines that are no case's" in said) == (1, True), said
     (tmp_path / "whole" / EXCHANGES).unlink()
     for alone, code in (([], 1), (["--report-alone"], 0)):
         done = CliRunner().invoke(verify.command, [str(tmp_path / "whole"), *alone])
         assert (done.exit_code, "is not checked" in done.output) == (code, True)
+
+
+def test_exchanges_that_come_again_from_the_seed_may_be_left_out_and_no_others(tmp_path: Path) -> None:
+    made, there = exchanged(Verdict.FAIL)
+    code, said = verified(tmp_path / "passed is left out", made, there[1:])
+    assert (code, "of the report's digests: 1\n" in said, "not checked: 1. They passed" in said) == (0, True, True), said
+    for device, verdict, kept in (("virtual", Verdict.FAIL, there[:1]), ("pcsc:X", Verdict.PASS, there[1:]),
+                                  ("virtual", Verdict.INCONCLUSIVE, [])):
+        code, said = verified(tmp_path / f"{device} {verdict.value}", exchanged(verdict, device)[0], kept)
+        assert (code, "are not there" in said) == (1, True), said
 
 
 def test_report_that_an_editor_has_formatted_is_not_what_was_signed(tmp_path: Path) -> None:
@@ -277,10 +298,10 @@ def test_comparison_tells_what_got_worse(after: Verdict, code: int, tmp_path: Pa
 
 
 def test_junit_counts_and_keeps_expected_failures_apart() -> None:
-    found = ElementTree.fromstring(junit(report(second=Verdict.FAIL)))
+    found = ElementTree.fromstring(junit(report(second=Verdict.FAIL), ENGLISH))
     assert found.find("testsuite[@failures='1'][@tests='2']") is not None
     assert [f.get("message") for f in found.iter("failure")] == ["fail: expected 1, received 2"]
-    known = ElementTree.fromstring(junit(report(second=Verdict.FAIL, known="known")))
+    known = ElementTree.fromstring(junit(report(second=Verdict.FAIL, known="known"), ENGLISH))
     assert list(known.iter("failure")) == []
     assert known.find("testsuite[@failures='0'][@skipped='1']") is not None
 
