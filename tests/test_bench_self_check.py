@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.conform_words import words_of
 from bench.faulty import Faulty
 from bench.self_check import Checked, Kill, Trial, all_mutants
 from bench.self_check_report import memory, summary, tell, write_matrix
@@ -184,8 +185,11 @@ def test_what_was_found_is_told() -> None:
     assert (told["second"], told["idle"]) == ({"wallet.b": first.mutant.id}, {"wallet.c": ""})
     assert not told["enough"]
     assert summary(replace(checked, kills=checked.kills[:2]))["enough"]
-    assert "NOBODY SAYS WHY IT STAYS" in tell(told)
-    assert tell(told).endswith("3 faults, 1 found, 1 equivalent, 1 left")
+    assert "NOBODY SAYS WHY IT STAYS" in tell(told, words_of("en")[1])
+    chinese = tell(told, words_of("zh-TW")[1]).splitlines()
+    assert [line for line in chinese if "：" not in line and "共 3 個錯誤" not in line] == []
+    assert "未載明保留之理由" in "".join(chinese)
+    assert tell(told, words_of("en")[1]).endswith("3 faults, 1 found, 1 equivalent, 1 left")
 
 
 def test_page_is_written_in_both_languages(tmp_path: Path) -> None:
