@@ -56,7 +56,7 @@ _NO_WORDS = {"UsageError", "BenchError", "option", "argument", "Choice", "Elemen
              "model_dump"}
 """Calls in which a text is translated already, is no sentence for a person, or is one of :func:`tests.sentences.refused`."""
 
-NAMES = {"vhc-bench conform", "vhc-bench ", "conform progress"}
+NAMES = {"vhc-bench conform", "vhc-bench report ", "vhc-bench ", "conform progress"}
 
 
 # -- the sources
