@@ -242,7 +242,7 @@ class Way:
         """A phone that advertises every 20 ms is found at once or 20 ms later: who looks always at the same moment after the last
         presentation is always lucky, or never. So looking begins at moments spread evenly over that time."""
         if self.screen is not None:
-            from bench.stacks.bumble_stack import ADVERTISING_MS
+            from bench.stacks.bumble_radio import ADVERTISING_MS
 
             self.screen.wait_for_code()
             time.sleep((1 + number * GOLDEN % 1) * ADVERTISING_MS / 1000)

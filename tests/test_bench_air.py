@@ -10,9 +10,9 @@ from bumble.controller import Controller
 from bumble.core import BaseBumbleError
 from bumble.device import AdvertisingType
 
-from bench.stacks import bumble_stack
+from bench.stacks import bumble_radio
 from bench.stacks.air import Air
-from bench.stacks.bumble_stack import Radio, connect
+from bench.stacks.bumble_radio import Radio, connect
 
 LIMIT_S = 30.0
 NOBODY = hci.Address("F0:F1:F2:F3:F4:F5")
@@ -35,13 +35,13 @@ async def think_better(radio: Radio) -> None:
 
 @pytest.mark.parametrize("end", [give_up, think_better])
 def test_controller_connects_again_after_a_connection_that_came_to_nothing(end: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bumble_stack, "CONNECT_LIMIT_S", 0.1)
+    monkeypatch.setattr(bumble_radio, "CONNECT_LIMIT_S", 0.1)
 
     async def both() -> None:
         air = Air()
         reader, phone = await Radio.upon(air.controller("reader")), await Radio.upon(air.controller("phone"))
         await end(reader)  # type: ignore[operator]
-        monkeypatch.setattr(bumble_stack, "CONNECT_LIMIT_S", LIMIT_S)
+        monkeypatch.setattr(bumble_radio, "CONNECT_LIMIT_S", LIMIT_S)
         await phone.device.start_advertising(AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE)
         connection = await connect(reader.device, phone.device.random_address)
         assert connection.peer_address == phone.device.random_address

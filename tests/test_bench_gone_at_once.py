@@ -13,7 +13,8 @@ from bench.stacks.air import Air
 from bench.stacks.ble_end import StackTrouble
 from bench.stacks.bleak_stack import BleakStack
 from bench.stacks.bluez import PrivateBluetooth
-from bench.stacks.bumble_stack import ClientStack, Radio, ServerStack, connect
+from bench.stacks.bumble_radio import Radio, connect
+from bench.stacks.bumble_stack import ClientStack, ServerStack
 from virtual_devices.mdoc import engagement
 from virtual_devices.mdoc.ble_events import Advertise, Connected, Disconnected, Discover, Discovered, Event, Scan
 from virtual_devices.mdoc.ble_gatt import Mode, characteristics, service_uuid

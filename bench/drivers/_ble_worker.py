@@ -213,7 +213,7 @@ class Phone:
         return b"", 0
 
     async def _open_radio(self, transport: str) -> None:
-        from bench.stacks.bumble_stack import Radio
+        from bench.stacks.bumble_radio import Radio
 
         if self._radio is not None and self._radio.lost.done():
             await self._radio.close()

@@ -23,7 +23,8 @@ from bench.presenters.control_server import ControlServer, Respond
 from bench.presenters.serve import Persistent, Rows, Signal
 from bench.presenters.slotted import Slotted
 from bench.stacks.ble_end import End
-from bench.stacks.bumble_stack import ClientStack, Radio, ServerStack
+from bench.stacks.bumble_radio import Radio
+from bench.stacks.bumble_stack import ClientStack, ServerStack
 from virtual_devices.clock import Clock
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Device

@@ -26,7 +26,7 @@ from dbus_fast.aio import MessageBus
 
 from bench.stacks.air import Air, Weather
 from bench.stacks.ble_end import StackTrouble
-from bench.stacks.bumble_stack import TROUBLE, connect, device_upon, quietly, stands, tried
+from bench.stacks.bumble_radio import TROUBLE, connect, device_upon, quietly, stands, tried
 
 BLUEZ = "org.bluez"
 ADAPTER, DEVICE, SERVICE = f"{BLUEZ}.Adapter1", f"{BLUEZ}.Device1", f"{BLUEZ}.GattService1"

@@ -30,7 +30,8 @@ def bleak_client(fits: Callable[[str, str], bool], adapter: str) -> Any:
 
 def bumble_client(radio: Any) -> Any:
     """The GATT client upon a controller of its own."""
-    from bench.stacks.bumble_stack import ClientStack, tried
+    from bench.stacks.bumble_radio import tried
+    from bench.stacks.bumble_stack import ClientStack
 
     class Client(ClientStack):
         async def unsubscribe(self, row: Characteristic) -> None:

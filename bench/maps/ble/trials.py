@@ -17,7 +17,8 @@ from uuid import UUID
 
 from bench.stacks.air import Air, Weather
 from bench.stacks.ble_end import End
-from bench.stacks.bumble_stack import ClientStack, Radio, ServerStack
+from bench.stacks.bumble_radio import Radio
+from bench.stacks.bumble_stack import ClientStack, ServerStack
 from virtual_devices.mdoc.ble import BleLink
 from virtual_devices.mdoc.ble_events import Phase
 from virtual_devices.mdoc.ble_gatt import GattRole, Mode, Side
