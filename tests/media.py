@@ -352,9 +352,10 @@ NOT_PRESENTED_HERE: Mapping[str, str] = {
 
 def without_contract() -> set[str]:
     """Drivers that are in neither table, and presenters."""
+    modules = {one.name: import_module(f"{presenting.__name__}.{one.name}") for one in iter_modules(presenting.__path__)}
     presenters = {
-        module.name for module in iter_modules(presenting.__path__)
-        if any(name.endswith("Presenter") for name in vars(import_module(f"{presenting.__name__}.{module.name}")))
+        name for name, module in modules.items() for what, value in vars(module).items()
+        if what.endswith("Presenter") and value.__module__ == module.__name__
     }
     return (set(DRIVERS) - set(MEDIA) - set(NOT_HERE)) | (presenters - set(PRESENTERS) - set(NOT_PRESENTED_HERE))
 
