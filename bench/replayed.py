@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from bench.drivers.replay import Place, Recording, Told
 from scenarios.world import World
@@ -15,6 +16,8 @@ from virtual_devices.link import Attempt, Link, Outcome, Provenance, connect
 from virtual_devices.trace import SwitchRow
 
 Tell = Callable[[str], None]
+PARTED = "parted from the record"
+"""So begins the reason of a switch where what is asked now is not what was asked then."""
 
 
 class ReplayedRole:
@@ -89,10 +92,18 @@ class Replay:
             return Told(name, recorded[number] if number < len(recorded) else ())
 
         def tell(trouble: str) -> None:
-            at_ns, reason = self._world.clock.now_ns(), f"parted from the record: {trouble}"
+            at_ns, reason = self._world.clock.now_ns(), f"{PARTED}: {trouble}"
             self._world.record(SwitchRow(place[0], at_ns, role, device, Outcome.GONE.value, reason, place[3]))
 
         return ReplayedRole(behind, device, begin, tell)
 
 
-__all__ = ["Replay", "ReplayedRole"]
+def differing(recording: Recording, now: Mapping[str, Any]) -> list[str]:
+    """The settings in which a scenario, as the manifest keeps it, is not that of the record."""
+    was = recording.manifest.get("scenario", {})
+    pairs = [(f"params.{key}", was.get("params", {}).get(key), value) for key, value in now["params"].items()]
+    pairs += [(key, was.get(key), now[key]) for key in ("network", "fault")]
+    return [name for name, before, after in pairs if before != after]
+
+
+__all__ = ["PARTED", "Replay", "ReplayedRole", "differing"]

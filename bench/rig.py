@@ -182,3 +182,8 @@ def _check_recorded(recording: Recording, scenario: Scenario) -> None:
                 f"replay:{recording.directory} was recorded with {name} {was.get(name)!r}, and this run has {value!r}: its "
                 "challenges and keys would be others, so no exchange could be the same"
             )
+    if scenario.run.replications > was["replications"]:
+        raise UsageError(
+            f"replay:{recording.directory} has {was['replications']} of the {scenario.run.replications} replications: "
+            f"give -n {was['replications']}"
+        )

@@ -6,19 +6,20 @@ import platform
 import re
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from bench.record import Recorder
+from bench.replayed import PARTED
 from bench.rig import Rig
 from conformance.catalogue import find
 from scenarios.files import Scenario, dump, situations
 from scenarios.play import play
 from scenarios.profiles import Stood
 from virtual_devices.clock import NS
-from virtual_devices.trace import LedgerRow, Row, VisitRow
+from virtual_devices.trace import LedgerRow, Row, SwitchRow, VisitRow
 from virtual_devices.uploads.deadline import due_ns
 
 PACKAGES = ("vhc-bench", "simpy", "cryptography", "cbor2", "numpy", "pyarrow", "duckdb", "matplotlib")
@@ -28,11 +29,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class Result:
-    """What came of a run: visits that ended, and the conservation laws that were broken."""
+    """What came of a run: visits that ended, conservation laws that were broken, and where a run that is played again parted
+    from its record."""
 
     directory: Path
     visits: int = 0
     broken: int = 0
+    parted: list[str] = field(default_factory=list)
 
 
 def run(scenario: Scenario, directory: Path, rig: Rig, progress: Progress = lambda _r, _n: None) -> Result:
@@ -49,6 +52,8 @@ def run(scenario: Scenario, directory: Path, rig: Rig, progress: Progress = lamb
                 progress(row.replication, result.visits)
             elif isinstance(row, LedgerRow) and not row.holds:
                 result.broken += 1
+            elif isinstance(row, SwitchRow) and row.reason.startswith(PARTED):
+                result.parted.append(row.reason)
 
         for replication in range(scenario.run.replications):
             play(scenario, replication, record, seat=rig.seat, epoch_ns=epoch_ns, around=rig.around)

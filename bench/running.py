@@ -17,10 +17,11 @@ from bench.frames import ASKED
 from bench.interrupt import CtrlC
 from bench.laboratory import load as load_laboratory
 from bench.record import RecordError, State, recover, state
+from bench.replayed import differing
 from bench.rig import Rig
 from bench.run import Result, expected_visits, with_overrides
 from bench.run import run as play
-from scenarios.files import Scenario, load
+from scenarios.files import Scenario, dump, load
 from virtual_devices.errors import BenchError, UsageError
 
 err = Console(stderr=True, soft_wrap=True)
@@ -84,7 +85,18 @@ def _run(scenario: Scenario, target: Path, rig: Rig, ctrl_c: CtrlC, language: st
     if not result.visits:
         err.print("nothing ran: no patient came; look at params.arrivals", style="red", markup=False)
         return NOTHING_RAN
-    return LAW_BROKEN if result.broken else PASS
+    if result.parted:
+        _tell_parted(result.parted, scenario, rig)
+    return LAW_BROKEN if result.broken or result.parted else PASS
+
+
+def _tell_parted(parted: list[str], scenario: Scenario, rig: Rig) -> None:
+    """A run that is played again promises to be the same."""
+    settings = sorted({name for one in rig.recordings.values() for name in differing(one, dump(scenario))})
+    why = f"; the scenario is another than the record's in {', '.join(settings)}" if settings else ""
+    sessions = f"{len(parted)} sessions" if len(parted) > 1 else "one session"
+    err.print(f"{sessions} parted from the record{why}. The first: {parted[0].partition(': ')[2]}. "
+              "The report has all under 'Switches of devices'", style="red", markup=False, highlight=False)
 
 
 def _interrupted(target: Path | None) -> int:

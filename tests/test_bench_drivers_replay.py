@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.cli import main
 from bench.drivers import replay
 from bench.rig import Rig
 from bench.run import Result, run
@@ -62,6 +64,21 @@ def test_request_that_differs_is_told_and_ends_the_flow(recorded: Result, tmp_pa
     assert "differs at byte" in switches[0]["reason"] and "recorded" in switches[0]["reason"] and "step" in switches[0]["reason"]
     replayed = [row for row in read_table(result.directory, "exchanges") if row["provenance"] == "replayed"]
     assert "gone" in {row["outcome"] for row in replayed}
+
+
+def test_run_that_parts_from_its_record_is_no_pass_and_says_why(recorded: Result, tmp_path: Path) -> None:
+    given = [part for key, value in SHORT.items() for part in ("--set", f"{key}={value}")]
+    command = ["run", str(MORNING), *given, "--card", f"replay:{recorded.directory}", "--out"]
+    done = CliRunner().invoke(main, [*command, str(tmp_path / "same"), "-q"])
+    assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(main, [*command, str(tmp_path / "other"), "-q", "--set", 'params.institution="9901180099"'])
+    assert done.exit_code == 1
+    assert "parted from the record; the scenario is another than the record's in params.institution. The first: " in done.output
+
+
+def test_more_replications_than_were_recorded_are_refused(recorded: Result) -> None:
+    with pytest.raises(UsageError, match="has 1 of the 5 replications: give -n 1"):
+        Rig(f"replay:{recorded.directory}").check(scenario(**{"run.replications": "5"}))
 
 
 def test_record_of_another_seed_is_refused_before_the_run(recorded: Result) -> None:
