@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import tomllib
 from pathlib import Path
+from random import Random
+from statistics import median
 
+import pytest
 from click.testing import CliRunner
 
 from bench.cli import main
 from bench.maps.nfc.table import line, to_json
 from bench.maps.nfc.trials import STRENGTHS, measured, modelled
-from virtual_devices.radio import Field
+from virtual_devices.link import Work
+from virtual_devices.radio import Field, FieldMedium
+from virtual_devices.sensed_presentation import REGISTRATION
 from virtual_devices.sensing import Holding
 
 
@@ -40,6 +45,23 @@ def test_row_goes_into_a_scenario(tmp_path: Path) -> None:
     assert refused.exit_code == 2 and "it has wrong-place 0, wrong-place 0.2" in " ".join(refused.output.split())
     table.write_text("{}")
     assert "is no table of 'vhc-bench map nfc'" in " ".join(CliRunner().invoke(main, [*asked, "1.0"]).output.split())
+
+
+def test_weak_field_takes_as_long_in_a_scenario_as_in_the_map(tmp_path: Path) -> None:
+    """A day's model knows no frames: what is sent again is in the time of its blocks."""
+    table = tmp_path / "nfc-map.json"
+    lines = [line(cell) for cell in modelled([Holding.WEAK_FIELD], 20, 5)]
+    table.write_bytes(to_json(lines, 5))
+    for row in (lines[0], lines[4]):
+        asked = ["map", "field", str(table), "--holding", "weak-field", "--strength", str(row.strength)]
+        field = Field(**tomllib.loads(CliRunner().invoke(main, asked).output)["params"]["field"])
+        medium = FieldMedium(field, Random(1))
+        times = [
+            medium.device_ns(Work(), True) + sum(medium.carry(0, size) or 0 for pair in REGISTRATION for size in pair)
+            for _ in range(100)
+        ]
+        assert median(times) / 1e6 == pytest.approx(row.first_ms_p50, rel=0.1)
+    assert lines[4].first_ms_p50 and lines[0].first_ms_p50 and lines[4].first_ms_p50 > 2 * lines[0].first_ms_p50
 
 
 def test_real_stack_under_the_same_faults_takes_taps_as_the_model_does() -> None:

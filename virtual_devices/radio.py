@@ -142,6 +142,11 @@ class Camera:
         return 0.0 if fitting is None else fitting.failed
 
 
+def blocks_of(size_bytes: int) -> int:
+    """Blocks of ISO-DEP that carry a command or an answer."""
+    return max(1, -(-size_bytes // _BLOCK_BYTES))
+
+
 class FieldMedium:
     """The living side of a :class:`Field`."""
 
@@ -152,7 +157,7 @@ class FieldMedium:
         self._rng = rng
 
     def carry(self, at_ns: int, size_bytes: int) -> int | None:
-        blocks = max(1, -(-size_bytes // _BLOCK_BYTES))
+        blocks = blocks_of(size_bytes)
         on_air_bits = (size_bytes + blocks * _BLOCK_OVERHEAD_BYTES) * 9  # a parity bit with each byte
         air_ms = on_air_bits / self._model.kbit_s + blocks * self._model.block_ms
         return self._model.command.draw_ns(self._rng) // 2 + round(air_ms * 1e6)

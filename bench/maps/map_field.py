@@ -24,21 +24,25 @@ def command(table: Path, holding: str, strength: float, how: str, at: str) -> No
     Example:
       vhc-bench map field runs/nfc-map/nfc-map.json --holding taken-away --strength 0.4 >> my_morning.toml
 
-    A tap that came to nothing, for whatever reason, is one that ends too early there.
+    A tap that came to nothing, for whatever reason, is one that ends too early there. What frames that are sent again cost is in
+    the time of a block.
     """
+    from bench.maps.nfc.table import as_field
+
     try:
         lines = json.loads(table.read_bytes())["lines"]
-        own = [line for line in lines if line["how"] == how]
-        found = next((line for line in own if (line["holding"], line["strength"]) == (holding, strength)), None)
-        there = sorted({f"{line['holding']} {line['strength']:g}" for line in own})
+        own = {(line["holding"], line["strength"]): line for line in lines if line["how"] == how}
+        found = own.get((holding, strength))
+        there = sorted(f"{way} {strong:g}" for way, strong in own)
         text = "" if found is None else f"{found['at_first_tap']} of {found['presentations']} done at the first tap"
-        failed = None if found is None else float(found["failed"])
+        model = None if found is None else as_field(found, own.get((holding, 0.0)))
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise UsageError(f"{table} is no table of 'vhc-bench map nfc': {e}") from e
-    if failed is None:
+    if model is None:
         raise UsageError(f"{table} has no {holding} {strength:g} that is {how}; it has {', '.join(there) or 'nothing'}")
     click.echo(f"[{at}]  # {holding} {strength:g}: {text}")
-    click.echo(f"taken_away = {failed}")
+    for name, value in model.items():
+        click.echo(f"{name} = {value}")
 
 
 __all__ = ["command"]
