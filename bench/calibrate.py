@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.monikers import JOINED, for_role
+from virtual_devices.errors import LinkError
+
+if TYPE_CHECKING:
+    from bench.calibrating import Samples
+
+LEAST = 2
+"""Whole sessions of which a profile can be made."""
 
 
 class _AtHand:
@@ -56,7 +64,7 @@ def command(
     then measured up to its refusal. Of a card the public data are read. More: docs/how-to/calibrate.md.
     """
     from bench import laboratory as laboratories
-    from bench.calibrating import ENDINGS, profile, sample
+    from bench.calibrating import Samples, profile, sample
     from scenarios.profiles import to_toml
 
     if (wallet is None) == (card is None):
@@ -72,17 +80,30 @@ def command(
         if not quiet and (number in (1, total) or number % max(1, total // 20) == 0 or how != "whole"):
             _say(f"{number} of {total}: {how}" + (f": {why}" if why else ""))
 
-    samples = sample(role, monikers, count, seed=seed, people=_AtHand(), told=told)
-    made = to_toml(profile(role, JOINED.join(map(str, monikers)), samples, seed=seed, described=described))
-    if out is None:
-        sys.stdout.write(made)
-        return
+    def write() -> None:
+        made = to_toml(profile(role, JOINED.join(map(str, monikers)), samples, seed=seed, described=described))
+        if out is None:
+            sys.stdout.write(made)
+            return
+        try:
+            out.write_text(made, encoding="utf-8")
+        except OSError as e:
+            raise click.UsageError(f"{out} cannot be written: {e.strerror or e}") from e
+        _say(f"{out}: {_counted(samples)}")
+
+    samples = Samples()
     try:
-        out.write_text(made, encoding="utf-8")
-    except OSError as e:
-        raise click.UsageError(f"{out} cannot be written: {e.strerror or e}") from e
-    counts = ", ".join(f"{samples.ended[how]} {how}" for how in ENDINGS if samples.ended[how])
-    _say(f"{out}: {sum(samples.ended.values())} sessions: {counts}")
+        sample(role, monikers, count, seed=seed, people=_AtHand(), told=told, into=samples)
+    except (LinkError, KeyboardInterrupt):
+        if samples.ended["whole"] >= LEAST:  # people have held the device so often
+            write()
+        raise
+    write()
+
+
+def _counted(samples: Samples) -> str:
+    counts = ", ".join(f"{samples.ended[how]} {how}" for how in ("whole", "refused", "broken off") if samples.ended[how])
+    return f"{sum(samples.ended.values())} sessions: {counts}"
 
 
 def _say(text: str) -> None:

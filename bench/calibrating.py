@@ -57,7 +57,6 @@ LOST_IN_A_ROW, LOST_AT_FIRST = 10, 3
 """So many sessions that break off, one after the other, end a calibration; so many when none has gone well before."""
 MEET_S = 6.0
 """How long a device may take to answer for the first time: who calibrates has it at hand, or has mistaken its name."""
-ENDINGS = ("whole", "refused", "broken off")
 Told = Callable[[int, int, str, str], None]
 """Told of each session that ended: how many so far, of how many, how it ended, and why where it broke off or was refused."""
 
@@ -81,17 +80,18 @@ class Samples:
 
 def sample(
     role: str, monikers: Sequence[Moniker], count: int, *, seed: int = 1, env: Mapping[str, str] | None = None,
-    people: People, told: Told = lambda *_: None,
+    people: People, told: Told = lambda *_: None, into: Samples | None = None,
 ) -> Samples:
     """Sessions with the device, ``count`` of them. Raises LinkError when it is not there, or too many in a row break off: the
-    device, the step at which they did, and the remedy."""
+    device, the step at which they did, and the remedy; ``into`` then has what was seen until it did."""
     clock: Clock = VirtualClock(WallClock().now_ns()) if monikers[0].kind is Kind.VIRTUAL else WallClock()
     with ExitStack() as stack:
         desk = WalletDesk(seed, clock) if role == "wallet" else None
         links = _links(role, monikers, env, clock, stack, desk)
         links |= desk.links if desk is not None else {}
-        samples, counter = Samples(provenance=links[role].provenance.value), _counter(links)
-        lost = 0
+        samples = into if into is not None else Samples()
+        samples.provenance, counter = links[role].provenance.value, _counter(links)
+        lost, sound = 0, len(samples.rows)
         for number in range(count):
             flow = desk.present(counter) if desk is not None else _public()
             session = Session(
@@ -105,8 +105,11 @@ def sample(
             samples.ended[how] += 1
             told(number + 1, count, how, why)
             lost = lost + 1 if how == "broken off" else 0
+            sound = sound if lost else len(samples.rows)
             ever = lost <= number
             if lost == (LOST_IN_A_ROW if ever else min(LOST_AT_FIRST, count)):
+                samples.ended["broken off"] -= lost  # they say that it is over, and nothing of the device
+                del samples.rows[sound:]
                 raise LinkError(f"{JOINED.join(map(str, monikers))}: {lost} sessions in a row broke off, the last {why}")
     return samples
 
@@ -321,4 +324,4 @@ def _today() -> date:
     return to_datetime(WallClock().now_ns()).astimezone(TAIWAN).date()
 
 
-__all__ = ["ENDINGS", "HOLD", "Samples", "WalletDesk", "held", "profile", "sample"]
+__all__ = ["HOLD", "Samples", "WalletDesk", "held", "profile", "sample"]

@@ -18,6 +18,7 @@ from virtual_devices.clock import VirtualClock
 from virtual_devices.flow import Session
 from virtual_devices.flow import run as run_flow
 from virtual_devices.link import RESET, AddressedLink, Attempt, Link, Outcome, Provenance
+from virtual_devices.reader.proximity import ROLE, SCREEN
 from virtual_devices.reader.transmit import Ended
 from virtual_devices.reader.visit import read_public
 
@@ -176,8 +177,11 @@ def silence(inner: Reader, timeout_s: float) -> str:
 
 
 def said(links: Mapping[str, Link], ended: Ended) -> str:
-    """Why a session ended: the driver's word, with its remedy, where there is one."""
-    return getattr(getattr(links.get(ended.role), "inner", None), "last_error", "") or str(ended)
+    """Why a session ended: the driver's word, with its remedy, where there is one. A phone whose code was not read is missed by
+    its screen, and what its radio said last is of another session."""
+    asked = [SCREEN, ended.role] if ended.role == ROLE else [ended.role]
+    words = (getattr(getattr(links.get(role), "inner", None), "last_error", "") for role in asked)
+    return next(filter(None, words), str(ended))
 
 
 class _Powered:

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from bench.calibrating import Samples, WalletDesk, held, profile, sample
+from bench.cli import main
 from bench.clock import WallClock
 from bench.drivers import nfc
 from bench.monikers import for_role
@@ -162,6 +164,33 @@ def test_device_that_is_not_there_ends_it_with_the_reason(monkeypatch: pytest.Mo
     monkeypatch.setattr("bench.probe.open_device", lambda *_: Gone())
     with pytest.raises(LinkError, match=r"nfc:usb has not answered within 6 s, at the step 'find phone': no phone in the field"):
         taken("wallet", "nfc:usb", 50)
+
+
+class Leaving(Gone):
+    """A phone that leaves for good after so many taps."""
+
+    def __init__(self, taps: int) -> None:
+        self.device_, self._left, self._clock = WalletDesk(1, WallClock()).willing(), taps, WallClock()
+
+    def connect(self, timeout_s: float) -> Attempt:
+        self._left -= 1
+        return Attempt(Outcome.REPLIED, 5, self.device_.power_on()) if self._left >= 0 else super().connect(timeout_s)
+
+    def attempt(self, message: bytes, timeout_s: float) -> Attempt:
+        return Attempt(Outcome.REPLIED, 9, self.device_.handle(message, self._clock.now_ns()))
+
+
+@pytest.mark.parametrize("taps", [1, 3])
+def test_device_that_leaves_for_good_leaves_the_profile_of_the_sessions_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, taps: int,
+) -> None:
+    monkeypatch.setattr("bench.probe.open_device", lambda *_: Leaving(taps))
+    made = tmp_path / "device.toml"
+    done = CliRunner().invoke(main, ["calibrate", "--wallet", "nfc:usb", "-n", "50", "-q", "--out", str(made)])
+    assert done.exit_code == 3 and "10 sessions in a row broke off" in done.output and made.exists() == (taps > 1)
+    if taps > 1:
+        origin = profiles.load(made).origin
+        assert (origin.samples, origin.broken_off) == (taps, 0) and f"{taps} sessions: {taps} whole" in done.output
 
 
 def test_too_few_sessions_make_no_profile() -> None:
