@@ -30,7 +30,7 @@ from virtual_devices.link import Work
 from virtual_devices.mdoc.mso import StatusReference
 from virtual_devices.pki import DAY_NS, ChainVerifier, Identity, Role
 from virtual_devices.status_list import Status, StatusLists
-from virtual_devices.wallet import phone as wallet_phone
+from virtual_devices.wallet import phone_home
 from virtual_devices.wallet.held import Held
 from virtual_devices.wallet.phone import Phone
 
@@ -202,7 +202,7 @@ def copied_to_another_phone() -> Result:
 def proof_recorded() -> Result:
     bench = guardians_desk()
     yesterdays = read_sign1(consult(bench).value(vhc.DELEGATION, "proof"))
-    with patch.object(wallet_phone, "make_proof", lambda *_: yesterdays):
+    with patch.object(phone_home, "make_proof", lambda *_: yesterdays):
         return tried(lambda: identified(bench))
 
 

@@ -16,7 +16,7 @@ from virtual_devices.wallet.codes import NAMES
 from virtual_devices.wallet.consent import Use
 from virtual_devices.wallet.held import OWN, Folder, Held
 from virtual_devices.wallet.keystore import KeyDenied
-from virtual_devices.wallet.phone import _Home
+from virtual_devices.wallet.phone_home import PhoneHome
 from virtual_devices.wallet.vault import VaultRefused
 from virtual_devices.write_back import Kind, Record, holder_of
 
@@ -63,7 +63,7 @@ def test_record_that_names_another_key_is_shown_to_nobody() -> None:
     )
     Folder(of.phone.vault, OWN).commit({"record.00000001": mine, "record.00000002": other})
     names = {vhc.RECORDS: frozenset({"visits"})}
-    home: Any = _Home(of.phone, OWN)
+    home: Any = PhoneHome(of.phone, OWN)
     assert home.device_values(names, None, 50_000) == {vhc.RECORDS: {"visits": [mine]}}
 
 

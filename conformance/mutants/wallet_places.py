@@ -22,8 +22,8 @@ _SESSION = (
     *_of("cose", "Sign1", "Sign", "decode_sign", "read_sign1", "decode_map", "_tagged", "_four", "_typed", "_signature",
          "_need_algorithm"),
     *_of("write_back", "Kind", "thumbprint", "read_batch", "read_record", "read_content", "_exactly", "_not_negative"),
-    *_of("wallet.phone", "Phone.take_late", "_Home"), "virtual_devices.wallet.late", "virtual_devices.wallet.consent",
-    *_of("wallet.holder", "Holder.take_proof"),
+    *_of("wallet.phone", "Phone.take_late"), *_of("wallet.phone_home", "PhoneHome"), *_of("wallet.holder", "Holder.take_proof"),
+    "virtual_devices.wallet.late", "virtual_devices.wallet.consent",
 )
 _BLUETOOTH = ("virtual_devices.mdoc.ble", *_of("mdoc.ble_chunks", "Assembler.feed"))
 _FIELD = (
