@@ -1,4 +1,4 @@
-"""What a data centre issues and publishes: credentials, codes, certificates, status lists, authorizations."""
+"""What a data centre issues and publishes: credentials, codes, certificates, status lists."""
 
 from __future__ import annotations
 
@@ -12,26 +12,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from conformance.case import Each, Nature, case
+from conformance.issued import credential_of, lists_of, status_of
 from conformance.kinds.data_centre import DataCentreTester, SoftPhone
-from conformance.town import CHILD_NO, GUARDIAN, HOLDER, ID_NO
-from conformance.vectors.world import CARD_NO, GUARDIAN_NO, INSTITUTION, SAM_ID, World
-from virtual_devices import authorization, cwt, vhc
-from virtual_devices.authorization import BOUNDS, Purpose, Relation, Scope
+from conformance.town import HOLDER, ID_NO
+from conformance.vectors.world import CARD_NO, INSTITUTION, SAM_ID, World
+from virtual_devices import cwt, vhc
 from virtual_devices.clock import NS, from_datetime
-from virtual_devices.cloud.guardians import Ground
 from virtual_devices.cose import CRIT, X5CHAIN, read_sign1
 from virtual_devices.holder.readers import LONGEST_NS
-from virtual_devices.link import Work
-from virtual_devices.mdoc import mso
 from virtual_devices.mdoc.mso import IssuerSigned, Mso
 from virtual_devices.mdoc.tagged import dumps
-from virtual_devices.pki import DAY_NS, Refused, Role, Verified
+from virtual_devices.pki import DAY_NS, Role, Verified
 from virtual_devices.qr import card as qr_card
 from virtual_devices.status_list import Status, StatusToken
-from virtual_devices.status_list import read as read_list
-from virtual_devices.write_back import holder_of, of_card
-
-EVERYTHING = frozenset(Scope)
+from virtual_devices.write_back import holder_of
 
 
 def _enrolled(data_centre: DataCentreTester) -> tuple[SoftPhone, str, Mapping[str, Any]]:
@@ -40,19 +34,11 @@ def _enrolled(data_centre: DataCentreTester) -> tuple[SoftPhone, str, Mapping[st
     return phone, card, body
 
 
-def _credential(data_centre: DataCentreTester, body: Mapping[str, Any]) -> tuple[IssuerSigned, Mso]:
-    """The credential, as a wallet reads it; that it verifies is a check."""
-    issued = mso.read_issuer_signed(cbor2.loads(dumps(body["issued"])))
-    found = mso.verify(issued, vhc.DOCTYPE, data_centre.world.root, data_centre.now_ns, Work())
-    data_centre.expect("the credential verifies", not isinstance(found, Refused), "believed", found)
-    return issued, mso.read_mso(issued.auth.payload or b"")
-
-
 @case("P-MSO-01", "P-MSO-02", "P-MSO-05", "P-CBR-04", "P-GEN-05", nature=Nature.VALID, zh="發行者簽章之結構與金鑰綁定")
 def test_credential_is_signed_for_the_devices_key(data_centre: DataCentreTester) -> None:
     """issuerAuth is an untagged COSE_Sign1 with the document signer alone, over an MSO for the device key on P-256."""
     phone, _, body = _enrolled(data_centre)
-    _, found = _credential(data_centre, body)
+    _, found = credential_of(data_centre, body)
     auth = dumps(body["issued"]["issuerAuth"])
     data_centre.equal("an array of four without a tag", auth[0], 0x84)
     message = read_sign1(body["issued"]["issuerAuth"])
@@ -67,7 +53,7 @@ def test_credential_is_signed_for_the_devices_key(data_centre: DataCentreTester)
 def test_credential_has_the_elements_of_the_table(data_centre: DataCentreTester) -> None:
     """The document type, the namespaces of the issuer, and each element of the type that the table gives it."""
     _, _, body = _enrolled(data_centre)
-    issued, found = _credential(data_centre, body)
+    issued, found = credential_of(data_centre, body)
     values = issued.values()
     data_centre.equal("document type", found.doctype, "tw.nhi.bench.vhc.1")
     data_centre.equal("namespaces", set(values), {vhc.BASIC, vhc.MEDICAL})
@@ -89,7 +75,7 @@ def test_credential_has_the_elements_of_the_table(data_centre: DataCentreTester)
 def test_digests_hide_what_is_kept_back(data_centre: DataCentreTester) -> None:
     """SHA-256 over the embedded item, 32 bytes of random, digest ids 0 to n-1 in a random order, another one each time."""
     _, _, body = _enrolled(data_centre)
-    issued, found = _credential(data_centre, body)
+    issued, found = credential_of(data_centre, body)
     data_centre.equal("algorithm", found.digest_algorithm, "SHA-256")
     orders = []
     for space, items in issued.items.items():
@@ -111,7 +97,7 @@ def _renewed(data_centre: DataCentreTester) -> tuple[IssuerSigned, Mso]:
     given = {"id_no": ID_NO, "ticket": data_centre.officer.ticket(CARD_NO)}
     attested = phone.attestation(phone.challenge())
     body = phone.done("rebind", {"card_no": CARD_NO, "given": given, "attestation": attested, "both": False})
-    return _credential(data_centre, body)
+    return credential_of(data_centre, body)
 
 
 @case("P-MSO-06", "P-MSO-07", "P-CBR-05", nature=Nature.LIMIT, zh="憑證效期：365 日、卡片或簽署者到期，取其先")
@@ -119,7 +105,7 @@ def test_credential_lives_a_year_at_most(data_centre: DataCentreTester) -> None:
     """Signed and valid from the second of issue, until 365 days later or the end of its signer; status in a list."""
     data_centre.later(seconds=0.5)
     _, _, body = _enrolled(data_centre)
-    issued, found = _credential(data_centre, body)
+    issued, found = credential_of(data_centre, body)
     at_ns = data_centre.now_ns // NS * NS
     data_centre.equal("signed and valid from", (found.signed_ns, found.valid_from_ns), (at_ns, at_ns))
     signer = x509.load_der_x509_certificate(issued.auth.chain[0])
@@ -133,7 +119,7 @@ def test_credential_lives_a_year_at_most(data_centre: DataCentreTester) -> None:
 def test_former_cards_are_named_newest_first(data_centre: DataCentreTester) -> None:
     """A first card has no `former`; after changes of phones it names the cards whose place it took, the newest first."""
     first, _, body = _enrolled(data_centre)
-    data_centre.expect("none on a first card", vhc.FORMER not in _credential(data_centre, body)[0].values()[vhc.BASIC])
+    data_centre.expect("none on a first card", vhc.FORMER not in credential_of(data_centre, body)[0].values()[vhc.BASIC])
     keys = [holder_of(first.device.public_key())]
     for number in range(9):
         issued, found = _renewed(data_centre)
@@ -145,7 +131,7 @@ def test_former_cards_are_named_newest_first(data_centre: DataCentreTester) -> N
 def test_document_signers_certificate_is_as_the_table_has_it(data_centre: DataCentreTester) -> None:
     """The document signer's certificate: version 3, P-256, its extensions, one role, its key usage, its life."""
     _, _, body = _enrolled(data_centre)
-    issued, _ = _credential(data_centre, body)
+    issued, _ = credential_of(data_centre, body)
     leaf = x509.load_der_x509_certificate(issued.auth.chain[0])
     iaca = x509.load_der_x509_certificate(data_centre.world.authority.iaca_der)
     leaf.verify_directly_issued_by(iaca)
@@ -177,7 +163,7 @@ def test_document_signers_certificate_is_as_the_table_has_it(data_centre: DataCe
 def test_code_has_the_issuers_inner_part(data_centre: DataCentreTester) -> None:
     """The inner part of the code: the signer named by its kid, no certificate, the claims, the key for codes, no photograph."""
     phone, _, body = _enrolled(data_centre)
-    issued, found = _credential(data_centre, body)
+    issued, found = credential_of(data_centre, body)
     token = cwt.decode(body["qr"])
     header = token.message.header
     data_centre.equal("protected header", dict(header), {1: -7, 4: hashlib.sha256(issued.auth.chain[0]).digest()[:8]})
@@ -199,28 +185,12 @@ def test_code_has_the_issuers_inner_part(data_centre: DataCentreTester) -> None:
 
 # -- status lists
 
-def _lists(data_centre: DataCentreTester) -> dict[str, tuple[StatusToken, Any]]:
-    """The published lists by their address, each signed by the data centre; that is a check."""
-    found = {}
-    for raw in data_centre.done("status-lists")["lists"]:
-        message, token = read_list(raw)
-        who = data_centre.world.root.check(message.chain, {Role.DATA_CENTRE}, data_centre.now_ns)
-        data_centre.expect("the list is by the data centre", isinstance(who, Verified) and message.verify(who.key))
-        found[token.uri] = token, message
-    return found
-
-
-def _status(data_centre: DataCentreTester, place: mso.StatusReference | None) -> Status:
-    assert place is not None
-    return _lists(data_centre)[place.uri][0].status(place.index)
-
-
 @case("P-STA-01", "P-STA-02", "P-STA-03", "P-STA-05", "P-DCM-05", nature=Nature.VALID, zh="狀態清單：格式、大小、簽章與效期")
 def test_status_lists_are_published_whole(data_centre: DataCentreTester) -> None:
     """All lists at once: tag 18, type, address, 2 bits a place, 1048576 places, a day of life and an hour until the next."""
     _, _, body = _enrolled(data_centre)
-    _, found = _credential(data_centre, body)
-    lists = _lists(data_centre)
+    _, found = credential_of(data_centre, body)
+    lists = lists_of(data_centre)
     assert found.status is not None
     data_centre.expect("the card's list is among them", found.status.uri in lists, found.status.uri, sorted(lists))
     for uri, (token, message) in lists.items():
@@ -242,17 +212,17 @@ def test_status_list_says_how_a_card_stands(data_centre: DataCentreTester, value
     phone = data_centre.phone()
     card = phone.applied(CARD_NO, ID_NO)
     if not act:
-        before = [index for token, _ in _lists(data_centre).values() for index in _set(token)]
+        before = [index for token, _ in lists_of(data_centre).values() for index in _set(token)]
         data_centre.expect("one place more is suspended", any(v == Status.SUSPENDED.value for _, v in before), "2", before)
         return
-    _, found = _credential(data_centre, phone.done("activate", {"card": card}))
+    _, found = credential_of(data_centre, phone.done("activate", {"card": card}))
     if act in ("suspend", "resume"):
         data_centre.equal("suspend", data_centre.officer.suspend(card), "0")
     if act in ("resume", "recall"):
         data_centre.equal(act, getattr(data_centre.officer, act)(card), "0")
     if act == "lost":
         data_centre.equal("lost", data_centre.officer.report_lost(CARD_NO, "virtual"), "0")
-    data_centre.equal("status", _status(data_centre, found.status), status)
+    data_centre.equal("status", status_of(data_centre, found.status), status)
 
 
 def _set(token: StatusToken) -> list[tuple[int, int]]:
@@ -265,9 +235,9 @@ def _set(token: StatusToken) -> list[tuple[int, int]]:
 def test_status_list_follows_a_change_of_phones(data_centre: DataCentreTester) -> None:
     """After a change of phones the old place says 1, the new one 0."""
     _, _, body = _enrolled(data_centre)
-    _, old = _credential(data_centre, body)
+    _, old = credential_of(data_centre, body)
     _, new = _renewed(data_centre)
-    data_centre.equal("old and new", (_status(data_centre, old.status), _status(data_centre, new.status)),
+    data_centre.equal("old and new", (status_of(data_centre, old.status), status_of(data_centre, new.status)),
                       (Status.INVALID, Status.VALID))
 
 
@@ -321,155 +291,6 @@ def test_reader_certificate_is_not_given(data_centre: DataCentreTester, value: t
     make, code = value
     found, body = data_centre.ask("reader-certificates", {"hpc": make(data_centre.world, data_centre.now_ns)})
     data_centre.equal("code, and what is given", (found, dict(body)), (code, {}))
-
-
-# -- authorizations
-
-def _guardian(data_centre: DataCentreTester) -> tuple[SoftPhone, str]:
-    phone = data_centre.phone()
-    return phone, phone.enrolled(GUARDIAN_NO, GUARDIAN.holder.id_no)[0]
-
-
-def _granted(data_centre: DataCentreTester, days: float = 300, scope: frozenset[Scope] = EVERYTHING) -> bytes:
-    code, cti = data_centre.officer.grant(CARD_NO, GUARDIAN_NO, Relation.FAMILY, scope, days)
-    data_centre.equal("granted", code, "0")
-    return cti
-
-
-def _held(phone: SoftPhone, card: str, cti: bytes, request: bytes = b"") -> Mapping[str, Any]:
-    attested = phone.attestation(phone.challenge(), key=phone.code_key)
-    return phone.done("hold", {"card": card, "authorization": cti, "qr_attestation": attested}, request=request)
-
-
-@case("P-AUT-01", "P-AUT-02", "P-AUT-06", "P-AUT-08", "P-ELE-05", "P-PHN-06", nature=Nature.VALID,
-      zh="代理授權與代理人手機上之卡片")
-def test_wards_card_and_authorization_name_the_guardians_key(data_centre: DataCentreTester) -> None:
-    """hold: the authorization as a CWT by the data centre, and the ward's credential, both for the guardian's device key."""
-    phone, own = _guardian(data_centre)
-    cti = _granted(data_centre)
-    body = _held(phone, own, cti)
-    message, found = authorization.read(body["authorization"])
-    who = data_centre.world.root.check(message.chain, {Role.DATA_CENTRE}, data_centre.now_ns)
-    data_centre.expect("signed by the data centre", isinstance(who, Verified) and message.verify(who.key))
-    data_centre.equal("typ", message.header.get(16), "application/tw.nhi.bench.authorization+cwt")
-    data_centre.equal("ward, guardian, name, id", (found.ward, found.guardian, found.guardian_name, found.cti),
-                      (CARD_NO, GUARDIAN_NO, GUARDIAN.holder.name, cti))
-    data_centre.equal("relation, scope, purpose", (found.relation, found.scope, found.purpose),
-                      (Relation.FAMILY, EVERYTHING, Purpose.CARE))
-    issued, credential = _credential(data_centre, body)
-    mine = phone.device.public_key().public_numbers()
-    data_centre.equal("the key that it names", found.guardian_key.public_numbers(), mine)
-    data_centre.equal("the key of the ward's card", credential.device_key.public_numbers(), mine)
-    data_centre.equal("held under", issued.values()[vhc.BASIC][vhc.HELD_UNDER], cti)
-    data_centre.equal("its status", _status(data_centre, found.status), Status.VALID)
-    code = cwt.decode(body["qr"]).claims.values[qr_card.DATA]
-    data_centre.equal("the code's guardian", code[10][:3], [cti, GUARDIAN_NO, GUARDIAN.holder.name])
-    data_centre.equal("and whom records are for", code[9], of_card(holder_of(phone.device.public_key()), cti))
-
-
-def _bounds() -> Mapping[str, Each]:
-    beyond = {Relation.CARER: Scope.MEDICAL, Relation.MESSENGER: Scope.WRITE}
-    found = {}
-    for relation in (Relation.FAMILY, Relation.CARER, Relation.MESSENGER):
-        bounds, name = BOUNDS[relation], relation.value
-        found[f"{name}-as-far-as-it-goes"] = Each((relation, bounds.scope, bounds.days, "0"), nature=Nature.VALID)
-        found[f"{name}-a-day-more"] = Each((relation, bounds.scope, bounds.days + 1, "1059"))
-        if relation in beyond:
-            found[f"{name}-a-scope-more"] = Each((relation, bounds.scope | {beyond[relation]}, 30, "4029"))
-    found["nothing"] = Each((Relation.FAMILY, frozenset(), 30, "1057"))
-    found["over-at-once"] = Each((Relation.FAMILY, frozenset({Scope.BASIC}), 0, "1059"))
-    return found
-
-
-@case("P-AUT-03", nature=Nature.LIMIT, zh="授權不得超過該關係之範圍與期間", each=_bounds)
-def test_relation_bounds_what_is_granted(
-    data_centre: DataCentreTester, value: tuple[Relation, frozenset[Scope], float, str],
-) -> None:
-    """A relation bounds scope and time; what goes beyond is not granted."""
-    relation, scope, days, code = value
-    _guardian(data_centre)
-    found, cti = data_centre.officer.grant(CARD_NO, GUARDIAN_NO, relation, scope, days)
-    data_centre.equal("code", found, code)
-    data_centre.equal("an id of 16 bytes, or none", len(cti), 16 if code == "0" else 0)
-
-
-@case("P-AUT-03", nature=Nature.INVALID, zh="父母僅得為其未成年子女，且至成年為止")
-def test_parents_act_for_their_own_children(data_centre: DataCentreTester) -> None:
-    """A parent is one whom the household register names."""
-    _guardian(data_centre)
-    grant = data_centre.officer.grant
-    data_centre.equal("a mother", grant(CHILD_NO, GUARDIAN_NO, Relation.PARENT, EVERYTHING, 300, Ground.PARENT)[0], "0")
-    found, _ = grant(CARD_NO, GUARDIAN_NO, Relation.PARENT, EVERYTHING, 300, Ground.PARENT)
-    data_centre.expect("somebody else's", found != "0", "a refusal", found)
-    found, _ = grant(CHILD_NO, GUARDIAN_NO, Relation.FAMILY, EVERYTHING, 300)
-    data_centre.expect("by a ward under age", found != "0", "a refusal", found)
-
-
-@case("P-AUT-08", "P-LIF-02", nature=Nature.INOPPORTUNE, zh="授權撤銷：清單即時失效，被代理卡片隨之終止")
-def test_withdrawn_authorization_ends_the_wards_card(data_centre: DataCentreTester) -> None:
-    """Withdrawn: invalid in the list, and so is the ward's card on that phone, which is to be erased; it cannot be held again."""
-    phone, own = _guardian(data_centre)
-    cti = _granted(data_centre)
-    body = _held(phone, own, cti)
-    _, found = authorization.read(body["authorization"])
-    _, credential = _credential(data_centre, body)
-    data_centre.equal("withdrawn", data_centre.officer.withdraw(cti), "0")
-    data_centre.equal("status of both", (_status(data_centre, found.status), _status(data_centre, credential.status)),
-                      (Status.INVALID, Status.INVALID))
-    data_centre.equal("what is erased", list(phone.done("sync")["erase"]), [body["card"]])
-    code, _ = phone.ask("hold", {"card": own, "authorization": cti})
-    data_centre.expect("held again", code != "0", "a refusal", code)
-
-
-@case("P-AUT-08", "P-LIF-02", nature=Nature.INOPPORTUNE, zh="代理人手機掛失：授權隨之失效")
-def test_guardian_whose_phone_is_lost_has_no_authorization(data_centre: DataCentreTester) -> None:
-    """The guardian's card reported lost: the authorization for its key is invalid in the list, and so is the ward's card."""
-    phone, own = _guardian(data_centre)
-    body = _held(phone, own, _granted(data_centre))
-    _, found = authorization.read(body["authorization"])
-    _, credential = _credential(data_centre, body)
-    data_centre.equal("reported lost", data_centre.officer.report_lost(GUARDIAN_NO, "virtual"), "0")
-    data_centre.equal("status of both", (_status(data_centre, found.status), _status(data_centre, credential.status)),
-                      (Status.INVALID, Status.INVALID))
-
-
-@case("P-AUT-08", nature=Nature.ATTACK, zh="他人之授權、未知之授權不得持卡")
-def test_anothers_authorization_gives_no_card(data_centre: DataCentreTester) -> None:
-    """Another guardian's authorization, one past its end and one that never was give no card."""
-    phone, own = _guardian(data_centre)
-    cti = _granted(data_centre, days=1)
-    stranger = data_centre.phone()
-    other, _ = stranger.enrolled(CARD_NO, ID_NO)
-    code, body = stranger.ask("hold", {"card": other, "authorization": cti})
-    data_centre.expect("by somebody else", code != "0" and "issued" not in body, "a refusal", code)
-    code, body = phone.ask("hold", {"card": own, "authorization": bytes(16)})
-    data_centre.expect("one that never was", code != "0" and "issued" not in body, "a refusal", code)
-    data_centre.equal("what sync names", phone.done("sync")["authorizations"], [[CARD_NO, cti]])
-    data_centre.later(days=1)
-    data_centre.equal("past its end", phone.done("sync")["authorizations"], [])
-    code, body = phone.ask("hold", {"card": own, "authorization": cti})
-    data_centre.expect("one past its end", code != "0" and "issued" not in body, "a refusal", code)
-
-
-@case("P-PHN-14", "P-PHN-10", nature=Nature.VALID, zh="再次取得被代理卡片；換機後授權換新識別碼")
-def test_wards_card_is_given_again_and_moves_along(data_centre: DataCentreTester) -> None:
-    """hold again gives the same card's credential; after a change of phones the authorization has a new id that sync names."""
-    phone, own = _guardian(data_centre)
-    cti = _granted(data_centre)
-    first = _held(phone, own, cti)
-    data_centre.equal("the same card", _held(phone, own, cti)["card"], first["card"])
-    data_centre.equal("what sync names", phone.done("sync")["authorizations"], [[CARD_NO, cti]])
-    new = data_centre.phone()
-    given = {"id_no": GUARDIAN.holder.id_no, "ticket": data_centre.officer.ticket(GUARDIAN_NO)}
-    attested = new.attestation(new.challenge())
-    body = new.done("rebind", {"card_no": GUARDIAN_NO, "given": given, "attestation": attested, "both": False})
-    named = new.done("sync")["authorizations"]
-    data_centre.expect("a new id for the same ward", len(named) == 1 and named[0][0] == CARD_NO and named[0][1] != cti,
-                       "a new id",
-                       named)
-    held = _held(new, body["card"], named[0][1])
-    data_centre.equal("held under", _credential(data_centre, held)[0].values()[vhc.BASIC][vhc.HELD_UNDER], named[0][1])
-    data_centre.equal("what the old phone erases", len(phone.done("sync")["erase"]), 2)
 
 
 @case("P-PHN-01", "P-PHN-02", "P-DOC-01", nature=Nature.VALID, zh="手機以其金鑰為人所識")
