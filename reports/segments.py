@@ -51,8 +51,8 @@ def found(run: Run) -> list[Presentation]:
 def relation(run: Run, given: list[Presentation]) -> str:
     """The name of the relation: replication, channel, provenance, device, segment, ns."""
     rows = [
-        (p.replication, p.channel, p.provenance, p.device, segment.value, ns)
-        for p in given for segment, ns in p.ns.items() if ns
+        (p.replication, p.channel, provenance, device, segment.value, ns)
+        for p in given for segment, ns in p.ns.items() if ns for device, provenance in (p.origin(segment),)
     ]
     return run.keep("segments", ("replication", *_KEYS, "segment", "ns"), rows)
 

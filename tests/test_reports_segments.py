@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,8 +27,8 @@ STEPS = (("find phone", 400), ("engage by NFC", 90), (ASKED, 30), (ASKED, 60), (
 MS = 1_000_000
 
 
-def session(number: int, *, broken: bool = False) -> Iterator[Row]:
-    """A presentation over NFC: its second command is the last of its request."""
+def session(number: int, *, broken: bool = False, measured: bool = False) -> Iterator[Row]:
+    """A presentation over NFC: its second command is the last of its request. ``measured``: of a real phone, the SAM is ours."""
     at_ns = EXCHANGE.at_ns + number * 60_000 * MS
     yield ActRow(0, "v0", f"s{number}", "holder", "open the wallet", at_ns - 5000 * MS, 5000 * MS)
     for place, (step, ms) in enumerate(STEPS):
@@ -37,24 +37,39 @@ def session(number: int, *, broken: bool = False) -> Iterator[Row]:
         yield replace(
             EXCHANGE, session=f"s{number}", role="wallet", channel="nfc", step=step, at_ns=at_ns, duration_ns=ms * MS,
             request=request, outcome="gone" if gone else "replied", reply_bytes=-1 if gone else 2,
+            **({"device": "nfc:usb", "provenance": "measured"} if measured else {}),
         )
         at_ns += ms * MS
         if gone:
             return
 
 
-@pytest.fixture(scope="module")
-def presented(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = write_sample(tmp_path_factory.mktemp("sample") / "like", Sample(visits=4))
+def written(folder: Path, rows: Iterable[Row]) -> Path:
+    directory = write_sample(folder / "like", Sample(visits=4))
     manifest = json.loads((directory / "manifest.json").read_bytes())
     manifest.pop("schema")
     run = directory.parent / "run"
     with Recorder(run, manifest) as recorder:
-        for number in range(3):
-            for row in session(number, broken=number == 2):
-                recorder.record(row)
-        recorder.record(LedgerRow(0, "law", 1, 1, holds=True))
+        for row in (*rows, LedgerRow(0, "law", 1, 1, holds=True)):
+            recorder.record(row)
     return run
+
+
+@pytest.fixture(scope="module")
+def presented(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows = (row for number in range(3) for row in session(number, broken=number == 2))
+    return written(tmp_path_factory.mktemp("sample"), rows)
+
+
+def test_what_our_own_chips_and_people_take_is_never_called_measured(tmp_path: Path) -> None:
+    rows = list(session(0, measured=True))
+    signing = replace(EXCHANGE, session="s0", role="sam", step="sign request", at_ns=rows[1].at_ns + 1, duration_ns=300 * MS)
+    with Run(written(tmp_path, [*rows, signing]), Catalogue()) as run:
+        told = {t.segment: (t.device, t.provenance) for t in by_segment(run)}
+        (one,) = found(run)
+    assert told[Segment.SIGNED] == told[Segment.HUMAN] == ("virtual", "modelled")
+    assert {told[segment] for segment in told.keys() - {Segment.SIGNED, Segment.HUMAN}} == {("nfc:usb", "measured")}
+    assert one.ns[Segment.SIGNED] == 300 * MS
 
 
 def test_segments_are_told_for_whole_presentations_only(presented: Path) -> None:

@@ -45,6 +45,8 @@ _STEPS: Mapping[str, Segment] = {
 """Step -> segment; every other step towards the device is a request and its response."""
 _SIGNING = frozenset({"sign request", "sign records", "sign prescriptions"})
 ENGAGING = frozenset({"engage by NFC", "engage by contact", "scan QR code"})
+_PEOPLE = "virtual", "modelled"
+"""Device and provenance of what people do, as rows have them."""
 _ENVELOPE, _GET_RESPONSE, _CHAINING = 0xC3, 0xC0, 0x10
 
 
@@ -80,7 +82,8 @@ def seen(row: ExchangeRow | ActRow) -> Seen:
 @dataclass(frozen=True, slots=True)
 class Presentation:
     """One presentation. ``channel``, ``device``, ``provenance``: of its messages; ``whole``: every exchange was answered; ``ns``:
-    every segment, 0 where nothing of it happened."""
+    every segment, 0 where nothing of it happened; ``signers``: device and provenance of the chips that signed, as the messages'
+    where none did."""
 
     replication: int
     session: str
@@ -89,6 +92,13 @@ class Presentation:
     provenance: str
     whole: bool
     ns: Mapping[Segment, int]
+    signers: tuple[str, str]
+
+    def origin(self, segment: Segment) -> tuple[str, str]:
+        """Device and provenance of a segment's time. People are the bench's own, whatever device they hold."""
+        if segment is Segment.HUMAN:
+            return _PEOPLE
+        return self.signers if segment is Segment.SIGNED else (self.device, self.provenance)
 
 
 def presentations(rows: Iterable[Seen]) -> Iterator[Presentation]:
@@ -134,8 +144,9 @@ def _presentation(session: list[Seen]) -> Presentation | None:
         if _answers(row) and not _goes_on(following):
             ns[Segment.VERIFIED] += max(0, following.at_ns - row.at_ns - row.duration_ns)
     last = next((row for row in reversed(device) if row.role != "screen"), device[-1])
+    signed = next((row for row in reversed(session) if row.role not in DEVICE_ROLES and row.step in _SIGNING), last)
     return Presentation(last.replication, last.session, last.channel, last.device, last.provenance,
-                        all(row.replied for row in device), ns)
+                        all(row.replied for row in device), ns, (signed.device, signed.provenance))
 
 
 def _answers(row: Seen) -> bool:

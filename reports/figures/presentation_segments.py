@@ -17,7 +17,10 @@ from reports.terms import term
 from virtual_devices.segments import Segment
 
 TITLE = N_("A presentation's segments, by channel")
-CAPTION = N_("Mean time of each segment, end to end, over all presentations that came to their end. Acts of people are left out.")
+CAPTION = N_(
+    "Mean time of each segment, end to end, over all presentations that came to their end. Acts of people are left out, and so "
+    "are the desk's chips where their time is of another kind than the device's."
+)
 UNITS = N_("Time a presentation")
 SECTION = "segments"
 ORDER = 10
@@ -31,7 +34,8 @@ def draw(run: Run) -> Picture | Blank:
         key = (one.channel, one.provenance)
         counts[key] += 1
         for segment, ns in one.ns.items():
-            sums[key][segment] += ns if segment is not Segment.HUMAN else 0
+            own = segment is not Segment.HUMAN and one.origin(segment)[1] == one.provenance
+            sums[key][segment] += ns if own else 0
     bars: Bars = {key: (counts[key], {s: ns / counts[key] for s, ns in sums[key].items() if ns}) for key in sorted(sums)}
     if not any(parts for _, parts in bars.values()):
         return Blank(run.say("No virtual card was presented to its end."))
