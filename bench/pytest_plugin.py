@@ -68,6 +68,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByDevice(config, log)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """What is wrong with what was asked for is told once, before every module asks."""
+    option = session.config.getoption
+    if any(map(option, ("--dut", "--dut-channel", "--pics", "--pixit"))):
+        _devices(session.config)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """In a process that ``conform`` began, what is collected stays until its end: to go through it for garbage again and again

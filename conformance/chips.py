@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Protocol
 
-from conformance.tester import Tester
+from conformance.tester import Decided, Tester
 from conformance.vectors.world import CARD_NO, DOCTOR_ID, INSTITUTION, SAM_ID, World
+from conformance.verdict import Verdict
 from virtual_devices import pki
 from virtual_devices.apdu import Command, MalformedApdu, Response, chain
 from virtual_devices.authentication import CHALLENGE_BYTES, Party, padded_id, proof_message
@@ -22,7 +23,7 @@ from virtual_devices.flow import Exchange, Flow, Session, run
 from virtual_devices.link import Attempt, Device, DirectLink, Link, Outcome, PowerCut, Provenance, Tearable
 from virtual_devices.network import Medium, ModelledLink
 from virtual_devices.pin import pin_block
-from virtual_devices.pki import Identity, Role
+from virtual_devices.pki import Identity, Refused, Role, Trouble, Verified
 from virtual_devices.reader.transmit import Ended, Handle, chip_status, power_on, transmit
 
 TIMEOUT_S = 10.0
@@ -100,6 +101,17 @@ class ChipTester(Tester, ABC):
         self.clock = chip.clock
         self.handle = Handle(self.role, False, False, b"")
         self._links: Mapping[str, Link] = {}
+
+    def believed(self, chain: bytes) -> Verified:
+        """Whom the chip's certificates name; that they lead to the authority is a check. Somebody's own chip may be of another
+        authority, which is no fault: then there is nothing to say."""
+        verdict = self.world.root.check_bytes(chain, self.who.roles, self.clock.now_ns())
+        if self.masked and isinstance(verdict, Refused) and verdict.trouble is Trouble.FORGED:
+            why = "its certificate is not of the authority of --seed, and the bench knows no other"
+            raise Decided(Verdict.INCONCLUSIVE, why)
+        self.expect("its certificate is believed", isinstance(verdict, Verified), "believed", verdict)
+        assert isinstance(verdict, Verified)
+        return verdict
 
     # -- in and out of the reader
 

@@ -7,6 +7,7 @@ bench itself does wrong is ERROR.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NoReturn, Protocol
@@ -114,8 +115,13 @@ class Making(Protocol):
     def __call__(self, case: Case) -> Tester: ...
 
 
+_SOMEBODYS = re.compile(r"[^\x00-\x7f]|\d{6}|[A-Z][A-D\d]\d{4}")
+"""What may be a person's in a text: letters that are no ASCII (a name), a long number (a card's, a birth date), an ID number."""
+
+
 def shown(value: object, masked: bool = False) -> str:
-    """A value for a person: bytes in hex, an enum by its name, long ones cut. ``masked``: of bytes, only how many."""
+    """A value for a person: bytes in hex, an enum by its name, long ones cut. ``masked``: of bytes, and of a text that may
+    name somebody, only how many."""
     if isinstance(value, bytes):
         text = f"{len(value)} bytes, masked" if masked and value else value.hex()
     elif isinstance(value, frozenset | set):
@@ -126,6 +132,8 @@ def shown(value: object, masked: bool = False) -> str:
         text = _written(value)
     else:
         text = str(getattr(value, "name", value))
+    if masked and _SOMEBODYS.search(text):
+        text = f"{len(text)} characters, masked"
     return text if len(text) <= 200 else f"{text[:160]}... ({len(text)} characters)"
 
 

@@ -309,13 +309,11 @@ def proof_of_another_length_is_refused(chip: ChipTester) -> None:
 
 def own_proof_is_right(chip: ChipTester, chain: bytes) -> None:
     """What the chip signs is its own proof, for the verifier and the challenge that were named. ``chain``: the chip's own."""
-    verdict = chip.world.root.check_bytes(chain, chip.who.roles, chip.clock.now_ns())
-    chip.expect("its certificate is believed", isinstance(verdict, pki.Verified), "believed", verdict)
-    assert isinstance(verdict, pki.Verified)
+    key = chip.believed(chain).key
     challenge, verifier = bytes(range(16)), padded_id("VERIFIER1")
     signature = chip.says(Command(0, 0x88, 0, 0, challenge + verifier, le=64), 0x9000, "its proof")
     message = proof_message(chip.who, challenge, verifier)
-    chip.expect("the proof is its own", pki.verify(verdict.key, signature, message), "a signature of its key", signature)
+    chip.expect("the proof is its own", pki.verify(key, signature, message), "a signature of its key", signature)
 
 
 __all__ = [

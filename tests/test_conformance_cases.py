@@ -146,6 +146,16 @@ def test_command_refuses_a_device_that_there_is_not(wrong: str, says: str) -> No
     assert says in done.stderr
 
 
+def test_device_that_there_is_not_is_told_once_in_somebody_elses_project(tmp_path: Path) -> None:
+    for more in ([], ["-p", "xdist", "-n", "2"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "--pyargs", "conformance", "--dut", "wallet=vritual", *more], cwd=tmp_path,
+            capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        )
+        assert done.returncode == 4, done.stdout
+        assert done.stderr.count("did you mean 'virtual'?") == 1, done.stderr
+
+
 def test_suite_runs_in_somebody_elses_project(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\naddopts = '-q'\n")
     options = ["--dut", "wallet=virtual", "--dut-channel", "ble", "--conformance-only", "wallet.session.first"]

@@ -45,6 +45,23 @@ def test_case_that_is_harmless_enters_no_pin_proves_and_writes_nothing(kind: Kin
             assert not sent & SPENDS, case.id
 
 
+@pytest.mark.parametrize(
+    ("kind", "id"), [(Kind.CARD, "card.public.certificate-names-the-card"), (Kind.SAM, "sam.module.module-says-whose-it-is"),
+                     (Kind.HPC, "hpc.card.card-says-whose-it-is")],
+)
+def test_certificate_of_an_authority_that_nobody_here_knows_is_no_fault_of_somebodys_chip(kind: Kind, id: str) -> None:
+    suite, (case,) = suites()[kind], [case for case in cases() if case.id == id]
+    for masked, verdict in ((True, Verdict.INCONCLUSIVE), (False, Verdict.FAIL)):
+
+        def tester(case: Case, masked: bool = masked) -> ChipTester:
+            made = suite.tester(suite.reference(WORLD, "contact", case.id), World(2), case.id)
+            assert isinstance(made, ChipTester)
+            made.masked = masked
+            return made
+
+        assert perform(case, tester).verdict is verdict
+
+
 class Broken:
     """A chip that answers as told."""
 

@@ -29,6 +29,15 @@ def made(run: Callable[[Tester], None]):  # type: ignore[no-untyped-def]
     return found
 
 
+@pytest.mark.parametrize(
+    ("value", "masked"), [("王小明", True), ("A123456789", True), ("000012345678", True), (19580704, True), ("AC01234567", True),
+                          ("6A88", False), ("1022", False), ("-2", False), ("believed", False), (True, False)],
+)
+def test_text_that_may_name_somebody_is_masked(value: object, masked: bool) -> None:
+    assert ("characters, masked" in shown(value, masked=True)) is masked
+    assert "masked" not in shown(value)
+
+
 def test_sets_within_values_are_told_in_order() -> None:
     letters = set("hgfedcba")
     told = "{" + ", ".join(repr(letter) for letter in "abcdefgh") + "}"

@@ -20,10 +20,7 @@ def test_card_says_whose_it_is(hpc: HpcTester) -> None:
     hpc.insert()
     own, serial = (hpc.says(raw, 0x9000, raw) for raw in ("00CA005A00", "00CA005100"))
     hpc.equal("bytes", (len(own), len(serial)), (10, 12))
-    verdict = hpc.world.root.check_bytes(hpc.chain(), Party.HPC.roles, hpc.clock.now_ns())
-    hpc.expect("the certificate is a professional's", isinstance(verdict, pki.Verified), "believed", verdict)
-    assert isinstance(verdict, pki.Verified)
-    hpc.equal("whom it names", verdict.subject_id, own.decode("ascii", "replace").strip())
+    hpc.equal("whom it names", hpc.believed(hpc.chain()).subject_id, own.decode("ascii", "replace").strip())
 
 
 @case("P-HPC-01", nature=Nature.VALID, zh="姓名（Big5）、英文姓名、序號即受測者所有", destructive=True)
@@ -199,12 +196,10 @@ def test_document_is_signed_after_the_pin(hpc: HpcTester) -> None:
     hpc.insert()
     hpc.says(hpc.sign(b"a prescription"), 0x6982, "before the PIN")
     hpc.must(hpc.pin(PIN), "PIN")
-    verdict = hpc.world.root.check_bytes(hpc.chain(), Party.HPC.roles, hpc.clock.now_ns())
-    hpc.expect("its certificate is believed", isinstance(verdict, pki.Verified), "believed", verdict)
-    assert isinstance(verdict, pki.Verified)
+    key = hpc.believed(hpc.chain()).key
     for document in (b"a", b"a prescription", b"x" * 4000):
         signature = hpc.says(hpc.sign(document), 0x9000, f"{len(document)} bytes")
-        right = pki.verify(verdict.key, signature, document)
+        right = pki.verify(key, signature, document)
         hpc.expect(f"signature over {len(document)} bytes", right, "a signature of its key", signature)
     hpc.word(hpc.send(hpc.sign(b"a", 63), "too short an Le"), 0x6C40, "too short an Le")
     hpc.reset()

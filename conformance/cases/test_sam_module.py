@@ -8,7 +8,6 @@ from conformance.chips import identity_of
 from conformance.kinds.sam import MESSAGE, SIGNATURE_BYTES, SamTester
 from conformance.vectors.world import INSTITUTION, SAM_ID
 from virtual_devices.authentication import Party
-from virtual_devices.pki import Refused, Role
 
 
 @case("P-SAM-01", nature=Nature.VALID, zh="安全模組代號、機構代碼、憑證三者相符")
@@ -17,10 +16,8 @@ def test_module_says_whose_it_is(sam: SamTester) -> None:
     sam.insert()
     own, institution = (sam.says(raw, 0x9000, raw) for raw in ("00CA005A00", "00CA5F5000"))
     sam.equal("bytes", (len(own), len(institution)), (12, 10))
-    verdict = sam.world.root.check_bytes(sam.chain(), frozenset({Role.SAM}), sam.clock.now_ns())
-    sam.expect("the certificate is a SAM's", not isinstance(verdict, Refused), "believed", verdict)
-    assert not isinstance(verdict, Refused)
-    sam.equal("whom it names", (verdict.subject_id, verdict.organisation), (own.decode().strip(), institution.decode().strip()))
+    named = sam.believed(sam.chain())
+    sam.equal("whom it names", (named.subject_id, named.organisation), (own.decode().strip(), institution.decode().strip()))
 
 
 @case("P-SAM-01", nature=Nature.VALID, zh="代號與機構即受測者所屬", destructive=True)
