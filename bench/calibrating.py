@@ -241,6 +241,8 @@ def profile(
     """The profile's values, ready for :func:`scenarios.profiles.to_toml`. Raises UsageError when there were too few sessions."""
     rows, total = samples.exchanges, sum(samples.ended.values())
     broken = samples.ended["broken off"]
+    if role == "card" and total and not samples.ended["whole"]:
+        raise UsageError(f"too few sessions for a profile: what is at {moniker} has no public data to read; is it an NHI card?")
     try:
         models, measured, modelled = _fitted(role, rows, broken / max(1, total), seed)
     except fitting.TooFew as e:

@@ -36,8 +36,9 @@ def listing(as_json: bool) -> int:
             continue
         found += [{"moniker": f.moniker, "detail": f.detail, "has_card": f.has_card} for f in there]
     for info in control.discover():
-        detail = f"our presenter, process {info.pid}, slot {info.reader or '?'}, card {info.card_no or 'none'}"
-        found.append({"moniker": f"{info.medium}:{info.path.stem}", "detail": detail, "has_card": bool(info.card_no)})
+        detail = f"process {info.pid}, slot {info.reader or '?'}, card {info.card_no or 'none'}"
+        detail = f"our presenter {info.path.stem} ({info.medium}), {detail}"
+        found.append({"moniker": "", "detail": detail, "has_card": bool(info.card_no)})  # it is met by its slot
     _print(as_json, ("moniker", "detail"), ("moniker", "what it is"), found)
     for medium, why in missing.items():
         _say(f"{medium}: {why}")

@@ -25,6 +25,7 @@ from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.flow import PromptPeople, Session
 from virtual_devices.link import Attempt, DirectLink, Outcome, Provenance
 from virtual_devices.reader.presentation import Counter
+from virtual_devices.reader.visit import read_public
 from virtual_devices.wallet.faces import NfcFace
 
 from . import nfc_desk, virtual_readers
@@ -191,6 +192,17 @@ def test_device_that_leaves_for_good_leaves_the_profile_of_the_sessions_before(
     if taps > 1:
         origin = profiles.load(made).origin
         assert (origin.samples, origin.broken_off) == (taps, 0) and f"{taps} sessions: {taps} whole" in done.output
+
+
+def test_what_is_no_card_makes_no_profile_of_one() -> None:
+    clock, samples = WallClock(), Samples()
+    link = DirectLink(WalletDesk(1, clock).willing(), clock)
+    for number in range(3):
+        session = Session({"card": link}, clock, PromptPeople(), samples.record, name=f"s{number}")
+        samples.ended[held(read_public(), session)[0]] += 1
+    assert samples.ended == {"refused": 3}
+    with pytest.raises(UsageError, match="has no public data to read; is it an NHI card"):
+        profile("card", "pcsc:x", samples)
 
 
 def test_too_few_sessions_make_no_profile() -> None:
