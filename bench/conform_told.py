@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import click
 
-from bench.conform_words import kind_in, over, purpose, verdict_in
+from bench.conform_words import counted, kind_in, over, purpose, verdict_in
 from bench.tables import print_table
 from conformance.report import Judged, Report, unexpected_passes
 from conformance.verdict import Verdict, roll_up
@@ -25,17 +25,16 @@ def tell(report: Report, wording: Wording) -> None:
     for line in _not_passed(report.verdicts, wording):
         click.echo(line)
     _tell_times(report, wording)
-    there = [v for v in Verdict if v is Verdict.PASS or any(one.verdict is v for one in report.judged)]
     rows = []
     for device in report.devices:
         for channel in device.channels:
             place = (device.kind, device.device, channel)
             counts = Counter(v.verdict for v in report.judged if (v.kind, v.device, v.channel) == place)
             rows.append((kind_in(words, device.kind), device.device, over(words, channel),
-                         verdict_in(words, roll_up(counts)), *(str(counts[v]) for v in there)))
+                         verdict_in(words, roll_up(counts)), counted(words, counts)))
     if rows:
-        columns = (N_("kind"), N_("device"), N_("channel"), N_("verdict"))
-        print_table((*map(words.say, columns), *(verdict_in(words, v) for v in there)), rows)
+        columns = (N_("kind"), N_("device"), N_("channel"), N_("verdict"), N_("cases"))
+        print_table(tuple(map(words.say, columns)), rows)
 
 
 def late(report: Report, words: Catalogue) -> Iterator[str]:

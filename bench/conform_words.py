@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from conformance.case import Case, Kind
 from conformance.catalogue import Requirement
@@ -54,6 +54,12 @@ def verdict_in(words: Catalogue, verdict: Verdict) -> str:
     return words.say(VERDICTS[verdict.value]) if words.chinese else verdict.value
 
 
+def counted(words: Catalogue, counts: Mapping[Verdict, int]) -> str:
+    """How many there are of each verdict, of which there are any."""
+    return words.say(", ").join(words.say("{n} {verdict}", n=counts[verdict], verdict=verdict_in(words, verdict))
+                                for verdict in Verdict if counts.get(verdict))
+
+
 def requirement_in(words: Catalogue, one: Requirement) -> str:
     return chinese_requirements()[one.id] if words.chinese else one.says
 
@@ -73,4 +79,4 @@ def checked(wording: Wording, check: Check | Checked) -> str:
     return wording.words.say("held: {what}", what=what) if check.holds else wording.words.say("BROKE: {what}", what=what)
 
 
-__all__ = ["checked", "kind_in", "over", "purpose", "requirement_in", "verdict_in", "words_of"]
+__all__ = ["checked", "counted", "kind_in", "over", "purpose", "requirement_in", "verdict_in", "words_of"]

@@ -136,7 +136,8 @@ def checked(
     def progress(kill: Kill, of: int) -> None:
         nonlocal done
         done += 1
-        click.echo(f"{words.say('{n} of {total}', n=f'{done:4}', total=of)}  {killed(kill, wording)}", err=True)
+        far = words.say("{n} of {total}", n=f"{done:4}", total=of)
+        click.echo(f"{far}  {killed(kill, wording)}", err=True)
 
     def finished(kind: Kind, of_kind: Checked) -> None:
         if remember:

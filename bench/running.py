@@ -21,6 +21,7 @@ from bench.replayed import differing
 from bench.rig import Rig
 from bench.run import Result, expected_visits, with_overrides
 from bench.run import run as play
+from reports.catalogue import Catalogue, ReportError, catalogue
 from scenarios.files import Scenario, dump, load
 from virtual_devices.errors import BenchError, UsageError
 
@@ -47,6 +48,7 @@ def command(
     """``vhc-bench run``. ``monikers``: role -> what was given for it. ``frames``: real media note theirs. Returns the exit
     code."""
     target: Path | None = None
+    words = catalogue(language)
     with CtrlC() as ctrl_c:
         try:
             rig = Rig.of(monikers, load_laboratory(laboratory) if laboratory else None)
@@ -57,72 +59,78 @@ def command(
             scenario = with_overrides(load(path, _overrides(overrides)), seed=seed, replications=replications)
             rig.check(scenario)
             target = directory or _claim_directory(Path("runs"), f"{path.stem}-{scenario.run.seed}")
-            return _run(scenario, target, rig, ctrl_c, language, quiet=quiet)
+            return _run(scenario, target, rig, ctrl_c, words, quiet=quiet)
         except BaseException as e:
             if directory is None and target is not None:
                 with suppress(OSError):  # it goes only when nothing is in it
                     target.rmdir()
             if ctrl_c.asked or isinstance(e, KeyboardInterrupt):
-                return _interrupted(target)
+                return _interrupted(target, words)
             if target is not None and isinstance(e, BenchError) and state(target) is State.FAILED:
-                err.print(f"what was played is kept; its report: vhc-bench report {target}", markup=False)
+                _say(words.say("what was played is kept; its report: vhc-bench report {run}", run=target))
             raise
 
 
-def _run(scenario: Scenario, target: Path, rig: Rig, ctrl_c: CtrlC, language: str, *, quiet: bool) -> int:
+def _run(scenario: Scenario, target: Path, rig: Rig, ctrl_c: CtrlC, words: Catalogue, *, quiet: bool) -> int:
     interrupted = False
     result = Result(target)
     try:
-        result = _play_until(ctrl_c, scenario, target, rig, quiet=quiet)
+        result = _play_until(ctrl_c, scenario, target, rig, words, quiet=quiet)
     except KeyboardInterrupt:
         if state(target) is not State.INTERRUPTED:
             raise
         interrupted, ctrl_c.asked = True, False
-        err.print("interrupted: what was played is kept", markup=False)
-    _tell(target, language, ctrl_c, quiet=quiet)
+        _say(words.say("interrupted: what was played is kept"))
+    _tell(target, words, ctrl_c, quiet=quiet)
     if interrupted:
         return INTERRUPTED
     if not result.visits:
-        err.print("nothing ran: no patient came; look at params.arrivals", style="red", markup=False)
+        _say(words.say("nothing ran: no patient came; look at params.arrivals"), "red")
         return NOTHING_RAN
     if result.parted:
-        _tell_parted(result.parted, scenario, rig)
+        _tell_parted(result.parted, scenario, rig, words)
     return LAW_BROKEN if result.broken or result.parted else PASS
 
 
-def _tell_parted(parted: list[str], scenario: Scenario, rig: Rig) -> None:
+def _tell_parted(parted: list[str], scenario: Scenario, rig: Rig, words: Catalogue) -> None:
     """A run that is played again promises to be the same."""
     settings = sorted({name for one in rig.recordings.values() for name in differing(one, dump(scenario))})
-    why = f"; the scenario is another than the record's in {', '.join(settings)}" if settings else ""
-    sessions = f"{len(parted)} sessions" if len(parted) > 1 else "one session"
-    err.print(f"{sessions} parted from the record{why}. The first: {parted[0].partition(': ')[2]}. "
-              "The report has all under 'Switches of devices'", style="red", markup=False, highlight=False)
+    why = words.say("; the scenario is another than the record's in {settings}", settings=", ".join(settings)) if settings else ""
+    _say(words.say(
+        "{sessions} parted from the record{why}. The first: {first}. The report has all under 'Switches of devices'",
+        sessions=words.say_n("one session", "{n} sessions", len(parted)), why=why, first=parted[0].partition(": ")[2],
+    ), "red")
 
 
-def _interrupted(target: Path | None) -> int:
+def _interrupted(target: Path | None, words: Catalogue) -> int:
     """Ctrl-C outside the play: before there is a run, or when it has been written and its report has not."""
     if target is None or state(target) is State.NOT_A_RUN:
-        err.print("interrupted: nothing was played", markup=False)
+        _say(words.say("interrupted: nothing was played"))
     elif state(target) is State.COMPLETE:
-        err.print(f"interrupted: the run is whole; its report: vhc-bench report {target}", markup=False)
+        _say(words.say("interrupted: the run is whole; its report: vhc-bench report {run}", run=target))
     else:
-        err.print(f"interrupted: what was played is kept; its report: vhc-bench report {target}", markup=False)
+        _say(words.say("interrupted: what was played is kept; its report: vhc-bench report {run}", run=target))
     return INTERRUPTED
+
+
+def _say(text: str, style: str = "") -> None:
+    err.print(text, style=style, markup=False, highlight=not style)
 
 
 def report(directory: Path, language: str = "en") -> int:
     """``vhc-bench report``. Returns the exit code."""
+    words = catalogue(language)
     with CtrlC() as ctrl_c:
         try:
-            return _report(directory, language, ctrl_c)
+            return _report(directory, words, ctrl_c)
         except BaseException as e:
             if ctrl_c.asked or isinstance(e, KeyboardInterrupt):
-                err.print(f"interrupted: nothing is lost; again: vhc-bench report {directory}", markup=False)
+                _say(words.say("interrupted: nothing is lost; again: vhc-bench report {run}", run=directory))
                 return INTERRUPTED
             raise
 
 
-def _report(directory: Path, language: str, ctrl_c: CtrlC) -> int:
+def _report(directory: Path, words: Catalogue, ctrl_c: CtrlC) -> int:
     match state(directory):
         case State.NOT_A_RUN:
             raise UsageError(f"{directory} is not a run directory: it has no manifest.json")
@@ -130,41 +138,43 @@ def _report(directory: Path, language: str, ctrl_c: CtrlC) -> int:
             raise UsageError(f"{directory} is still being written: wait until it has ended")
         case State.KILLED:
             kept = recover(directory)
-            err.print(f"this run was killed; recovered: {sum(kept.rows.values()):,} rows", style="yellow", markup=False)
+            _say(words.say("this run was killed; recovered: {n} rows", n=f"{sum(kept.rows.values()):,}"), "yellow")
         case _:
             pass
-    _tell(directory, language, ctrl_c, quiet=False)
+    _tell(directory, words, ctrl_c, quiet=False)
     return PASS
 
 
-def _play_until(ctrl_c: CtrlC, scenario: Scenario, directory: Path, rig: Rig, *, quiet: bool) -> Result:
+def _play_until(ctrl_c: CtrlC, scenario: Scenario, directory: Path, rig: Rig, words: Catalogue, *, quiet: bool) -> Result:
     if quiet or not err.is_terminal:
         return play(scenario, directory, rig, ctrl_c.check)
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("visits"), Rate(),
-        TimeRemainingColumn(), TextColumn("left"),
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(words.say("visits")), Rate(),
+        TimeRemainingColumn(), TextColumn(words.say("left")),
     )
     with Progress(*columns, console=err, transient=True) as progress:
         times = scenario.run.replications
-        task = progress.add_task(f"replication 1 of {times}", total=expected_visits(scenario) or None)
+
+        def which(replication: int) -> str:
+            return words.say("replication {n} of {total}", n=replication + 1, total=times)
+
+        task = progress.add_task(which(0), total=expected_visits(scenario) or None)
 
         def told(replication: int, visits: int) -> None:
             ctrl_c.check(replication, visits)
-            progress.update(task, completed=visits, description=f"replication {replication + 1} of {times}")
+            progress.update(task, completed=visits, description=which(replication))
 
         return play(scenario, directory, rig, told)
 
 
-def _tell(directory: Path, language: str, ctrl_c: CtrlC, *, quiet: bool) -> None:
+def _tell(directory: Path, words: Catalogue, ctrl_c: CtrlC, *, quiet: bool) -> None:
     """Make the report; print the summary, and the report's path as the last line."""
     from reports.build import build, summary  # takes half a second to load: only when there is something to report
-    from reports.catalogue import ReportError
-
     try:
-        page = build(directory, language)
+        page = build(directory, words.language)
         ctrl_c.check()
         if not quiet:
-            print_line(summary(directory, language))
+            print_line(summary(directory, words.language))
     except ReportError as e:
         raise UsageError(str(e)) from e
     print_line(str(page))

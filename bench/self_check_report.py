@@ -52,13 +52,14 @@ def summary(checked: Checked) -> dict[str, Any]:
 
 
 def killed(kill: Kill, wording: Wording) -> str:
-    """One fault, and what became of it."""
+    """One fault, and what became of it. What the fault is, its name says; in a sentence there is it in English alone."""
     words = wording.words
     if kill.case:
         how = words.say("{case} over {channel}", case=kill.case, channel=over(words, kill.channel))
     else:
         how = words.say("equivalent: {why}", why=wording.plain(kill.why)) if kill.why else words.say("SURVIVES")
-    return f"{kill.name}  {words.say('{name}: {says}', name=kill.mutant.what, says=how)}"
+    name = kill.name if words.chinese else f"{kill.name}  {kill.mutant.what}"
+    return words.say("{name}: {says}", name=name, says=how)
 
 
 def tell(told: Mapping[str, Any], wording: Wording) -> str:

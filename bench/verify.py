@@ -13,13 +13,12 @@ import click
 
 from bench.conform_junit import junit
 from bench.conform_report import JUNIT, PAGE, REPORT, SIGNATURE, VERDICTS, bench_version, page_of
-from bench.conform_words import kind_in, over, verdict_in, words_of
+from bench.conform_words import counted, kind_in, over, verdict_in, words_of
 from bench.exchanges import EXCHANGES, lines, needed
 from bench.exits import LAW_BROKEN, PASS
 from bench.language import option, refusing_in
 from bench.signature import verify
 from conformance.report import Report, canonical, read, verdict_bytes
-from conformance.verdict import Verdict
 from reports.catalogue import Catalogue, languages
 from virtual_devices.errors import UsageError
 
@@ -85,9 +84,8 @@ def _tell(report: Report, path: Path, words: Catalogue) -> None:
         "{path}: holds; verdict {verdict}, {n} cases, by {laboratory}", path=path, verdict=verdict_in(words, report.verdict),
         n=len(report.verdicts), laboratory=report.made.laboratory or words.say("nobody named"),
     ))
-    counts = Counter(v.verdict for v in report.judged)
-    told = words.say(", ").join(f"{counts[verdict]} {verdict_in(words, verdict)}" for verdict in Verdict if counts[verdict])
-    click.echo(words.say("tried until {at} with {bench}: {counts}", at=report.made.at, bench=report.bench, counts=told))
+    click.echo(words.say("tried until {at} with {bench}: {counts}", at=report.made.at, bench=report.bench,
+                         counts=counted(words, Counter(v.verdict for v in report.judged))))
     for one in report.devices:
         nobody = words.say("no maker declared") if one.real else words.say("the bench's own")
         named = " ".join(filter(None, (one.maker, one.model, one.firmware))) or nobody

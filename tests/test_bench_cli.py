@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -207,3 +208,9 @@ def test_help_teaches(words: str) -> None:
     result = call(*words.split(), "--help")
     assert result.exit_code == 0
     assert len(result.output.splitlines()) > 5
+
+
+def test_help_in_groups_has_every_option_once() -> None:
+    said = CliRunner().invoke(main, ["conform", "--help"]).output
+    options = sorted(option for param in main.commands["conform"].params for option in param.opts if option.startswith("--"))
+    assert sorted(re.findall(r"^  (?:-\w, )?(--[\w-]+)", said, re.MULTILINE)) == sorted([*options, "--help"])
