@@ -41,10 +41,16 @@ WAYS: Mapping[Kind, tuple[tuple[str, str], ...]] = {
 _MEDIA = {
     Kind.READER: (Medium.VIRTUAL, Medium.NFC, Medium.VPCD, Medium.QR, Medium.BLE, Medium.PROGRAM),
     Kind.DATA_CENTRE: (Medium.VIRTUAL, Medium.HTTP),
-    Kind.CLINIC: (Medium.VIRTUAL, Medium.PROGRAM), Kind.PHARMACY: (Medium.VIRTUAL, Medium.PROGRAM),
+    Kind.CLINIC: (Medium.VIRTUAL, Medium.PROGRAM, Medium.HANDS), Kind.PHARMACY: (Medium.VIRTUAL, Medium.PROGRAM),
     Kind.CONTROL_SOFTWARE: (Medium.VIRTUAL, Medium.CLEAR, Medium.HTTP, Medium.PROGRAM),
 }
 """By what kinds of device are met that have no role in a run; the others are virtual only."""
+_NO_HANDS = {
+    Kind.PHARMACY: "prescriptions are found by their ids and told as signed bytes, which nobody types: program:COMMAND",
+    Kind.CONTROL_SOFTWARE: "its faces are called by programs, with bytes: http://, https:// or program:COMMAND; what its "
+                           "people type, a person is asked for all the same",
+}
+"""Why no persons at a keyboard do for a kind of software."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +188,8 @@ def _way(suite: Suite, found: tuple[Moniker, ...]) -> type[Way]:
         if way.channels(suite, found):
             return way
     kind, moniker = suite.kind.value, JOINED.join(map(str, found))
+    if Medium.HANDS in (one.kind for one in found) and suite.kind in _NO_HANDS:
+        raise UsageError(f"--dut {kind}={moniker}: {_NO_HANDS[suite.kind]}")
     hint = "; 'vhc-bench conform --help' has examples" if suite.kind in WAYS else f"; there is {VIRTUAL}"
     raise UsageError(f"--dut {kind}={moniker}: no {kind} can be tried so{hint}")
 

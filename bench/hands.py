@@ -21,15 +21,17 @@ import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from bench.hands_screen import STEPS, Step, screen
+from bench.hands_screen import STEPS, Step, Words, screen, typing_screen
 from virtual_devices.errors import LinkError, UsageError
 
 TERMINAL = Path("/dev/tty")
 TICK_S = 0.1
 _ENTER_SCREEN, _LEAVE_SCREEN, _HOME = "\x1b[?1049h\x1b[?25l\a", "\x1b[?25h\x1b[?1049l", "\x1b[H"
 _DONE, _CANNOT = b"\r\n ", b"nN\x1b"
+_ENTER, _BACK, _ESCAPE = b"\r\n", b"\x7f\x08", b"\x1b"
+MOST_TYPED_BYTES = 400
 
 
 class NoHandsError(LinkError):
@@ -52,6 +54,16 @@ class Hands(Protocol):
         ...
 
 
+@runtime_checkable
+class Typist(Hands, Protocol):
+    """Who also types what comes of an act."""
+
+    def typed(self, act: tuple[Words, Words], prompt: tuple[str, str], limit_s: float) -> str | None:
+        """What was typed once the act was done, in English and Chinese; None: it cannot be done. Raises TimeoutError, and
+        NoHandsError where there is nobody."""
+        ...
+
+
 class Nobody:
     """No person: a pipeline, or ``--no-hands``."""
 
@@ -60,6 +72,9 @@ class Nobody:
 
     def ask(self, step: Step, limit_s: float, seen: Callable[[], bool] = unseen, *, about: str = "") -> bool:
         raise NoHandsError(f"{STEPS[step][0].says} {self.why_none}")
+
+    def typed(self, act: tuple[Words, Words], prompt: tuple[str, str], limit_s: float) -> str | None:
+        raise NoHandsError(f"{act[0].says} {self.why_none}")
 
 
 class Person:
@@ -95,6 +110,37 @@ class Person:
                     return True
         return False
 
+    def typed(self, act: tuple[Words, Words], prompt: tuple[str, str], limit_s: float) -> str | None:
+        try:
+            with _terminal(self._terminal) as there:
+                return self._typing(there, act, prompt, limit_s)
+        except TimeoutError:  # an OSError, too
+            raise
+        except OSError as e:
+            raise NoHandsError(f"{act[0].says} The terminal is gone: {e.strerror or e}") from e
+
+    def _typing(self, there: int, act: tuple[Words, Words], prompt: tuple[str, str], limit_s: float) -> str | None:
+        begin_s, line = time.monotonic(), bytearray()
+        while (left_s := begin_s + limit_s - time.monotonic()) > 0:
+            size = os.get_terminal_size(there)
+            shown = line.decode("utf-8", "ignore")
+            lines = typing_screen(act, prompt, shown, left_s, limit_s, (size.columns, size.lines), chinese=self._chinese)
+            _write(there, _HOME + "\r\n".join(lines))
+            if select.select([there], [], [], TICK_S)[0]:
+                keys = os.read(there, 256)
+                if not keys or keys == _ESCAPE:
+                    return None
+                if keys[:1] == _ESCAPE:
+                    continue  # an arrow, say
+                for key in keys:
+                    if key in _ENTER:
+                        return line.decode("utf-8", "ignore").strip()
+                    if key in _BACK:
+                        line = bytearray(line.decode("utf-8", "ignore")[:-1].encode())
+                    elif key >= 0x20 and len(line) < MOST_TYPED_BYTES:
+                        line.append(key)
+        raise TimeoutError(f"nothing was typed within {limit_s:g} s")
+
 
 class Program:
     """A program of the laboratory's: called with the step, the limit in seconds and what it is about; 0 means done."""
@@ -122,6 +168,18 @@ class Program:
             raise NoHandsError(f"{self._words[0]}: {e.strerror or e}") from e
         return done.returncode == 0 or seen()
 
+    def typed(self, act: tuple[Words, Words], prompt: tuple[str, str], limit_s: float) -> str | None:
+        """Its first line on standard output; it is called with ``type``, the limit, the act, and what is to be typed."""
+        command = [*self._words, "type", f"{limit_s:g}", act[0].says, prompt[0]]
+        try:
+            done = subprocess.run(command, timeout=limit_s, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"nothing was typed within {limit_s:g} s") from None
+        except OSError as e:
+            raise NoHandsError(f"{self._words[0]}: {e.strerror or e}") from e
+        said = done.stdout[:MOST_TYPED_BYTES].decode("utf-8", "ignore").partition("\n")[0].strip()
+        return said if done.returncode == 0 else None
+
 
 class Script:
     """Answers that were settled before, in order; ``asked``: what was asked for. For tests."""
@@ -137,7 +195,7 @@ class Script:
         return seen() or bool(self._answers and self._answers.pop(0))
 
 
-def hands(command: str = "", *, none: bool = False, chinese: bool = False) -> Hands:
+def hands(command: str = "", *, none: bool = False, chinese: bool = False) -> Typist:
     """By what the command line says: nobody, a program, or the person before the terminal where there is one."""
     if none and command:
         raise UsageError("--hands and --no-hands exclude each other")
@@ -178,4 +236,4 @@ def _write(there: int, text: str) -> None:
         rest = rest[os.write(there, rest):]
 
 
-__all__ = ["Hands", "NoHandsError", "Nobody", "Person", "Program", "Script", "Step", "hands", "unseen"]
+__all__ = ["Hands", "NoHandsError", "Nobody", "Person", "Program", "Script", "Step", "Typist", "hands", "unseen"]

@@ -5,6 +5,7 @@ The headline is drawn with the fonts of the reports, two points of it to a chara
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -63,22 +64,40 @@ STEPS: dict[Step, tuple[Words, Words]] = {
 }
 """Step -> English, Chinese."""
 _KEYS = ("Enter: done", "n: it cannot be done", "Enter：完成", "n：無法完成")
+_TYPING = ("Enter: done", "Esc: it cannot be done", "Enter：完成", "Esc：無法完成")
 
 
 def screen(
     step: Step, left_s: float, limit_s: float, size: tuple[int, int], *, about: str = "", chinese: bool = False,
 ) -> list[str]:
     """The lines of a terminal of ``size`` (columns, lines), each as wide as it is. ``about``: which device, for what."""
+    return _picture(STEPS[step], _KEYS, (about,), left_s, limit_s, size, chinese)
+
+
+def typing_screen(
+    act: tuple[Words, Words], prompt: tuple[str, str], typed: str, left_s: float, limit_s: float, size: tuple[int, int], *,
+    chinese: bool = False,
+) -> list[str]:
+    """The same, for an act after which something is typed. ``prompt``: what, in English and Chinese; ``typed``: so far."""
+    asked = prompt[1] if chinese else prompt[0]
+    return _picture(act, _TYPING, (asked, f"> {typed}_"), left_s, limit_s, size, chinese)
+
+
+def _picture(
+    words: tuple[Words, Words], keys: tuple[str, str, str, str], below: Sequence[str], left_s: float, limit_s: float,
+    size: tuple[int, int], chinese: bool,
+) -> list[str]:
     columns, lines = size
-    english, zh = STEPS[step]
+    english, zh = words
     first, second = (zh, english) if chinese else (english, zh)
     seconds = max(0, int(-(-left_s // 1)))
-    done, cannot = _KEYS[2:] if chinese else _KEYS[:2]
+    done, cannot = keys[2:] if chinese else keys[:2]
+    said = [*_wrapped(first.says, columns), *_wrapped(second.says, columns)]
     body = [
-        *_headline(first.head, columns - 2, lines - _REST), "",
-        *_wrapped(first.says, columns), *_wrapped(second.says, columns), "", _bar(left_s / limit_s, min(60, columns - 4)),
+        *_headline(first.head, columns - 2, lines - _REST - max(0, len(said) - 2) - len(below) + 1), "",
+        *said, "", _bar(left_s / limit_s, min(60, columns - 4)),
         f"剩餘 {seconds} 秒" if chinese else f"{seconds} s", "",
-        f"{done}    {cannot}", about,
+        f"{done}    {cannot}", *(each for line in below for each in _wrapped(line, columns) or [""]),
     ]
     top = max(0, (lines - len(body)) // 2)
     whole = [""] * top + body
@@ -109,7 +128,9 @@ def large(text: str, px: int) -> list[str]:
 
 
 def _wrapped(text: str, columns: int) -> list[str]:
-    return wrap(text, columns) if text.isascii() else chop_cells(text, columns)
+    """Between words where it has spaces, as in English with a name in it; else anywhere."""
+    wide = cell_len(text) - len(text)
+    return wrap(text, columns - wide) if 4 * wide < len(text) else chop_cells(text, columns)
 
 
 def _bar(share: float, columns: int) -> str:
@@ -122,4 +143,4 @@ def _centred(text: str, columns: int) -> str:
     return set_cell_size(" " * (free // 2) + text, columns)
 
 
-__all__ = ["STEPS", "Step", "Words", "large", "screen"]
+__all__ = ["STEPS", "Step", "Words", "large", "screen", "typing_screen"]

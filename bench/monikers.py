@@ -12,6 +12,7 @@
     https://HOST:PORT          a service over the network
     http://HOST:PORT           of conform only: the kit of control software, which the field has in clear on its own computer
     program:COMMAND            of conform only: a program that is asked line by line (bench.reach.program)
+    hands                      of conform only: a clinic's software, whose people are persons who are told what to do
     replay:RUN                 what a run directory holds, byte for byte
 
 :data:`ROLES` says which make sense for which role. docs/reference/monikers.md is the page for people.
@@ -40,6 +41,7 @@ class Kind(Enum):
     HTTP = "http"
     CLEAR = "clear"
     PROGRAM = "program"
+    HANDS = "hands"
     REPLAY = "replay"
 
 
@@ -53,16 +55,17 @@ _NEEDS: Mapping[Kind, str] = {
     Kind.REPLAY: "replay:RUN (a run directory)",
 }
 _WORDS = {
-    Kind.VIRTUAL: "virtual", Kind.AUTO: "auto", Kind.HTTP: "https://HOST:PORT", Kind.CLEAR: "http://HOST:PORT", **_NEEDS,
+    Kind.VIRTUAL: "virtual", Kind.AUTO: "auto", Kind.HANDS: "hands", Kind.HTTP: "https://HOST:PORT",
+    Kind.CLEAR: "http://HOST:PORT", **_NEEDS,
 }
 _ADDRESSES = {"https": Kind.HTTP, "http": Kind.CLEAR}
-_USUAL = tuple(kind for kind in Kind if kind is not Kind.CLEAR)
-"""What stands for a device where nothing else is said: an address in clear is one of few."""
+_USUAL = tuple(kind for kind in Kind if kind not in (Kind.CLEAR, Kind.HANDS))
+"""What stands for a device where nothing else is said: an address in clear is one of few, and so are persons at a keyboard."""
 _ANYWHERE = (Kind.BLE, Kind.VPCD)
 """What need not be said where: whoever shows the code is found by it; the driver's usual port."""
 _ATTACHED = (Kind.PCSC, Kind.NFC, Kind.BLE)
 """What 'vhc-bench devices' lists."""
-_OF_CONFORM = (Kind.VPCD, Kind.CLEAR, Kind.PROGRAM)
+_OF_CONFORM = (Kind.VPCD, Kind.CLEAR, Kind.PROGRAM, Kind.HANDS)
 OWN = "own"
 """Behind ``nfc:``: each patient's own phone."""
 JOINED = " + "

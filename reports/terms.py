@@ -21,6 +21,7 @@ TERMS = {
     "chip": N_("chip"),
     "calls": N_("calls"),
     "program": N_("program"),
+    "hands": N_("hands"),
     "nfc": N_("NFC"),
     "ble": N_("Bluetooth LE"),
     "nfc-ble": N_("NFC, then Bluetooth LE"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench.duts import WAYS
+from bench.reach.office_program import BY_HAND
 from bench.reach.program import CHANNEL
 from conformance.case import Case, Kind, Nature, case, cases, cases_of
 from conformance.catalogue import CatalogueError
@@ -81,7 +82,8 @@ def test_pixit_offers_the_channels_that_its_kind_of_device_is_tried_over() -> No
     for kind, suite in suites().items():
         offered = set(form(kind, Paper.PIXIT).questions["channels"].known.choices)
         programs = {CHANNEL} if any(name.endswith("program") for name, _ in WAYS[kind]) else set()
-        assert offered == set(suite.channels) | programs, kind
+        persons = {BY_HAND} if kind is Kind.CLINIC else set()
+        assert offered == set(suite.channels) | programs | persons, kind
 
 
 def test_pixit_asks_nobody_for_a_secret() -> None:

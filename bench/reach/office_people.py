@@ -6,12 +6,12 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from bench.reach import CASE_S, Means
 from bench.reach.lent_desk import LentDesk
 from bench.reach.office_desk import Slots
-from bench.reach.program import CHANNEL, Program, Said, bytes_of
+from bench.reach.program import CHANNEL, Said, bytes_of
 from bench.reach.served_centre import ServedCentre
 from conformance.offices import Met
 from conformance.references.clinic import Done, Shelves
@@ -43,12 +43,18 @@ class Around:
     slots: Slots
 
 
+class People(Protocol):
+    """Who does what is asked: a program, or persons."""
+
+    def ask(self, do: str, timeout_s: float, **more: Any) -> Said: ...
+
+
 class ProgramOffice:
     """One desk of the software (:class:`conformance.offices.OfficeUnderTest`). Raises LinkError when it does not begin."""
 
     credentials = ""
 
-    def __init__(self, program: Program, device: str, around: Around, means: Means) -> None:
+    def __init__(self, program: People, device: str, around: Around, means: Means) -> None:
         self.said, self._device, self._last = "", device, Met(device, CHANNEL, b"", b"", 0, Outcome.REPLIED)
         self.world, self._place, self._centre, self._means = around.world, around.place, around.centre, means
         self._lent, self._slots = around.desk, around.slots

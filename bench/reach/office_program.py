@@ -1,4 +1,5 @@
-"""A clinic's or a pharmacy's software that is tried from outside: a program of its maker's does what the people at the desk do.
+"""A clinic's or a pharmacy's software that is tried from outside: a program of its maker's does what the people at the desk do;
+at a clinic's, persons do who are told so (:mod:`bench.reach.office_hands`).
 
 It is told where our data centre is, and a desk of ours (control software, and slots with chips); what becomes of the line, which
 chips are in the slots and what other institutions do, the bench does itself. It goes by the bench's clock (``now_ms``), or, where
@@ -11,10 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.clock import WallClock
+from bench.hands import Typist
+from bench.monikers import Kind as Medium
 from bench.monikers import Moniker
-from bench.reach import Means
+from bench.reach import NOBODY, Means
 from bench.reach.lent_desk import FIELD, FREE, LentDesk
 from bench.reach.office_desk import InReaders, Lent, Slots
+from bench.reach.office_hands import PersonAtDesk
 from bench.reach.office_people import MACHINE, MS_NS, Around, ProgramClinic, ProgramOffice, ProgramPharmacy
 from bench.reach.program import ProgramWay
 from bench.reach.served_centre import ServedCentre, address
@@ -24,28 +28,38 @@ from bench.sample_phone import phone_epoch_ns
 from conformance.case import Kind
 from conformance.kinds import Suite
 from conformance.offices import OfficeTester
-from conformance.tester import Tester
+from conformance.tester import CannotShow, Tester
 from conformance.town import clinic, pharmacy
 from conformance.vectors.world import World
 from virtual_devices.clock import Clock, VirtualClock
 from virtual_devices.errors import LinkError
 from virtual_devices.pki import Authority
 
+BY_HAND = "hands"
+"""The channel of software whose people are persons."""
+
 
 class OfficeProgram(ProgramWay):
-    """``program:COMMAND``."""
+    """``program:COMMAND``; of a clinic also ``hands``."""
 
     def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
         super().__init__(suite, found, channel, means)
+        self._by_hand = found[0].kind is Medium.HANDS
         self._centre: ServedCentre | None = None
         self._desk: LentDesk | None = None
         self._slots: Slots | None = None
         self._office: ProgramOffice | None = None
 
+    @classmethod
+    def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
+        by_hand = suite.kind is Kind.CLINIC and [one.kind for one in found] == [Medium.HANDS]
+        return (BY_HAND,) if by_hand else super().channels(suite, found)
+
     def tester(self, name: str, *, anew: bool = False) -> Tester:
         del anew  # each is
+        people = self._people() if self._by_hand else self.program
         in_readers = self.means.answers.get("slots") == "pcsc"  # chips in presenters live by the machine's clock
-        if in_readers or self.means.answers.get("clock") == MACHINE:
+        if in_readers or self._by_hand or self.means.answers.get("clock") == MACHINE:
             clock: Clock = WallClock()
             world = world_of_now(self.means.seed, clock.now_ns() // MS_NS * MS_NS)
         else:
@@ -63,11 +77,22 @@ class OfficeProgram(ProgramWay):
         desk.begin(world, place, name, self._centre)
         slots.begin(world, place, name, self._centre)
         make = ProgramClinic if of_clinic else ProgramPharmacy
-        self._office = make(self.program, str(self.found[0]), Around(world, place, self._centre, desk, slots), self.means)
+        self._office = make(people, str(self.found[0]), Around(world, place, self._centre, desk, slots), self.means)
         tester = self.tested(self._office, world, name)
         assert isinstance(tester, OfficeTester)
         tester.met = self._office.met
         return tester
+
+    def _people(self) -> PersonAtDesk:
+        """Raises CannotShow where there is nobody."""
+        hands = self.means.hands
+        if hands.why_none or not isinstance(hands, Typist):
+            raise CannotShow(hands.why_none or NOBODY.why_none)
+        return PersonAtDesk(hands, self.means.person_s, self._folder)
+
+    def _folder(self) -> Path:
+        assert self._centre is not None  # it is there before anybody is asked
+        return self._centre.credentials
 
     def _served(self, world: World, name: str, clock: Clock) -> ServedCentre:
         """At the address to which the software is set, with its files there; else anywhere. Raises LinkError."""
