@@ -39,8 +39,8 @@ class Result:
 
 
 def run(scenario: Scenario, directory: Path, rig: Rig, progress: Progress = lambda _r, _n: None) -> Result:
-    """Play the scenario into ``directory``. Raises RecordError, UsageError, LinkError; KeyboardInterrupt passes through,
-    and what was played until then is kept."""
+    """Play the scenario into ``directory``. Raises RecordError, UsageError, LinkError; KeyboardInterrupt passes through, also of
+    ``progress``, and what was played until then is kept."""
     epoch_ns = epoch(scenario, rig)
     result = Result(directory)
     with Recorder(directory, manifest(scenario, rig, epoch_ns)) as recorder:
@@ -56,8 +56,12 @@ def run(scenario: Scenario, directory: Path, rig: Rig, progress: Progress = lamb
                 result.parted.append(row.reason)
 
         for replication in range(scenario.run.replications):
-            play(scenario, replication, record, seat=rig.seat, epoch_ns=epoch_ns, around=rig.around)
-            recorder.flush()  # a replication that has ended is whole, also when the next is killed
+            try:
+                play(scenario, replication, record, seat=rig.seat, epoch_ns=epoch_ns, around=rig.around)
+                recorder.flush()  # a replication that has ended is whole, also when the next is killed
+            except Exception:
+                progress(replication, result.visits)  # which raises where a library took a Ctrl-C for an error of its own
+                raise
     return result
 
 

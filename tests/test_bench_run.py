@@ -118,6 +118,27 @@ def test_run_stopped_by_a_person_is_kept(tmp_path: Path) -> None:
     assert build(tmp_path / "run").exists()
 
 
+def test_interrupt_that_a_library_took_for_an_error_of_its_own_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its error does not say so, and may come long after."""
+    asked = []
+
+    def played(*_: object, **__: object) -> None:
+        asked.append(True)
+        raise OSError("broken")
+
+    def look(replication: int, visits: int) -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.run.play", played)
+    with pytest.raises(KeyboardInterrupt):
+        run(morning(), tmp_path / "run", Rig(), look)
+    assert state(tmp_path / "run") is State.INTERRUPTED
+    with pytest.raises(OSError, match="broken"):
+        run(morning(), tmp_path / "other", Rig())
+    assert state(tmp_path / "other") is State.FAILED
+
+
 @pytest.mark.usefixtures("unpainted")
 def test_killed_run_is_recovered_and_says_so(tmp_path: Path) -> None:
     """As SIGKILL leaves it: the journal without an end (bench.record's tests kill a real process)."""

@@ -9,13 +9,13 @@ For software with control software of its own the slots are enough. ``wallet``: 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.presenters.control_software import KIT_PORT, LOCAL_PORT, MALFORMED, ControlSoftwareServer, Work
 from bench.presenters.turns import Turns
+from bench.reach.served import Served
 from bench.reach.served_centre import ServedCentre
 from conformance.references.desks import Around, DeskWithChips, Line, Slot
 from conformance.references.presented import Presented
@@ -24,7 +24,6 @@ from conformance.town import Place
 from conformance.vectors.world import CARD_NO, World
 from virtual_devices.clock import Clock
 from virtual_devices.cloud.cs60 import Cloud60
-from virtual_devices.errors import LinkError
 from virtual_devices.flow import Flow
 from virtual_devices.link import Link, Outcome
 from virtual_devices.reader.cs60.state import LocalComponent
@@ -32,7 +31,7 @@ from virtual_devices.reader.cshis import ControlSoftware, ReaderUnit
 from virtual_devices.reader.sdk import VirtualCardSdk
 
 ROLES = ("sam", "hpc", "card", "wallet")
-LIMIT_S, START_S, STOP_S, EXCHANGE_S = 10.0, 20.0, 10.0, 10.0
+LIMIT_S, EXCHANGE_S = 10.0, 10.0
 CERTIFICATE = "control-software.pem"
 FREE: Mapping[str, int] = {"kit": 0, "local": 0}
 FIELD: Mapping[str, int] = {"kit": KIT_PORT, "local": LOCAL_PORT}
@@ -55,12 +54,7 @@ class LentDesk:
         self._server = ControlSoftwareServer(counter, self._turns, ports=ports, more=more)
         self.certificate = directory / CERTIFICATE
         self.certificate.write_bytes(self._server.certificate)
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._server.run, args=(started.set,), name="lent desk", daemon=True)
-        self._thread.start()
-        if not started.wait(START_S):
-            self.close()
-            raise LinkError(f"the desk is not served after {START_S:g} s")
+        self._served = Served(self._server, "the lent desk")
 
     def begin(self, world: World, place: Place, name: str, centre: ServedCentre) -> None:
         """Another desk, before this data centre, without a patient's card. What was asked of the former desk and is not answered
@@ -107,8 +101,7 @@ class LentDesk:
         return {"statusCode": "0" if known else "3237"}
 
     def close(self) -> None:
-        self._server.stop()
-        self._thread.join(STOP_S)
+        self._served.stop()
 
 
 class _Desk(DeskWithChips):

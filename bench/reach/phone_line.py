@@ -20,7 +20,7 @@ from bench.clock import WallClock
 from bench.datacentre import credentials
 from bench.presenters.http import Server
 from bench.reach import asgi
-from virtual_devices.errors import LinkError
+from bench.reach.served import Served
 from virtual_devices.link import Link
 from virtual_devices.pki import Authority
 
@@ -28,7 +28,6 @@ PATH = "/v1/messages/phone"
 AS = "officer"
 """Whose certificate a connection has: the app's operator's. Nothing hangs on it: a phone proves itself in the message."""
 HOSTS = ("localhost", "127.0.0.1")
-START_S, STOP_S = 20.0, 10.0
 PATIENCE_S = 20.0
 """A phone that waits longer than that for an answer that does not come is left."""
 LOOK_S = 0.02
@@ -63,14 +62,9 @@ class PhoneLine:
         async def hears(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await self._hears(scope, receive, send)
 
-        self._server = Server(hears, host, port, ca=files["ca"], certificate=files["service"], key=files["service-key"])
-        self.url = f"https://localhost:{self._server.port}{PATH}"
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._server.run, args=(started.set,), name="a phone's line", daemon=True)
-        self._thread.start()
-        if not started.wait(START_S):
-            self.close()
-            raise LinkError(f"the phone's data centre is not served at {self.url} after {START_S:g} s")
+        server = Server(hears, host, port, ca=files["ca"], certificate=files["service"], key=files["service-key"])
+        self.url = f"https://localhost:{server.port}{PATH}"
+        self._served = Served(server, f"the phone's data centre at {self.url}")
 
     def serve(self, line: Link, over: Callable[[], bool], limit_s: float) -> bool:
         """Answer as that line does until it is ``over``; False when it is not over within the limit. What the line raises (an
@@ -122,8 +116,7 @@ class PhoneLine:
             gone.cancel()
 
     def close(self) -> None:
-        self._server.stop()
-        self._thread.join(STOP_S)
+        self._served.stop()
         self._folder.cleanup()
 
 

@@ -10,7 +10,6 @@ Connections have certificates of an authority of their own, and are judged by th
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +21,7 @@ from bench.datacentre.web.identity import Gate
 from bench.presenters.http import Server
 from bench.reach import connections
 from bench.reach.on_the_line import OnTheLine
+from bench.reach.served import Served
 from conformance.references.data_centre import ReferenceOfficer
 from conformance.references.desks import Line
 from conformance.vectors.world import World
@@ -29,7 +29,6 @@ from virtual_devices.clock import Clock, VirtualClock
 from virtual_devices.errors import LinkError
 from virtual_devices.trace import ExchangeRow
 
-START_S, STOP_S = 20.0, 10.0
 
 def address(url: str) -> tuple[str, int]:
     """Host and port at which it is to be served. Raises LinkError for what is no such address."""
@@ -62,14 +61,9 @@ class ServedCentre:
         async def answered(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await self._app(scope, receive, send)
 
-        self._server = Server(answered, host, port, ca=files["ca"], certificate=files["service"], key=files["service-key"])
-        self.url = f"https://localhost:{self._server.port}" if host == "127.0.0.1" else self._server.url
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._server.run, args=(started.set,), name="served data centre", daemon=True)
-        self._thread.start()
-        if not started.wait(START_S):
-            self.close()
-            raise LinkError(f"the data centre is not served at {self.url} after {START_S:g} s")
+        server = Server(answered, host, port, ca=files["ca"], certificate=files["service"], key=files["service-key"])
+        self.url = f"https://localhost:{server.port}" if host == "127.0.0.1" else server.url
+        self._served = Served(server, f"the data centre at {self.url}")
 
     def anew(self, world: World, name: str, clock: Clock | None = None) -> OnTheLine:
         """Another data centre in this one's place; who still waits for the former one's answer gets it."""
@@ -119,8 +113,7 @@ class ServedCentre:
         self.line.also = record, [list(chain) for chain in chains]
 
     def close(self) -> None:
-        self._server.stop()
-        self._thread.join(STOP_S)
+        self._served.stop()
         self._folder.cleanup()
 
 
