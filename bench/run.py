@@ -23,19 +23,22 @@ from virtual_devices.trace import LedgerRow, Row, SwitchRow, VisitRow
 from virtual_devices.uploads.deadline import due_ns
 
 PACKAGES = ("vhc-bench", "simpy", "cryptography", "cbor2", "numpy", "pyarrow", "duckdb", "matplotlib")
+VIRTUAL = "virtual"
+"""In switches: the reference device has taken over."""
 Progress = Callable[[int, int], None]
 """Told of each visit that ended: replication, and visits so far in all."""
 
 
 @dataclass(slots=True)
 class Result:
-    """What came of a run: visits that ended, conservation laws that were broken, and where a run that is played again parted
-    from its record."""
+    """What came of a run: visits that ended, conservation laws that were broken, where a run that is played again parted from its
+    record, and role -> each time that its device left, why."""
 
     directory: Path
     visits: int = 0
     broken: int = 0
     parted: list[str] = field(default_factory=list)
+    left: dict[str, list[str]] = field(default_factory=dict)
 
 
 def run(scenario: Scenario, directory: Path, rig: Rig, progress: Progress = lambda _r, _n: None) -> Result:
@@ -54,6 +57,8 @@ def run(scenario: Scenario, directory: Path, rig: Rig, progress: Progress = lamb
                 result.broken += 1
             elif isinstance(row, SwitchRow) and row.reason.startswith(PARTED):
                 result.parted.append(row.reason)
+            elif isinstance(row, SwitchRow) and row.now == VIRTUAL:
+                result.left.setdefault(row.role, []).append(row.reason)
 
         for replication in range(scenario.run.replications):
             try:

@@ -87,6 +87,10 @@ def _run(scenario: Scenario, target: Path, rig: Rig, ctrl_c: CtrlC, words: Catal
     if not result.visits:
         _say(words.say("nothing ran: no patient came; look at params.arrivals"), "red")
         return NOTHING_RAN
+    for role, reasons in result.left.items():
+        often = f"{len(reasons)} times" if len(reasons) > 1 else "once"
+        err.print(f"the {role} ({rig.table()[role]}) was left alone {often}, and the reference device went on; the last time: "
+                  f"{reasons[-1]}. The report has all under 'Switches of devices'", style="yellow", markup=False, highlight=False)
     if result.parted:
         _tell_parted(result.parted, scenario, rig, words)
     return LAW_BROKEN if result.broken or result.parted else PASS

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import simpy
+from click.testing import CliRunner
 
 from bench import probe
+from bench.cli import main
 from bench.monikers import for_role
 from bench.probe import Probe, Probes
 from bench.sample_phone import SamplePhone
@@ -19,6 +22,7 @@ from virtual_devices.link import Attempt, Device, Outcome, Provenance
 from virtual_devices.trace import ExchangeRow, Row, SwitchRow
 from virtual_devices.wallet.faces import NfcFace
 
+from .nfc_desk import free_port
 from .phones import NOW_NS
 from .places import MORNING
 
@@ -123,3 +127,17 @@ def test_session_without_the_role_is_no_occasion(probed: Callable[[str, str, Dev
     around, rows, _ = probed("wallet", "nfc:usb", NfcFace(SamplePhone(1, NOW_NS).phone))
     around.links({"card": None}, "registration", "register", "v1")  # type: ignore[dict-item]
     assert rows == []
+
+
+def test_run_says_that_a_device_left_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There when the run begins, and no longer when the first patient comes."""
+    monkeypatch.setattr("bench.rig.met", lambda *_: None)
+    monkeypatch.setattr(probe, "CONNECT_S", 0.2)
+    few = ["--set", 'params.arrivals.bands=[{start="09:15", end="09:25", per_hour=24}]', "--set", "params.cards.virtual_share=1"]
+    moniker = f"nfc:udp:localhost:{free_port()}"
+    command = ["run", str(MORNING), "-n", "1", *few, "--wallet", moniker, "--out", str(tmp_path / "run"), "-q"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    told = f"the wallet ({moniker}) was left alone once, and the reference device went on; the last time: nobody answers at"
+    assert told in said
