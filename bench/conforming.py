@@ -56,7 +56,7 @@ def tried(asked: Asked, processes: int, as_json: bool, out: Path | None, key: Pa
         from bench.signature import signing_key
 
         signing_key(key)  # what would be lost at the end is told now
-    results = _run(asked, max(1 if asked.single() else processes, places), quiet=as_json, exchanges=out is not None)
+    results = _run(asked, max(1 if asked.single() else processes, places), exchanges=out is not None)
     report = report_of(results, asked, expected)
     words, wording = words_of(asked.language)
     if as_json:
@@ -88,7 +88,7 @@ def _expected(file: Path | None) -> Mapping[tuple[str, str], str]:
     return read_expected(text, str(file), {case.id for case in cases()}, channels, timed)
 
 
-def _run(asked: Asked, processes: int, *, quiet: bool, exchanges: bool) -> Results:
+def _run(asked: Asked, processes: int, *, exchanges: bool) -> Results:
     """The suite in pytest. Raises UsageError."""
     with TemporaryDirectory() as folder:
         results, every = Path(folder, "results.json"), Path(folder, EXCHANGES) if exchanges else None
@@ -96,7 +96,7 @@ def _run(asked: Asked, processes: int, *, quiet: bool, exchanges: bool) -> Resul
             [sys.executable, "-m", "pytest", *_ALONE, f"--rootdir={folder}", "-n", str(processes if processes > 1 else 0),
              "--pyargs", *asked.modules(), f"--conformance-results={results}", *[f"--conformance-exchanges={every}"] * exchanges,
              *asked.for_pytest()],
-            stdout=subprocess.DEVNULL if quiet else sys.stderr, check=False,
+            stdout=sys.stderr, check=False,
         )
         if not results.exists():
             raise UsageError(f"the suite did not run: pytest ended with {run.returncode}")
