@@ -30,9 +30,10 @@ _OFFICE = ("bench.reach.office_program", "OfficeProgram")
 _SOFTWARE = ("bench.reach.control_software", "SoftwareOutside")
 _CHIP, _WALLET = ("bench.reach.chip", "ChipInReader"), ("bench.reach.wallet", "WalletMet")
 _SECOND = ("bench.reach.second", "SecondInReader")
+_IN_FIELD = ("bench.reach.second", "SecondInField")
 WAYS: Mapping[Kind, tuple[tuple[str, str], ...]] = {
     Kind.CARD: (_CHIP,), Kind.SAM: (_CHIP,), Kind.HPC: (_CHIP,),
-    Kind.WALLET: (_SECOND, _WALLET, ("bench.reach.wallet_program", "WalletProgram")),
+    Kind.WALLET: (_SECOND, _IN_FIELD, _WALLET, ("bench.reach.wallet_program", "WalletProgram")),
     Kind.DATA_CENTRE: (_CENTRE,), Kind.CONTROL_SOFTWARE: (_SOFTWARE,),
     Kind.READER: (_READER, ("bench.reach.reader_program", "ReaderProgram")),
     Kind.CLINIC: (_OFFICE,), Kind.PHARMACY: (_OFFICE,),

@@ -2,7 +2,7 @@
 
     virtual            the reference device in this process, a new one for each case
     chip               a patient card, SAM or professional's card in a PC/SC reader    pcsc:NAME, pcsc:NAME;T=0
-    second             a second-generation card in a slot, as wallet                   pcsc:NAME;T=1, pcsc:NAME;T=0
+    second             a second-generation card in a slot or a field, as wallet        pcsc:NAME;T=1, pcsc:NAME;T=0, nfc:PATH;card
     wallet             a phone in a field                                              nfc:PATH, pcsc:NAME
                        over Bluetooth, by its code or a tap              qr:PATH + ble:NAME, nfc:PATH + ble:NAME
     wallet_program     a library, or an app's core, asked line by line                 program:COMMAND

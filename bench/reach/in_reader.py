@@ -7,9 +7,11 @@ end lies there what lay there before, also when this process is killed. Somebody
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from bench.drivers.pcsc import PcscLink
+from bench.drivers import RealLink
 from bench.monikers import Moniker
+from bench.presenters.control import ControlInfo
 from bench.reach import Bounded, Means, RealWay
 from bench.reach.hand import Hand
 from bench.reader_link import CONNECT_S
@@ -26,21 +28,25 @@ class InReader(RealWay):
 
     def __init__(self, suite: Suite, found: Sequence[Moniker], channel: str, means: Means) -> None:
         super().__init__(suite, found, channel, means)
-        self._link: PcscLink | None = None
+        self._link: Any = None  # a driver's link
         self._hand: Hand | None = None
 
-    def _open(self) -> PcscLink:
+    def _opened(self) -> tuple[Any, ControlInfo | None]:
+        """A new link, and our presenter where it stands behind the reader. Raises LinkError."""
+        real = find(self.found[0].where, self.means.env)
+        return real.link, real.behind
+
+    def _open(self) -> Any:
         """The link, before a case. One that fell silent and that nobody exchanges begins anew, or the case says nothing of it.
         Raises LinkError, CannotShow."""
         if self._link is None:
-            real = find(self.found[0].where, self.means.env)
-            self._link, self.ours = real.link, real.behind is not None
-            self._hand = None if real.behind is None else Hand(real.behind.path)
+            self._link, behind = self._opened()
+            self.ours, self._hand = behind is not None, None if behind is None else Hand(behind.path)
         if self._fell_silent and self._hand is None:
             self._back(self._link)
         return self._link
 
-    def _back(self, link: PcscLink) -> None:
+    def _back(self, link: RealLink) -> None:
         before, self._fell_silent = self._fell_silent, ""
         if link.connect(CONNECT_S).reply is None:
             self._fell_silent = before

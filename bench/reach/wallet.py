@@ -123,7 +123,7 @@ class WalletMet(RealWay):
             self._stack.callback(link.close)
         screen = opened.pop(Medium.QR, None)
         links = {ROLE: joined(opened)} | ({} if screen is None else {SCREEN: screen})
-        behind = _behind(links)
+        behind = presented(links.get(SCREEN, links[ROLE]))
         self.ours = behind is not None
         medium, means = Presented(self.channel), self.means
         eyes = Eyes(links.get(SCREEN), clock)
@@ -309,9 +309,8 @@ class _Phone(DeviceLink):
         return attempt
 
 
-def _behind(links: Mapping[str, RealLink]) -> ControlInfo | None:
-    """Our presenter, where it shows the phone: by the code's place, the reader's name or the address."""
-    link = links.get(SCREEN, links[ROLE])
+def presented(link: RealLink) -> ControlInfo | None:
+    """Our presenter, where it shows what is met by this link: by the code's place, the reader's name or the address."""
     name = _place(link.reader if isinstance(link, PcscLink) else link.device)
     return next((one for one in control.discover() if _place(one.reader) == name), None)
 
@@ -320,4 +319,4 @@ def _place(reader: str) -> str:
     return reader.replace(":localhost:", ":127.0.0.1:")
 
 
-__all__ = ["RealWallet", "WalletMet"]
+__all__ = ["RealWallet", "WalletMet", "presented"]

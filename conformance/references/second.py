@@ -45,6 +45,11 @@ OF_A_PHONE: Mapping[str, str] = {
 }
 """How ids of cases begin that are a phone's, and why this card is otherwise (:mod:`virtual_devices.card.second_differences`)."""
 
+IN_A_FIELD: Mapping[str, str] = {
+    "wallet.request.request-is-answered[other-use": "in the field a reader outside medical care is given nothing before the PIN",
+}
+"""The same, of what is otherwise in a field alone (P-CHP-09)."""
+
 
 class ReferenceSecond:
     """A card of the world's holder; all of it follows from ``name``."""
@@ -105,4 +110,4 @@ class _Nobody:
         return
 
 
-__all__ = ["CHANNELS", "LAST_SEEN_NS", "OF_A_PHONE", "OTHER", "ReferenceSecond"]
+__all__ = ["CHANNELS", "IN_A_FIELD", "LAST_SEEN_NS", "OF_A_PHONE", "OTHER", "ReferenceSecond"]
