@@ -110,12 +110,14 @@ class Stated(Closed):
 
 
 class Report(Closed):
-    """``seed``: of the virtual parts. ``configuration``: SHA-256 of what was asked for, hex."""
+    """``seed``: of the virtual parts. ``asked``: what decided which cases ran and how, as RFC 8785 writes it, files by their
+    SHA-256; ``configuration``: SHA-256 of that, hex."""
 
     format: Literal["vhc-bench conformance report 1"]
     made: Made
     bench: Text
     seed: int
+    asked: Text
     configuration: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     devices: tuple[Tried, ...]
     verdict: Verdict
@@ -150,8 +152,10 @@ def build(
         each.model_copy(update={"wanted": known.get((each.case, each.channel), known.get((each.case, ""), ""))})
         for each in sorted(latency, key=lambda each: (each.kind, each.case, each.device, each.channel))
     )
+    configured = rfc8785.dumps(dict(asked))
     return Report(
-        format=FORMAT, made=made, bench=bench, seed=seed, configuration=hashlib.sha256(rfc8785.dumps(dict(asked))).hexdigest(),
+        format=FORMAT, made=made, bench=bench, seed=seed, asked=configured.decode(),
+        configuration=hashlib.sha256(configured).hexdigest(),
         devices=tuple(devices), verdict=_whole((*verdicts, *timed)), clauses=_clauses(verdicts), verdicts=verdicts, latency=timed,
         stated=tuple(stated),
     )
@@ -195,6 +199,8 @@ def read(raw: bytes, where: str) -> Report:
         raise UsageError(f"{where} is no conformance report of this format: {place}: {first['msg']}") from None
     if report.verdict is not _whole(report.judged) or report.clauses != _clauses(report.verdicts):
         raise UsageError(f"{where}: its roll-up does not follow from its verdicts: somebody has changed one of the two")
+    if hashlib.sha256(report.asked.encode()).hexdigest() != report.configuration:
+        raise UsageError(f"{where}: its configuration is not the digest of what was asked for")
     if wrong := next((each for each in report.latency if not each.follows()), None):
         raise UsageError(f"{where}: {wrong.case} over {wrong.channel}: its verdict does not follow from its samples")
     return report

@@ -206,7 +206,7 @@ def _method(report: Mapping[str, Any], words: Catalogue) -> Section:
     rows: Sequence[tuple[str, str]] = (
         (N_("Made at"), made["at"]), (N_("Laboratory"), made["laboratory"] or "–"), (N_("Bench"), report["bench"]),
         (N_("Python"), made["python"]), (N_("Machine"), made["machine"]), (N_("Seed"), str(report["seed"])),
-        (N_("Configuration, SHA-256"), report["configuration"]),
+        (N_("Asked for"), report["asked"]), (N_("Configuration, SHA-256"), report["configuration"]),
     )
     table = Table(words.say("What was asked for, and where"), (Column(words.say("What")), Column(words.say("Value"))),
                   [[text(words.say(name)), data(value, "code")] for name, value in rows])

@@ -90,6 +90,15 @@ def test_report_that_is_not_in_order_is_refused(change: dict[str, object], says:
         read(rfc8785.dumps(plain), "report.json")
 
 
+def test_configuration_is_the_digest_of_what_was_asked_for(tmp_path: Path) -> None:
+    made = report()
+    assert sha256(made.asked.encode()).hexdigest() == made.configuration
+    told = Asked(duts=("card=pcsc:X",), destructive=True, no_hands=True).for_report()
+    assert (told["destructive"], told["no_hands"]) == (True, True)
+    with pytest.raises(UsageError, match="configuration"):
+        read(canonical(made.model_copy(update={"asked": '{"dut":["wallet=virtual"]}'})), "r")
+
+
 def test_expected_failure_does_not_decide_and_one_that_passes_is_told() -> None:
     assert report(second=Verdict.FAIL).verdict is Verdict.FAIL
     assert report(second=Verdict.FAIL, known="known").verdict is Verdict.PASS
