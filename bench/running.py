@@ -22,6 +22,7 @@ from bench.rig import Rig
 from bench.run import Result, expected_visits, with_overrides
 from bench.run import run as play
 from reports.catalogue import Catalogue, ReportError, catalogue
+from reports.terms import term
 from scenarios.files import Scenario, dump, load
 from virtual_devices.errors import BenchError, UsageError
 
@@ -88,9 +89,11 @@ def _run(scenario: Scenario, target: Path, rig: Rig, ctrl_c: CtrlC, words: Catal
         _say(words.say("nothing ran: no patient came; look at params.arrivals"), "red")
         return NOTHING_RAN
     for role, reasons in result.left.items():
-        often = f"{len(reasons)} times" if len(reasons) > 1 else "once"
-        err.print(f"the {role} ({rig.table()[role]}) was left alone {often}, and the reference device went on; the last time: "
-                  f"{reasons[-1]}. The report has all under 'Switches of devices'", style="yellow", markup=False, highlight=False)
+        _say(words.say(
+            "the {role} ({where}) was left alone {often}, and the reference device went on; the last time: {why}. The report has "
+            "all under 'Switches of devices'", role=term(words, role), where=rig.table()[role], why=reasons[-1],
+            often=words.say_n("once", "{n} times", len(reasons)),
+        ), "yellow")
     if result.parted:
         _tell_parted(result.parted, scenario, rig, words)
     return LAW_BROKEN if result.broken or result.parted else PASS
