@@ -93,8 +93,7 @@ class Vendor:
                 if isinstance(self._card, TappedLink):
                     self._card.disconnect()
                 while not self._lost and self._card.connect(LOOK_S).reply is not None:  # until it is taken away
-                    self._card.disconnect()
-                    time.sleep(PAUSE_S)
+                    time.sleep(PAUSE_S)  # not put to sleep: to wait for a card's word on that may take longer than it is away
 
     def _by_code(self, screen: Screen) -> None:
         text = screen.text()
