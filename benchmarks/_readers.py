@@ -21,16 +21,16 @@ DECLARED: Mapping[str, Mapping[str, Any]] = {"bleak": {"ble_modes": ["peripheral
 GAP_MS, ANSWER_S, PERSON_S = 400, 30, 30
 
 
-def readers(stack: ExitStack, folder: Path, begin: str) -> Iterator[tuple[str, list[str]]]:
-    """Those whose name begins so, each with what ``conform`` is told of it. Raises LinkError without the medium."""
-    for by, (medium, channel) in MEDIA.items():
-        name = f"reader by {by}"
-        if name.startswith(begin):
-            own = folder / name.replace(" ", "-")
-            own.mkdir()
-            place = stack.enter_context(places(medium))
-            desk = stack.enter_context(place.reading(channel, own))
-            yield name, [*_papers(desk, DECLARED.get(by)), "--dut", f"reader={desk.moniker}", "--channel", channel]
+def readers(stack: ExitStack, folder: Path, begin: str, most: int | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Those whose name begins so, the first ``most`` of them, each with what ``conform`` is told of it. Raises LinkError without
+    the medium."""
+    there = [(f"reader by {by}", *where, DECLARED.get(by)) for by, where in MEDIA.items() if f"reader by {by}".startswith(begin)]
+    for name, medium, channel, declared in there[:most]:
+        own = folder / name.replace(" ", "-")
+        own.mkdir()
+        place = stack.enter_context(places(medium))
+        desk = stack.enter_context(place.reading(channel, own))
+        yield name, [*_papers(desk, declared), "--dut", f"reader={desk.moniker}", "--channel", channel]
 
 
 def _papers(desk: Desk, declared: Mapping[str, Any] | None) -> list[str]:

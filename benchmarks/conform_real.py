@@ -121,16 +121,16 @@ def way(device: str) -> str:
     return "qr and bumble" if ":bumble:" in device else device.partition(":")[0]
 
 
-def tries(stack: ExitStack, folder: Path, begin: str) -> Iterator[tuple[str, list[str]]]:
+def tries(stack: ExitStack, folder: Path, begin: str, sample: bool) -> Iterator[tuple[str, list[str]]]:
     """What ``conform`` is told, a process for each: of each reader, and of everything else at once; a reader has a name, of the
-    others it follows from their monikers. ``begin``: of the names of what is tried. Raises LinkError."""
+    others it follows from their monikers. ``begin``: of the names of what is tried; ``sample``: one reader. Raises LinkError."""
     if not begin.startswith("reader"):
         given = [one for one in places(stack, folder) if name_of(*one.split("=", 1)).startswith(begin)]
         words = ["-n", str(len(given)), "--pixit", str(folder / PIXIT)]
         if not any(one.startswith("control-software") for one in given):
             words = words[:2]
         yield "", [*words, *(f"--dut={one}" for one in given)]
-    yield from readers(stack, folder, begin)
+    yield from readers(stack, folder, begin, 1 if sample else None)
 
 
 def name_of(kind: str, device: str) -> str:
@@ -145,24 +145,38 @@ def measure(only: Sequence[str] = (), begin: str = "") -> list[Figure]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         os.environ["XDG_RUNTIME_DIR"] = str(folder)
         every = [*BENCH, "conform", "--destructive", "--no-hands", *(f"--only={one}" for one in only)]
-        asked = [(name, folder / f"out-{number}", words) for number, (name, words) in enumerate(tries(stack, folder, begin))]
+        there = enumerate(tries(stack, folder, begin, bool(only)))
+        asked = [(name, folder / f"out-{number}", words) for number, (name, words) in there]
         began_s = time.monotonic()
-        running = [subprocess.Popen([*every, *words, "--out", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                   for _, out, words in asked]
-        for process in running:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        running = {name: subprocess.Popen([*every, *words, "--out", str(out)], **quiet) for name, out, words in asked}
+        for process in running.values():
             stack.callback(process.kill)
-        for process in running:
-            process.wait(max(1.0, began_s + LIMIT_S - time.monotonic()))
-        took_s = time.monotonic() - began_s
+        took_s = ended(running, began_s)
         for name, out, _ in asked:
             for one in json.loads((out / "report.json").read_text(encoding="utf-8"))["verdicts"]:
                 by = name or name_of(one["kind"], one["device"])
                 counts[by, one["channel"], one["verdict"]] += 1
                 if one["verdict"] not in ("pass", "not-applicable"):
                     sys.stderr.write(f"{by}: {one['verdict']} {one['case']}: {one['why']}\n")
-    figures = [Figure("all devices, side by side", took_s, "s", "the aim", took_s / AIM_S)]
+    last_s = max(took_s.values())
+    figures = [Figure("all devices, side by side", last_s, "s", "the aim", last_s / AIM_S)]
+    figures += [Figure(f"{name or 'all but readers'}, beside the rest", one_s, "s") for name, one_s in took_s.items()]
     return figures + [Figure(f"{name} over {channel}: {verdict}", float(number), "cases")
                       for (name, channel, verdict), number in sorted(counts.items())]
+
+
+def ended(running: Mapping[str, subprocess.Popen[bytes]], began_s: float) -> dict[str, float]:
+    """When each of them was over, in seconds. Raises LinkError for those that are not by :data:`LIMIT_S`."""
+    took_s: dict[str, float] = {}
+    while len(took_s) < len(running):
+        for name, process in running.items():
+            if name not in took_s and process.poll() is not None:
+                took_s[name] = time.monotonic() - began_s
+        if time.monotonic() > began_s + LIMIT_S:
+            raise LinkError(f"not over within {LIMIT_S:g} s: {', '.join(running.keys() - took_s.keys()) or 'all but readers'}")
+        time.sleep(0.1)
+    return took_s
 
 
 def main() -> int:
