@@ -188,7 +188,7 @@ def test_conform_goes_by_the_declaration_and_says_why_a_case_did_not_run(tmp_pat
     path = written(tmp_path, "wallet", media=["nfc"])
     only = ("--only", "wallet.session.ephemeral-key-is-fresh")
     ended = call("conform", "--pics", str(path), *only, "--json", "-n", "1")
-    told = {(row["channel"], row["verdict"]): row["why"] for row in json.loads(ended.output)["verdicts"]}
+    told = {(row["channel"], row["verdict"]): row["why"] for row in json.loads(ended.stdout)["verdicts"]}
     assert told == {("nfc", "pass"): "", ("ble", "not-applicable"): "declared: not over ble"}
     path.write_text(path.read_text(encoding="utf-8").replace("pin =", "pim ="), encoding="utf-8")
     assert call("conform", "--pics", str(path), *only).exit_code == 4
@@ -197,7 +197,7 @@ def test_conform_goes_by_the_declaration_and_says_why_a_case_did_not_run(tmp_pat
 def test_reader_of_one_bluetooth_mode_is_tried_in_it_and_fails_for_the_other(tmp_path: Path) -> None:
     path = written(tmp_path, "reader", ble_modes=["peripheral"])
     ended = call("conform", "--pics", str(path), "--channel", "ble", "--only", "reader.ble", "--json", "-n", "1")
-    told = {row["case"]: (row["verdict"], row["why"]) for row in json.loads(ended.output)["verdicts"]}
+    told = {row["case"]: (row["verdict"], row["why"]) for row in json.loads(ended.stdout)["verdicts"]}
     central = {id: found for id, found in told.items() if "[central" in id}
     why = "it has this mode, for the phone chooses: expected mdoc central client mode, received not declared"
     assert central.pop("reader.ble.connection-is-made-ready[central]") == ("fail", why)
