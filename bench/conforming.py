@@ -36,6 +36,8 @@ _EXITS = {
     Verdict.REVIEW: INCONCLUSIVE, Verdict.NOT_APPLICABLE: NOTHING_RAN,
 }
 
+STDERR = 2
+"""Where what pytest says goes, whatever stands in for ``sys.stderr`` in this process."""
 _ALONE = ("--disable-plugin-autoload", "-p", "xdist", "-p", "bench.pytest_plugin", "-p", "no:cacheprovider", "--noconftest",
           "-c", os.devnull, "-p", "no:terminal", "-p", "bench.conform_progress", "--assert=plain", "-p", "no:unraisableexception")
 """To pytest: away from plugins, settings and conftest.py of whatever project lies around, without what only tests need, and in
@@ -96,7 +98,7 @@ def _run(asked: Asked, processes: int, *, exchanges: bool) -> Results:
             [sys.executable, "-m", "pytest", *_ALONE, f"--rootdir={folder}", "-n", str(processes if processes > 1 else 0),
              "--pyargs", *asked.modules(), f"--conformance-results={results}", *[f"--conformance-exchanges={every}"] * exchanges,
              *asked.for_pytest()],
-            stdout=sys.stderr, check=False,
+            stdout=STDERR, check=False,
         )
         if not results.exists():
             raise UsageError(f"the suite did not run: pytest ended with {run.returncode}")
