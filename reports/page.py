@@ -19,6 +19,7 @@ from reports.catalogue import Catalogue
 from reports.picture import Styles
 from reports.run import Run
 from reports.sections import (
+    ble_map,
     codes,
     faults,
     headline,
@@ -26,6 +27,7 @@ from reports.sections import (
     laws,
     method,
     morning,
+    nfc_map,
     prescriptions,
     provenance,
     qr_map,
@@ -38,8 +40,8 @@ from reports.sections import (
 
 TEMPLATES = Path(__file__).parent / "templates"
 ORDER = (
-    headline, morning, prescriptions, latency, segments, qr_map, uploads, faults, switches, provenance, laws, codes,
-    requirements, settings, method,
+    headline, morning, prescriptions, latency, segments, nfc_map, ble_map, qr_map, uploads, faults, switches, provenance, laws,
+    codes, requirements, settings, method,
 )
 
 
@@ -93,7 +95,7 @@ def _sections(run: Run, styles: Styles) -> list[Section]:
     sections = []
     for module in ORDER:
         made = module.make(run)
-        if module in (prescriptions, segments, qr_map) and not made.blocks:  # a run without any
+        if module in (prescriptions, segments, nfc_map, ble_map, qr_map) and not made.blocks:  # a run without any
             continue
         own = [gallery.hang(f, run, styles) for f in figures if f.section == made.name]
         sections.append(Section(made.name, made.title, made.finding, [*own, *made.blocks], made.mood))

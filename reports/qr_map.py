@@ -1,15 +1,13 @@
-"""The map of QR weaknesses in a run's directory, where somebody put one (``vhc-bench map qr --out RUN``)."""
+"""The map of QR weaknesses, where a run has one."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from reports.catalogue import N_, ReportError
+from reports.catalogue import N_
+from reports.map_rows import known, rows
 from reports.run import Run
-
-FILE_NAME = "qr-map.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +41,9 @@ WEAKNESSES: Mapping[str, tuple[str, str]] = {
 
 def cells(run: Run) -> list[Cell]:
     """The map's points, of the first level that it has; none without a map. ReportError when the file is none of the map's."""
-    path = run.directory / FILE_NAME
-    if not path.is_file():
-        return []
-    try:
-        rows = json.loads(path.read_bytes())["cells"]
-        found = [Cell(**{field.name: row[field.name] for field in fields(Cell)}) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReportError(f"{path} is no table of 'vhc-bench map qr': {error!r}") from error
-    if unknown := {c.weakness for c in found} - set(WEAKNESSES) | {c.kind for c in found} - set(KINDS):
-        raise ReportError(f"{path} names {', '.join(sorted(unknown))}, which this report does not know")
+    found = rows(run, "qr", "cells", Cell)
+    known(run, "qr", ([c.weakness for c in found], WEAKNESSES), ([c.kind for c in found], KINDS))
     return [c for c in found if c.level == found[0].level]
 
 
-__all__ = ["FILE_NAME", "KINDS", "WEAKNESSES", "Cell", "cells"]
+__all__ = ["KINDS", "WEAKNESSES", "Cell", "cells"]

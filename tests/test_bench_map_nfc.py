@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import tomllib
 from pathlib import Path
 from random import Random
@@ -12,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli import main
-from bench.maps.nfc.table import line, to_json
+from bench.maps.nfc.table import Table, line, to_json
 from bench.maps.nfc.trials import STRENGTHS, measured, modelled
 from virtual_devices.link import Work
 from virtual_devices.radio import Field, FieldMedium
@@ -25,9 +26,11 @@ def test_map_follows_from_its_seed(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["map", "nfc", "--out", str(tmp_path), *options])
     assert done.exit_code == 0 and "nfc-map.json: 12 presentations" in done.output, done.output
     files = {path.name for path in tmp_path.iterdir()}
-    assert files == {"nfc-map.json", "nfc-map.csv", "map.en.svg", "map.en.png", "map.zh-TW.svg", "map.zh-TW.png"}
+    pictures = {f"nfc-map.{language}.{kind}" for language in ("en", "zh-TW") for kind in ("svg", "png")}
+    assert files == {"nfc-map.json", "nfc-map.schema.json", "nfc-map.csv", *pictures}
+    assert json.loads((tmp_path / "nfc-map.schema.json").read_bytes())["additionalProperties"] is False
     again = [line(cell) for cell in modelled([Holding.WRONG_PLACE], 2, 5)]
-    assert (tmp_path / "nfc-map.json").read_bytes() == to_json(again, 5)
+    assert (tmp_path / "nfc-map.json").read_bytes() == to_json(Table(seed=5, lines=tuple(again)))
     rows = list(csv.DictReader((tmp_path / "nfc-map.csv").open()))
     assert [each.strength for each in again] == list(STRENGTHS) == [float(row["strength"]) for row in rows]
     assert again[0].failed == 0.0 and again[-1].taps > again[0].taps
@@ -36,7 +39,7 @@ def test_map_follows_from_its_seed(tmp_path: Path) -> None:
 def test_row_goes_into_a_scenario(tmp_path: Path) -> None:
     table = tmp_path / "nfc-map.json"
     lines = [line(cell) for cell in modelled([Holding.WRONG_PLACE], 2, 5)]
-    table.write_bytes(to_json(lines, 5))
+    table.write_bytes(to_json(Table(seed=5, lines=tuple(lines))))
     asked = ["map", "field", str(table), "--holding", "wrong-place", "--strength"]
     said = CliRunner().invoke(main, [*asked, "1.0"]).output
     field = Field(**tomllib.loads(said)["params"]["field"])
@@ -51,7 +54,7 @@ def test_weak_field_takes_as_long_in_a_scenario_as_in_the_map(tmp_path: Path) ->
     """A day's model knows no frames: what is sent again is in the time of its blocks."""
     table = tmp_path / "nfc-map.json"
     lines = [line(cell) for cell in modelled([Holding.WEAK_FIELD], 20, 5)]
-    table.write_bytes(to_json(lines, 5))
+    table.write_bytes(to_json(Table(seed=5, lines=tuple(lines))))
     for row in (lines[0], lines[4]):
         asked = ["map", "field", str(table), "--holding", "weak-field", "--strength", str(row.strength)]
         field = Field(**tomllib.loads(CliRunner().invoke(main, asked).output)["params"]["field"])

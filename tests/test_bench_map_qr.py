@@ -99,13 +99,13 @@ def test_command_writes_table_schema_and_pictures(tmp_path: Path) -> None:
     assert done.exit_code == 0 and "0 misread" in done.stdout, done.output
     made = table.load(tmp_path / "qr-map.json")
     assert [c.failed for c in made.cells][:3] == [0, 0, 0] and made.cells[5].failed == 1
-    assert json.loads((tmp_path / "schema.json").read_bytes())["additionalProperties"] is False
+    assert json.loads((tmp_path / "qr-map.schema.json").read_bytes())["additionalProperties"] is False
     assert [c.model_dump() for c in made.cells] == [
         table.Cell.model_validate(row).model_dump() for row in csv.DictReader((tmp_path / "qr-map.csv").open())
     ]
-    for name in ("map-M.en", "map-M.zh-TW"):
+    for name in ("qr-map-M.en", "qr-map-M.zh-TW"):
         assert (tmp_path / f"{name}.svg").read_bytes().startswith(b"<?xml") and Image.open(tmp_path / f"{name}.png").width > 900
-    assert {p.name for p in tmp_path.iterdir()} >= {"samples.en.png", "samples.zh-TW.png"}
+    assert {p.name for p in tmp_path.iterdir()} >= {"qr-samples.en.png", "qr-samples.zh-TW.png"}
 
 
 @pytest.mark.parametrize("content, why", [

@@ -375,7 +375,7 @@ def test_every_figure_file_is_found_and_has_its_place(html: str) -> None:
     figures = gallery.found()
     assert {f.name for f in figures} == files
     assert all(f.title and f.caption and f.units and callable(f.draw) for f in figures)
-    absent = ("segments", "qr_map")  # nobody presents a virtual card in the sample, and there is no map: tests of their own
+    absent = ("segments", "nfc_map", "ble_map", "qr_map")  # nobody presents a virtual card in the sample, and there is no map
     shown = [f for f in figures if f.section not in absent]
     assert [f.name for f in shown if f'<figure id="figure-{f.name}">' not in html] == []
     assert html.count('role="img"') == 2 * len(shown) == html.count('<svg class="wide"') + html.count('<svg class="narrow"')

@@ -33,7 +33,8 @@ def command(directory: Path, trials: int, seed: int, weaknesses: tuple[str, ...]
       vhc-bench map ble --out runs/interference --weakness lost --trials 200
       vhc-bench map bluetooth runs/ble-map/ble-map.json --weakness lost --strength 0.2     for a scenario's Bluetooth
 
-    DIR gets the table (ble-map.json after schema.json, ble-map.csv) and the map as a picture (map.en.svg, map.zh-TW.svg, PNG).
+    DIR gets the table (ble-map.json after ble-map.schema.json, ble-map.csv) and the map as a picture (ble-map.en.svg and zh-TW,
+    PNG). In the directory of a run, its report shows the map.
     No radio takes part: both Bluetooth hosts run on an emulated air whose time is virtual, so the same seed gives the same table.
     """
     sys.exit(make(directory, trials, seed, weaknesses or WEAKNESSES, modes or MODES))
@@ -59,11 +60,11 @@ def make(directory: Path, trials: int, seed: int, weaknesses: tuple[str, ...], m
             for mode, weakness, strength in bar
         )
     made = table.Table(seed=seed, versions={"bumble": version("bumble")}, cells=cells)
-    write(directory / "schema.json", table.schema())
+    write(directory / "ble-map.schema.json", table.schema())
     write(directory / "ble-map.json", table.to_json(made))
     write(directory / "ble-map.csv", table.to_csv(made.cells))
     for language in figures.LANGUAGES:
         for suffix, content in figures.map_figure(made, language).items():
-            write(directory / f"map.{language}{suffix}", content)
+            write(directory / f"ble-map.{language}{suffix}", content)
     click.echo(f"{directory / 'ble-map.json'}: {sum(c.trials for c in cells):,} presentations")
     return PASS

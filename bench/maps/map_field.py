@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -27,21 +26,15 @@ def command(table: Path, holding: str, strength: float, how: str, at: str) -> No
     A tap that came to nothing, for whatever reason, is one that ends too early there. What frames that are sent again cost is in
     the time of a block.
     """
-    from bench.maps.nfc.table import as_field
+    from bench.maps.nfc.table import as_field, load
 
-    try:
-        lines = json.loads(table.read_bytes())["lines"]
-        own = {(line["holding"], line["strength"]): line for line in lines if line["how"] == how}
-        found = own.get((holding, strength))
-        there = sorted(f"{way} {strong:g}" for way, strong in own)
-        text = "" if found is None else f"{found['at_first_tap']} of {found['presentations']} done at the first tap"
-        model = None if found is None else as_field(found, own.get((holding, 0.0)))
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise UsageError(f"{table} is no table of 'vhc-bench map nfc': {e}") from e
-    if model is None:
-        raise UsageError(f"{table} has no {holding} {strength:g} that is {how}; it has {', '.join(there) or 'nothing'}")
-    click.echo(f"[{at}]  # {holding} {strength:g}: {text}")
-    for name, value in model.items():
+    own = {(line.holding, line.strength): line for line in load(table).lines if line.how == how}
+    found = own.get((holding, strength))
+    if found is None:
+        there = ", ".join(sorted(f"{way} {strong:g}" for way, strong in own))
+        raise UsageError(f"{table} has no {holding} {strength:g} that is {how}; it has {there or 'nothing'}")
+    click.echo(f"[{at}]  # {holding} {strength:g}: {found.at_first_tap} of {found.presentations} done at the first tap")
+    for name, value in as_field(found, own.get((holding, 0.0))).items():
         click.echo(f"{name} = {value}")
 
 

@@ -30,9 +30,10 @@ def command(directory: Path, presentations: int, seed: int, names: tuple[str, ..
       vhc-bench map nfc --out runs/nfc-map
       vhc-bench map nfc --out runs/nfc-map --measure 20 --holding taken-away
 
-    DIR gets the table (nfc-map.json, nfc-map.csv) and the map as a picture (map.en.svg, map.zh-TW.svg, and PNG). The modelled
-    part follows from the seed; measured times are this machine's. How well a field reaches a phone is assumed
-    (docs/reference/nfc.md), until a laboratory has measured its own. Half a minute; ten measured ones a point four minutes more.
+    DIR gets the table (nfc-map.json after nfc-map.schema.json, nfc-map.csv) and the map as a picture (nfc-map.en.svg and zh-TW,
+    PNG). In the directory of a run, its report shows the map. The modelled part follows from the seed; measured times are this
+    machine's. How well a field reaches a phone is assumed (docs/reference/nfc.md), until a laboratory has measured its own.
+    Half a minute; ten measured ones a point four minutes more.
     """
     sys.exit(make(directory, presentations, seed, names or HOLDINGS, measure))
 
@@ -51,11 +52,12 @@ def make(directory: Path, presentations: int, seed: int, names: tuple[str, ...],
             trials.modelled(holdings, presentations, seed), trials.measured(holdings, measure, seed) if measure else (),
         )
         lines = [table.line(cell) for cell in cells]
-        (directory / "nfc-map.json").write_bytes(table.to_json(lines, seed))
+        (directory / "nfc-map.schema.json").write_bytes(table.schema())
+        (directory / "nfc-map.json").write_bytes(table.to_json(table.Table(seed=seed, lines=tuple(lines))))
         (directory / "nfc-map.csv").write_bytes(table.to_csv(lines))
         for language in figures.LANGUAGES:
             for suffix, content in figures.map_figure(lines, language).items():
-                (directory / f"map.{language}{suffix}").write_bytes(content)
+                (directory / f"nfc-map.{language}{suffix}").write_bytes(content)
     except OSError as e:
         raise UsageError(f"{directory} cannot be written: {e.strerror or e}") from e
     click.echo(f"{directory / 'nfc-map.json'}: {sum(each.presentations for each in lines):,} presentations")

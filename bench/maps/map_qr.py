@@ -43,8 +43,8 @@ def command(
       vhc-bench map qr --out runs/blur --weakness blur --trials 100 --level M --level Q
       vhc-bench map camera runs/qr-map/qr-map.json --weakness blur --strength 0.5     for a scenario's camera
 
-    DIR gets the table (qr-map.json after schema.json, qr-map.csv), the map as a picture (map-M.en.svg, map-M.zh-TW.svg, and PNG)
-    and samples of every weakness (samples.en.png). The same seed gives the same pictures; times are this machine's. A text
+    DIR gets the table (qr-map.json after qr-map.schema.json, qr-map.csv), the map as a picture (qr-map-M.en.svg and zh-TW, PNG)
+    and samples of every weakness (qr-samples.en.png). The same seed gives the same pictures; times are this machine's. A text
     that nobody showed (a misread) is the worst that a reader can do: it is shown, its picture kept, and the exit code is 1.
     When DIR is a run's directory, the run's report shows the map. Ten trials take about two minutes.
     """
@@ -72,7 +72,7 @@ def make(
         seed=seed, reader=f"zxing-cpp {version('zxing-cpp')}", versions={name: version(name) for name in MADE_BY},
         cells=tuple(map(table.cell, done)),
     )
-    write(directory / "schema.json", table.schema())
+    write(directory / "qr-map.schema.json", table.schema())
     write(directory / "qr-map.json", table.to_json(made))
     write(directory / "qr-map.csv", table.to_csv(made.cells))
     samples = [each for each in done if each.code.kind.name == (SAMPLES_OF if SAMPLES_OF in kinds else kinds[0])]
@@ -81,10 +81,10 @@ def make(
     shares = {(each.weakness.name, each.strength): each.read / each.trials for each in samples}
     for language in figures.LANGUAGES:
         for suffix, content in figures.samples_figure(pictures, shares, samples[0].code.kind.name, language).items():
-            write(directory / f"samples.{language}{suffix}", content)
+            write(directory / f"qr-samples.{language}{suffix}", content)
         for level in levels:
             for suffix, content in figures.map_figure(made, level, language).items():
-                write(directory / f"map-{level}.{language}{suffix}", content)
+                write(directory / f"qr-map-{level}.{language}{suffix}", content)
     misreads = [misread for each in done for misread in each.misreads]
     _tell(directory, sum(each.trials for each in done), misreads)
     return LAW_BROKEN if misreads else PASS

@@ -7,13 +7,18 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+import pydantic
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from virtual_devices.errors import UsageError
 
 M = TypeVar("M", bound=BaseModel)
+Share = Annotated[float, pydantic.Field(ge=0, le=1)]
+Count = Annotated[int, pydantic.Field(ge=0)]
+Time = Annotated[float, pydantic.Field(ge=0)]
+CLOSED = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def to_json(table: BaseModel) -> bytes:
@@ -45,4 +50,4 @@ def load(path: Path, kind: type[M], command: str) -> M:
         raise UsageError(f"{path} is no table of 'vhc-bench {command}': {where}: {first['msg']}") from e
 
 
-__all__ = ["load", "schema", "to_csv", "to_json"]
+__all__ = ["CLOSED", "Count", "Share", "Time", "load", "schema", "to_csv", "to_json"]

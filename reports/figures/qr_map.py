@@ -6,6 +6,7 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
+from reports import panels
 from reports.catalogue import N_
 from reports.drawing import key, share_axis
 from reports.palette import category
@@ -21,7 +22,6 @@ CAPTION = N_(
 UNITS = N_("Share of pictures; strengths in the unit under each picture")
 SECTION = "qr_map"
 ORDER = 10
-PANEL_PX, GAP_PX, TOP_PX = 132, 74, 58
 MARKS = "osD^"
 
 
@@ -36,21 +36,15 @@ def draw(run: Run) -> Picture | Blank:
         "{n} of the weaknesses cost no code at any strength that was tried.", len(safe),
     )
     alt = run.say("Lines of the share read over the strength of each weakness. {finding}", finding=finding)
-    wide, narrow = (TOP_PX + rows * (PANEL_PX + GAP_PX) for rows in (-(-len(names) // 3), len(names)))
-    return Picture(finding, alt, partial(_paint, run, found, names), wide, narrow)
+    return Picture(finding, alt, partial(_paint, run, found, names), *panels.heights(len(names)))
 
 
 def _paint(run: Run, found: list[Cell], names: list[str], frame: Frame) -> None:
-    columns = 1 if frame.narrow else 3
     kinds = list(dict.fromkeys(c.kind for c in found))
     looks: list[dict[str, str]] = [{"marker": MARKS[n % 4], "color": category(n)} for n in range(len(kinds))]
     marks = [(look, run.say(KINDS[kind])) for look, kind in zip(looks, kinds, strict=True)]
     key(frame, 6, marks)
-    width = frame.width_px / columns
-    for number, name in enumerate(names):
-        top = TOP_PX + number // columns * (PANEL_PX + GAP_PX)
-        left = number % columns * width
-        axes = frame.axes(left + 52, frame.width_px - left - width + 12, top, frame.height_px - top - PANEL_PX)
+    for name, axes in zip(names, panels.grid(frame, len(names)), strict=True):
         _panel(run, axes, name, [c for c in found if c.weakness == name], kinds)
 
 

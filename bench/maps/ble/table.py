@@ -7,19 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from bench.maps import tables
 from bench.maps.ble.trials import EXCHANGE_S, REQUEST_BYTES, RESPONSE_BYTES, USUAL, Ended, Trial, Weakness
+from bench.maps.tables import CLOSED, Count, Share, Time
 from reports.statistics import wilson
 from virtual_devices.errors import UsageError
 from virtual_devices.mdoc.ble_chunks import WANTED_MTU, airtime_plan
 from virtual_devices.mdoc.ble_gatt import Mode
 
-Share = Annotated[float, pydantic.Field(ge=0, le=1)]
-Count = Annotated[int, pydantic.Field(ge=0)]
-Time = Annotated[float, pydantic.Field(ge=0)]
-CLOSED = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 MODES = {"peripheral": Mode.PERIPHERAL_SERVER, "central": Mode.CENTRAL_CLIENT}
 
 

@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pydantic
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from bench.maps import tables
 from bench.maps.qr.codes import MODULE_PX
 from bench.maps.qr.trials import Tried
+from bench.maps.tables import CLOSED, Count, Share
 from reports.statistics import wilson
-
-Share = Annotated[float, pydantic.Field(ge=0, le=1)]
-Count = Annotated[int, pydantic.Field(ge=0)]
-CLOSED = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Cell(BaseModel):
