@@ -83,6 +83,10 @@ def _row(one: Coverage, wording: Wording) -> tuple[str, ...]:
     words, says = wording.words, requirement_in(wording.words, one.requirement)
     if one.reason:
         says = words.say("{requirement} No clause: it {why}", requirement=says, why=wording.plain(one.reason.says))
+    elif not one.cases:
+        reasons = dict.fromkeys(shown.clause.reason.says for shown in one.clauses if shown.clause.reason)
+        why = words.say("; ").join(map(wording.plain, reasons))
+        says = words.say("{requirement} No case: it {why}", requirement=says, why=why) if why else says
     return (
         one.requirement.id, term(words, one.requirement.duty.value), str(len(one.clauses)), str(len(one.cases)),
         str(one.missing or ""), ", ".join(one.situations), says,
