@@ -43,9 +43,10 @@ SCHEMA = 1
 
 MANIFEST_KEYS = (
     "schema", "title", "situation", "description", "seed", "replications", "epoch_ns", "scenario", "stations", "rig", "devices",
-    "versions", "commit", "requirements", "upload_deadline_s", "doubts",
+    "versions", "commit", "requirements", "upload_deadline_s", "doubts", "latency_profiles",
 )  # fmt: skip
-"""The keys of a scenario run's manifest. ``schema`` is the recorder's to write, the others are the run's."""
+"""The keys of a scenario run's manifest. ``schema`` is the recorder's to write, the others are the run's; ``latency_profiles`` is
+there where a scenario names some."""
 
 MANIFEST, JOURNAL, PARQUET, END, RECOVERED = "manifest.json", "journal", "tables", "end.json", "recovered.json"
 
