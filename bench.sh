@@ -268,7 +268,7 @@ cmd_test() {
     setup_judges
     cd "$root"
     # Each process takes half of the tests in their order, so that what a file's tests share is made once; then work is taken over.
-    exec "$venv/bin/python" -m pytest -n 3 --dist worksteal "$@"
+    exec "$venv/bin/python" -m pytest -n 4 --dist worksteal "$@"
 }
 
 cmd_check() {

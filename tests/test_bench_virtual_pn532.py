@@ -25,6 +25,7 @@ from virtual_devices.sensing import Passage, Way, whole
 from virtual_devices.wallet.faces import NfcFace
 
 from .nfc_desk import LIMIT_S, connected, presented_by_a_chip
+from .processes import wait_until
 from .test_bench_nfc import big, exchanged, in_place_of_nothing
 from .toy_card import READ, ToyCard, hang
 
@@ -82,6 +83,25 @@ def test_lost_and_damaged_frames_are_repeated_and_every_answer_is_right(field: t
     for length in (0, 700, 1, 300, 2, 253):
         assert link.attempt(big(length), LIMIT_S).reply == bytes(length) + b"\x90\x00", link.last_error
     assert next(number) > 22  # both struck, each way
+
+
+def test_answer_that_comes_too_late_is_not_taken_for_the_next_command_s(field: tuple[Air, driver.NfcLink]) -> None:
+    """At the card's chip, many in a row: none is taken for an answer, and the chip is not given up for a moment of it."""
+    air, link = field
+    card, late, seen = air.chips[1], b"\0\0\xff\x03\xfd\xd5\x87\x29\x7b\0", []  # type: ignore[var-annotated]
+
+    def spoil(frame: bytes) -> bytes:
+        seen.append(frame)
+        return late + frame if len(seen) < 12 else frame
+
+    card.spoil = spoil
+    try:
+        link.disconnect()
+        assert wait_until(lambda: len(seen) > 14, LIMIT_S)
+        assert link.connect(LIMIT_S).outcome is Outcome.REPLIED, link.last_error
+        assert link.attempt(big(300), LIMIT_S).reply == bytes(300) + b"\x90\x00"
+    finally:
+        card.spoil = bytes
 
 
 def host_frame(body: bytes) -> bytes:

@@ -88,12 +88,14 @@ class NfcTransport:
 
     def stop(self) -> None:
         """End :meth:`receive`; may be called from any thread."""
-        eventfd_write(self._wake, 1)
+        if self._wake >= 0:
+            eventfd_write(self._wake, 1)
 
     def close(self) -> None:
         self._keeper.stop()
         self._radio.poll.unregister(self._wake)
-        close_fd(self._wake)
+        wake, self._wake = self._wake, -1
+        close_fd(wake)
         self._radio.close()
 
     # -- the transport's port

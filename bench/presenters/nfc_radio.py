@@ -11,6 +11,7 @@ import errno
 import select
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,7 +23,10 @@ from virtual_devices.sensing import Passage, Way
 
 LOOK_S = 0.5
 TRIES = 3
-"""Failures of the line to a chip, one after the other, after which it is called lost."""
+LOST_S = 2.0
+"""Failures of the line to a chip, one after the other and for so long, after which it is called lost."""
+_ABORT, SETTLE_MS, MOST_LATE = b"\x00\x00\xff\x00\xff\x00", 20, 8
+"""An ACK from the host gives a command up (PN532 User Manual 6.2.1.3); what the chip had begun to say comes soon, if at all."""
 SAK = b"\x20"
 """A card of ISO/IEC 14443-4."""
 _DEFAULT_RATS = b"\xe0\x80"
@@ -136,6 +140,7 @@ class ChipRadio:
         self.woken: Callable[[int], object] = nobody
         self._rats = _DEFAULT_RATS
         self._failures = 0  # in a row
+        self._failing_s = 0.0  # since when
         self._overhear(device)
 
     def _overhear(self, device: Any) -> None:
@@ -182,10 +187,24 @@ class ChipRadio:
         return heard
 
     def _failed(self, error: OSError) -> None:
-        """The line to the chip: one failure is none, for a frame may be damaged or late."""
+        """The line to the chip: one failure is none, for a frame may be damaged or late, and all may be for a moment."""
+        now_s = time.monotonic()
         self._failures += 1
-        if error.errno == errno.ENODEV or self._failures >= TRIES:
+        if self._failures == 1:
+            self._failing_s = now_s
+        if error.errno == errno.ENODEV or (self._failures >= TRIES and now_s - self._failing_s >= LOST_S):
             raise LinkError(f"{self.device} is lost: {error.strerror or error}; plug it in and start again") from error
+        self._in_step()
+
+    def _in_step(self) -> None:
+        """An answer that came too late would be taken for the next command's, and so on: what is on the line is dropped."""
+        transport = getattr(getattr(self._clf.device, "chipset", None), "transport", None)
+        if transport is None:
+            return
+        with suppress(OSError):  # nothing more has come
+            transport.write(bytearray(_ABORT))
+            for _ in range(MOST_LATE):
+                transport.read(SETTLE_MS)
 
     def deaf(self) -> None:
         """A chip that does not listen hears nothing."""
