@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from conformance.case import Kind, cases
 from conformance.kinds import suites
 from conformance.tester import Result, perform
 from conformance.verdict import Verdict
+from virtual_devices.clock import NS
 from virtual_devices.errors import UsageError
 from virtual_devices.trace import ExchangeRow
 
@@ -81,6 +83,8 @@ def test_software_passes_by_its_own_rows_over_every_face(desk: SoftwareDesk) -> 
     rows = [row for result in found.values() for row in result.rows if isinstance(row, ExchangeRow)]
     assert {(row.device, row.provenance) for row in rows} == {(desk.moniker, "measured")}
     assert all(row.duration_ns > 0 for row in rows)
+    times_s = [[row.at_ns // NS for row in result.rows if isinstance(row, ExchangeRow)] for result in found.values()]
+    assert all(max(one) < min(next_one) for one, next_one in pairwise(times_s))
     assert list(Path(str(desk.answers["uploads"])).iterdir()) == []
 
 

@@ -46,6 +46,7 @@ class SoftwareOutside(RealWay):
         self.ours = True  # the cards that it reads are invented
         self._round: Round | None = None
         self._software: RealSoftware | None = None
+        self._ended_ns = 0
 
     @classmethod
     def channels(cls, suite: Suite, found: Sequence[Moniker]) -> tuple[str, ...]:
@@ -60,7 +61,7 @@ class SoftwareOutside(RealWay):
         world = World(self.means.seed, now_ns, epoch_ns, trusted=Authority(self.means.seed, epoch_ns), once=f"{now_ns} {name}")
         around = self._round = self._round or self._begun(world, name)
         around.centre.anew(world, name, clock)
-        software = self._software = RealSoftware(around, DeskChips(world, clinic(world), name))
+        software = self._software = RealSoftware(around, DeskChips(world, clinic(world), name), self._ended_ns)
         tester = self.tested(software, world, name)
         assert isinstance(tester, ControlSoftwareTester)
         tester.device, tester.provenance = self.place, Provenance.MEASURED
@@ -78,6 +79,7 @@ class SoftwareOutside(RealWay):
     def done(self, result: Result) -> Result:
         if self._software is not None:
             self._software.tidy()
+            self._ended_ns = self._software.now_ns()
         return super().done(result)
 
     def _begun(self, world: World, name: str) -> Round:

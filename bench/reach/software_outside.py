@@ -72,8 +72,10 @@ def _not_given(face: str) -> NoReturn:
 class RealSoftware:
     """The installation in one case (:class:`conformance.kinds.control_software.ControlSoftwareUnderTest`)."""
 
-    def __init__(self, around: Round, chips: DeskChips) -> None:
-        self._round, self._chips = around, chips
+    def __init__(self, around: Round, chips: DeskChips, after_ns: int = 0) -> None:
+        """``after_ns``: when the case before ended. What the software keeps of a card's visit it knows by its moment, in seconds:
+        a visit of this case must not be one of that."""
+        self._round, self._chips, self._after_ns = around, chips, after_ns
         self._clock = WallClock()
         self._typed = {"enter PIN": PIN}
         self._pin_set = self._begun = False
@@ -100,6 +102,7 @@ class RealSoftware:
         """With the chips of this case; the software is closed then."""
         if not self._begun:
             self._begun = True
+            time.sleep(max(0, (self._after_ns // NS + 1) * NS - self.now_ns()) / NS)
             self._closed()
             chips = self._chips
             self._round.slots.fill({"sam": chips.sam().to_image(), "card": chips.patient({}).to_image(),
