@@ -26,7 +26,6 @@ from conformance.references.pharmacy import Found, ReferencePharmacy
 from conformance.vectors.world import World
 from virtual_devices.clock import Clock, VirtualClock
 from virtual_devices.link import Attempt, DirectLink, Link, Outcome, Provenance
-from virtual_devices.reader.transmit import READ_WRITE_FAULT
 
 Said = Mapping[str, Any]
 DESK, MEDIA_TYPE, ANSWER_S = "/v1/messages/desk", "application/cose", 5.0
@@ -94,10 +93,7 @@ class Office:
         if act is None or not hasattr(self._software, act[0]):
             return {"error": f"this software knows no {asked['do']!r}"}
         name, arguments = act
-        found = getattr(self._software, name)(**arguments(asked))
-        if name == "card" and self._readers and found.code == READ_WRITE_FAULT:  # who stands there holds it in once more
-            found = getattr(self._software, name)(**arguments(asked))
-        return _told(found)
+        return _told(getattr(self._software, name)(**arguments(asked)))
 
     def _new(self, asked: Said, now_ns: int) -> None:
         if self._line is not None:
