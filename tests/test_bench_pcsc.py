@@ -75,6 +75,13 @@ def test_answer_without_a_status_word_is_garbled_and_the_connection_stays(shared
         assert link.attempt(READ, LIMIT_S).outcome is Outcome.REPLIED
 
 
+def test_protocol_that_pcscd_has_forgotten_is_agreed_again(shared: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pcsc, "WORKER", "tests.forgetful_pcscd")
+    with shared.connected() as link:
+        answer = link.attempt(READ, LIMIT_S)
+        assert (answer.outcome, answer.reply[-2:], link.last_error) == (Outcome.REPLIED, b"\x90\x00", "")
+
+
 DIRECT = """
 import sys, time
 from smartcard import scard

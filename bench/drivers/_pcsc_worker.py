@@ -27,6 +27,7 @@ UNKNOWN_READER = 0x80100009
 NO_SMARTCARD = 0x8010000C
 SHARING_VIOLATION = 0x8010000B
 TIMEOUT = 0x8010000A
+PROTO_MISMATCH = 0x8010000F
 UNRESPONSIVE = 0x80100066
 UNPOWERED = 0x80100067
 RESET_BY_OTHER = 0x80100068
@@ -182,6 +183,8 @@ class Card:
         request = list(apdu)
         began = time.perf_counter_ns()
         hresult, response = scard.SCardTransmit(self._handle, self._pci, request)
+        if _code(hresult) == PROTO_MISMATCH and self._agreed_again():
+            hresult, response = scard.SCardTransmit(self._handle, self._pci, request)
         duration_ns = time.perf_counter_ns() - began
         if hresult == OK and response:
             return TRANSMITTED.pack(OK, duration_ns) + bytes(response)
@@ -189,6 +192,17 @@ class Card:
         code = self._failed(hresult or REMOVED)
         self._doubtful = hresult == OK or code not in _CERTAIN
         return TRANSMITTED.pack(code, duration_ns)
+
+    def _agreed_again(self) -> bool:
+        """Whether card and reader agree on a protocol once more.
+
+        pcscd forgets the protocol of a card that is connected to in the moment in which it came: the connection is made
+        before its own thread has noted the card as new. Such a command was not sent.
+        """
+        hresult, protocol = scard.SCardReconnect(self._handle, self._share, self._protocols, scard.SCARD_LEAVE_CARD)
+        if hresult == OK:
+            self._take(self._handle, protocol)
+        return bool(hresult == OK)
 
     def reset(self, payload: bytes) -> bytes:
         """Reset the card, cold or warm. Without a connection, or when that fails: connect."""
