@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
-import struct
 import sys
 import termios
 from collections.abc import Callable, Iterator
@@ -24,17 +22,16 @@ from conformance.kinds import suites
 from conformance.tester import Tester
 from virtual_devices.errors import UsageError
 
+from .pseudo_terminal import pseudo_terminal
+
 SIZE = 80, 24
 
 
 @pytest.fixture
 def seat() -> Iterator[tuple[int, Path]]:
-    """A pseudo-terminal: the person's end, and the path of the bench's."""
-    near, far = os.openpty()
-    fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
-    yield near, Path(os.ttyname(far))
-    os.close(near)
-    os.close(far)
+    """The person's end of a terminal, and the path of the bench's."""
+    with pseudo_terminal(*SIZE) as ends:
+        yield ends
 
 
 def asked(seat: tuple[int, Path], answer: Callable[[int], object], limit_s: float = 30.0, **more: object) -> tuple[bool, str]:

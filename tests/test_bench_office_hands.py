@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import select
-import struct
-import termios
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -30,6 +27,8 @@ from conformance.kinds import suites
 from conformance.tester import Result, perform
 from conformance.verdict import Verdict
 from virtual_devices.errors import UsageError
+
+from .pseudo_terminal import pseudo_terminal
 
 SIZE = 100, 30
 LIMIT_S = 60
@@ -108,12 +107,9 @@ class Clerk:
 
 @pytest.fixture
 def seat() -> Iterator[tuple[int, Path]]:
-    """A pseudo-terminal: the person's end, and the path of the bench's."""
-    near, far = os.openpty()
-    fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
-    yield near, Path(os.ttyname(far))
-    os.close(near)
-    os.close(far)
+    """The person's end of a terminal, and the path of the bench's."""
+    with pseudo_terminal(*SIZE) as ends:
+        yield ends
 
 
 @pytest.mark.parametrize("begin", [
