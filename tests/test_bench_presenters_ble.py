@@ -47,7 +47,10 @@ class Hurried:
         return 0
 
     async def close(self) -> None:
-        pass
+        await self.closes()
+
+    async def closes(self) -> None:
+        """At once."""
 
 
 class Transport(BleTransport):
@@ -72,8 +75,35 @@ class Transport(BleTransport):
 
     def _make(self, radio: Any, shown: Engagement, mode: Mode, options: Any) -> End:
         machine = BleLink(mode, Side.MDOC, UUID(int=1, version=4), shown.key_bytes)
-        self._ends.append(End(machine, Hurried(self._readers.pop(0))))
+        self._ends.append(End(machine, self.stack(self._readers.pop(0))))
         return self._ends[-1]
+
+    def stack(self, does: Sequence[Event]) -> Hurried:
+        return Hurried(does)
+
+
+class Disturbed(Transport):
+    """Another phone is put in while the end of the one before is being closed, which takes its time."""
+
+    def __init__(self, *readers: Sequence[Event]) -> None:
+        super().__init__(*readers)
+        self.log: list[str] = []
+
+    def stack(self, does: Sequence[Event]) -> Hurried:
+        transport = self
+
+        class Slow(Hurried):
+            async def do(self, action: Action) -> Event | None:
+                transport.log.append(type(action).__name__)
+                return await super().do(action)
+
+            async def closes(self) -> None:
+                transport.insert()
+                for _ in range(50):
+                    await asyncio.sleep(0)
+                transport.log.append("closed")
+
+        return Slow(does)
 
 
 def test_session_that_ended_as_it_began_has_used_its_engagement_up() -> None:
@@ -94,5 +124,26 @@ def test_connection_that_came_to_nothing_leaves_the_engagement() -> None:
         transport.insert()
         assert transport.receive() is Signal.POWER_ON
         assert len(transport.shown) == 1 and transport.said == ["the session is lost", "a reader has connected"]
+    finally:
+        transport.close()
+
+
+def test_phone_that_comes_while_the_one_before_is_put_away_is_served_after_that() -> None:
+    transport = Disturbed((*CAME, BEGAN, Disconnected()), (*CAME, BEGAN))
+    try:
+        transport.insert()
+        assert [transport.receive() for _ in range(2)] == [Signal.POWER_ON, Signal.LOST]
+        assert transport.receive() is Signal.POWER_ON
+        assert transport.log == ["Advertise", "closed", "Advertise"]
+    finally:
+        transport.close()
+
+
+def test_connection_that_came_to_nothing_is_put_away_before_a_phone_that_comes_is_served() -> None:
+    transport = Disturbed((*CAME, Disconnected()), (*CAME, BEGAN))
+    try:
+        transport.insert()
+        assert transport.receive() is Signal.POWER_ON
+        assert transport.log == ["Advertise", "closed", "Advertise"]
     finally:
         transport.close()

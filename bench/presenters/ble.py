@@ -81,7 +81,8 @@ class BleTransport:
         self._leaving: list[Callable[[], None]] = []
         self._radio: Radio | None = None
         self._end: End | None = None
-        self._ends: list[End] = []  # all that have not been closed
+        self._ends: list[End] = []  # all that nobody has begun to close
+        self._closing: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         """Raises LinkError when the controller cannot be used, with what to do."""
@@ -145,9 +146,12 @@ class BleTransport:
             self._told.clear()  # only now: a phone that came as another left is met once, by one code
             if self._stopped:  # told between the two
                 break
+            had = self._end is not None
             came = self._loop.run_until_complete(self._unless_told(self._next()))
             if came is not None:
                 return came
+            if had and self._end is None:  # told while the session that ended was put away
+                return Signal.LOST
         return Signal.END
 
     def _leave(self) -> bool:
@@ -206,6 +210,7 @@ class BleTransport:
 
     async def _meet(self) -> End:
         """Wait for a reader, at the next engagement: a connection that came to nothing does not use it up."""
+        await self._close_ends()  # what was told meanwhile may have left some
         shown = self.engage()
         seen, self._seen = self._seen, None
         if seen is not None:
@@ -233,6 +238,9 @@ class BleTransport:
             if met is None and tried:
                 self._report(_how(tried[0]))
             return met
+        except asyncio.CancelledError:
+            met = None  # nobody would be told of it
+            raise
         finally:
             await _cancelled(*waits, lost)
             await self._close_ends(but=met)
@@ -266,9 +274,21 @@ class BleTransport:
             await self._close_ends()
 
     async def _close_ends(self, but: End | None = None) -> None:
-        for end in [end for end in self._ends if end is not but]:
-            self._ends.remove(end)
-            await _at_most(end.close())
+        """To the last, whoever is cancelled meanwhile: closing takes what an end serves off the controller, and would take off
+        what the next one has put there."""
+        left = [end for end in self._ends if end is not but]
+        self._ends = [end for end in self._ends if end is but]
+        self._closing = asyncio.ensure_future(_closed(left, self._closing))
+        self._closing.add_done_callback(_seen)
+        await asyncio.shield(self._closing)
+
+
+async def _closed(ends: Sequence[End], before: asyncio.Task[None] | None) -> None:
+    """One after the other, and after what is being closed."""
+    if before is not None:
+        await asyncio.wait((before,))
+    for end in ends:
+        await _at_most(end.close())
 
 
 def _offer(shown: Engagement) -> BleOptions:
