@@ -19,6 +19,7 @@ async def answer_in_loop(handlers: Mapping[int, Answer], streams: Mapping[int, S
     """Answer requests until the input ends. An exception is answered as a failure with its text, and the child lives on.
     ``streams``: operations with several answers, each sent when it is there, for ever."""
     frames = Frames.own()
+    os.set_blocking(frames.fd_in, False)
     loop = asyncio.get_running_loop()
     arrived = asyncio.Event()
     loop.add_reader(frames.fd_in, arrived.set)
@@ -26,7 +27,10 @@ async def answer_in_loop(handlers: Mapping[int, Answer], streams: Mapping[int, S
     while True:
         await arrived.wait()
         arrived.clear()
-        part = os.read(frames.fd_in, 1 << 16)
+        try:
+            part = os.read(frames.fd_in, 1 << 16)
+        except BlockingIOError:  # told once more of what has been read: the loop looks before it lets anybody read
+            continue
         if not part:
             return
         buffer += part

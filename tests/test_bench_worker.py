@@ -185,3 +185,35 @@ def test_child_dies_with_a_parent_that_is_killed(tmp_path: Path, op: int) -> Non
         assert not gone(pid)
         parent.kill()
     assert wait_until(lambda: gone(pid))
+
+
+LOOPING = """
+import asyncio, pathlib
+from bench.worker_loop import answer_in_loop
+
+async def turns(count):
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+async def later(path):
+    await turns(20)
+    path.touch()
+
+async def begin(payload):
+    await turns(3)
+    tasks.append(asyncio.ensure_future(later(pathlib.Path(payload.decode()))))
+    return b""
+
+tasks = []
+if __name__ == "__main__":
+    asyncio.run(answer_in_loop({1: begin}))
+"""
+
+
+def test_event_loop_of_a_worker_goes_on_between_two_requests(tmp_path: Path) -> None:
+    """What it is told of a request twice over, while that is answered, is no further request to wait for."""
+    (tmp_path / "looping_child.py").write_text(LOOPING)
+    with Worker("looping_child", env={"PYTHONPATH": str(tmp_path)}) as it:
+        for name in ("one", "two", "three"):
+            assert it.call(1, str(tmp_path / name).encode(), 60.0).ended is Ended.ANSWERED
+            assert wait_until((tmp_path / name).exists, 10.0), name
