@@ -108,3 +108,20 @@ def test_reader_that_comes_as_the_phone_leaves_is_sent_away() -> None:
         assert came and not phone.device.connections
 
     asyncio.run(asyncio.wait_for(both(), LIMIT_S))
+
+
+def test_connection_that_is_made_as_its_caller_changes_his_mind_is_ended() -> None:
+    async def both() -> None:
+        reader, _, server = await served(Air())
+        client = ClientStack(reader)
+        client.begin(lambda _: None)
+        scanning = asyncio.create_task(client.do(Scan(SERVICE)))
+        reader.device.on(reader.device.EVENT_CONNECTION, lambda _: scanning.cancel())
+        with pytest.raises(asyncio.CancelledError):
+            await scanning
+        assert reader.device.connections
+        await client.close()
+        assert not reader.device.connections
+        await server.close()
+
+    asyncio.run(asyncio.wait_for(both(), LIMIT_S))

@@ -77,6 +77,11 @@ class _Stack:
         if self._connection is not None:  # the peer may have left meanwhile, and bumble would wait for news that have come
             await quietly(connection.disconnect())
 
+    async def _send_away(self, role: hci.Role) -> None:
+        """Every connection in which this side has that role."""
+        for left in [each for each in self._device.connections.values() if each.role is role]:
+            await quietly(left.disconnect())
+
     def _there(self) -> Connection:
         if self._connection is None:
             raise StackTrouble("there is no connection")
@@ -153,8 +158,7 @@ class ServerStack(_Stack):
         if self._served:
             await self._stop()
         await self._drop()
-        for left in [each for each in self._device.connections.values() if each.role is hci.Role.PERIPHERAL]:
-            await quietly(left.disconnect())  # it came as the phone left, and would meet a server without a service
+        await self._send_away(hci.Role.PERIPHERAL)  # it came as the phone left, and would meet a server without a service
         self._radio.clear()
 
 
@@ -235,6 +239,7 @@ class ClientStack(_Stack):
 
     async def close(self) -> None:
         await self._drop()
+        await self._send_away(hci.Role.CENTRAL)  # it was made as we changed our minds, and nobody has taken it
 
 
 def _handle(rows: Mapping[uuid.UUID, Any], name: Name) -> int:
