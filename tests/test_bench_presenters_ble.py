@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from bench.presenters import ble_tag
 from bench.presenters.ble import BleTransport
+from bench.presenters.ble_tag import TagInField
+from bench.presenters.nfc_radio import UdpRadio
 from bench.presenters.serve import Signal
 from bench.stacks.ble_end import End
 from virtual_devices.mdoc.ble import BleLink
 from virtual_devices.mdoc.ble_events import Action, Advertise, Connected, Disconnected, Event, Subscribed, Written
 from virtual_devices.mdoc.ble_gatt import STATE_START, Mode, Name, Side
+from virtual_devices.mdoc.carriers import LeRole
 from virtual_devices.mdoc.engagement import Engagement
+from virtual_devices.randomness import ByteStream
 
 from .ble_desk import toy_engagement
 
@@ -145,5 +154,114 @@ def test_connection_that_came_to_nothing_is_put_away_before_a_phone_that_comes_i
         transport.insert()
         assert transport.receive() is Signal.POWER_ON
         assert transport.log == ["Advertise", "closed", "Advertise"]
+    finally:
+        transport.close()
+
+
+def test_everybody_who_waits_for_the_next_code_is_told_of_it() -> None:
+    """Who put the phone in, and who asked for another code before that one was shown: nobody waits for ever."""
+    transport = Transport((*CAME, BEGAN))
+    told: list[str] = []
+    try:
+        transport.insert(lambda _: told.append("put in"))
+        assert transport.anew(lambda _: told.append("another code"))
+        assert transport.receive() is Signal.POWER_ON
+        assert told == ["put in", "another code"] and len(transport.shown) == 1
+    finally:
+        transport.close()
+
+
+def test_who_waits_for_a_code_of_a_phone_that_goes_is_told() -> None:
+    transport = Transport((*CAME, BEGAN))
+    told: list[str] = []
+
+    def left() -> None:
+        told.append("left")
+        transport.stop()
+
+    try:
+        transport.insert()
+        transport.anew(lambda _: told.append("another code"))
+        transport.remove(left)
+        assert transport.receive() is Signal.END
+        assert told == ["another code", "left"] and transport.shown == []
+    finally:
+        transport.close()
+
+
+@dataclass
+class Phone:
+    """As far as a tag knows it."""
+
+    name: str
+    negotiated = False
+    turn: Any = field(default_factory=nullcontext)
+
+    @property
+    def phone(self) -> Phone:
+        return self
+
+
+class Led:
+    """A tag whose reader is led on at its first command. ``between``: what happens while the face is made."""
+
+    log: list[str]
+    between: Callable[[], object]
+
+    def __init__(self, phone: Phone, *_: object, meet: Callable[[Any], None], **__: object) -> None:
+        self._name, self._meet = phone.name, meet
+        Led.between()
+
+    def handle(self, request: bytes, now_ns: int) -> bytes:
+        Led.log.append(self._name)
+        self._meet(lambda: toy_engagement(Mode.PERIPHERAL_SERVER))
+        return b"\x90\x00"
+
+
+@pytest.fixture
+def tag(monkeypatch: pytest.MonkeyPatch) -> Iterator[TagInField]:
+    monkeypatch.setattr(Led, "log", [], raising=False)
+    monkeypatch.setattr(Led, "between", lambda: None, raising=False)
+    monkeypatch.setattr(ble_tag, "TagFace", Led)
+    made = TagInField(UdpRadio("127.0.0.1", 0), LeRole.PERIPHERAL_PREFERRED, ByteStream("taps"))
+    yield made
+    made.stop()
+
+
+def test_tap_that_is_taken_up_before_it_is_told_leads_to_its_engagement(tag: TagInField) -> None:
+    """The session before is just over: the phone engages anew by itself, after the tap and before it hears of it."""
+    transport, phone = Transport((*CAME, BEGAN)), Phone("own")
+    tag.engage(phone)  # type: ignore[arg-type]
+    shown: list[Engagement | None] = []
+
+    def engage() -> Engagement | None:
+        if shown:
+            transport.stop()
+        else:
+            tag.handle(b"", 0)
+        shown.append(tag.engage(phone))  # type: ignore[arg-type]
+        return shown[-1]
+
+    transport.engage = engage
+    tag.start(transport)
+    try:
+        transport.insert()
+        assert transport.receive() is Signal.POWER_ON
+        assert len(shown) == 1 and shown[0] is not None
+    finally:
+        transport.close()
+
+
+def test_tap_of_a_phone_that_goes_meanwhile_does_not_lead_to_another(tag: TagInField) -> None:
+    transport, own, other = Transport(), Phone("own"), Phone("other")
+    transport.insert()
+    tag.start(transport)
+    tag.engage(own)  # type: ignore[arg-type]
+    Led.between = lambda: tag.engage(other)  # type: ignore[arg-type]
+    try:
+        tag.handle(b"", 0)
+        assert tag.engage(other) is None  # type: ignore[arg-type]
+        tag.handle(b"", 0)
+        assert tag.engage(other) is not None and Led.log == ["own", "other"]  # type: ignore[arg-type]
     finally:
         transport.close()

@@ -77,7 +77,7 @@ class BleTransport:
         self._tidying: asyncio.TimerHandle | None = None
         self._told = asyncio.Event()  # to stop, or that a phone has come or is to go
         self._stopped = self._inside = False
-        self._seen: Callable[[bool], None] | None = None
+        self._seen: list[Callable[[bool], None]] = []  # all that wait for the next code
         self._leaving: list[Callable[[], None]] = []
         self._radio: Radio | None = None
         self._end: End | None = None
@@ -94,7 +94,8 @@ class BleTransport:
 
     def insert(self, seen: Callable[[bool], None] | None = None) -> None:
         """A phone can be met. ``seen`` is told False once its code is shown: no reader looks before it has seen that."""
-        self._inside, self._seen = True, seen
+        self._inside = True
+        self._seen += [] if seen is None else [seen]
         self._told.set()
 
     @property
@@ -102,10 +103,15 @@ class BleTransport:
         """A phone is in, and no reader has it."""
         return self._inside and self._end is None
 
-    def tapped(self) -> None:
-        """There is an engagement where there was none; may be called from any thread."""
+    def tapped(self, waits: Callable[[], bool]) -> None:
+        """There is an engagement where there was none; may be called from any thread. ``waits``: whether it is still to be taken;
+        asked in the thread in which engagements are."""
+        def look() -> None:
+            if self.free and waits():
+                self.insert()
+
         with suppress(RuntimeError):  # closed already
-            self._loop.call_soon_threadsafe(self.anew, lambda _: None)
+            self._loop.call_soon_threadsafe(look)
 
     def anew(self, shown: Callable[[bool], None]) -> bool:
         """The next engagement in place of the one that is shown. False while a reader has the phone: then it comes by itself."""
@@ -158,6 +164,7 @@ class BleTransport:
         """The phone goes. Whether a reader had it."""
         had, self._end, self._inside = self._end is not None, None, False
         self._loop.run_until_complete(self._close_ends())
+        self._tell_seen()  # who still waited: there is no code any more
         leaving, self._leaving = self._leaving, []
         for left in leaving:
             left()
@@ -212,9 +219,7 @@ class BleTransport:
         """Wait for a reader, at the next engagement: a connection that came to nothing does not use it up."""
         await self._close_ends()  # what was told meanwhile may have left some
         shown = self.engage()
-        seen, self._seen = self._seen, None
-        if seen is not None:
-            seen(False)
+        self._tell_seen()
         if shown is None:
             await asyncio.get_running_loop().create_future()  # until there is one
         assert shown is not None
@@ -225,6 +230,11 @@ class BleTransport:
             if met is not None:
                 return met
             await asyncio.sleep(AGAIN_S)
+
+    def _tell_seen(self) -> None:
+        waiting, self._seen = self._seen, []
+        for seen in waiting:
+            seen(False)
 
     async def _first(self, ends: Sequence[End], radio: Radio) -> End | None:
         """The end on which a session opened, though it may have ended since; the others are closed. None when none did."""
@@ -365,9 +375,9 @@ class BlePresenter(Slotted):
         """A phone is in, and no reader has it."""
         return self._transport.free
 
-    def tapped(self) -> None:
-        """``engage`` has an engagement now; may be called from any thread."""
-        self._transport.tapped()
+    def tapped(self, waits: Callable[[], bool]) -> None:
+        """``engage`` has an engagement now, as long as ``waits``; may be called from any thread."""
+        self._transport.tapped(waits)
 
     def prepare(self, device: Device) -> None:
         self._transport.engage = partial(self._engage, device)

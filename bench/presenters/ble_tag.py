@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from bench.phone_image import KeptPhone
@@ -32,7 +33,7 @@ class Air(Protocol):
     @property
     def free(self) -> bool: ...
 
-    def tapped(self) -> None: ...
+    def tapped(self, waits: Callable[[], bool]) -> None: ...
 
 
 class TagInField:
@@ -45,8 +46,8 @@ class TagInField:
         self.device = radio.device
         self._role, self._draw = role, draw
         self._phone: KeptPhone | None = None
-        self._begin: Begin | None = None
-        self._face: TagFace | None = None
+        self._begin: tuple[KeptPhone, Begin] | None = None  # set in the field, taken by Bluetooth
+        self._face: tuple[KeptPhone, TagFace] | None = None  # of the tap under way
         self._presenter = NfcPresenter(lambda: self, radio, draw)
         self._thread = threading.Thread(target=self._presenter.run, daemon=True)
 
@@ -61,11 +62,10 @@ class TagInField:
 
     def engage(self, phone: KeptPhone) -> Engagement | None:
         """Asked by Bluetooth: how the phone that is in can be met since the last tap; None: nobody has tapped."""
-        if phone is not self._phone:
-            self._phone, self._face, self._begin = phone, None, None
-        begin, self._begin = self._begin, None
+        self._phone = phone
+        begun, self._begin = self._begin, None
         with phone.turn:
-            return None if begin is None else begin()
+            return None if begun is None or begun[0] is not phone else begun[1]()
 
     # -- in the field (:class:`virtual_devices.link.Device`)
 
@@ -81,17 +81,19 @@ class TagInField:
         if phone is None or air is None or not air.free:
             return Applications().handle(request) or b""
         with phone.turn:
-            if self._face is None:
-                self._face = TagFace(phone.phone, self._draw, role=self._role, negotiated=phone.negotiated, meet=self._meet)
-            return self._face.handle(request, now_ns)
+            if self._face is None or self._face[0] is not phone:
+                self._face = phone, TagFace(
+                    phone.phone, self._draw, role=self._role, negotiated=phone.negotiated, meet=partial(self._meet, phone),
+                )
+            return self._face[1].handle(request, now_ns)
 
     def power_off(self) -> None:
         self._face = None
 
-    def _meet(self, begin: Begin) -> None:
-        self._begin = begin
+    def _meet(self, phone: KeptPhone, begin: Begin) -> None:
+        begun = self._begin = phone, begin
         if self._air is not None:
-            self._air.tapped()
+            self._air.tapped(lambda: self._begin is begun)  # it may have been taken: the session before was just over
 
 
 __all__ = ["TagInField"]
