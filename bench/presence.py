@@ -8,7 +8,7 @@ from bench.watch import EventKind, PcscSource, Watcher
 from virtual_devices.errors import LinkError
 
 FIRST_LOOK_S = 1.5
-"""Longest wait for the first report of what is attached, at the start of a replication."""
+"""Longest wait for the first report of what is attached, at the start of a replication, once the watching process runs."""
 
 
 class Presence:
@@ -20,7 +20,7 @@ class Presence:
         self._readers: dict[str, bool] = {}
         self._watcher: Watcher | None = None
         try:
-            self._watcher = Watcher([PcscSource(env=env)]).__enter__()
+            self._watcher = Watcher([PcscSource(env=env, waits=True)]).__enter__()
             wait_s = FIRST_LOOK_S
             while self._note(wait_s):
                 wait_s = 0.05

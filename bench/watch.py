@@ -129,13 +129,19 @@ class WorkerSource:
 
 
 class PcscSource(WorkerSource):
-    """Readers and cards of the PC/SC service, through its stops and starts. ``env`` as in :func:`bench.drivers.pcsc.open`."""
+    """Readers and cards of the PC/SC service, through its stops and starts. ``env`` as in :func:`bench.drivers.pcsc.open`.
+    ``waits``: :meth:`start` returns when the process runs, however long a busy machine takes; else it starts meanwhile."""
 
-    def __init__(self, *, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *, env: Mapping[str, str] | None = None, waits: bool = False) -> None:
         super().__init__("pcsc", Worker(WORKER, env=env), Op.WATCH, _pcsc_event)
+        self._waits = waits
 
     def start(self) -> None:
         require("smartcard")
+        if self._waits:
+            started = self._worker.call(Op.DISCONNECT, timeout_s=self._worker.start_s)
+            if started.ended is not Ended.ANSWERED:
+                raise LinkError(f"pcsc cannot be watched: {started.text or 'the worker does not start'}")
         super().start()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -22,6 +23,7 @@ from click.testing import CliRunner
 from bench.cli import main
 from bench.counter import PIN, Counter
 from bench.drivers import pcsc
+from bench.presenters import hand as hand_module
 from bench.presenters.control import Control
 from bench.presenters.control_server import ControlServer
 from bench.presenters.control_software import LOG, ControlSoftwareServer, Guard
@@ -251,6 +253,39 @@ def test_hand_changes_the_card_over_the_control_channel(tmp_path: Path) -> None:
     finally:
         hand.stop()
         turns.close()
+
+
+def test_exchange_that_is_too_late_is_not_done_behind_its_asker_s_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    control, turns = ControlServer("counter", tmp_path), Turns(5)
+    counter, busy = Counter(1), threading.Event()
+    hand = Hand(control, counter, turns, ours=True)
+    hand.start()
+    try:
+        counter.insert_sample()
+        client = Control(control.path)
+        turns.put(busy.wait)
+        with monkeypatch.context() as soon:
+            soon.setattr(hand_module, "HAND_LIMIT_S", 0.0)
+            with pytest.raises(PeerError, match="not done"):
+                client.eject()
+        busy.set()
+        assert client.status()["inserted"]
+    finally:
+        busy.set()
+        hand.stop()
+        turns.close()
+
+
+def test_call_that_is_answered_just_at_its_limit_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def just_then(work: Any, _: float) -> None:
+        await work
+        raise TimeoutError
+
+    turns = Turns(5)
+    with monkeypatch.context() as late:
+        late.setattr(asyncio, "wait_for", just_then)
+        assert asyncio.run(turns.take(lambda: "done")) == "done"
+    turns.close()
 
 
 @pytest.mark.needs("pcsc")

@@ -19,6 +19,8 @@ from conformance.verdict import Verdict
 from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Outcome
 
+from .processes import wait_until
+
 LIMIT_S = 60.0
 FACE = """
 import json, sys, time, subprocess
@@ -122,3 +124,28 @@ def test_program_of_another_kind_makes_no_verdict_of_the_devices(tmp_path: Path,
 def test_program_is_no_device_of_a_kind_without_a_way_to_it() -> None:
     with pytest.raises(UsageError, match="no sam can be tried so"):
         duts(["sam=program:true"], means=Means())
+
+
+TALKATIVE = """
+import pathlib, sys, time
+go, said = map(pathlib.Path, sys.argv[1:])
+for line in sys.stdin:
+    print("{}", flush=True)
+    while not go.exists():
+        time.sleep(0.01)
+    print('{"more": 1}', flush=True)
+    said.touch()
+"""
+
+
+def test_what_a_program_says_after_its_answer_is_not_its_next_one(tmp_path: Path) -> None:
+    go, said = tmp_path / "go", tmp_path / "said"
+    program = Program(f"{command(TALKATIVE)} {go} {said}")
+    try:
+        assert program.ask("this", LIMIT_S).done
+        go.touch()
+        assert wait_until(said.exists, LIMIT_S)
+        late = program.ask("this", LIMIT_S)
+        assert late.outcome is Outcome.GARBLED and "more than it was asked" in late.why
+    finally:
+        program.close()

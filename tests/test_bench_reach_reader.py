@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bench.hands import Nobody
 from bench.reach import Means
+from bench.reach import reader as reader_module
 from bench.reach.card_places import Brought, Place, Presenter
 from bench.reach.reader import RealReader
 from conformance.references.reader import Task, Told, Wants
@@ -90,6 +93,25 @@ def test_line_that_comes_after_its_card_was_taken_away_is_of_that_card(reader: R
     says(log, "4043")
     told = reader.answer(Outcome.REPLIED, b"an answer")
     assert isinstance(told, Told) and told.code == "4043"
+
+
+def test_line_that_comes_in_two_parts_is_waited_for_to_its_end(
+    reader: RealReader, place: AtHand, log: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rest of it would be taken for the next card's line."""
+    def write(part: str) -> None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(part)
+
+    place.goes = lambda: write('{"code": ')
+    begun(reader)
+    with pytest.raises(CannotShow):
+        reader.answer(Outcome.GARBLED, None)
+    with monkeypatch.context() as while_it_goes:
+        clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: write('"4013"}\n'))
+        while_it_goes.setattr(reader_module, "time", clock)
+        reader.away()
+    assert log.read_text(encoding="utf-8") == '{"code": "4013"}\n'
 
 
 def test_what_was_sent_before_the_line_is_heard_first(reader: RealReader, place: AtHand, log: Path) -> None:

@@ -8,13 +8,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import cbor2
 import pytest
 
-from bench import libraries
+from bench import libraries, presence
 from bench import watch as watch_module
 from bench.drivers import pcsc
 from bench.stacks.pcscd import PrivatePcscd
 from bench.watch import Event, EventKind, PcscSource, Watcher, watch
+from bench.worker import START_S, Ended, Reply
 from virtual_devices.errors import LinkError
 
 from . import virtual_readers
@@ -192,3 +194,48 @@ def test_watch_leaves_no_process_and_no_descriptor(daemon: PrivatePcscd) -> None
         pid = source.worker_pid
     assert not Path(f"/proc/{pid}").exists()
     assert open_files() == before
+
+
+class Slow:
+    """A worker that says nothing until somebody has waited for as long as one may take to start."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self._from, self._to = os.pipe()
+        self._left = [["appeared", "A reader", 0, "", b""], ["card-in", "A reader", 0, "", b""]]
+
+    pid, start_s = None, START_S
+
+    def call(self, op: int, timeout_s: float) -> Reply:
+        del op
+        if timeout_s < START_S:
+            return Reply(Ended.TIMED_OUT)
+        os.write(self._to, b".")
+        return Reply(Ended.ANSWERED)
+
+    def post(self, op: int, payload: bytes) -> None:
+        assert (op, payload) == (pcsc.Op.WATCH, b"")
+
+    def fileno(self) -> int:
+        return self._from
+
+    @property
+    def buffered(self) -> bool:
+        return bool(self._left)
+
+    def collect(self, timeout_s: float) -> Reply:
+        del timeout_s
+        os.read(self._from, 1)
+        os.write(self._to, b"." * (len(self._left) > 1))
+        return Reply(Ended.ANSWERED, cbor2.dumps(self._left.pop(0)))
+
+    def kill(self) -> None:
+        os.close(self._from)
+        os.close(self._to)
+
+
+def test_what_is_attached_is_known_however_long_the_watching_process_takes_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_module, "Worker", Slow)
+    monkeypatch.setattr(presence, "FIRST_LOOK_S", 0.0)
+    there = presence.Presence(None)
+    assert there.readers() == {"A reader": True}
+    there.close()

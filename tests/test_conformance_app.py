@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ from bench.hands import Step, unseen
 from bench.presenters.control import discover
 from bench.reach import Means
 from bench.reach.phone_app import ISSUERS, AskedApp, Eyes
-from bench.reach.phone_line import AS, PhoneLine
+from bench.reach.phone_line import AS, PATH, PhoneLine
 from bench.reach.wallet import SAME_CODE_S, Code
 from bench.stacks.bluez import PrivateBluetooth
 from conformance.case import Kind
@@ -115,6 +117,37 @@ def test_line_answers_as_the_case_does_and_sees_how_long_a_phone_waits() -> None
             assert line.waits_s[-1] in (0.0, 1.0)
             assert not home.serve(line, lambda: False, 0.1)
     finally:
+        home.close()
+
+
+def test_line_does_not_answer_for_this_case_what_a_phone_gave_up_in_the_one_before() -> None:
+    home, line, said = PhoneLine(1), Line([b" answered"]), list[bytes]()
+
+    async def asks(message: bytes, *, stays: bool) -> None:
+        heard = [{"type": "http.request", "body": message}, {"type": "http.disconnect"}]
+
+        async def receive() -> dict[str, Any]:
+            if stays and len(heard) == 1:
+                await asyncio.get_running_loop().create_future()
+            return heard.pop(0)
+
+        async def send(part: dict[str, Any]) -> None:
+            said.append(part.get("body", b""))
+
+        await home._hears({"type": "http", "method": "POST", "path": PATH}, receive, send)
+
+    async def both() -> None:
+        await asks(b"the case before", stays=False)
+        await asks(b"this case", stays=True)
+
+    asking = threading.Thread(target=asyncio.run, args=(both(),))
+    asking.start()
+    try:
+        assert wait_until(lambda: home._asked.qsize() == 2, LIMIT_S)
+        assert home.serve(line, lambda: not asking.is_alive(), LIMIT_S)
+        assert said == [b"", b"this case answered"]
+    finally:
+        asking.join(LIMIT_S)
         home.close()
 
 

@@ -66,9 +66,11 @@ class Hand:
         if not self._ours and act not in (self._status, self._people):
             respond({"error": "the card is in a real reader: change it there"})
             return
+        doing = self._turns.put(lambda: act(request))
         try:
-            answer = self._turns.put(lambda: act(request)).result(HAND_LIMIT_S)
+            answer = doing.result(HAND_LIMIT_S)
         except Exception as error:  # the request came from outside; the card that is in stays in
+            doing.cancel()  # one that has not begun is not done behind its asker's back
             respond({"error": f"not done: {error or type(error).__name__}"})
             return
         if respond(answer) and "image" in answer:

@@ -44,8 +44,8 @@ class Turns:
         try:
             return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), self.limit_s)
         except TimeoutError:
-            if future.done():
-                raise
+            if future.done():  # just then, or it raised this itself
+                return future.result()
             future.cancel()  # one that has not begun is not done behind its asker's back
             raise Late from None
 

@@ -77,7 +77,8 @@ class PhoneLine:
                 asked = self._asked.get(timeout=LOOK_S)
             except queue.Empty:
                 continue
-            self._answer(line, asked)
+            if not asked.left.is_set():  # else it was of a case before, or has been given up
+                self._answer(line, asked)
         return True
 
     def _answer(self, line: Link, asked: Asked) -> None:

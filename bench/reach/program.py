@@ -115,7 +115,7 @@ class Program:
     def _exchange(self, child: subprocess.Popen[bytes], request: bytes, limit_s: float) -> tuple[Outcome, str, bytes]:
         assert child.stdin is not None and child.stdout is not None
         to, back, left = child.stdin.fileno(), child.stdout.fileno(), memoryview(request)
-        if self._buffer:
+        if self._buffer or self._unasked(back):
             return Outcome.GARBLED, "it said more than it was asked", b""
         while b"\n" not in self._buffer:
             wait_s = limit_s - time.monotonic()
@@ -137,6 +137,12 @@ class Program:
         line, _, rest = bytes(self._buffer).partition(b"\n")
         self._buffer[:] = rest
         return Outcome.REPLIED, "", line
+
+    def _unasked(self, back: int) -> bool:
+        """Whether something has come since the last answer, which would be taken for the next one."""
+        with suppress(OSError):
+            return bool(select.select((back,), (), (), 0)[0] and os.read(back, _CHUNK_BYTES))
+        return False
 
     def _last_words(self, child: subprocess.Popen[bytes]) -> str:
         with suppress(subprocess.TimeoutExpired):

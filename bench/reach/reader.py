@@ -293,15 +293,22 @@ class RealReader:
         """Bytes of its log."""
         return self._log.stat().st_size if self._log.exists() else 0
 
+    def _line(self) -> bytes | None:
+        """The next line, once all of it has come; a program may write it in parts."""
+        if self._written() <= self._read_bytes:
+            return None
+        with self._log.open("rb") as file:
+            file.seek(self._read_bytes)
+            line, newline, _ = file.read().partition(b"\n")
+        return line if newline else None
+
     def _verdict(self) -> Told | None:
         """The line that has come into its log, when it is whole. Raises LinkError for one that is none."""
         if self._written() <= self._read_bytes:
             return None
         after_ns = 0 if self._card is None else max(0, time.perf_counter_ns() - self._card.answered_ns)
-        with self._log.open("rb") as file:
-            file.seek(self._read_bytes)
-            line, newline, _ = file.read().partition(b"\n")
-        if not newline:
+        line = self._line()
+        if line is None:
             return None
         self._read_bytes += len(line) + 1
         self.spoke, self._owes, self._said_s = True, False, time.monotonic()
@@ -320,7 +327,7 @@ class RealReader:
         self._place.away()
         self._card = self._said = None
         until_s = time.monotonic() + self._means.answer_s
-        while self._owes and self._written() <= self._read_bytes and time.monotonic() < until_s:
+        while self._owes and self._line() is None and time.monotonic() < until_s:
             time.sleep(LOOK_S)
         self._owes = False
 
