@@ -9,6 +9,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,12 @@ def test_length_prefix_is_big_endian_and_partial_messages_wait() -> None:
                 while len(answers) < 2 + len(ATR_T1) + 2 + 5:
                     answers += connection.recv(100)
         assert answers == b"\0\x05" + ATR_T1 + b"\0\x05toy\x90\x00"
+
+
+def test_transport_that_is_stopped_after_its_end_writes_into_nobody_s_file(tmp_path: Path) -> None:
+    transport = vpcd.VpcdTransport("127.0.0.1", 1)
+    transport.close()
+    with ExitStack() as stack:
+        files = [stack.enter_context((tmp_path / str(number)).open("wb")) for number in range(8)]  # one has its number now
+        transport.stop()
+        assert [os.fstat(file.fileno()).st_size for file in files] == [0] * 8

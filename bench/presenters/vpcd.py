@@ -12,6 +12,7 @@ import math
 import select
 import socket
 import struct
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -72,6 +73,7 @@ class VpcdTransport:
         self._address = (host, port)
         self.poll = select.poll()
         self._wake = eventfd(0)
+        self._waking = threading.RLock()  # a signal's handler may stop what is being closed
         self.poll.register(self._wake, select.POLLIN)
         self.other: Callable[[int], object] | None = None  # for the descriptors that others put into the same poll
         self.tidy: Callable[[], float | None] = lambda: None  # what others do in time: seconds until it is to be called again
@@ -119,13 +121,17 @@ class VpcdTransport:
             left()
 
     def stop(self) -> None:
-        """End :meth:`receive`; may be called from any thread."""
-        eventfd_write(self._wake, 1)
+        """End :meth:`receive`; may be called from any thread, also when it has ended by itself."""
+        with self._waking:
+            if self._wake >= 0:
+                eventfd_write(self._wake, 1)
 
     def close(self) -> None:
         self._disconnect()
-        self.poll.unregister(self._wake)
-        close_fd(self._wake)
+        with self._waking:  # its number may be another file's as soon as it is closed
+            wake, self._wake = self._wake, -1
+            self.poll.unregister(wake)
+            close_fd(wake)
 
     def receive(self) -> bytes | Signal:
         while True:
