@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench.presenters.control import Control, discover, runtime_dir
+from bench.presenters import control as control_module
+from bench.presenters.control import ANSWER_LIMIT_S, BUSY, Control, discover, runtime_dir
 from bench.presenters.control_server import ControlServer
 from bench.presenters.images import last_image, save_image
 from bench.presenters.vpcd import VpcdPresenter
+from bench.reach import hand as hand_module
+from bench.reach.hand import Hand
 from virtual_devices.errors import LinkError, PeerError, UsageError
 
 from .processes import wait_until
@@ -80,6 +85,63 @@ def test_control_discovers_live_presenters_and_passes_over_dead_ones(control: Co
     (info,) = discover(tmp_path)
     assert (info.path, info.pid, info.medium, info.card_no) == (control.path, os.getpid(), "vpcd", "")
     assert info.last_image("1") is None
+
+
+def test_presenter_that_is_at_work_when_it_is_asked_is_discovered(
+    control: Control, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may take as long to say who it is as to answer anything else."""
+    class AtWork(Control):
+        def status(self) -> dict[str, Any]:
+            if self._timeout_s < ANSWER_LIMIT_S:
+                raise LinkError("not yet")
+            return super().status()
+
+    monkeypatch.setattr(control_module, "Control", AtWork)
+    assert [info.path for info in discover(tmp_path)] == [control.path]
+
+
+def test_presenter_that_ends_leaves_the_next_one_of_its_name_its_socket(tmp_path: Path) -> None:
+    first, second = ControlServer("toy", tmp_path), ControlServer("toy", tmp_path)
+    first.open(select.poll(), lambda *_: None)
+    listener = first._listener
+    assert listener is not None
+
+    class Closing:
+        """The next one begins as soon as nobody listens."""
+
+        fileno = listener.fileno
+
+        def close(self) -> None:
+            listener.close()
+            second.open(select.poll(), lambda *_: None)
+
+    first._listener = Closing()  # type: ignore[assignment]
+    first.close()
+    assert second.path.exists()
+    second.close()
+    assert not second.path.exists()
+
+
+def test_hand_waits_until_a_presenter_is_at_no_other_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one before was killed, and its own device is just coming back."""
+    refusals = [BUSY, BUSY]
+
+    class Lent:
+        over = False
+
+        def __init__(self, path: Path) -> None:
+            if refusals:
+                raise PeerError(f"the presenter refused lease: {refusals.pop()}", code="control")
+
+        def holder(self, act: str) -> dict[str, Any]:
+            return {"did": act}
+
+    monkeypatch.setattr(hand_module, "Lease", Lent)
+    assert Hand(Path()).holder("look") == {"did": "look"}
+    refusals.append("it takes no other card")
+    with pytest.raises(LinkError, match="takes no other card"):
+        Hand(Path()).holder("look")
 
 
 def test_control_name_of_a_live_presenter_is_refused_and_a_stale_one_taken(control: Control, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def discover(folder: Path | None = None) -> list[ControlInfo]:
     infos = []
     for path in sorted((folder or runtime_dir()).glob("*.sock")):
         try:
-            status = Control(path, timeout_s=1.0).status()
+            status = Control(path).status()
         except (LinkError, PeerError):
             continue
         infos.append(

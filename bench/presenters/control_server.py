@@ -188,9 +188,9 @@ class ControlServer:
             self._drop(fd)
         if self._listener is not None:
             self._poll.unregister(self._listener.fileno())
+            self.path.unlink(missing_ok=True)  # first: once nobody listens, the path may be the next one's
             self._listener.close()
             self._listener = None
-            self.path.unlink(missing_ok=True)
 
 
 def _answer(client: socket.socket, answer: Message) -> bool:

@@ -6,16 +6,20 @@ whatever way.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.presenters.control import Lease
+from bench.presenters.control import BUSY, Lease
 from virtual_devices.errors import LinkError, PeerError
 
 T = TypeVar("T")
 NAME = "conformance"
 """Under which a presenter keeps the chip of a case."""
+BUSY_S, LOOK_S = 4.0, 0.05
+"""Longest wait for a presenter that is at an exchange already: a chip that was struck is still being pulled out, or its own comes
+back from who had it before."""
 
 
 class Hand:
@@ -50,11 +54,26 @@ class Hand:
 
     def _do(self, act: Callable[[Lease], T]) -> T:
         try:
-            if self._lease is None or self._lease.over:
-                self._lease = Lease(self._path)
-            return act(self._lease)
+            return patiently(lambda: act(self._leased()))
         except PeerError as e:
             raise LinkError(str(e)) from None
+
+    def _leased(self) -> Lease:
+        if self._lease is None or self._lease.over:
+            self._lease = Lease(self._path)
+        return self._lease
+
+
+def patiently(act: Callable[[], T]) -> T:
+    """Once the presenter is at no other exchange. Raises PeerError when it still is, or refuses."""
+    limit_s = time.monotonic() + BUSY_S
+    while True:
+        try:
+            return act()
+        except PeerError as e:
+            if BUSY not in str(e) or time.monotonic() > limit_s:
+                raise
+        time.sleep(LOOK_S)
 
 
 def _renewed(lease: Lease) -> bool:
@@ -63,4 +82,4 @@ def _renewed(lease: Lease) -> bool:
     return bool(lease.image)
 
 
-__all__ = ["NAME", "Hand"]
+__all__ = ["NAME", "Hand", "patiently"]

@@ -9,7 +9,6 @@ alone, and is none of ours.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
@@ -17,15 +16,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from bench.presenters.control import BUSY, ControlInfo, Lease
-from bench.reach.hand import NAME
+from bench.presenters.control import ControlInfo, Lease
+from bench.reach.hand import NAME, patiently
 from bench.seat import at_readers
 from virtual_devices.errors import LinkError, PeerError
 
 T = TypeVar("T")
 ROLES = ("sam", "card", "hpc")
-BUSY_S, LOOK_S = 4.0, 0.05
-"""Longest wait for a presenter that is at an exchange already (a chip that was struck is still being pulled out)."""
 
 
 class SlotsOutside:
@@ -90,14 +87,10 @@ class SlotsOutside:
                 list(hands.map(Lease.close, leases.values()))
 
     def _do(self, role: str, act: Callable[[Lease], T]) -> T:
-        limit_s = time.monotonic() + BUSY_S
-        while True:
-            try:
-                return act(self._lease(role))
-            except PeerError as e:
-                if BUSY not in str(e) or time.monotonic() > limit_s:
-                    raise LinkError(f"{role}: {e}") from None
-            time.sleep(LOOK_S)
+        try:
+            return patiently(lambda: act(self._lease(role)))
+        except PeerError as e:
+            raise LinkError(f"{role}: {e}") from None
 
     def _lease(self, role: str) -> Lease:
         lease = self._leases.get(role)
