@@ -37,6 +37,7 @@ from virtual_devices.randomness import ByteStream
 
 from . import nfc_desk
 from .places import ROOT
+from .ports import free_port
 from .processes import wait_until
 
 FAULT = "fault"
@@ -176,7 +177,7 @@ def _contact(folder: Path) -> Iterator[There]:
 
 @contextmanager
 def _nfc(folder: Path) -> Iterator[There]:
-    port = nfc_desk.free_port()
+    port = free_port()
     yield There(f"nfc:udp:{nfc_desk.HOST}:{port}", "nfc", folder, ["nfc", str(port), str(folder)], lambda: bool(discover()))
 
 
@@ -190,9 +191,7 @@ def _ble(folder: Path) -> Iterator[There]:
 
 @contextmanager
 def _network(folder: Path) -> Iterator[There]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
 
     def ready() -> bool:
         with socket.socket() as caller:

@@ -39,6 +39,7 @@ from virtual_devices.trace import ExchangeRow, Row
 from virtual_devices.wallet.faces import SCAN
 
 from . import ble_desk, nfc_desk
+from .ports import free_port
 from .run_directories import EXCHANGE, write_run
 from .toy_card import READ, SILENCE, ToyCard
 from .virtual_readers import presented_by_a_process, ready
@@ -166,7 +167,7 @@ def pcsc_stand(folder: Path) -> Iterator[Stand]:
 def nfc_stand(folder: Path) -> Iterator[Stand]:
     cards: list[ToyCard] = []
     rows: list[ExchangeRow] = []
-    port, peers_port = nfc_desk.free_port(), nfc_desk.free_port()
+    port, peers_port = free_port(), free_port()
 
     def load(image: bytes) -> ToyCard:
         cards.append(ToyCard(image))

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import threading
@@ -74,13 +73,6 @@ def presenter(
         lambda: device, radio, ByteStream("tests", "uid"), control, load=load, rows=rows, clock=clock, uid_bytes=uid_bytes,
         fwi=fwi,
     )
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as there:
-        there.bind((HOST, 0))
-        port: int = there.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +27,7 @@ from conformance.kinds import suites
 from conformance.tester import Result, perform
 
 from .places import ROOT
+from .ports import free_port
 from .vendor_reader import Fault
 
 LIMIT_S = 30
@@ -117,9 +117,7 @@ def places(medium: str) -> Iterator[Place]:
 
 def _field() -> str:
     """A UDP address that nobody uses."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        return f"nfc:udp:127.0.0.1:{free.getsockname()[1]}"
+    return f"nfc:udp:127.0.0.1:{free_port()}"
 
 
 def tried(dut: Dut, begin: str, *, close: bool = True) -> Result:

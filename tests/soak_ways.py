@@ -45,6 +45,7 @@ from virtual_devices.wallet.phone import Phone
 from . import nfc_desk
 from .far_device import Far, Home
 from .places import ROOT
+from .ports import free_port
 from .virtual_readers import ready
 
 CODE_S = 30.0
@@ -177,7 +178,7 @@ class NfcWay(Way):
     exchange_s = 3.0
 
     def open(self) -> None:
-        port = nfc_desk.free_port()
+        port = free_port()
         self.start_peer(port)
         self.link = self._stack.enter_context(nfc.open(f"udp:{nfc_desk.HOST}:{port}"))
 

@@ -3,12 +3,10 @@ at an address that is not served yet, its faces on loopback, its adapter."""
 
 from __future__ import annotations
 
-import os
-import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +19,9 @@ from bench.presenters.turns import Turns
 from bench.reach.connections import write_for_software
 
 from .desk_slots import DeskSlots, desk_slots
+from .ports import free_port
 
 PORTS = {"kit": 0, "local": 0}
-_GIVEN: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def software_desk(folder: Path, limit_s: float = 60.0) -> Iterator[SoftwareDesk]
     uploads, credentials = folder / "uploads", folder / "credentials"
     uploads.mkdir()
     write_for_software(credentials, 1)
-    centre = f"https://localhost:{free_ports(1)[0]}"
+    centre = f"https://localhost:{free_port()}"
     with desk_slots(folder) as slots:
         monikers = {role: f"pcsc:{reader}" for role, reader in slots.readers.items()}
         with outside(monikers, centre, credentials, slots.env) as links:
@@ -69,20 +67,4 @@ def software_desk(folder: Path, limit_s: float = 60.0) -> Iterator[SoftwareDesk]
                 hand.stop()
 
 
-def free_ports(count: int) -> list[int]:
-    """Such as stay free until they are served: below those that the kernel gives out by itself, others for each process, none
-    twice."""
-    found: list[int] = []
-    for port in range(12_000 + os.getpid() % 400 * 20, 20_001):
-        if port in _GIVEN:
-            continue
-        with socket.socket() as there, suppress(OSError):
-            there.bind(("127.0.0.1", port))
-            found.append(port)
-        if len(found) == count:
-            break
-    _GIVEN.update(found)
-    return found
-
-
-__all__ = ["SoftwareDesk", "free_ports", "software_desk"]
+__all__ = ["SoftwareDesk", "software_desk"]

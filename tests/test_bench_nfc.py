@@ -26,7 +26,8 @@ from virtual_devices.link import Outcome
 from virtual_devices.trace import ExchangeRow, Row
 from virtual_devices.wallet.faces import NfcFace
 
-from .nfc_desk import HOST, LIMIT_S, Presented, connected, free_port, presented, presented_by_a_process
+from .nfc_desk import HOST, LIMIT_S, Presented, connected, presented, presented_by_a_process
+from .ports import free_port
 from .processes import open_files, wait_until
 from .toy_card import READ, SILENCE, ToyCard, hang, update
 

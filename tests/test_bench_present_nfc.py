@@ -21,8 +21,9 @@ from virtual_devices import vhc
 from virtual_devices.flow import run
 from virtual_devices.reader.presentation import Counter
 
-from .nfc_desk import HOST, LIMIT_S, Presented, free_port, presented
+from .nfc_desk import HOST, LIMIT_S, Presented, presented
 from .places import ROOT
+from .ports import free_port
 from .test_bench_present_vpcd import foreign_desk, reading
 from .toy_card import ToyCard
 

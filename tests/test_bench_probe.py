@@ -22,9 +22,9 @@ from virtual_devices.link import Attempt, Device, Outcome, Provenance
 from virtual_devices.trace import ExchangeRow, Row, SwitchRow
 from virtual_devices.wallet.faces import NfcFace
 
-from .nfc_desk import free_port
 from .phones import NOW_NS
 from .places import MORNING
+from .ports import free_port
 
 
 @dataclass

@@ -30,8 +30,8 @@ from virtual_devices.link import Attempt
 from virtual_devices.trace import ExchangeRow, Record, Row
 
 from . import report_pages
-from .nfc_desk import free_port
 from .places import MORNING
+from .ports import free_port
 from .processes import wait_until
 from .run_directories import read_table
 from .virtual_readers import presented

@@ -45,8 +45,8 @@ from virtual_devices.randomness import ByteStream
 from virtual_devices.trace import ExchangeRow, Row
 from virtual_devices.wallet.faces import MessageFace
 
-from .nfc_desk import free_port
 from .places import MORNING
+from .ports import free_port
 from .processes import wait_until
 
 LIMIT_S = 60.0

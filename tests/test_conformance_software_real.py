@@ -31,8 +31,9 @@ from virtual_devices.trace import ExchangeRow
 
 from .broken_face import Fault, broken_face
 from .places import ROOT
+from .ports import free_port
 from .processes import wait_until
-from .software_desk import SoftwareDesk, free_ports, software_desk
+from .software_desk import SoftwareDesk, software_desk
 
 pytestmark = pytest.mark.needs("pcsc")
 PASSED = (
@@ -207,7 +208,7 @@ def test_adapter_that_does_not_do_what_it_is_asked(desk: SoftwareDesk, command: 
 def foreign(desk: SoftwareDesk, folder: Path) -> Iterator[str]:
     """A component that shares nothing with ours, at the same readers: its address."""
     self_signed(folder, ["127.0.0.1"])
-    [port], readers = free_ports(1), [desk.slots.readers[role] for role in ("sam", "card", "hpc")]
+    port, readers = free_port(), [desk.slots.readers[role] for role in ("sam", "card", "hpc")]
     command = [sys.executable, "-m", "tests.foreign_component", f"{port}", str(folder / "certificate.pem"),
                str(folder / "key.pem"), *readers]
     with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **desk.slots.env}) as process:

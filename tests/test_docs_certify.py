@@ -27,7 +27,7 @@ from conformance.vectors.world import World
 from conformance.verdict import Verdict
 
 from .places import ROOT
-from .software_desk import free_ports
+from .ports import free_ports
 
 TUTORIAL = ROOT / "docs" / "tutorial" / "certify-your-reader.md"
 LIMIT_S = 240.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +11,14 @@ from pathlib import Path
 import pytest
 
 from .places import ROOT
+from .ports import free_port
 
 PAGE = ROOT / "docs" / "how-to" / "point-your-software-at-the-data-centre.md"
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is missing: apt-get install curl")
 def test_page_does_what_it_says(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     commands = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
     commands = commands.replace("8443", port).replace("runs/try", str(tmp_path / "try"))
     commands = commands.replace(".venv/bin/vhc-bench", f"{sys.executable} -m bench.cli")
