@@ -18,7 +18,7 @@ usage() {
 ./bench.sh COMMAND [ARGS]       everything works from a fresh clone: .venv/ is made, or brought up to date, when needed
 
   run [ARGS]        a clinic morning; with ARGS, what follows \`vhc-bench run\` in place of it
-  test [ARGS]       the tests, in four processes (many tests wait); ARGS go to pytest (-k card, -n 0, -x)
+  test [ARGS]       the tests, in five processes (many tests wait); ARGS go to pytest (-k card, -n 0, -x)
   check             ruff, mypy --strict and the import rules
   bench [NAME|-l]   every program in benchmarks/, or the one named; further ARGS go to it (--json); -l only lists
   fuzz [N] [NAME]   N inputs (1000000) to every target, or to those named; -l lists them; a sample is among the tests
@@ -267,8 +267,8 @@ cmd_test() {
     setup test
     setup_judges
     cd "$root"
-    # Each process takes half of the tests in their order, so that what a file's tests share is made once; then work is taken over.
-    exec "$venv/bin/python" -m pytest -n 4 --dist worksteal "$@"
+    # Each process takes a share of the tests in their order, so that what a file's tests share is made once; then work is taken over.
+    exec "$venv/bin/python" -m pytest -n 5 --dist worksteal "$@"
 }
 
 cmd_check() {

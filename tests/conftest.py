@@ -115,7 +115,9 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # the longest first, so that no process waits for another's last
+        items.sort(key=lambda item: item.get_closest_marker("sample") is None)
     for item in items:
         if unknown := set(_needs(item)) - TOOLS.keys():
             raise pytest.UsageError(f"{item.nodeid} needs {', '.join(sorted(unknown))}; known tools: {', '.join(TOOLS)}")
