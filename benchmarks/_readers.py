@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,16 +23,20 @@ DECLARED: Mapping[str, Mapping[str, Any]] = {"bleak": {"ble_modes": ["peripheral
 GAP_MS, ANSWER_S, PERSON_S = 400, 30, 30
 
 
-def readers(stack: ExitStack, folder: Path, begin: str, most: int | None = None) -> Iterator[tuple[str, list[str]]]:
-    """Those whose name begins so, the first ``most`` of them, each with what ``conform`` is told of it. Raises LinkError without
-    the medium."""
+def readers(
+    stack: ExitStack, folder: Path, begin: str, most: int | None = None, attended: bool = False,
+) -> Iterator[tuple[str, list[str]]]:
+    """Those whose name begins so, the first ``most`` of them, each with what ``conform`` is told of it. ``attended``: a program
+    has them do what a person would, else they register visits by themselves. Raises LinkError without the medium."""
     there = [(f"reader by {by}", *where, DECLARED.get(by)) for by, where in MEDIA.items() if f"reader by {by}".startswith(begin)]
     for name, medium, channel, declared in there[:most]:
         own = folder / name.replace(" ", "-")
         own.mkdir()
         place = stack.enter_context(places(medium))
         desk = stack.enter_context(place.reading(channel, own))
-        yield name, [*_papers(desk, declared), "--dut", f"reader={desk.moniker}", "--channel", channel]
+        hands = shlex.join([sys.executable, "-m", "tests.reader_hands", str(desk.teller.task)])
+        who = ["--hands", hands] if attended else ["--no-hands"]
+        yield name, [*who, *_papers(desk, declared), "--dut", f"reader={desk.moniker}", "--channel", channel]
 
 
 def _papers(desk: Desk, declared: Mapping[str, Any] | None) -> list[str]:

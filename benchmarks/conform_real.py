@@ -37,8 +37,7 @@ FIELD = "udp:127.0.0.1:54399"
 PIXIT = "software.pixit.toml"
 READY_S, LIMIT_S = 60.0, 3600.0
 AIM_S = 600.0
-SAMPLE = ("card.public.public-data", "sam.module.right", "hpc.card.certificate", "wallet.session.first-message-opens",
-          "control-software.local.kit-serves", "clinic.visits.visit-is-checked", "pharmacy.dispensing.prescription-is-asked",
+SAMPLE = ("card.public.public-data", "wallet.session.first-message-opens", "clinic.visits.visit-is-checked",
           "reader.presentation.registration-asks")
 OFFICES = ("clinic", "pharmacy")
 BENCH = (sys.executable, "-m", "bench.cli")
@@ -51,30 +50,34 @@ def present(stack: ExitStack, *what: str) -> None:
     stack.callback(process.kill)
 
 
-def places(stack: ExitStack, folder: Path) -> list[str]:
-    """What ``--dut`` is given, once all of them can be met. Raises LinkError."""
-    service = stack.enter_context(PrivatePcscd(len(IN_READERS) + len(OF_A_DESK)))
+def places(stack: ExitStack, folder: Path, sample: bool) -> list[str]:
+    """What ``--dut`` is given, once all of them can be met; ``sample``: one of each medium. Raises LinkError."""
+    in_readers = IN_READERS[:1] if sample else IN_READERS
+    of_a_desk = () if sample else OF_A_DESK
+    service = stack.enter_context(PrivatePcscd(len(in_readers) + len(of_a_desk)))
     bluetooth = stack.enter_context(PrivateBluetooth())
     os.environ.update({**service.env, **bluetooth.env})
     given = []
-    for (what, profile, use), reader, port in zip(IN_READERS, service.readers, service.ports, strict=False):
+    for (what, profile, use), reader, port in zip(in_readers, service.readers, service.ports, strict=False):
         present(stack, "vpcd", "--what", what, "--profile", profile, "--port", str(port), "--reader", reader)
         given.append(f"{'wallet' if what in WALLETS else what}=pcsc:{reader}{use}")
-    behind = slice(len(IN_READERS), None)
+    behind = slice(len(in_readers), None)
     slots = zip(service.readers[behind], service.ports[behind], strict=False)
-    software = desk(stack, folder, dict(zip(OF_A_DESK, slots, strict=False)))
-    codes = [folder / f"{name}.png" for name in ("bleak", "bumble")]
+    software = [desk(stack, folder, dict(zip(of_a_desk, slots, strict=False)))] if of_a_desk else []
+    codes = [folder / f"{name}.png" for name in ("bleak", "bumble")[: 1 if sample else 2]]
     present(stack, "nfc", "--path", FIELD, "--name", "nfc")
     for code in codes:
         present(stack, "ble", "--transport", bluetooth.transport, "--engagement", "png", "--out", str(code), "--name", code.stem)
     deadline_s = time.monotonic() + READY_S
-    while len(discover()) < len(IN_READERS) + len(OF_A_DESK) + 2 + len(codes) or not all(code.exists() for code in codes):
+    presented = len(in_readers) + len(of_a_desk) + len(software) + 1 + len(codes)
+    while len(discover()) < presented or not all(code.exists() for code in codes):
         if time.monotonic() > deadline_s:
             raise LinkError(f"after {READY_S:g} s there are only {', '.join(one.path.stem for one in discover())}")
         time.sleep(0.1)
-    return [*given, software, f"wallet=nfc:{FIELD}", f"wallet=qr:{codes[0]} + ble:",
-            f"wallet=qr:{codes[1]} + ble:bumble:{bluetooth.transport}",
-            *(f"{kind}=program:{sys.executable} -m bench.own_office {kind}" for kind in OFFICES)]
+    by = ("", f"bumble:{bluetooth.transport}")
+    return [*given, *software, f"wallet=nfc:{FIELD}",
+            *(f"wallet=qr:{code} + ble:{host}" for code, host in zip(codes, by, strict=False)),
+            *(f"{kind}=program:{sys.executable} -m bench.own_office {kind}" for kind in OFFICES[: 1 if sample else 2])]
 
 
 def desk(stack: ExitStack, folder: Path, slots: Mapping[str, tuple[str, int]]) -> str:
@@ -121,31 +124,32 @@ def way(device: str) -> str:
     return "qr and bumble" if ":bumble:" in device else device.partition(":")[0]
 
 
-def tries(stack: ExitStack, folder: Path, begin: str, sample: bool) -> Iterator[tuple[str, list[str]]]:
+def tries(stack: ExitStack, folder: Path, begin: str, sample: bool, attended: bool) -> Iterator[tuple[str, list[str]]]:
     """What ``conform`` is told, a process for each: of each reader, and of everything else at once; a reader has a name, of the
-    others it follows from their monikers. ``begin``: of the names of what is tried; ``sample``: one reader. Raises LinkError."""
+    others it follows from their monikers. ``begin``: of the names of what is tried; ``sample``: one reader; ``attended``: a
+    program is at the readers. Raises LinkError."""
     if not begin.startswith("reader"):
-        given = [one for one in places(stack, folder) if name_of(*one.split("=", 1)).startswith(begin)]
-        words = ["-n", str(len(given)), "--pixit", str(folder / PIXIT)]
+        given = [one for one in places(stack, folder, sample) if name_of(*one.split("=", 1)).startswith(begin)]
+        words = ["--no-hands", "-n", str(len(given)), "--pixit", str(folder / PIXIT)]
         if not any(one.startswith("control-software") for one in given):
-            words = words[:2]
+            words = words[:3]
         yield "", [*words, *(f"--dut={one}" for one in given)]
-    yield from readers(stack, folder, begin, 1 if sample else None)
+    yield from readers(stack, folder, begin, 1 if sample else None, attended)
 
 
 def name_of(kind: str, device: str) -> str:
     return f"{kind} by {way(device)}"
 
 
-def measure(only: Sequence[str] = (), begin: str = "") -> list[Figure]:
+def measure(only: Sequence[str] = (), begin: str = "", attended: bool = False) -> list[Figure]:
     """How long it takes, and what the devices got; what neither passed nor was ruled out is told on standard error. Raises
     LinkError."""
     counts: Counter[tuple[str, str, str]] = Counter()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         os.environ["XDG_RUNTIME_DIR"] = str(folder)
-        every = [*BENCH, "conform", "--destructive", "--no-hands", *(f"--only={one}" for one in only)]
-        there = enumerate(tries(stack, folder, begin, bool(only)))
+        every = [*BENCH, "conform", "--destructive", *(f"--only={one}" for one in only)]
+        there = enumerate(tries(stack, folder, begin, bool(only), attended))
         asked = [(name, folder / f"out-{number}", words) for number, (name, words) in there]
         began_s = time.monotonic()
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -180,13 +184,14 @@ def ended(running: Mapping[str, subprocess.Popen[bytes]], began_s: float) -> dic
 
 
 def main() -> int:
-    """``./bench.sh bench conform_real [--json] [--sample] [--of "reader by bumble"]``. Exit code 3, and why, without pcscd, nfcpy
-    or bleak."""
+    """``./bench.sh bench conform_real [--json] [--sample] [--of "reader by bumble"] [--attended]``. Exit code 3, and why, without
+    pcscd, nfcpy or bleak."""
     parser = options(__doc__)
     parser.add_argument("--of", default="", metavar="NAME", help="only devices whose name in the table begins so")
+    parser.add_argument("--attended", action="store_true", help="a program is at the readers: they do not only register")
     asked = parser.parse_args()
     try:
-        figures = measure(SAMPLE if asked.sample else (), asked.of)
+        figures = measure(SAMPLE if asked.sample else (), asked.of, asked.attended)
     except (LinkError, ImportError) as e:
         sys.stderr.write(f"conform_real: not measured: {e}. './bench.sh setup test' installs what it needs\n")
         return 3
