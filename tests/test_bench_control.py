@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from bench.presenters import control as control_module
-from bench.presenters.control import ANSWER_LIMIT_S, BUSY, Control, discover, runtime_dir
+from bench.presenters.control import ANSWER_LIMIT_S, BUSY, Control, ControlInfo, discover, runtime_dir
 from bench.presenters.control_server import ControlServer
+from bench.presenters.hand import MEDIUM
 from bench.presenters.images import last_image, save_image
 from bench.presenters.vpcd import VpcdPresenter
 from bench.reach import hand as hand_module
+from bench.reach.desk_people import led
 from bench.reach.hand import Hand
 from virtual_devices.errors import LinkError, PeerError, UsageError
 
@@ -142,6 +144,12 @@ def test_hand_waits_until_a_presenter_is_at_no_other_exchange(monkeypatch: pytes
     refusals.append("it takes no other card")
     with pytest.raises(LinkError, match="takes no other card"):
         Hand(Path()).holder("look")
+
+
+def test_software_that_ended_since_it_was_found_has_nobody_who_types(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = ControlInfo(tmp_path / "ended.sock", 1, MEDIUM, "", "", tmp_path)
+    monkeypatch.setattr(control_module, "discover", lambda: [found])
+    assert led({"https://127.0.0.1:5066"}) is None
 
 
 def test_control_name_of_a_live_presenter_is_refused_and_a_stale_one_taken(control: Control, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ Each has ``expect(answers, call)``: before that call is made, what is to be type
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from bench.hands import Hands, Step
@@ -84,8 +85,9 @@ def led(urls: set[str]) -> Led | None:
     """Those before the software of ours that is presented at one of these addresses; None: it is none of ours."""
     for info in control.discover():
         channel = Control(info.path)
-        if info.medium == MEDIUM and urls & set(channel.status().get("urls", {}).values()):
-            return Led(channel)
+        with suppress(LinkError, PeerError):  # it may have ended since it was found
+            if info.medium == MEDIUM and urls & set(channel.status().get("urls", {}).values()):
+                return Led(channel)
     return None
 
 
