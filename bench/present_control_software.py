@@ -139,9 +139,12 @@ def serve(
     hand = Hand(control, counter, turns, ours=ours, urls=server.urls)
     if certificate is not None:
         certificate.write_bytes(server.certificate)
-    hand.start()
-    if ours and not empty:
-        counter.insert_sample()
+
+    def first() -> None:
+        if ours and not empty:
+            counter.insert_sample()
+
+    hand.start(first)
 
     def started() -> None:
         for face, url in server.urls.items():

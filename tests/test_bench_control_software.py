@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from bench.cli import main
 from bench.counter import PIN, Counter
 from bench.drivers import pcsc
 from bench.presenters import hand as hand_module
-from bench.presenters.control import Control
+from bench.presenters.control import Control, framed
 from bench.presenters.control_server import ControlServer
 from bench.presenters.control_software import LOG, ControlSoftwareServer, Guard
 from bench.presenters.hand import Hand
@@ -253,6 +254,27 @@ def test_hand_changes_the_card_over_the_control_channel(tmp_path: Path) -> None:
     finally:
         hand.stop()
         turns.close()
+
+
+def test_card_that_is_put_in_at_once_is_not_replaced_by_the_sample(tmp_path: Path) -> None:
+    """Somebody has found the channel before the sample was in."""
+    control, turns, counter = ControlServer("counter", tmp_path), Turns(5), Counter(1)
+    hand, other = Hand(control, counter, turns, ours=True), sample_card(2)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(30)
+
+        def first() -> None:
+            client.connect(str(control.path))
+            client.sendall(framed({"op": "insert", "image": other.to_image(), "card_no": other.card_no}))
+            counter.insert_sample()
+
+        hand.start(first)
+        try:
+            assert client.recv(1)
+            assert Control(control.path).status()["card_no"] == other.card_no
+        finally:
+            hand.stop()
+            turns.close()
 
 
 def test_exchange_that_is_too_late_is_not_done_behind_its_asker_s_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,9 +39,10 @@ class Hand:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="hand", daemon=True)
 
-    def start(self) -> None:
-        """Raises LinkError when another presenter has the name."""
+    def start(self, first: Callable[[], None] = lambda: None) -> None:
+        """``first`` is done before anybody is served. Raises LinkError when another presenter has the name."""
         self._control.open(self._poll, self._asked)
+        first()
         self._thread.start()
 
     def stop(self) -> None:
