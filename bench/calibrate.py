@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.monikers import JOINED, for_role
+from bench.monikers import JOINED, for_role, not_auto
 from virtual_devices.errors import LinkError
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def command(
         if device is not None:
             described = {"make": device.make, "model": device.model, "firmware": device.firmware}
     monikers = for_role(role, text)
+    not_auto(monikers, f"--{role} {text!r}")
 
     def told(number: int, total: int, how: str, why: str) -> None:
         if not quiet and (number in (1, total) or number % max(1, total // 20) == 0 or how != "whole"):

@@ -137,7 +137,7 @@ LANG = option("the report and of the summary. Never taken from the environment: 
 @click.option("--card", default="virtual", show_default=True, metavar="MONIKER",
               help="Where patients' cards are put: virtual, auto, pcsc:NAME (with * and ?), nfc:..., replay:RUN.")
 @click.option("--wallet", default="virtual", show_default=True, metavar="MONIKER",
-              help='The phone: virtual, nfc:own, nfc:..., pcsc:NAME, "qr:PATH + ble:NAME", "nfc:PATH + ble:NAME", '
+              help='The phone: virtual, auto, nfc:own, nfc:..., pcsc:NAME, "qr:PATH + ble:NAME", "nfc:PATH + ble:NAME", '
                    "replay:RUN.")
 @click.option("--sam", default="virtual", show_default=True, metavar="MONIKER",
               help="The security module of the desks: virtual, pcsc:NAME, replay:RUN.")
@@ -163,12 +163,14 @@ def run(
       vhc-bench run scenarios/clinic_morning.toml
       vhc-bench run scenarios/clinic_morning.toml --seed 7 -n 20 --set params.stations.consultation.staff=3
       vhc-bench run scenarios/clinic_morning.toml -n 1 --card "pcsc:ACS*"
+      vhc-bench run scenarios/clinic_morning.toml -n 1 --wallet auto
       vhc-bench run scenarios/clinic_morning.toml --card replay:runs/clinic_morning-1-001
       vhc-bench run scenarios/clinic_morning.toml --lang zh-TW
 
     The same scenario and seed give the same rows and the same report, byte for byte, with virtual devices. With a real one, or
     auto, today's date is played, whether a reader is there or not.
-    Ctrl-C ends the run; what was played is kept and reported. Nothing real is used unless --card says so.
+    Auto is whatever is attached, as it comes and goes: a card in a reader, a phone at an NFC device (a latency probe).
+    Ctrl-C ends the run; what was played is kept and reported. Nothing real is used unless a role's option says so.
     """
     from bench import running
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.declaration import Declaration, load
 from bench.laboratory import Laboratory
-from bench.monikers import JOINED, ROLES, Moniker, for_role, parse
+from bench.monikers import JOINED, ROLES, Moniker, for_role, not_auto, parse
 from bench.monikers import Kind as Medium
 from bench.reach import Means, Way
 from bench.reach.virtual import Virtual
@@ -160,6 +160,7 @@ def _over(suite: Suite, moniker: str) -> tuple[str, ...]:
 
 def _monikers(kind: Kind, text: str) -> tuple[Moniker, ...]:
     given = f"--dut {kind.value}={text}"
+    not_auto((Moniker(Medium.AUTO),) if text == Medium.AUTO.value else (), given)
     before, program = _program(text)
     if not before:
         return program

@@ -1,7 +1,8 @@
 """Monikers: how a device is named, everywhere the same. ``MEDIUM:WHERE``, or a word by itself.
 
     virtual                    the bench's own reference device
-    auto                       whatever is attached, as it comes and goes; the reference device meanwhile
+    auto                       of a run's card and wallet: whatever is attached, as it comes and goes; the reference device
+                               meanwhile
     pcsc:ACS*                  a card, or a phone, in a PC/SC reader: its name, with * and ?
     nfc:usb, nfc:udp:HOST:PORT a phone or a card at an NFC device that no PC/SC service drives
     nfc:own                    of a run's wallet: each patient's own phone, presented and met over NFC on this computer
@@ -73,12 +74,19 @@ JOINED = " + "
 
 ROLES: Mapping[str, tuple[Kind, ...]] = {
     "card": (Kind.VIRTUAL, Kind.AUTO, Kind.PCSC, Kind.NFC, Kind.REPLAY),
-    "wallet": (Kind.VIRTUAL, Kind.PCSC, Kind.NFC, Kind.BLE, Kind.QR, Kind.REPLAY),
+    "wallet": (Kind.VIRTUAL, Kind.AUTO, Kind.PCSC, Kind.NFC, Kind.BLE, Kind.QR, Kind.REPLAY),
     "sam": (Kind.VIRTUAL, Kind.PCSC, Kind.REPLAY),
     "hpc": (Kind.VIRTUAL, Kind.PCSC, Kind.REPLAY),
     "cloud": (Kind.VIRTUAL, Kind.HTTP, Kind.REPLAY),
 }
 """Role -> what may stand behind it."""
+_BY_NAME = ("; which of the cards attached is {a} no answer to reset tells, so nobody looks for one: name its reader, pcsc:NAME; "
+            "'vhc-bench devices' lists them")
+_NO_AUTO: Mapping[str, str] = {
+    "sam": _BY_NAME, "hpc": _BY_NAME,
+    "cloud": "; no data centre is attached to a computer, and a scenario has its own: leave --cloud away",
+}
+"""Role -> why nothing is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +154,7 @@ def for_role(role: str, text: str, given: str = "") -> tuple[Moniker, ...]:
     found = tuple(parse(part, allowed) for part in text.split(JOINED))
     for one in found:
         if one.kind not in allowed or (one == OWN_PHONES and role != "wallet"):
-            raise UsageError(f"{given}: {_a(role)} is given as {_listed(allowed)}{_elsewhere(one)}")
+            raise UsageError(f"{given}: {_a(role)} is given as {_listed(allowed)}{_elsewhere(one, role)}")
     kinds = tuple(sorted(one.kind.value for one in found))
     if kinds in (("ble",), ("qr",)) or (len(found) > 1 and kinds not in (("ble", "qr"), ("ble", "nfc"))):
         raise UsageError(f"{given}: a phone over Bluetooth is found by the code on its screen, \"qr:PATH{JOINED}ble:NAME\", or "
@@ -156,8 +164,17 @@ def for_role(role: str, text: str, given: str = "") -> tuple[Moniker, ...]:
     return found
 
 
-def _elsewhere(one: Moniker) -> str:
+def not_auto(monikers: Iterable[Moniker], given: str) -> None:
+    """Raises UsageError for ``auto`` where a result has to say whose it is. ``given``: how it stood on the command line."""
+    if any(one.kind is Kind.AUTO for one in monikers):
+        raise UsageError(f"{given}: a result on whatever happens to be attached would be nobody's: name the device; "
+                         "'vhc-bench devices' lists what is attached, with the moniker of each")
+
+
+def _elsewhere(one: Moniker, asked: str) -> str:
     """Where such a moniker has its place; empty for one that has none."""
+    if one.kind is Kind.AUTO:
+        return _NO_AUTO[asked].format(a=_a(asked))
     if one.kind in _OF_CONFORM:
         return f"; {one} is for 'vhc-bench conform' only"
     role = next((role for role, kinds in ROLES.items() if one.kind in kinds), "")
@@ -187,4 +204,4 @@ def _listed(kinds: Iterable[Kind]) -> str:
     return f"{', '.join(first)} or {last}"
 
 
-__all__ = ["JOINED", "ROLES", "VIRTUAL", "Kind", "Moniker", "for_role", "parse", "slot"]
+__all__ = ["JOINED", "ROLES", "VIRTUAL", "Kind", "Moniker", "for_role", "not_auto", "parse", "slot"]

@@ -111,7 +111,7 @@ class Probe:
             for link in self._links.values():
                 link.let_go()
         except Ended as e:
-            if e.torn:
+            if self._ends(e):
                 self._lose(said(self._links, e), visit)
         except LinkError as e:
             self._lose(str(e), visit)
@@ -143,9 +143,16 @@ class Probe:
             name=f"{PROBE}/{self._role}/{visit}", flow=PROBE, status=read_status, masked=frozenset(self._links),
         )
 
+    def _ends(self, e: Ended) -> bool:
+        """Whether the device is to be let go of: who refuses has answered."""
+        return e.torn
+
+    def _rest(self) -> None:
+        self._rests_until_s = time.monotonic() + REST_S
+
     def _lose(self, why: str, visit: str) -> None:
         self.close()
-        self._rests_until_s = time.monotonic() + REST_S
+        self._rest()
         self._switch("virtual", why, visit)
 
     def _switch(self, now: str, reason: str, visit: str) -> None:

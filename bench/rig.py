@@ -15,13 +15,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.attached_phone import AttachedPhone
 from bench.drivers.replay import Recording
 from bench.laboratory import Laboratory, resolved
 from bench.libraries import require
 from bench.monikers import JOINED, OWN_PHONES, ROLES, Kind, Moniker
+from bench.presence import NFC, PCSC, Presence
 from bench.probe import Probe, Probes, met
 from bench.replayed import Replay
 from bench.seat import Met, PcscSeat, somebody
+from bench.taken import Taken
 from scenarios.files import Scenario
 from scenarios.world import Around, CardSeat, ModelledSeat, World
 from virtual_devices.clock import TAIWAN, from_datetime
@@ -50,9 +53,13 @@ class Rig:
     says: dict[str, str] = field(init=False, repr=False)
     """Role -> make, model, firmware, where the laboratory file says them."""
     recordings: dict[str, Recording] = field(init=False, repr=False, compare=False)
+    taken: Taken = field(init=False, repr=False, compare=False)
+    presence: Presence | None = field(default=None, init=False, repr=False, compare=False)
+    """Where a phone may lie, kept from one replication to the next; None where none is looked for."""
 
     def __post_init__(self) -> None:
         self.monikers, self.says = resolved(self.laboratory, {role: getattr(self, role) for role in ROLES})
+        self.taken = Taken(self.monikers)
         if self.monikers["cloud"][0].kind is Kind.HTTP:
             raise UsageError(
                 f"--cloud {self.cloud!r}: a scenario has its own data centre ('virtual'). Its day passes in seconds, and a "
@@ -116,6 +123,8 @@ class Rig:
             return self.says.get(role) or reference
         if first.kind is Kind.REPLAY:
             return "recorded answers"
+        if first.kind is Kind.AUTO and role == "wallet":
+            return f"whatever phone is attached: latency probe only; visits by {reference}"
         if first.kind is Kind.AUTO:
             return f"whatever is attached; {reference} meanwhile"
         if role == "wallet" and self._own_phones:
@@ -128,7 +137,7 @@ class Rig:
         """Where this run's cards are put."""
         virtual = ModelledSeat(contact, world)
         if self._card.kind in (Kind.PCSC, Kind.AUTO):
-            return PcscSeat(str(self._card), self.env, self.met, world, virtual)
+            return PcscSeat(str(self._card), self.env, self.met, world, virtual, self.taken)
         recorded = self.recordings.get("card")
         virtual.shared = recorded is not None and recorded.manifest["rig"]["card"].startswith("pcsc:")
         return virtual
@@ -137,22 +146,37 @@ class Rig:
         """What is done round each session of a replication: roles out of a record, probes of foreign devices."""
         if self.recordings:
             return Replay(self.recordings, world)
-        probes = Probes({role: Probe(role, found, self.env, world) for role, found in self._probed().items()})
+        named = {role: Probe(role, found, self.env, world) for role, found in self._probed().items()}
+        probes = Probes(named | self._attached(world))
         if not self._own_phones:
             return probes
         from bench.own_phones import OwnPhones  # it needs nfcpy, which a run of virtual devices does without
 
         return _Both(OwnPhones(world, self.env), probes)
 
+    def close(self) -> None:
+        """The run is over: nothing is watched any longer."""
+        if self.presence is not None:
+            self.presence.close()
+            self.presence = None
+
+    def _attached(self, world: World) -> dict[str, Probe]:
+        """The phone that is looked for wherever one can lie."""
+        if self.monikers["wallet"][0].kind is not Kind.AUTO:
+            return {}
+        if self.presence is None:
+            self.presence = Presence(self.env, (PCSC, NFC))
+        return {"wallet": AttachedPhone(self.presence, self.taken, self.env, world)}
+
     @property
     def _own_phones(self) -> bool:
         return self.monikers["wallet"] == (OWN_PHONES,)
 
     def _probed(self) -> dict[str, tuple[Moniker, ...]]:
-        """The roles behind which a device stands that is nobody's here."""
-        seated = (Kind.PCSC, Kind.AUTO)
+        """The roles behind which a named device stands that is nobody's here."""
         return {role: found for role, found in self.monikers.items()
-                if found[0].real and not (role == "card" and found[0].kind in seated)
+                if found[0].real and found[0].kind is not Kind.AUTO
+                and not (role == "card" and found[0].kind is Kind.PCSC)
                 and not (role == "wallet" and self._own_phones)}
 
 

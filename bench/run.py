@@ -6,6 +6,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,7 +47,7 @@ def run(scenario: Scenario, directory: Path, rig: Rig, progress: Progress = lamb
     ``progress``, and what was played until then is kept."""
     epoch_ns = epoch(scenario, rig)
     result = Result(directory)
-    with Recorder(directory, manifest(scenario, rig, epoch_ns)) as recorder:
+    with closing(rig), Recorder(directory, manifest(scenario, rig, epoch_ns)) as recorder:
 
         def record(row: Row) -> None:
             recorder.record(row)

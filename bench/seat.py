@@ -4,7 +4,8 @@ Roles are resolved when a card goes in, never inside a session: a device lost in
 the situation puts the card in again. ``auto`` then falls back to virtual and takes the device up again when it is there;
 a named one is waited for, ``NAMED_WAIT_S`` at most, and with it our presenter where that stood behind it. The presenter is on
 lease meanwhile: nobody else exchanges its cards, and its own comes back at the end. A stranger's card never stands in for a
-patient's: it is read once a visit, masked, and only after it has answered is it called one.
+patient's: it is read once a visit, masked, and only after it has answered is it called one. ``auto`` leaves alone what other
+roles have (:mod:`bench.taken`), and a phone in a field is no card (:mod:`bench.attached_phone`).
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from bench.attached_phone import no_phone
+from bench.behind import at_readers, behind_reader
 from bench.clock import WallClock
 from bench.drivers import pcsc
 from bench.drivers.pcsc import PcscLink
 from bench.presence import Presence
-from bench.presenters import control
 from bench.presenters.control import CARD, ControlInfo, Lease
-from bench.presenters.vpcd import VpcdPresenter
 from bench.reader_link import CONNECT_S, OwnCardLink, ReaderLink, silence
+from bench.taken import Taken
 from scenarios.world import ModelledSeat, World, read_status
+from virtual_devices.atr import of_a_field
 from virtual_devices.card.ic_card import IcCard
 from virtual_devices.errors import LinkError, PeerError, UsageError
 from virtual_devices.flow import PromptPeople, Session
@@ -71,8 +74,12 @@ class Met:
 class PcscSeat:
     """One real slot for everybody. ``moniker`` is ``auto`` or ``pcsc:NAME``."""
 
-    def __init__(self, moniker: str, env: Mapping[str, str] | None, met: Met, world: World, virtual: ModelledSeat) -> None:
+    def __init__(
+        self, moniker: str, env: Mapping[str, str] | None, met: Met, world: World, virtual: ModelledSeat,
+        taken: Taken | None = None,
+    ) -> None:
         self._moniker = moniker
+        self._taken = taken or Taken({})
         self._env = env
         self._met = met
         self._world = world
@@ -82,7 +89,6 @@ class PcscSeat:
         self._probed = ""
         self._last = "virtual"
         self._presence = Presence(env) if moniker == "auto" else None
-        self._resting: dict[str, tuple[float, int]] = {}  # a device that failed -> until when, at how many changes
 
     @property
     def shared(self) -> bool:
@@ -160,6 +166,7 @@ class PcscSeat:
 
     def _take(self, real: Real, visit: str) -> None:
         self._real = real
+        self._taken.take("card", real.link.device)
         self._met.reader = real.link.reader
         self._met.ours = self._met.ours or real.behind is not None
         reason = "patients' own cards, by our presenter" if real.behind is not None else "foreign card: latency probe only"
@@ -186,42 +193,40 @@ class PcscSeat:
         """``auto``: a reader with our presenter behind it, else one with a card that answers, else none."""
         if self._real is not None and self._real.behind is not None:
             return
-        readers = presence.readers()
+        readers = {name: holds for name, holds in presence.readers().items() if self._taken.free("card", f"pcsc:{name}")}
         try:
             presenters = at_readers() if readers else []
             for presenter in presenters:
-                if presenter.reader in readers and presenter.takes == CARD and self._awake(_name(presenter)):
+                if presenter.reader in readers and presenter.takes == CARD and presence.awake(_name(presenter)):
                     self._rest(_name(presenter))  # should it go while we look, or be lent to somebody else
                     real = _on_lease(Real(pcsc.open(presenter.reader, env=self._env), presenter), presenter)
                     self._let_go()
                     self._take(real, visit)
                     return
             if self._real is None:
-                self._choose_foreign([n for n in readers if readers[n] and n not in {p.reader for p in presenters}], visit)
+                ours = {presenter.reader for presenter in presenters}
+                self._choose_foreign(presence, [n for n in readers if readers[n] and n not in ours], visit)
         except LinkError:  # it went while we looked
             return
 
-    def _choose_foreign(self, names: list[str], visit: str) -> None:
-        for name in filter(self._awake, names):
+    def _choose_foreign(self, presence: Presence, names: list[str], visit: str) -> None:
+        for name in filter(presence.awake, names):
             link = pcsc.open(name, env=self._env)
-            if not silence(link, ANSWER_S):
+            if not silence(link, ANSWER_S) and not _is_phone(link):
                 self._take(Real(link, None), visit)
                 return
             link.close()
             self._rest(name)
 
     def _let_go(self) -> None:
+        self._taken.let_go("card")
         if self._real is not None:
             self._real.close()
             self._real = None
 
     def _rest(self, name: str) -> None:
         if self._presence is not None:
-            self._resting[name] = (time.monotonic() + REST_S, self._presence.changes)
-
-    def _awake(self, name: str) -> bool:
-        until_s, changes = self._resting.get(name, (0.0, -1))
-        return time.monotonic() >= until_s or (self._presence is not None and self._presence.changes != changes)
+            self._presence.rest(name, REST_S)
 
     def _switch(self, now: str, reason: str, visit: str) -> None:
         self._world.record(
@@ -247,6 +252,11 @@ class PcscSeat:
                 self._lose(real.link.last_error or str(e), visit)
 
 
+def _is_phone(link: PcscLink) -> bool:
+    """Whether a phone lies there, and no card: only what is in a field is asked."""
+    return of_a_field(link.atr) and not no_phone(link)
+
+
 def _name(presenter: ControlInfo) -> str:
     """One presenter, and not another one that came later under the same name."""
     return f"{presenter.path.name}/{presenter.pid}"
@@ -259,12 +269,6 @@ def _card(image: bytes | None, card: IcCard) -> IcCard | None:
     except UsageError:
         return None
     return back if back is not None and back.card_no == card.card_no else None
-
-
-def at_readers(takes: str = "") -> list[ControlInfo]:
-    """Our presenters whose device a PC/SC service sees: those over NFC, over Bluetooth and in software stand before others.
-    ``takes``: only those of that kind of device."""
-    return [p for p in control.discover() if p.medium == VpcdPresenter.medium and takes in ("", p.takes)]
 
 
 def _lease(presenter: ControlInfo) -> Lease:
@@ -282,12 +286,6 @@ def _on_lease(real: Real, presenter: ControlInfo) -> Real:
     except LinkError as e:
         real.link.close()
         raise LinkError(f"{real.link.device}: {e}") from e
-
-
-def behind_reader(reader: str, presenters: list[ControlInfo]) -> ControlInfo | None:
-    """Our presenter behind this reader; one that does not know its reader is believed when it is the only one."""
-    named = next((p for p in presenters if p.reader == reader), None)
-    return named or (presenters[0] if len(presenters) == 1 and not presenters[0].reader else None)
 
 
 def find(spec: str, env: Mapping[str, str] | None) -> Real:
@@ -326,4 +324,4 @@ def somebody(spec: str, env: Mapping[str, str] | None, *, ours: bool = False) ->
     raise LinkError(f"{real.link.device}: {why}")
 
 
-__all__ = ["Met", "PcscSeat", "Real", "at_readers", "behind_reader", "find", "somebody"]
+__all__ = ["Met", "PcscSeat", "Real", "find", "somebody"]

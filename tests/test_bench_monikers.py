@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 
+from bench.cli import main
 from bench.drivers import MEDIA
+from bench.exits import USAGE
 from bench.monikers import ROLES, Kind, Moniker, for_role, parse
 from virtual_devices.errors import UsageError
 
@@ -66,6 +69,29 @@ def test_role_takes_its_media_and_no_other(role: str) -> None:
 def test_moniker_in_a_wrong_role_says_where_it_belongs(role: str, text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         for_role(role, text)
+
+
+@pytest.mark.parametrize(
+    ("role", "says"),
+    [
+        ("sam", "which of the cards attached is a sam no answer to reset tells.*pcsc:NAME; 'vhc-bench devices' lists them"),
+        ("hpc", "which of the cards attached is an hpc no answer to reset tells"),
+        ("cloud", "no data centre is attached to a computer.*leave --cloud away"),
+    ],
+)
+def test_role_for_which_nothing_is_looked_for_says_why_and_what_to_give(role: str, says: str) -> None:
+    with pytest.raises(UsageError, match=f"--{role} 'auto': an? {role} is given as virtual.*{says}"):
+        for_role(role, "auto")
+
+
+@pytest.mark.parametrize(
+    "command", [("calibrate", "--card", "auto"), ("calibrate", "--wallet", "auto"), *(
+        ("conform", "--dut", f"{kind}=auto") for kind in ("card", "wallet", "sam", "reader", "clinic", "data-centre"))],
+)
+def test_result_is_not_made_of_whatever_is_attached(command: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == USAGE
+    assert "would be nobody's: name the device; 'vhc-bench devices' lists" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize("text", ["ble:x", "qr:x", "qr:x + nfc:usb", "ble:x + ble:y", "pcsc:x + pcsc:y"])

@@ -55,6 +55,12 @@ def contactless(historical: bytes) -> bytes:
     return b"\x3b" + body + bytes([check])
 
 
+def of_a_field(raw: bytes) -> bool:
+    """Whether PC/SC made this ATR for what lies in a contactless reader's field (PC/SC part 3, 3.1.3.2.3): TD1 80, TD2 01, and
+    the historical bytes. A contact chip could say the same, and none that is known here does."""
+    return len(raw) >= 4 and raw[0] == 0x3B and raw[1] & 0xF0 == 0x80 and raw[2:4] == b"\x80\x01"
+
+
 @lru_cache(32)
 def parse(raw: bytes) -> Atr:
     """Read an ATR; one that is cut short gives what could be read. Never raises: a foreign card may send anything.

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from bench.behind import at_readers
 from bench.presenters.control import ControlInfo, Lease
 from bench.reach.hand import NAME, patiently
-from bench.seat import at_readers
 from virtual_devices.errors import LinkError, PeerError
 
 T = TypeVar("T")
