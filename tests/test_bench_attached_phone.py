@@ -136,7 +136,7 @@ def test_phone_comes_goes_and_comes_again_during_a_run(tmp_path: Path) -> None:
             acts.pop(visits, lambda: None)()
 
         rig.check()
-        result = run(small_morning(8, **{"params.cards.virtual_share": "1.0"}), tmp_path / "run", rig, progress)
+        result = run(small_morning(12, **{"params.cards.virtual_share": "1.0"}), tmp_path / "run", rig, progress)
     assert set(acts) == {3}, f"the run was too short: {result.visits} visits"
     check_whole(result)
     switches = read_table(result.directory, "switches")
