@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,9 +33,15 @@ def readers(
         own.mkdir()
         place = stack.enter_context(places(medium))
         desk = stack.enter_context(place.reading(channel, own))
-        hands = shlex.join([sys.executable, "-m", "tests.reader_hands", str(desk.teller.task)])
-        who = ["--hands", hands] if attended else ["--no-hands"]
+        who = ["--hands", shlex.join(["sh", str(_hands(desk))])] if attended else ["--no-hands"]
         yield name, [*who, *_papers(desk, declared), "--dut", f"reader={desk.moniker}", "--channel", channel]
+
+
+def _hands(desk: Desk) -> Path:
+    """A program that has the reader do what the step is about. A shell's: it is begun anew at every step."""
+    program, task = desk.folder / "hands.sh", shlex.quote(str(desk.teller.task))
+    program.write_text(f"printf '%s' \"$3\" > {task}.new && mv {task}.new {task}\n", encoding="utf-8")
+    return program
 
 
 def _papers(desk: Desk, declared: Mapping[str, Any] | None) -> list[str]:

@@ -19,7 +19,6 @@ from tempfile import TemporaryDirectory
 from bench.duts import Dut
 from bench.hands import Hands, Nobody, Step, unseen
 from bench.reach import Means
-from bench.reach.reader import ASKED
 from bench.stacks.bluez import PrivateBluetooth
 from bench.stacks.pcscd import PrivatePcscd
 from conformance.case import Kind, cases
@@ -28,7 +27,7 @@ from conformance.tester import Result, perform
 
 from .places import ROOT
 from .ports import free_port
-from .vendor_reader import Fault
+from .vendor_reader import ATTENDED, Fault
 
 LIMIT_S = 30
 GAP_MS = 600
@@ -44,7 +43,9 @@ class Teller:
 
     def ask(self, step: Step, limit_s: float, seen: Callable[[], bool] = unseen, *, about: str = "") -> bool:
         assert step is Step.READ
-        self.task.write_text(next(task.name for task, words in ASKED.items() if words in about))
+        new = self.task.with_suffix(".new")
+        new.write_text(about, encoding="utf-8")
+        new.rename(self.task)
         return True
 
 
@@ -64,7 +65,14 @@ class Desk:
 
     @property
     def teller(self) -> Teller:
+        """Somebody comes, and from now on it looks at no card unless it is told to."""
+        (self.folder / ATTENDED).touch()
         return Teller(self.folder / "task")
+
+    def unattended(self) -> None:
+        """It goes on by itself."""
+        for name in (ATTENDED, "task"):
+            (self.folder / name).unlink(missing_ok=True)
 
     def fault(self, fault: Fault | None) -> None:
         if fault is None:

@@ -69,7 +69,7 @@ def test_reader_reads_our_card_and_its_verdict_is_expected(desk: Desk) -> None:
 def test_reader_does_what_somebody_has_it_do(desk: Desk) -> None:
     result = tried(desk.dut(desk.teller), TOLD[desk.channel])
     assert (result.verdict, result.why) == (Verdict.PASS, "")
-    desk.teller.task.unlink()
+    desk.unattended()
 
 
 def test_reader_is_not_tried_in_what_nobody_can_have_it_do(desk: Desk) -> None:

@@ -3,8 +3,9 @@
     python -m tests.vendor_reader CHANNEL MONIKER LOG         nfc nfc:udp:HOST:PORT, contact pcsc:NAME, ble "qr:PATH + ble:...",
                                                               nfc-ble "nfc:udp:HOST:PORT + ble:..."
 
-Beside the log stand its status lists, what it is to do with the next card (``task``, a name of :class:`Task`), and how it is
-broken (``fault``).
+It registers a visit of every card that comes. Where somebody is at it (``attended`` stands beside the log) it does once what is
+asked for (``task``, in the words of who asks), and looks at no card otherwise. Beside the log stand, too, its status lists, and
+how it is broken (``fault``).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bench.drivers.ble import BleLink
 from bench.drivers.pcsc import PcscLink
 from bench.monikers import JOINED, Kind, parse
 from bench.probe import joined, open_device, serves
+from bench.reach.reader import ASKED
 from bench.sample_phone import phone_epoch_ns
 from bench.tapped import TappedLink
 from conformance.references.reader import ReferenceReader, Task, Told, Wants
@@ -35,8 +37,11 @@ from virtual_devices.authorization import Purpose, Scope
 from virtual_devices.link import Attempt, Outcome
 from virtual_devices.pki import Authority
 from virtual_devices.wallet.faces import NFC_ATR
+from virtual_devices.write_back import Batch
 
 LOOK_S, PAUSE_S, ANSWER_S = 0.1, 0.02, 6.0
+ATTENDED = "attended"
+WRITES = "write virtual card"
 CODE = re.compile("[A-Z0-9]{2,4}:").match
 """How the codes of cards begin, and those of others that look like them; an engagement does in small letters."""
 
@@ -78,13 +83,14 @@ class Vendor:
         epoch_ns = phone_epoch_ns(now_ns)
         self._world = World(1, now_ns, epoch_ns, trusted=Authority(1, epoch_ns))
         self._number = 0
+        self._kept: dict[bytes, Batch] = {}  # what has had no receipt
         self._last: str | None = None  # code
         self._codes: ReferenceReader | None = None  # remembers those that it has taken
         self._lost = False  # the card of the last reading, before its end
 
     def run(self) -> None:
         while True:
-            if self._beside("fault") == Fault.SILENT.value:
+            if self._beside("fault") == Fault.SILENT.value or (self._attended and not self._beside("task")):
                 time.sleep(LOOK_S)
             elif self._screen is not None:
                 self._by_code(self._screen)
@@ -118,17 +124,19 @@ class Vendor:
             file.write(said + "\n")
 
     def _reader(self) -> ReferenceReader:
-        """Switched on anew for each card."""
+        """Switched on anew for each card; what it has to write again it keeps."""
         self._number += 1
         made = ReferenceReader(self._world, self._channel, f"vendor {self._number}", serves=serves(self._card))
         made.at(time.time_ns())
         made.take_lists([file.read_bytes() for file in sorted(self._log.with_name("lists").glob("*.cbor"))])
+        made.batches.update(self._kept)
+        self._kept = made.batches
         return made
 
     def _read(self, attempt: Callable[[Wants], Attempt]) -> Told | None:
         """One card, to its end."""
         reader, commands = self._reader(), 0
-        said = reader.begin(Task[self._beside("task") or Task.REGISTER.name])
+        said = reader.begin(self._task())
         while not isinstance(said, Told):
             found, fault = attempt(said), self._beside("fault")
             self._lost = found.reply is None
@@ -141,6 +149,17 @@ class Vendor:
                 return None
             said = reader.answer(found.outcome, found.reply)
         return None if self._beside("fault") == Fault.NOISE.value else said
+
+    def _task(self) -> Task:
+        """What somebody has it do, once; by itself it registers a visit."""
+        asked = self._beside("task")
+        if self._attended:
+            self._log.with_name("task").unlink(missing_ok=True)
+        return next((task for task, words in ASKED.items() if words in asked), Task.REGISTER)
+
+    @property
+    def _attended(self) -> bool:
+        return self._log.with_name(ATTENDED).exists()
 
     def _beside(self, name: str) -> str:
         file = self._log.with_name(name)
@@ -156,7 +175,7 @@ class Vendor:
                 assert isinstance(self._card, TappedLink)
                 return self._card.connect_to(wants.message, ANSWER_S)
             if wants.message:
-                return self._card.attempt(wants.message, min(wants.timeout_s, ANSWER_S))
+                return self._card.attempt(wants.message, _patience_s(wants))
             if powered:
                 found = powered.pop()
                 return found if self._channel == "contact" else Attempt(Outcome.REPLIED, 0, NFC_ATR)
@@ -170,7 +189,12 @@ class Vendor:
         if wants.connect:
             assert isinstance(self._card, BleLink)
             return self._card.connect_to(wants.message, ANSWER_S)
-        return self._card.attempt(wants.message, min(wants.timeout_s, ANSWER_S))
+        return self._card.attempt(wants.message, _patience_s(wants))
+
+
+def _patience_s(wants: Wants) -> float:
+    """The receipt of a batch is waited for as long as it may take (P-WBK-11)."""
+    return wants.timeout_s if wants.step == WRITES else min(wants.timeout_s, ANSWER_S)
 
 
 def main(channel: str, moniker: str, log: Path) -> None:
@@ -186,4 +210,4 @@ def main(channel: str, moniker: str, log: Path) -> None:
 if __name__ == "__main__":
     main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
 
-__all__ = ["Fault"]
+__all__ = ["ATTENDED", "Fault"]

@@ -243,6 +243,7 @@ def test_batch_for_another_credential_is_made_anew(reader: ReaderTester) -> None
 @case("P-WBK-11", nature=Nature.TIMER, zh="等待回條之時限：10 秒，或 4 秒加每筆 0.5 秒")
 def test_receipt_is_waited_for_long_enough(reader: ReaderTester) -> None:
     """The receipt of a few records is waited for 10 s, and no less."""
+    reader.need_waits()
     waits: list[float] = []
 
     def fate(wants: Wants) -> Answer | None:
@@ -252,5 +253,4 @@ def test_receipt_is_waited_for_long_enough(reader: ReaderTester) -> None:
 
     told, _ = reader.present(Task.WRITE, storing(fate=fate))
     reader.done(told)
-    reader.need_waits()
     reader.expect("10 s", bool(waits) and all(10.0 <= wait <= 34.0 for wait in waits), "10 to 34 s", waits)

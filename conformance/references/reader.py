@@ -48,7 +48,7 @@ from virtual_devices.reader.wallet_visit import (
     write_wallet,
 )
 from virtual_devices.status_list import Status, StatusLists
-from virtual_devices.write_back import Kind, Record
+from virtual_devices.write_back import Batch, Kind, Record
 
 PRESENTED = frozenset({"wallet", "screen", "card"})
 """Roles that the card presented plays; every other one is of the reader's own."""
@@ -163,6 +163,11 @@ class ReferenceReader:
 
     def _own(self, flow: Flow[Any]) -> Any:
         return run(flow, Session(self._links, self._clock, PromptPeople({"enter PIN": PIN})))
+
+    @property
+    def batches(self) -> dict[bytes, Batch]:
+        """By their id: what it keeps until the receipt has come, also when it is switched off."""
+        return self._switched_on().batches
 
     # -- a card is presented
 
