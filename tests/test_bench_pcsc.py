@@ -75,6 +75,20 @@ def test_answer_without_a_status_word_is_garbled_and_the_connection_stays(shared
         assert link.attempt(READ, LIMIT_S).outcome is Outcome.REPLIED
 
 
+def test_card_that_has_left_is_not_connected_to_however_short_one_looks(shared: Desk) -> None:
+    """Its reader is polled: for a while pcscd takes it for being there."""
+    with shared.link(1) as link:
+        with presented(ToyCard(b"data"), shared.daemon.ports[1]):
+            assert link.connect(LIMIT_S).outcome is Outcome.REPLIED
+        assert link.attempt(READ, LIMIT_S).outcome is Outcome.GONE
+        for _ in range(5):
+            looked = link.connect(0.01)
+            assert looked.outcome is Outcome.GONE, link.last_error
+        with presented(ToyCard(b"next"), shared.daemon.ports[1]):
+            assert link.connect(LIMIT_S).outcome is Outcome.REPLIED
+            assert link.attempt(READ, LIMIT_S).reply == b"next\x90\x00"
+
+
 def test_protocol_that_pcscd_has_forgotten_is_agreed_again(shared: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pcsc, "WORKER", "tests.forgetful_pcscd")
     with shared.connected() as link:

@@ -39,7 +39,7 @@ from virtual_devices.pki import Authority
 from virtual_devices.wallet.faces import NFC_ATR
 from virtual_devices.write_back import Batch
 
-LOOK_S, PAUSE_S, ANSWER_S = 0.1, 0.02, 6.0
+LOOK_S, PAUSE_S, ANSWER_S, NOBODY_S = 0.1, 0.02, 6.0, 3.0
 ATTENDED = "attended"
 WRITES = "write virtual card"
 CODE = re.compile("[A-Z0-9]{2,4}:").match
@@ -94,7 +94,7 @@ class Vendor:
                 time.sleep(LOOK_S)
             elif self._screen is not None:
                 self._by_code(self._screen)
-            elif (met := self._card.connect(LOOK_S)).reply is not None:
+            elif (met := self._card.connect(NOBODY_S if self._attended else LOOK_S)).reply is not None or self._attended:
                 self._says(self._read(self._at_card(met)))
                 if isinstance(self._card, TappedLink):
                     self._card.disconnect()
@@ -178,7 +178,7 @@ class Vendor:
                 return self._card.attempt(wants.message, _patience_s(wants))
             if powered:
                 found = powered.pop()
-                return found if self._channel == "contact" else Attempt(Outcome.REPLIED, 0, NFC_ATR)
+                return found if self._channel == "contact" or found.reply is None else Attempt(Outcome.REPLIED, 0, NFC_ATR)
             return self._card.reset(ANSWER_S) if isinstance(self._card, PcscLink) else self._card.connect(ANSWER_S)
 
         return attempt

@@ -105,15 +105,15 @@ class Card:
         self._reader = ""
         self._protocols, self._share, self._reset = 0, scard.SCARD_SHARE_SHARED, scard.SCARD_UNPOWER_CARD
         self._fresh = False
-        self._doubtful = False
+        self._doubtful_until_s = 0.0  # of the monotonic clock
 
     def connect(self, payload: bytes) -> bytes:
         """Wait for pcscd, the reader and a card until the deadline, and connect."""
         deadline = self._asked(payload)
         self.disconnect()
         began = time.perf_counter_ns()
-        if self._doubtful:
-            self._wait_for_removal(min(SETTLE_S, deadline - time.monotonic()))
+        if not self._settled(deadline):
+            return CONNECTED.pack(NO_SMARTCARD, 0, time.perf_counter_ns() - began)
         code, protocol, atr = self._try_connect()  # mostly the card is there, and a look is a question more to pcscd
         while code in _WORTH_WAITING and deadline > time.monotonic():
             code = self._wait_for_card(deadline)
@@ -155,12 +155,19 @@ class Card:
             if seen & scard.SCARD_STATE_PRESENT and not seen & scard.SCARD_STATE_MUTE:
                 return OK
 
-    def _wait_for_removal(self, limit_s: float) -> None:
-        """pcscd would connect to a card that has left, until it has looked again."""
+    def _settled(self, deadline: float) -> bool:
+        """Whether pcscd knows by the deadline what is in the reader: until it has looked again it would connect to a card that
+        has left."""
+        left_s = self._doubtful_until_s - time.monotonic()
+        if left_s <= 0:
+            return True
         code, states = self._context.states([(self._reader, scard.SCARD_STATE_UNAWARE)], 0)
         if code == OK and states[0][1] & scard.SCARD_STATE_PRESENT:
-            self._context.states([(self._reader, states[0][1])], limit_s)
-        self._doubtful = False
+            code, _ = self._context.states([(self._reader, states[0][1])], min(left_s, deadline - time.monotonic()))
+            if code == TIMEOUT and time.monotonic() < self._doubtful_until_s:
+                return False
+        self._doubtful_until_s = 0.0
+        return True
 
     def _take(self, handle: Any, protocol: int) -> None:
         self._handle = handle
@@ -190,7 +197,8 @@ class Card:
             return TRANSMITTED.pack(OK, duration_ns) + bytes(response)
         # Success without a status word is how pcscd tells that the card vanished under the command.
         code = self._failed(hresult or REMOVED)
-        self._doubtful = hresult == OK or code not in _CERTAIN
+        if hresult == OK or code not in _CERTAIN:
+            self._doubtful_until_s = time.monotonic() + SETTLE_S
         return TRANSMITTED.pack(code, duration_ns)
 
     def _agreed_again(self) -> bool:

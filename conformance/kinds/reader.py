@@ -134,6 +134,8 @@ class ReaderTester(Tester):
         said = self._asked("a card", lambda: self.reader.begin(task, None if chip is None else chip.power_on))
         for _ in range(MOST_STEPS):
             if isinstance(said, Told):
+                if chip is None and self._from_outside:  # that it looked is seen by its word alone
+                    self._note(Wants("card", b"", "find card", 0.0), Outcome.GONE, None)
                 return said, commands
             attempt = Attempt(Outcome.GONE, 0) if link is None else link.attempt(said.message, said.timeout_s)
             if said.message:
