@@ -1,13 +1,16 @@
 """Ports of this computer for tests that have to know one before it is served.
 
 They lie below those that kernels give out of their own accord, so that no socket that is opened meanwhile takes one, and each is
-held against other processes of tests, by a socket in the abstract name space, for as long as this process lives.
+held against other processes of tests for as long as this one lives, by a lock on its byte of one file.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+from pathlib import Path
+from tempfile import gettempdir
 
 FIRST, END = 12_000, 20_000
 
@@ -29,20 +32,21 @@ def free_port() -> int:
     return port
 
 
-_held: list[socket.socket] = []
+_held: set[int] = set()
+_locks = (Path(gettempdir()) / f"vhc-bench-test-ports-{os.getuid()}").open("a+b")  # one for all, before anybody counts
 
 
 def _holds(port: int) -> bool:
-    held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    if port in _held:
+        return False
     try:
-        held.bind(f"\0vhc-bench-test-port-{port}")
+        fcntl.lockf(_locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             with socket.socket(socket.AF_INET, kind) as there:
                 there.bind(("127.0.0.1", port))
-    except OSError:
-        held.close()
+    except OSError:  # the lock of one that somebody serves stays: it is none to give
         return False
-    _held.append(held)
+    _held.add(port)
     return True
 
 

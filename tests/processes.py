@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,3 +34,17 @@ def children() -> set[int]:
         if parent == me:
             found.add(int(stat.parent.name))
     return found
+
+
+There = tuple[int, set[int], int]
+"""Descriptors, children, threads."""
+
+
+def there() -> There:
+    return open_files(), children(), threading.active_count()
+
+
+def no_more_than(before: There) -> bool:
+    """Nothing has been left since. What was there before may have gone: what another test left is put away when it is found."""
+    files, processes, threads = there()
+    return files <= before[0] and processes <= before[1] and threads <= before[2]

@@ -229,7 +229,9 @@ def test_our_presenters_phone_is_one_and_its_second_generation_card_in_the_field
         samples, name = Samples(what, 1, WallClock().now_ns()), desk.pcscd.readers[0]
         device = samples.exhibit(0).device
         presenter = VpcdPresenter(
-            lambda device=device: device, port=desk.pcscd.ports[0], control=ControlServer(what), load=samples.load, reader=name)
+            lambda device=device: device, port=desk.pcscd.ports[0], control=ControlServer("shown"), load=samples.load,
+            reader=name,
+        )
         presenter.takes = what
         with running(presenter):
             assert wait_until(lambda name=name: name in desk.presence.atrs())

@@ -23,7 +23,7 @@ from virtual_devices.mdoc.ble_gatt import Mode
 from virtual_devices.mdoc.session import TERMINATION
 
 from .ble_desk import LIMIT_S, Presented, Toy, presented_toy, toy_engagement
-from .processes import children, open_files, wait_until
+from .processes import children, no_more_than, open_files, there, wait_until
 
 pytestmark = pytest.mark.needs("dbus")
 SHORT_S = 0.5
@@ -226,13 +226,13 @@ def test_wrong_monikers_teach(bluetooth: PrivateBluetooth) -> None:
 
 def test_closed_link_leaves_nothing(bluetooth: PrivateBluetooth, toy: Presented) -> None:
     assert wait_until(lambda: not toy.shown.empty(), LIMIT_S)  # its controller is open
-    before = (open_files(), children(), threading.active_count())
+    before = there()
     link = ble.open("", env=bluetooth.env)
     meet(link, toy)
     link.close()
     link.close()
     assert link.worker_pid is None and link.attempt(b"x", 1.0).outcome is Outcome.GONE
-    assert wait_until(lambda: (open_files(), children(), threading.active_count()) == before, LIMIT_S)
+    assert wait_until(lambda: no_more_than(before), LIMIT_S)
 
 
 def test_presenter_whose_controller_has_gone_leaves_no_task_behind() -> None:

@@ -22,7 +22,7 @@ from virtual_devices.errors import LinkError, UsageError
 from virtual_devices.link import Attempt, Outcome
 
 from .media import MEDIA, NOT_HERE, Stand, without_contract
-from .processes import children, open_files, wait_until
+from .processes import children, no_more_than, there, wait_until
 from .toy_card import READ, SELECT, SILENCE, answer_of, hang, long
 from .virtual_readers import LIMIT_S
 
@@ -244,7 +244,7 @@ def test_closed_link_leaves_nothing_and_may_be_closed_and_used_again(stand: Stan
     files = set(stand.hand.path.parent.iterdir())
     with connected(stand):  # the test before may have left a medium that still looks about
         pass
-    before = (open_files(), children(), threading.active_count())
+    before = there()
     for _ in range(2):
         link = stand.open()
         link.close()  # never connected
@@ -256,7 +256,7 @@ def test_closed_link_leaves_nothing_and_may_be_closed_and_used_again(stand: Stan
     link.disconnect()
     link.disconnect()
     link.close()
-    assert wait_until(lambda: (open_files(), children(), threading.active_count()) == before, LIMIT_S)
+    assert wait_until(lambda: no_more_than(before), LIMIT_S)
     assert set(stand.hand.path.parent.iterdir()) == files
 
 
@@ -271,9 +271,9 @@ def test_device_is_discovered_with_the_moniker_that_opens_it(stand: Stand, name:
 
 @over()
 def test_moniker_of_nothing_is_refused_with_what_is_there_or_what_to_do(stand: Stand, name: str) -> None:
-    before = (open_files(), children())
+    before = there()
     for spec in MEDIA[name].unknown:
         with pytest.raises((LinkError, UsageError)) as refused:
             driver(name).open(spec, env=stand.env)
         assert REMEDY.search(str(refused.value)), refused.value
-    assert (open_files(), children()) == before
+    assert no_more_than(before)
