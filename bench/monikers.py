@@ -77,16 +77,21 @@ ROLES: Mapping[str, tuple[Kind, ...]] = {
     "wallet": (Kind.VIRTUAL, Kind.AUTO, Kind.PCSC, Kind.NFC, Kind.BLE, Kind.QR, Kind.REPLAY),
     "sam": (Kind.VIRTUAL, Kind.PCSC, Kind.REPLAY),
     "hpc": (Kind.VIRTUAL, Kind.PCSC, Kind.REPLAY),
-    "cloud": (Kind.VIRTUAL, Kind.HTTP, Kind.REPLAY),
+    "cloud": (Kind.VIRTUAL, Kind.REPLAY),
 }
 """Role -> what may stand behind it."""
 _BY_NAME = ("; which of the cards attached is {a} no answer to reset tells, so nobody looks for one: name its reader, pcsc:NAME; "
             "'vhc-bench devices' lists them")
-_NO_AUTO: Mapping[str, str] = {
-    "sam": _BY_NAME, "hpc": _BY_NAME,
-    "cloud": "; no data centre is attached to a computer, and a scenario has its own: leave --cloud away",
+_WHY_NOT: Mapping[tuple[str, Kind], str] = {
+    ("sam", Kind.AUTO): _BY_NAME, ("hpc", Kind.AUTO): _BY_NAME,
+    ("cloud", Kind.AUTO): "; no data centre is attached to a computer, and a scenario has its own: leave --cloud away",
+    ("cloud", Kind.HTTP): (
+        "; a scenario has its own data centre ('virtual'): its day passes in seconds, and a served one believes no request a "
+        "quarter of an hour off its clock; its cards are of its own authority; its laws look into the books. A served one is for "
+        "your own software: docs/how-to/point-your-software-at-the-data-centre.md"
+    ),
 }
-"""Role -> why nothing is looked for."""
+"""Role and what was given for it -> why that cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +177,9 @@ def not_auto(monikers: Iterable[Moniker], given: str) -> None:
 
 
 def _elsewhere(one: Moniker, asked: str) -> str:
-    """Where such a moniker has its place; empty for one that has none."""
-    if one.kind is Kind.AUTO:
-        return _NO_AUTO[asked].format(a=_a(asked))
+    """Why such a moniker cannot be, or where it has its place; empty for one that has none."""
+    if (asked, one.kind) in _WHY_NOT:
+        return _WHY_NOT[asked, one.kind].format(a=_a(asked))
     if one.kind in _OF_CONFORM:
         return f"; {one} is for 'vhc-bench conform' only"
     role = next((role for role, kinds in ROLES.items() if one.kind in kinds), "")

@@ -60,13 +60,6 @@ class Rig:
     def __post_init__(self) -> None:
         self.monikers, self.says = resolved(self.laboratory, {role: getattr(self, role) for role in ROLES})
         self.taken = Taken(self.monikers)
-        if self.monikers["cloud"][0].kind is Kind.HTTP:
-            raise UsageError(
-                f"--cloud {self.cloud!r}: a scenario has its own data centre ('virtual'). Its day passes in seconds, and a "
-                "served one believes no request a quarter of an hour off its clock; its cards are of its own authority; its "
-                "laws look into the books. A served one is for your own software: "
-                "docs/how-to/point-your-software-at-the-data-centre.md"
-            )
         replayed = {role: found[0] for role, found in self.monikers.items() if found[0].kind is Kind.REPLAY}
         self.recordings = {role: Recording(Path(moniker.where), role) for role, moniker in replayed.items()}
         if self.may_be_real and self.recordings:

@@ -26,7 +26,7 @@ from bench.stacks.bluez import PrivateBluetooth
 from bench.stacks.pcscd import PrivatePcscd
 from benchmarks._readers import readers
 from benchmarks._table import Figure, options, show
-from virtual_devices.errors import LinkError
+from virtual_devices.errors import LinkError, UsageError
 
 IN_READERS = (("card", "t1", ""), ("card", "t0", ";T=0"), ("sam", "t1", ""), ("hpc", "t1", ""), ("wallet", "t1", ""),
               ("second-card", "t1", ";T=1"), ("second-card", "t0", ";T=0"))
@@ -133,7 +133,8 @@ def tries(stack: ExitStack, folder: Path, begin: str, sample: bool, attended: bo
         words = ["--no-hands", "-n", str(len(given)), "--pixit", str(folder / PIXIT)]
         if not any(one.startswith("control-software") for one in given):
             words = words[:3]
-        yield "", [*words, *(f"--dut={one}" for one in given)]
+        if given:
+            yield "", [*words, *(f"--dut={one}" for one in given)]
     yield from readers(stack, folder, begin, 1 if sample else None, attended)
 
 
@@ -143,7 +144,7 @@ def name_of(kind: str, device: str) -> str:
 
 def measure(only: Sequence[str] = (), begin: str = "", attended: bool = False) -> list[Figure]:
     """How long it takes, and what the devices got; what neither passed nor was ruled out is told on standard error. Raises
-    LinkError."""
+    LinkError; UsageError when no name begins so."""
     counts: Counter[tuple[str, str, str]] = Counter()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -151,6 +152,8 @@ def measure(only: Sequence[str] = (), begin: str = "", attended: bool = False) -
         every = [*BENCH, "conform", "--destructive", *(f"--only={one}" for one in only)]
         there = enumerate(tries(stack, folder, begin, bool(only), attended))
         asked = [(name, folder / f"out-{number}", words) for number, (name, words) in there]
+        if not asked:
+            raise UsageError(f"--of {begin!r} begins no device's name: give a kind and by what, as in 'reader by bumble'")
         began_s = time.monotonic()
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         running = {name: subprocess.Popen([*every, *words, "--out", str(out)], **quiet) for name, out, words in asked}
@@ -192,6 +195,8 @@ def main() -> int:
     asked = parser.parse_args()
     try:
         figures = measure(SAMPLE if asked.sample else (), asked.of, asked.attended)
+    except UsageError as e:
+        parser.error(str(e))
     except (LinkError, ImportError) as e:
         sys.stderr.write(f"conform_real: not measured: {e}. './bench.sh setup test' installs what it needs\n")
         return 3

@@ -137,22 +137,15 @@ def test_connection_that_came_to_nothing_leaves_the_engagement() -> None:
         transport.close()
 
 
-def test_phone_that_comes_while_the_one_before_is_put_away_is_served_after_that() -> None:
-    transport = Disturbed((*CAME, BEGAN, Disconnected()), (*CAME, BEGAN))
+@pytest.mark.parametrize(("does", "told"), [
+    pytest.param((*CAME, BEGAN, Disconnected()), [Signal.POWER_ON, Signal.LOST, Signal.POWER_ON], id="a-session"),
+    pytest.param((*CAME, Disconnected()), [Signal.POWER_ON], id="a-connection-that-came-to-nothing"),
+])
+def test_phone_that_comes_while_another_is_put_away_is_served_after_that(does: Sequence[Event], told: list[Signal]) -> None:
+    transport = Disturbed(does, (*CAME, BEGAN))
     try:
         transport.insert()
-        assert [transport.receive() for _ in range(2)] == [Signal.POWER_ON, Signal.LOST]
-        assert transport.receive() is Signal.POWER_ON
-        assert transport.log == ["Advertise", "closed", "Advertise"]
-    finally:
-        transport.close()
-
-
-def test_connection_that_came_to_nothing_is_put_away_before_a_phone_that_comes_is_served() -> None:
-    transport = Disturbed((*CAME, Disconnected()), (*CAME, BEGAN))
-    try:
-        transport.insert()
-        assert transport.receive() is Signal.POWER_ON
+        assert [transport.receive() for _ in told] == told
         assert transport.log == ["Advertise", "closed", "Advertise"]
     finally:
         transport.close()
